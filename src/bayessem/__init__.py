@@ -1,0 +1,51 @@
+"""Bayesian structural equation models: lavaan's syntax, PyMC and ArviZ.
+
+Importing the package is quick: PyMC, ArviZ and Numba are loaded when a model is fitted.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit, load
+    from bayessem.node import StructuralModel
+    from bayessem.priors import Prior
+    from bayessem.sem import SEM
+
+try:
+    __version__ = version("bayessem")
+except PackageNotFoundError:  # a source tree that is not installed
+    __version__ = "0"
+
+# name -> module: loaded on first use, so that `import bayessem` imports none of PyMC, ArviZ, Numba
+_WHERE = {
+    "SEM": "bayessem.sem",
+    "Fit": "bayessem.fit",
+    "load": "bayessem.fit",
+    "Prior": "bayessem.priors",
+    "StructuralModel": "bayessem.node",
+    "BayessemError": "bayessem.errors",
+    "BayessemWarning": "bayessem.errors",
+    "DataError": "bayessem.errors",
+    "FitError": "bayessem.errors",
+    "IdentificationError": "bayessem.errors",
+    "ModelError": "bayessem.errors",
+    "NotSupported": "bayessem.errors",
+    "PriorError": "bayessem.errors",
+    "SyntaxProblem": "bayessem.errors",
+}
+
+__all__ = ["__version__", *_WHERE]  # noqa: PLE0604 - the names are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'bayessem' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

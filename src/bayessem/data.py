@@ -1,0 +1,223 @@
+"""The respondents: from a data frame to checked numbers, by group and missingness pattern."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayessem.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The data of a model.
+
+    Attributes
+    ----------
+    variables : tuple of str
+        The p columns used.
+    groups : tuple of str
+        Names of the groups, ("",) for one.
+    values : ndarray (respondent, p)
+        In the order of the data frame, without rows that are missing altogether; nan is missing.
+    group : ndarray (respondent,)
+        Position of each respondent's group.
+    rows : ndarray (respondent,)
+        Labels of the respondents in the data frame's index.
+    dropped : tuple
+        Index labels of rows without any observed value (or, with listwise deletion, incomplete).
+    """
+
+    variables: tuple[str, ...]
+    groups: tuple[str, ...]
+    values: np.ndarray
+    group: np.ndarray
+    rows: np.ndarray
+    dropped: tuple
+
+    @property
+    def size(self) -> int:
+        """Number of respondents used."""
+        return len(self.values)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return not np.isnan(self.values).any()
+
+    @property
+    def means(self) -> np.ndarray:
+        """Means of the observed values, (p,)."""
+        return np.nanmean(self.values, axis=0)
+
+    @property
+    def sds(self) -> np.ndarray:
+        """Standard deviations (divisor n) of the observed values, (p,)."""
+        return np.nanstd(self.values, axis=0)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of variables, groups and values: two fits are comparable when it is the same."""
+        digest = hashlib.sha256()
+        digest.update("\x1f".join([*self.variables, "\x1e", *self.groups]).encode())
+        digest.update(np.ascontiguousarray(self.group, dtype=np.int64).tobytes())
+        digest.update(np.ascontiguousarray(self.values, dtype=np.float64).tobytes())
+        return digest.hexdigest()
+
+    def patterns(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
+        """(group, observed columns, positions of the respondents) of each missingness pattern."""
+        seen: dict[tuple[int, bytes], list[int]] = {}
+        observed = ~np.isnan(self.values)
+        if observed.all():
+            return [
+                (g, np.arange(len(self.variables)), np.flatnonzero(self.group == g))
+                for g in range(len(self.groups))
+            ]
+        for i, mask in enumerate(observed):
+            seen.setdefault((int(self.group[i]), mask.tobytes()), []).append(i)
+        return [
+            (g, np.flatnonzero(np.frombuffer(mask, dtype=bool)), np.array(members))
+            for (g, mask), members in sorted(seen.items(), key=lambda item: item[0][0])
+        ]
+
+
+def _columns(data: pd.DataFrame, names: Sequence[str]) -> None:
+    """Refuse columns that are absent, doubled, not numbers, infinite or constant; by name."""
+    available = [str(c) for c in data.columns]
+    absent = [x for x in names if x not in available]
+    if absent:
+        shown = ", ".join(available[:40]) + (", ..." if len(available) > 40 else "")
+        one = len(absent) == 1
+        raise DataError(
+            f"{', '.join(map(repr, absent))} {'is' if one else 'are'} in the model but "
+            f"{'is not a construct or a column' if one else 'are not constructs or columns'} "
+            f"of the data; columns: {shown}"
+        )
+    double = [x for x in names if available.count(x) > 1]
+    if double:
+        raise DataError(f"the data have several columns named {', '.join(map(repr, double))}")
+    for name in names:
+        column = data[name]
+        if column.dtype == bool:
+            continue
+        if not (column.dtype.kind in "iuf" or str(column.dtype)[:3] in ("Int", "Flo", "UIn")):
+            examples = [str(x) for x in column.dropna().unique()[:3]]
+            raise DataError(
+                f"column {name!r} is not numeric (it holds {', '.join(map(repr, examples))}); "
+                "code it as numbers, or read the file with na_values= for its missing marks"
+            )
+
+
+def _checked(values: np.ndarray, names: Sequence[str], where: str = "") -> None:
+    infinite = [n for n, c in zip(names, values.T, strict=True) if np.isinf(c).any()]
+    if infinite:
+        raise DataError(
+            f"infinite values in {', '.join(map(repr, infinite))}{where}; replace them by numbers "
+            "or leave the cells empty"
+        )
+    for name, column in zip(names, values.T, strict=True):
+        known = column[~np.isnan(column)]
+        if not known.size:
+            raise DataError(f"column {name!r} is empty{where}")
+        if np.ptp(known) <= 1e-12 * max(1.0, np.abs(known).max()):
+            raise DataError(
+                f"column {name!r} is constant{where} (all {known[0]:g}); it cannot measure "
+                "anything: take it out of the model"
+            )
+
+
+def read_sample(
+    data: pd.DataFrame,
+    variables: Sequence[str],
+    *,
+    group: str | None = None,
+    groups: Sequence[str] | None = None,
+    missing: str = "fiml",
+) -> Sample:
+    """Check the columns of a data frame and take them out.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a respondent.
+    variables : sequence of str
+        The columns that the model uses.
+    group : str, optional
+        Column with the groups.
+    groups : sequence of str, optional
+        Order (and selection) of the groups; by default as they appear in the data.
+    missing : {"fiml", "listwise", "error"}
+        What to do about missing values: use all that is observed, leave out incomplete rows, or
+        refuse.
+
+    Raises
+    ------
+    DataError
+        Naming what is wrong and where.
+    """
+    if missing not in ("fiml", "listwise", "error"):
+        raise DataError(f'missing is "fiml", "listwise" or "error", not {missing!r}')
+    names = list(variables)
+    _columns(data, names if group is None else [*names, *([] if group in names else [])])
+    values = data[names].to_numpy(dtype=np.float64, na_value=np.nan)
+    index = data.index.to_numpy()
+    labels, code = _groups(data, group, groups)
+    keep = code >= 0
+    absent = np.isnan(values)
+    if missing == "error" and absent[keep].any():
+        counts = absent[keep].sum(axis=0)
+        listed = ", ".join(f"{n} {c}" for n, c in zip(names, counts, strict=True) if c)
+        raise DataError(
+            f'missing values in {listed}; use missing="fiml" (all that is observed) or "listwise"'
+        )
+    gone = absent.any(axis=1) if missing == "listwise" else absent.all(axis=1)
+    dropped = tuple(index[keep & gone].tolist())
+    keep &= ~gone
+    values, code, index = values[keep], code[keep], index[keep]
+    if not len(values):
+        raise DataError("no respondent is left: every row has missing values")
+    _checked(values, names)
+    if len(values) <= len(names):
+        raise DataError(
+            f"{len(values)} respondents for {len(names)} observed variables: their covariances "
+            "cannot be estimated; use more respondents or fewer indicators"
+        )
+    for g, label in enumerate(labels):
+        inside = values[code == g]
+        if len(inside) < 2:
+            raise DataError(f"group {label!r} has {len(inside)} respondents")
+        if len(labels) > 1:
+            _checked(inside, names, f" in group {label!r}")
+    return Sample(tuple(names), labels, values, code, index, dropped)
+
+
+def _groups(
+    data: pd.DataFrame, group: str | None, groups: Sequence[str] | None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Labels of the groups and each row's position in them (-1: none of them)."""
+    if group is None:
+        return ("",), np.zeros(len(data), dtype=np.int64)
+    if group not in data.columns:
+        shown = ", ".join(map(str, data.columns[:40]))
+        raise DataError(f"group={group!r} is not a column of the data; columns: {shown}")
+    column = data[group]
+    if column.isna().any():
+        raise DataError(f"{int(column.isna().sum())} respondents have no {group!r}")
+    present = [str(x) for x in column.unique()]
+    labels = [str(x) for x in groups] if groups is not None else present
+    strangers = [x for x in labels if x not in present]
+    if strangers:
+        raise DataError(
+            f"no respondent has {group!r} equal to {', '.join(map(repr, strangers))}; "
+            f"values: {', '.join(map(repr, present))}"
+        )
+    position = {label: i for i, label in enumerate(labels)}
+    code = np.array([position.get(str(x), -1) for x in column], dtype=np.int64)
+    return tuple(labels), code

@@ -1,0 +1,170 @@
+"""Small dense linear algebra inside the Numba kernel: inverses that report failure instead of raising.
+
+LAPACK through Numba raises when a matrix is not positive definite, which a sampler cannot catch, and
+its call overhead is of the order of the work at the sizes of a survey (10 to 60 indicators).
+"""
+
+import numpy as np
+from numba import njit
+
+# No "nnan" and no "ninf": a NaN has to reach the test that turns it into a log-density of -inf.
+FAST = {"reassoc", "contract", "arcp", "nsz"}
+BLOCK = 18
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _invert_block(a, k0, k1, upper, out):
+    """Inverse of the positive definite block a[k0:k1, k0:k1] into out; its log-determinant or NaN."""
+    n = k1 - k0
+    for i in range(n):
+        for j in range(i, n):
+            upper[i, j] = a[k0 + i, k0 + j]
+    logdet = 0.0
+    for k in range(n):
+        pivot = upper[k, k]
+        if not pivot > 0.0:
+            return np.nan
+        logdet += np.log(pivot)
+        scale = 1.0 / np.sqrt(pivot)
+        for j in range(k, n):
+            upper[k, j] *= scale
+        for i in range(k + 1, n):
+            f = upper[k, i]
+            for j in range(i, n):
+                upper[i, j] -= f * upper[k, j]
+    # out <- U^-1 in its upper triangle, from the bottom row up
+    for i in range(n - 1, -1, -1):
+        for j in range(i, n):
+            out[i, j] = 0.0
+        out[i, i] = 1.0
+        for k in range(i + 1, n):
+            f = upper[i, k]
+            for j in range(k, n):
+                out[i, j] -= f * out[k, j]
+        f = 1.0 / upper[i, i]
+        for j in range(i, n):
+            out[i, j] *= f
+    # A^-1 = U^-1 U^-T; row i of the product only needs rows below it, so it can overwrite in place
+    for i in range(n):
+        for j in range(i, n):
+            s = 0.0
+            for k in range(j, n):
+                s += out[i, k] * out[j, k]
+            upper[i, j] = s
+    for i in range(n):
+        for j in range(i, n):
+            out[i, j] = upper[i, j]
+            out[j, i] = upper[i, j]
+    return logdet
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def spd_inverse(a, out):
+    """Inverse of a symmetric positive definite matrix, by block Gauss-Jordan elimination.
+
+    Returns log|a|, or NaN when a is not positive definite (out is then meaningless).
+    """
+    n = a.shape[0]
+    upper = np.empty((BLOCK, BLOCK))
+    if n <= BLOCK:
+        return _invert_block(a, 0, n, upper, out)
+    out[:, :] = a
+    update = np.empty((n, n))
+    logdet = 0.0
+    blocks = (n + BLOCK - 1) // BLOCK
+    for b in range(blocks):
+        k0 = b * n // blocks
+        k1 = (b + 1) * n // blocks
+        size = k1 - k0
+        inverse = np.empty((size, size))
+        part = _invert_block(out, k0, k1, upper, inverse)
+        if not part == part:
+            return np.nan
+        logdet += part
+        rows = np.dot(inverse, np.ascontiguousarray(out[k0:k1]))
+        columns = np.ascontiguousarray(out[:, k0:k1])
+        np.dot(columns, rows, update)
+        gain = np.dot(columns, inverse)
+        for i in range(n):
+            if i < k0 or i >= k1:
+                for j in range(n):
+                    out[i, j] -= update[i, j]
+                for j in range(size):
+                    out[i, k0 + j] = -gain[i, j]
+            else:
+                for j in range(n):
+                    out[i, j] = rows[i - k0, j]
+                for j in range(size):
+                    out[i, k0 + j] = inverse[i - k0, j]
+    return logdet
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def general_inverse(a, out):
+    """Inverse of a square matrix by Gauss-Jordan elimination with row pivoting; False if singular."""
+    n = a.shape[0]
+    work = a.copy()
+    for i in range(n):
+        for j in range(n):
+            out[i, j] = 0.0
+        out[i, i] = 1.0
+    for k in range(n):
+        pivot_row = k
+        for i in range(k + 1, n):
+            if abs(work[i, k]) > abs(work[pivot_row, k]):
+                pivot_row = i
+        if not abs(work[pivot_row, k]) > 1e-300:
+            return False
+        if pivot_row != k:
+            for j in range(n):
+                work[k, j], work[pivot_row, j] = work[pivot_row, j], work[k, j]
+                out[k, j], out[pivot_row, j] = out[pivot_row, j], out[k, j]
+        scale = 1.0 / work[k, k]
+        for j in range(n):
+            work[k, j] *= scale
+            out[k, j] *= scale
+        for i in range(n):
+            if i != k:
+                f = work[i, k]
+                if f != 0.0:  # B is sparse: most rows have nothing to eliminate
+                    for j in range(n):
+                        work[i, j] -= f * work[k, j]
+                        out[i, j] -= f * out[k, j]
+    return True
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def cholesky_lower(a, out):
+    """Lower Cholesky factor; returns log|a|, or NaN when a is not positive definite."""
+    n = a.shape[0]
+    logdet = 0.0
+    for i in range(n):
+        for j in range(n):
+            out[i, j] = 0.0
+        for j in range(i + 1):
+            s = a[i, j]
+            for k in range(j):
+                s -= out[i, k] * out[j, k]
+            if i == j:
+                if not s > 0.0:
+                    return np.nan
+                logdet += np.log(s)
+                out[i, i] = np.sqrt(s)
+            else:
+                out[i, j] = s / out[j, j]
+    return logdet
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def lower_inverse(a, out):
+    """Inverse of a lower triangular matrix with a positive diagonal."""
+    n = a.shape[0]
+    for j in range(n):
+        for i in range(n):
+            out[i, j] = 0.0
+        out[j, j] = 1.0 / a[j, j]
+        for i in range(j + 1, n):
+            s = 0.0
+            for k in range(j, i):
+                s -= a[i, k] * out[k, j]
+            out[i, j] = s / a[i, i]

@@ -1,0 +1,328 @@
+"""Log-likelihood of a model and its gradient: value, analytic gradient, and one number a respondent.
+
+`elements` are the model matrices of all groups (plan.py), `ints` and `floats` the packed plan. A
+covariance that is not positive definite gives -inf and a zero gradient, never an exception: inside a
+sampler that is a rejected proposal.
+"""
+
+import numpy as np
+from numba import njit
+
+from bayessem.likelihood.dense import FAST, cholesky_lower, spd_inverse
+from bayessem.likelihood.integral import quartic_integral
+from bayessem.likelihood.moments import (
+    latent_moments,
+    polynomials,
+    pull_latent_moments,
+    pull_polynomials,
+    split,
+)
+from bayessem.likelihood.plan import unpack
+
+LOG_2PI = np.log(2.0 * np.pi)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _select(full, index, out):
+    for i in range(index.size):
+        for j in range(index.size):
+            out[i, j] = full[index[i], index[j]]
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _project(rows, mean, columns, out):
+    """(rows - mean) @ columns, without forming the difference."""
+    np.dot(rows, columns, out)
+    shift = np.dot(mean, columns)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] -= shift[j]
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _square_terms(projected, gram, quadrature, pull, second, out):
+    """One square: the respondents' log-integrals, E[c] of each into pull, sum of E[c c'] into second.
+
+    projected : (respondent, 2) U = D' W r;  gram : (2, 2) Q = D' W D;  out : (respondent,) or (0,)
+    """
+    sums = np.empty(5)
+    q11, q12, q22 = gram[0, 0], gram[0, 1], gram[1, 1]
+    total, e2, e3, e4 = 0.0, 0.0, 0.0, 0.0
+    for i in range(projected.shape[0]):
+        value, _ = quartic_integral(
+            projected[i, 0], projected[i, 1], q11, q12, q22, quadrature[0], quadrature[1], sums
+        )
+        total += value
+        if out.size:
+            out[i] += value
+        pull[i, 0] = sums[1]
+        pull[i, 1] = sums[2]
+        e2 += sums[2]
+        e3 += sums[3]
+        e4 += sums[4]
+    second[0, 0] = e2
+    second[0, 1] = e3
+    second[1, 0] = e3
+    second[1, 1] = e4
+    return total
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _respondent_forms(rows, mean, inverse, logdet, out):
+    """Log-density of each row under the normal distribution with this mean and inverse covariance."""
+    n, p = rows.shape
+    centred = np.empty((n, p))
+    for i in range(n):
+        for j in range(p):
+            centred[i, j] = rows[i, j] - mean[j]
+    weighted = np.dot(centred, inverse)
+    for i in range(n):
+        s = 0.0
+        for j in range(p):
+            s += weighted[i, j] * centred[i, j]
+        out[i] = -0.5 * (p * LOG_2PI + logdet + s)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _pattern(
+    plan, index, mean, covariance, design, d_mean, d_covariance, d_design, by_respondent
+):
+    """One missingness pattern: its log-likelihood; adds to the derivatives by the group's moments.
+
+    design (p, c) maps the non-constant monomials to the indicators' means (c = 0: linear model).
+    by_respondent : empty, or one place a respondent of the pattern to fill.
+    """
+    n = plan.pattern_count[index]
+    width = plan.pattern_width[index]
+    at = plan.pattern_at[index]
+    variables = plan.pattern_variables[at : at + width]
+    at = plan.pattern_mean_at[index]
+    sample_mean = plan.numbers[at : at + width]
+    at = plan.pattern_cov_at[index]
+    sample_cov = plan.numbers[at : at + width * width].reshape(width, width)
+    at = plan.pattern_rows_at[index]
+    n_columns = design.shape[1]
+
+    observed = np.empty((width, width))
+    _select(covariance, variables, observed)
+    inverse = np.empty((width, width))
+    logdet = spd_inverse(observed, inverse)
+    if not logdet == logdet:
+        return -np.inf
+    difference = np.empty(width)
+    local_mean = np.empty(width)
+    for i in range(width):
+        local_mean[i] = mean[variables[i]]
+        difference[i] = sample_mean[i] - local_mean[i]
+    moment = np.empty((width, width))
+    for i in range(width):
+        for j in range(width):
+            moment[i, j] = sample_cov[i, j] + difference[i] * difference[j]
+    weighted = np.dot(inverse, moment)
+    trace = 0.0
+    for i in range(width):
+        trace += weighted[i, i]
+    value = -0.5 * n * (width * LOG_2PI + logdet + trace)
+    if by_respondent.size:
+        rows = plan.numbers[at : at + n * width].reshape(n, width)
+        _respondent_forms(rows, local_mean, inverse, logdet, by_respondent)
+
+    g_mean = np.dot(inverse, difference)
+    g_mean *= n
+    g_cov = np.dot(weighted, inverse)
+    for i in range(width):
+        for j in range(width):
+            g_cov[i, j] = 0.5 * n * (g_cov[i, j] - inverse[i, j])
+
+    if n_columns:
+        rows = plan.numbers[at : at + n * width].reshape(n, width)
+        local = np.empty((width, n_columns))
+        for i in range(width):
+            for j in range(n_columns):
+                local[i, j] = design[variables[i], j]
+        w_design = np.dot(inverse, local)
+        gram = np.dot(local.T, w_design)
+        projected = np.empty((n, n_columns))
+        _project(rows, local_mean, w_design, projected)
+        pull = np.empty((n, n_columns))
+        second = np.empty((n_columns, n_columns))
+        value += _square_terms(projected, gram, plan.quadrature, pull, second, by_respondent)
+        if not value == value:
+            return -np.inf
+        total = np.zeros(n_columns)
+        for i in range(n):
+            for j in range(n_columns):
+                total[j] += pull[i, j]
+        # X = sum_i r_i E[c_i]' with r_i = y_i - mu0
+        cross = np.dot(rows.T, pull)
+        for i in range(width):
+            for j in range(n_columns):
+                cross[i, j] -= local_mean[i] * total[j]
+        w_cross = np.dot(inverse, cross)
+        g_mean -= np.dot(w_design, total)
+        g_design = w_cross - np.dot(w_design, second)
+        # the log-integrals depend on W as sym(X D') - D E D' / 2, and dSigma = -W dW W
+        outer = np.dot(w_cross - 0.5 * np.dot(w_design, second), w_design.T)
+        for i in range(width):
+            for j in range(width):
+                g_cov[i, j] -= 0.5 * (outer[i, j] + outer[j, i])
+            for j in range(n_columns):
+                d_design[variables[i], j] += g_design[i, j]
+
+    for i in range(width):
+        d_mean[variables[i]] += g_mean[i]
+        for j in range(width):
+            d_covariance[variables[i], variables[j]] += g_cov[i, j]
+    return value
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _proper(plan, group, disturbances, residuals):
+    """Whether every block listed in the plan for this group is positive definite."""
+    at = 0
+    while at < plan.proper.size:
+        size = plan.proper[at + 2]
+        if plan.proper[at + 1] == group:
+            block = np.empty((size, size))
+            full = disturbances if plan.proper[at] == 0 else residuals
+            _select(full, plan.proper[at + 3 : at + 3 + size], block)
+            logdet = cholesky_lower(block, np.empty((size, size)))
+            if not logdet == logdet:
+                return False
+        at += 3 + size
+    return True
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _group(plan, group, elements, gradient, by_respondent):
+    """Log-likelihood of one group; adds to the gradient by its matrices."""
+    p, m, h = plan.sizes[0], plan.sizes[1], plan.sizes[2]
+    n_factors = plan.sizes[5]
+    loadings, paths, disturbances, residuals, intercepts, means, products = split(
+        elements, group, p, m, h
+    )
+    d_loadings, d_paths, d_disturbances, d_residuals, d_intercepts, d_means, d_products = split(
+        gradient, group, p, m, h
+    )
+    ok, total, spread, latent_cov, latent_mean = latent_moments(paths, disturbances, means)
+    if not (ok and _proper(plan, group, disturbances, residuals)):
+        return -np.inf
+    n_columns = max(plan.sizes[7] - 1, 0)
+    given = latent_cov  # covariance of the latents given what is integrated
+    centre = latent_mean
+    design = np.zeros((p, n_columns))
+    weights = np.empty((m, h))
+    root = inverse_root = linear = np.empty((0, 0))
+    product = latent = np.empty((0, 0))
+    if n_factors:
+        weights = np.dot(total, products)
+        ok, root, inverse_root, linear, product, latent = polynomials(
+            latent_cov,
+            latent_mean,
+            weights,
+            plan.product_first,
+            plan.product_second,
+            plan.factors,
+            plan.monomial_product,
+        )
+        if not ok:
+            return -np.inf
+        given = latent_cov - np.dot(linear, linear.T)
+        centre = latent[:, 0].copy()
+        design = np.dot(loadings, np.ascontiguousarray(latent[:, 1:]))
+    mapped = np.dot(loadings, given)
+    covariance = np.dot(mapped, loadings.T)
+    covariance += residuals
+    mean = np.dot(loadings, centre)
+    mean += intercepts
+
+    d_covariance = np.zeros((p, p))
+    d_mean = np.zeros(p)
+    d_design = np.zeros((p, n_columns))
+    value = 0.0
+    start = 0
+    for index in range(plan.sizes[4]):
+        n = plan.pattern_count[index]
+        if plan.pattern_group[index] == group:
+            places = by_respondent[start : start + n] if by_respondent.size else by_respondent
+            value += _pattern(
+                plan, index, mean, covariance, design, d_mean, d_covariance, d_design, places
+            )
+            if value == -np.inf:
+                return value
+        start += n
+
+    # Sigma = Lambda V Lambda' + Theta, mu = nu + Lambda c, design = Lambda C
+    d_residuals += d_covariance
+    d_intercepts += d_mean
+    half = np.dot(d_covariance, loadings)
+    d_given = np.dot(loadings.T, half)
+    d_loadings += 2.0 * np.dot(d_covariance, mapped)
+    d_centre = np.dot(loadings.T, d_mean)
+    for i in range(p):
+        for j in range(m):
+            d_loadings[i, j] += d_mean[i] * centre[j]
+    d_total = np.zeros((m, m))
+    if n_factors:
+        body = np.ascontiguousarray(latent[:, 1:])
+        d_loadings += np.dot(d_design, body.T)
+        d_latent = np.empty(latent.shape)
+        d_latent[:, 0] = d_centre
+        d_latent[:, 1:] = np.dot(loadings.T, d_design)
+        d_linear = -2.0 * np.dot(d_given, linear)
+        more, d_centre, d_weights = pull_polynomials(
+            inverse_root,
+            linear,
+            product,
+            latent,
+            weights,
+            d_latent,
+            d_linear,
+            plan.product_first,
+            plan.product_second,
+            plan.factors,
+            plan.monomial_product,
+        )
+        d_given = d_given + more
+        d_products += np.dot(total.T, d_weights)
+        d_total += np.dot(d_weights, products.T)
+    pull_latent_moments(
+        total,
+        spread,
+        d_given,
+        d_centre,
+        d_total,
+        latent_mean,
+        (d_paths, d_disturbances, d_means),
+    )
+    return value
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def log_likelihood(elements, ints, floats, gradient):
+    """Log-likelihood of all respondents; `gradient` is overwritten with the derivatives by elements.
+
+    The two mirror elements of a symmetric matrix each get the derivative by themselves alone.
+    """
+    plan = unpack(ints, floats)
+    gradient[:] = 0.0
+    value = 0.0
+    nobody = np.empty(0)
+    for group in range(plan.sizes[3]):
+        value += _group(plan, group, elements, gradient, nobody)
+        if not value > -np.inf:
+            gradient[:] = 0.0
+            return -np.inf
+    return value
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def respondent_log_likelihood(elements, ints, floats, out):
+    """log p(y_i) of every respondent, in the order of the patterns' rows, into out (respondent,)."""
+    plan = unpack(ints, floats)
+    gradient = np.zeros(elements.size)
+    out[:] = 0.0
+    for group in range(plan.sizes[3]):
+        if not _group(plan, group, elements, gradient, out) > -np.inf:
+            out[:] = -np.inf
+            return

@@ -1,0 +1,157 @@
+"""Model matrices to moments and back: the algebra around the likelihood, forward and adjoint.
+
+Legend (METHODS.md, section 1): Lambda loadings, B paths, Psi disturbance covariances, Theta residual
+covariances, nu intercepts, alpha latent means, Omega coefficients of the products; A = (I - B)^-1;
+V = A Psi A' and a = A alpha are the covariance and mean of the linear part of the latents.
+
+Product terms (Klein & Moosbrugger 2000, doi:10.1007/BF02296338): let F be the latents that enter
+products, G the Cholesky factor of V_FF and u ~ N(0, I) with eta_F = a_F + G u (linear part). Then
+eta = C b(u) + e with b(u) the monomials 1, u, u u', row f of C the polynomial of latent f, and e
+Gaussian with covariance V - N N', N = V_F G^-T, that does not depend on u. So y given u is Gaussian
+with mean nu + Lambda C b(u) and covariance Lambda (V - N N') Lambda' + Theta.
+"""
+
+import numpy as np
+from numba import njit
+
+from bayessem.likelihood.dense import FAST, cholesky_lower, general_inverse, lower_inverse
+
+
+@njit(cache=True)
+def split(elements, group, p, m, h):
+    """The seven matrices of one group as views of the flat elements."""
+    at = group * (p * m + 2 * m * m + p * p + p + m + m * h)
+    loadings = elements[at : at + p * m].reshape(p, m)
+    at += p * m
+    paths = elements[at : at + m * m].reshape(m, m)
+    at += m * m
+    disturbances = elements[at : at + m * m].reshape(m, m)
+    at += m * m
+    residuals = elements[at : at + p * p].reshape(p, p)
+    at += p * p
+    intercepts = elements[at : at + p]
+    at += p
+    means = elements[at : at + m]
+    at += m
+    products = elements[at : at + m * h].reshape(m, h)
+    return loadings, paths, disturbances, residuals, intercepts, means, products
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def latent_moments(paths, disturbances, means):
+    """A, A Psi, V and a; the flag is False when I - B is singular."""
+    m = paths.shape[0]
+    total = np.empty((m, m))
+    identity_less_paths = -paths
+    for i in range(m):
+        identity_less_paths[i, i] += 1.0
+    ok = general_inverse(identity_less_paths, total)
+    spread = np.dot(total, disturbances)
+    covariance = np.dot(spread, total.T)
+    return ok, total, spread, covariance, np.dot(total, means)
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def pull_latent_moments(total, spread, d_covariance, d_mean, d_total, mean, gradient):
+    """Adjoint of `latent_moments`: adds to the paths, disturbances and means of `gradient`."""
+    d_paths, d_disturbances, d_means = gradient
+    # V = A Psi A': dPsi = A' dV A, dA = (dV + dV') A Psi; a = A alpha; dB = A' dA A'
+    d_disturbances += np.dot(np.dot(total.T, d_covariance), total)
+    left = np.dot(total.T, d_total + np.dot(d_covariance + d_covariance.T, spread))
+    d_paths += np.dot(left, total.T)
+    pulled = np.dot(total.T, d_mean)
+    d_means += pulled
+    for i in range(pulled.size):  # da alpha' A' = da a'
+        for j in range(pulled.size):
+            d_paths[i, j] += pulled[i] * mean[j]
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def polynomials(covariance, mean, weights, first, second, factors, table):
+    """The latents as polynomials of u: (ok, G, G^-1, N, product polynomials P, C).
+
+    weights is T = A Omega, the total effect of each product on each latent.
+    """
+    m = covariance.shape[0]
+    f = factors.size
+    h = first.size
+    n_monomials = int(np.sqrt(table.size))
+    block = np.empty((f, f))
+    columns = np.empty((m, f))
+    for j in range(f):
+        for i in range(m):
+            columns[i, j] = covariance[i, factors[j]]
+        for i in range(f):
+            block[i, j] = covariance[factors[i], factors[j]]
+    root = np.empty((f, f))
+    inverse_root = np.empty((f, f))
+    logdet = cholesky_lower(block, root)
+    lower_inverse(root, inverse_root)
+    linear = np.dot(columns, inverse_root.T)
+    latent = np.zeros((m, n_monomials))
+    product = np.zeros((h, n_monomials))
+    for i in range(m):
+        latent[i, 0] = mean[i]
+        for j in range(f):
+            latent[i, 1 + j] = linear[i, j]
+    for t in range(h):
+        for a in range(n_monomials):
+            left = latent[first[t], a]
+            if left != 0.0:
+                for b in range(n_monomials):
+                    c = table[a * n_monomials + b]
+                    if c >= 0:
+                        product[t, c] += left * latent[second[t], b]
+        for i in range(m):
+            w = weights[i, t]
+            if w != 0.0:
+                for c in range(n_monomials):
+                    latent[i, c] += w * product[t, c]
+    return logdet == logdet, root, inverse_root, linear, product, latent
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def pull_polynomials(
+    inverse_root, linear, product, latent, weights, d_latent, d_linear, first, second, factors, table
+):
+    """Adjoint of `polynomials`: (dV, da, dT). `d_latent` is used up; `d_linear` adds to dN."""
+    m, n_monomials = latent.shape
+    f = factors.size
+    h = first.size
+    for t in range(h - 1, -1, -1):
+        d_product = np.dot(weights[:, t].copy(), d_latent)
+        for a in range(n_monomials):
+            for b in range(n_monomials):
+                c = table[a * n_monomials + b]
+                if c >= 0:
+                    d_latent[first[t], a] += d_product[c] * latent[second[t], b]
+                    d_latent[second[t], b] += d_product[c] * latent[first[t], a]
+    d_weights = np.dot(d_latent, product.T)
+    d_mean = d_latent[:, 0].copy()
+    for i in range(m):
+        for j in range(f):
+            d_linear[i, j] += d_latent[i, 1 + j]
+    # N = V_F G^-T: dV_F = dN G^-1 and dG = -G^-T dN' N (lower triangle)
+    d_columns = np.dot(d_linear, inverse_root)
+    d_root = -np.dot(inverse_root.T, np.dot(d_linear.T, linear))
+    # adjoint of the Cholesky factorisation: dV_FF = sym(G^-T Phi(G' dG) G^-1)
+    root = np.empty((f, f))
+    for i in range(f):
+        for j in range(f):
+            root[i, j] = linear[factors[i], j]
+            if j > i:
+                d_root[i, j] = 0.0
+                root[i, j] = 0.0
+    phi = np.dot(root.T, d_root)
+    for i in range(f):
+        phi[i, i] *= 0.5
+        for j in range(i + 1, f):
+            phi[i, j] = 0.0
+    d_block = np.dot(np.dot(inverse_root.T, phi), inverse_root)
+    d_covariance = np.zeros((m, m))
+    for j in range(f):
+        for i in range(m):
+            d_covariance[i, factors[j]] += d_columns[i, j]
+        for i in range(f):
+            d_covariance[factors[i], factors[j]] += 0.5 * (d_block[i, j] + d_block[j, i])
+    return d_covariance, d_mean, d_weights

@@ -1,0 +1,117 @@
+"""A model meets its data: everything that is known before the first likelihood evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayessem.data import Sample, read_sample
+from bayessem.priors import Prior
+from bayessem.space import Space, build_space
+from bayessem.structure import Structure, build_structure
+from bayessem.syntax import Statement
+from bayessem.table import ParameterTable, build_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model with its data.
+
+    Attributes
+    ----------
+    table, structure, sample, space
+        The model, its matrices, its respondents, its sampled coordinates.
+    covariances, means : ndarray (group, p, p), (group, p)
+        Moments of the observed variables by group (divisor n; of available pairs where values are
+        missing), for start values and covariates.
+    """
+
+    table: ParameterTable
+    structure: Structure
+    sample: Sample
+    space: Space
+    covariances: np.ndarray
+    means: np.ndarray
+
+
+def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Covariances and means by group, (group, p, p) and (group, p); positive definite.
+
+    With missing values the moments are of the available values, and the covariance matrix is
+    shrunk towards its diagonal as far as positive definiteness needs.
+    """
+    covariances, means = [], []
+    for g in range(len(sample.groups)):
+        values = sample.values[sample.group == g]
+        mean = np.nanmean(values, axis=0)
+        centred = values - mean
+        known = ~np.isnan(centred)
+        filled = np.where(known, centred, 0.0)
+        pairs = known.astype(float).T @ known
+        covariance = filled.T @ filled / np.maximum(pairs, 1.0)
+        if not known.all():
+            sd = np.sqrt(np.diag(covariance))
+            correlation = covariance / np.outer(sd, sd)
+            lowest = np.linalg.eigvalsh(correlation)[0]
+            if lowest < 0.02:
+                keep = (1.0 - 0.02) / (1.0 - lowest)
+                correlation = keep * correlation + (1.0 - keep) * np.eye(len(sd))
+            covariance = correlation * np.outer(sd, sd)
+        covariances.append(covariance)
+        means.append(mean)
+    return np.array(covariances), np.array(means)
+
+
+def prepare(
+    statements: Sequence[Statement],
+    data: pd.DataFrame,
+    *,
+    group: str | None = None,
+    group_order: Sequence[str] | None = None,
+    missing: str = "fiml",
+    priors: Mapping[str, str | Prior] | None = None,
+    **options: Any,
+) -> Prepared:
+    """Build the table for the groups in the data, and read, check and describe the data.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+        From `syntax.parse`.
+    data : DataFrame
+        One row a respondent.
+    group, group_order, missing
+        See `data.read_sample`.
+    priors : mapping, optional
+        Prior by parameter name, label or kind.
+    **options
+        Of `table.build_table`.
+
+    Raises
+    ------
+    BayessemError
+        DataError, ModelError, PriorError or NotSupported, naming what is wrong.
+    """
+    table = build_table(statements, **options)
+    sample = read_sample(
+        data, table.observed, group=group, groups=group_order, missing=missing
+    )
+    if group is not None:
+        table = build_table(statements, groups=sample.groups, **options)
+    structure = build_structure(table)
+    covariances, means = sample_moments(sample)
+    space = build_space(
+        structure,
+        means=sample.means,
+        sds=sample.sds,
+        covariances=covariances,
+        group_means=means,
+        priors=priors,
+    )
+    return Prepared(table, structure, sample, space, covariances, means)
