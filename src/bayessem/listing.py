@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from bayessem.expression import number_text
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayessem.fit import Fit
     from bayessem.table import Parameter, ParameterTable
 
 
@@ -76,3 +79,102 @@ def _prior_text(row: Parameter) -> str:
         return row.prior
     bounds = f"[{number_text(row.lower)}, {number_text(row.upper)}]"
     return f"{row.prior} in {bounds}" if row.prior else f"in {bounds}"
+
+
+def aligned(header: list[str], body: list[list[str]], *, left: int = 1) -> str:
+    """Lines of a text table, the first `left` columns to the left, numbers to the right."""
+    widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in [header, *body]
+    )
+
+
+SECTIONS = (
+    ("=~", "Loadings"),
+    ("~", "Paths"),
+    (":=", "Defined parameters"),
+    ("~~", "Variances and covariances"),
+    ("~1", "Intercepts and means"),
+)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for a table; empty when it is undefined."""
+    return "" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def estimates_text(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> str:
+    """The table of estimates (`Fit.summary`) in sections, as text."""
+    percent = f"{100 * ci_prob:g} %"
+    squares = "std_square" in summary and summary["std_square"].notna().any()
+    header = ["", "mean", "sd", f"{percent} interval", "P(>0)", "std", f"std {percent}"]
+    header += (["std sq"] if squares else []) + ["R-hat", "ESS"]
+    blocks = []
+    for op, title in SECTIONS:
+        part = summary[summary["op"] == op]
+        if part.empty:
+            continue
+        body = []
+        for _, r in part.iterrows():
+            name = f"{r['lhs']} {op} {r['rhs']}" if op not in (":=", "~1") else f"{r['lhs']}"
+            if "group" in r and r["group"]:
+                name += f" [{r['group']}]"
+            body.append(
+                [
+                    name,
+                    number(r["mean"]),
+                    number(r["sd"]),
+                    f"[{number(r['lower'])}, {number(r['upper'])}]",
+                    number(r["p_positive"]),
+                    number(r["std"]),
+                    "" if math.isnan(r["std"]) else
+                    f"[{number(r['std_lower'])}, {number(r['std_upper'])}]",
+                    *([number(r["std_square"])] if squares else []),
+                    number(r["r_hat"]),
+                    number(r["ess_bulk"], 0),
+                ]
+            )
+        blocks.append(f"{title}\n{aligned([header[0], *header[1:]], body)}")
+    return "\n\n".join(blocks)
+
+
+def fit_text(fit: Fit, *, ci_prob: float = 0.95) -> str:
+    """What `print(fit)` shows: the run, its diagnostics, the estimates and R2."""
+    settings, sample = fit.settings, fit.prepared.sample
+    groups = f" in {len(sample.groups)} groups" if len(sample.groups) > 1 else ""
+    lines = [
+        f"bayessem: {sample.size} respondents{groups}, {len(fit.prepared.table.parameters)} "
+        f"parameters; {settings['chains']} chains of {settings['draws']} draws after "
+        f"{settings['tune']} of warm-up, seed {settings['random_seed']}, "
+        f"{fit.timings['total']:.1f} s.",
+        str(fit.diagnosis),
+        *fit.notes,
+        "",
+        estimates_text(fit.summary(ci_prob=ci_prob), ci_prob=ci_prob),
+    ]
+    if fit.prepared.structure.products:
+        lines += [
+            "",
+            "std: standardised per draw; of a square, the coefficient of the square of the "
+            "standardised factor.",
+            "std sq: the coefficient of the standardised square, sqrt(2) times that (what "
+            "product-indicator models print).",
+        ]
+    share = fit.r2(ci_prob=ci_prob)
+    outcomes = {r.lhs for r in fit.prepared.table.rows if r.op == "~"}
+    share = share[share["variable"].isin(outcomes)]
+    if len(share):
+        body = [
+            [
+                r["variable"] + (f" [{r['group']}]" if "group" in r else ""),
+                number(r["mean"]),
+                f"[{number(r['lower'])}, {number(r['upper'])}]",
+            ]
+            for _, r in share.iterrows()
+        ]
+        lines += ["", "R2 of the outcomes\n" + aligned(["", "mean", "interval"], body)]
+    return "\n".join(lines)

@@ -1,0 +1,194 @@
+"""Cost of one gradient of the alliance model's likelihood, over the cost of what it cannot avoid.
+
+`python -m benchmarks.gradient --json` prints one JSON object on the last line:
+
+- linear_over_floor: linear, complete data, 27 indicators, over one LAPACK dpotrf + dpotri of the
+  same 27-by-27 covariance, called from a compiled loop.
+- product_over_floor: with the two squares, n = 278, over n * nodes exponentials by libm in a
+  compiled loop; product_over_vector_floor: the same by NumPy's vectorised exp; nodes: average
+  number of nodes a respondent.
+- linear_n100000_over_n278: the linear model's gradient at the two sample sizes.
+
+Best of repeated runs; nothing else should be running.
+"""
+
+import argparse
+import ctypes
+import json
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numba import njit
+from numba.extending import get_cython_function_address
+
+from bayessem.likelihood.integral import quartic_integral
+from bayessem.likelihood.kernel import log_likelihood
+from bayessem.likelihood.oracle import linear_moments
+from bayessem.likelihood.plan import (
+    NO_PRODUCTS,
+    REACH,
+    STEP,
+    build_plan,
+    pattern_from_rows,
+    plan_products,
+)
+from bayessem.structure import MATRICES
+
+AMC, RAD, INC, SUCC, SPEED = 0, 6, 7, 8, 9
+ITEMS = (3, 3, 3, 3, 4, 3, 3, 4)  # of AMC's five dimensions, RAD, INC, SUCC
+REPEATS = 15
+
+
+def _lapack(name: str):
+    address = get_cython_function_address("scipy.linalg.cython_lapack", name)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)(address)
+
+
+dpotrf, dpotri = _lapack("dpotrf"), _lapack("dpotri")
+
+
+@njit
+def cholesky_and_inverse(matrix, work, size, uplo, info, times):
+    for _ in range(times):
+        work[:] = matrix
+        dpotrf(uplo.ctypes, size.ctypes, work.ctypes, size.ctypes, info.ctypes)
+        dpotri(uplo.ctypes, size.ctypes, work.ctypes, size.ctypes, info.ctypes)
+
+
+@njit
+def exponentials(arguments, times):
+    total = 0.0
+    for _ in range(times):
+        for i in range(arguments.size):
+            total += np.exp(arguments[i])
+    return total
+
+
+@njit
+def gradients(elements, ints, floats, gradient, times):
+    for _ in range(times):
+        log_likelihood(elements, ints, floats, gradient)
+
+
+@njit
+def count_nodes(projected, gram, reach, step):
+    sums = np.empty(5)
+    nodes = 0.0
+    for i in range(projected.shape[0]):
+        _, used = quartic_integral(
+            projected[i, 0], projected[i, 1], gram[0, 0], gram[0, 1], gram[1, 1], reach, step, sums
+        )
+        nodes += used
+    return nodes
+
+
+def best(call: Callable[[int], object], times: int) -> float:
+    """Seconds of one of `times` runs inside a call, best of REPEATS calls."""
+    call(1)
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        call(times)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds) / times
+
+
+def alliance(squares: bool) -> dict[str, np.ndarray]:
+    """Model matrices of the alliance study: 26 items, SPEED, one second-order construct."""
+    p, m, h = sum(ITEMS) + 1, 10, int(squares)
+    loadings = np.zeros((p, m))
+    row = 0
+    for j, count in enumerate(ITEMS, start=1):
+        loadings[row : row + count, j] = (0.85, 0.8, 0.75, 0.8)[:count]
+        row += count
+    loadings[row, SPEED] = 1.0
+    paths = np.zeros((m, m))
+    paths[1:6, AMC] = 0.8
+    paths[RAD, AMC], paths[INC, AMC], paths[SUCC, AMC] = 0.75, 0.73, 0.2
+    paths[SPEED, RAD], paths[SUCC, INC] = 0.15, 0.61
+    products = np.zeros((m, h))
+    if squares:
+        products[RAD, 0], products[INC, 0] = 0.46, 0.39
+    return {
+        "loadings": loadings,
+        "paths": paths,
+        "disturbances": np.diag([1.0, *[0.36] * 5, 0.3, 0.3, 0.4, 0.98]),
+        "residuals": np.diag([0.3] * (p - 1) + [0.0]),
+        "intercepts": np.linspace(-1.0, 1.0, p),
+        "means": np.zeros(m),
+        "products": products,
+    }
+
+
+def simulate(model: dict[str, np.ndarray], n: int) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    m = len(model["means"])
+    latent = rng.normal(size=(n, m)) * np.sqrt(np.diag(model["disturbances"]))
+    latent += latent[:, :1] ** 2 @ model["products"].sum(axis=1, keepdims=True).T
+    latent = latent @ np.linalg.inv(np.eye(m) - model["paths"]).T
+    noise = rng.normal(size=(n, len(model["residuals"]))) * np.sqrt(np.diag(model["residuals"]))
+    return model["intercepts"] + latent @ model["loadings"].T + noise
+
+
+def gradient_seconds(model: dict[str, np.ndarray], rows: np.ndarray) -> float:
+    p, m = model["loadings"].shape
+    h = model["products"].shape[1]
+    products = plan_products([(AMC, AMC)], [{RAD, INC, SUCC, SPEED}]) if h else NO_PRODUCTS
+    pattern = pattern_from_rows(0, np.arange(p), rows)
+    ints, floats = build_plan((p, m, h), [pattern], products=products)
+    elements = np.concatenate([model[name].ravel() for name in MATRICES])
+    gradient = np.empty_like(elements)
+    return best(lambda times: gradients(elements, ints, floats, gradient, times), 200)
+
+
+def nodes_of(model: dict[str, np.ndarray], rows: np.ndarray) -> float:
+    """Nodes that the respondents' integrals use, all together."""
+    total = np.linalg.inv(np.eye(len(model["means"])) - model["paths"])
+    design = model["loadings"] @ np.stack([total[:, AMC], total @ model["products"][:, 0]], axis=1)
+    mean, covariance = linear_moments(model)
+    inverse = np.linalg.inv(covariance - np.outer(design[:, 0], design[:, 0]))
+    projected = (rows - mean) @ inverse @ design
+    return count_nodes(projected, design.T @ inverse @ design, REACH, STEP)
+
+
+def measure(n: int = 278, large: int = 100_000) -> dict[str, float]:
+    linear, quadratic = alliance(squares=False), alliance(squares=True)
+    _, covariance = linear_moments(linear)
+    size = np.array([len(covariance)], dtype=np.int32)
+    uplo, info, work = np.array([76], np.int8), np.zeros(1, np.int32), np.empty_like(covariance)
+    lapack = best(
+        lambda times: cholesky_and_inverse(covariance, work, size, uplo, info, times), 2000
+    )
+    seconds = gradient_seconds(linear, simulate(linear, n))
+    seconds_large = gradient_seconds(linear, simulate(linear, large))
+    rows = simulate(quadratic, n)
+    product = gradient_seconds(quadratic, rows)
+    nodes = nodes_of(quadratic, rows)
+    arguments = np.linspace(-20.0, 0.0, int(nodes))
+    floor = best(lambda times: exponentials(arguments, times), 100)
+    out = np.empty_like(arguments)
+    vector_floor = best(lambda times: [np.exp(arguments, out=out) for _ in range(times)], 100)
+    return {
+        "linear_over_floor": seconds / lapack,
+        "product_over_floor": product / floor,
+        "product_over_vector_floor": product / vector_floor,
+        "linear_n100000_over_n278": seconds_large / seconds,
+        "nodes": nodes / n,
+        "linear_us": 1e6 * seconds,
+        "product_us": 1e6 * product,
+        "lapack_us": 1e6 * lapack,
+        "exponentials_us": 1e6 * floor,
+        "vector_exponentials_us": 1e6 * vector_floor,
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    results = measure()
+    if parser.parse_args().json:
+        print(json.dumps({key: round(value, 4) for key, value in results.items()}))
+    else:
+        for key, value in results.items():
+            print(f"{key:28} {value:10.3f}")

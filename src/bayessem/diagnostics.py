@@ -1,0 +1,175 @@
+"""Did the sampler do its work? R-hat, effective sample sizes, divergences, energy, and advice in words.
+
+Thresholds: Vehtari, Gelman, Simpson, Carpenter & Buerkner (2021, doi:10.1214/20-BA1221), R-hat below
+1.01 and bulk and tail effective sample sizes of 400; Betancourt (2016, arXiv:1604.00695), E-BFMI
+above 0.3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+RHAT, ESS, BFMI = 1.01, 400.0, 0.3
+
+
+def convergence(values: np.ndarray) -> pd.DataFrame:
+    """R-hat and effective sample sizes of draws (chain, draw, quantity), one row a quantity.
+
+    A quantity that does not vary (a fixed number) has nan everywhere.
+    """
+    from arviz_stats.base import array_stats
+
+    moves = np.ptp(values, axis=(0, 1)) > 0
+    out = {name: np.full(values.shape[2], np.nan) for name in ("r_hat", "ess_bulk", "ess_tail")}
+    if moves.any():
+        moving = values[:, :, moves]
+        out["r_hat"][moves] = array_stats.rhat(moving, chain_axis=0, draw_axis=1)
+        for kind, options in (("bulk", {}), ("tail", {"prob": (0.05, 0.95)})):
+            out[f"ess_{kind}"][moves] = array_stats.ess(
+                moving, chain_axis=0, draw_axis=1, method=kind, **options
+            )
+    return pd.DataFrame(out)
+
+
+def energy_bfmi(energy: np.ndarray) -> np.ndarray:
+    """Estimated Bayesian fraction of missing information of each chain; energy (chain, draw)."""
+    return np.square(np.diff(energy, axis=1)).mean(axis=1) / np.maximum(energy.var(axis=1), 1e-300)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The state of a sampled posterior.
+
+    Attributes
+    ----------
+    worst_rhat, lowest_ess_bulk, lowest_ess_tail : (str, float)
+        Name of the quantity and its value.
+    divergences, deepest : int
+        Divergent draws; draws that hit the largest tree depth.
+    bfmi : tuple of float
+        By chain.
+    quadrature_error : float
+        Largest difference of a draw's log-likelihood to one with four times the nodes (0 for
+        linear models).
+    disagreeing : tuple of (str, tuple of float)
+        Quantities whose chains have different means (R-hat above 1.05), with the means.
+    """
+
+    worst_rhat: tuple[str, float]
+    lowest_ess_bulk: tuple[str, float]
+    lowest_ess_tail: tuple[str, float]
+    divergences: int
+    deepest: int
+    draws: int
+    bfmi: tuple[float, ...]
+    quadrature_error: float
+    disagreeing: tuple[tuple[str, tuple[float, ...]], ...]
+
+    @property
+    def ok(self) -> bool:
+        """All criteria are met."""
+        return not self.advice
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """What is wrong and what would help, in words; empty when all is well."""
+        out = []
+        if self.disagreeing:
+            listed = "; ".join(
+                f"{name} ({', '.join(f'{m:.3g}' for m in means)})"
+                for name, means in self.disagreeing[:4]
+            )
+            out.append(
+                f"the chains do not agree, by chain mean: {listed}. They may sit in different "
+                "modes: look at the traces, check signs and marker items, and sample longer"
+            )
+        elif self.worst_rhat[1] >= RHAT:
+            out.append(
+                f"R-hat of {self.worst_rhat[0]} is {self.worst_rhat[1]:.3f} (should be below "
+                f"{RHAT}): sample longer (draws=, tune=)"
+            )
+        for label, (name, value) in (
+            ("bulk", self.lowest_ess_bulk),
+            ("tail", self.lowest_ess_tail),
+        ):
+            if value < ESS:
+                factor = int(np.ceil(ESS / max(value, 1.0)))
+                out.append(
+                    f"the {label} effective sample size of {name} is {value:.0f} (should be "
+                    f"{ESS:.0f} or more): take about {factor} times as many draws"
+                )
+        if self.divergences:
+            out.append(
+                f"{self.divergences} of {self.draws} draws diverged: the posterior has a corner "
+                "that the sampler cannot follow; raise target_accept to 0.95, and look for a "
+                "variance near 0 or a correlation near 1"
+            )
+        if self.deepest > 0.01 * self.draws:
+            out.append(
+                f"{self.deepest} draws reached the largest tree depth: the posterior is strongly "
+                "correlated; look for a weakly identified parameter"
+            )
+        if min(self.bfmi) < BFMI:
+            out.append(
+                f"E-BFMI is {min(self.bfmi):.2f} (should be above {BFMI}): the tails are explored "
+                "badly; tighter priors on variances may help"
+            )
+        if self.quadrature_error > 1e-3:
+            out.append(
+                f"the quadrature error of a draw's log-likelihood is {self.quadrature_error:.1g}: "
+                "please report this model; meanwhile latents='sampled' avoids the integral"
+            )
+        return tuple(out)
+
+    def __str__(self) -> str:
+        lines = [
+            f"R-hat at most {self.worst_rhat[1]:.3f} ({self.worst_rhat[0]}); effective sample "
+            f"size at least {self.lowest_ess_bulk[1]:.0f} bulk ({self.lowest_ess_bulk[0]}), "
+            f"{self.lowest_ess_tail[1]:.0f} tail ({self.lowest_ess_tail[0]}); "
+            f"{self.divergences} divergences in {self.draws} draws; E-BFMI "
+            f"{min(self.bfmi):.2f} or more."
+        ]
+        if self.quadrature_error:
+            lines.append(f"Quadrature error at most {self.quadrature_error:.1g} log units a draw.")
+        lines += [f"WARNING: {text}." for text in self.advice]
+        if self.ok:
+            lines.append("All diagnostics are within their limits.")
+        return "\n".join(lines)
+
+
+def diagnose(
+    names: list[str],
+    values: np.ndarray,
+    stats: dict[str, np.ndarray],
+    *,
+    quadrature_error: float = 0.0,
+) -> Diagnosis:
+    """Judge draws (chain, draw, quantity) and the sampler's statistics (chain, draw)."""
+    table = convergence(values)
+
+    def extreme(column: str, largest: bool) -> tuple[str, float]:
+        series = table[column].to_numpy()
+        if np.isnan(series).all():
+            return "-", float("nan")
+        at = int(np.nanargmax(series) if largest else np.nanargmin(series))
+        return names[at], float(series[at])
+
+    apart = np.flatnonzero(table["r_hat"].to_numpy() > 1.05)
+    apart = apart[np.argsort(-table["r_hat"].to_numpy()[apart])]
+    depth = stats.get("maxdepth_reached")
+    return Diagnosis(
+        worst_rhat=extreme("r_hat", True),
+        lowest_ess_bulk=extreme("ess_bulk", False),
+        lowest_ess_tail=extreme("ess_tail", False),
+        divergences=int(np.sum(stats["diverging"])),
+        deepest=int(np.sum(depth)) if depth is not None else 0,
+        draws=int(np.prod(stats["diverging"].shape)),
+        bfmi=tuple(float(x) for x in energy_bfmi(stats["energy"])),
+        quadrature_error=quadrature_error,
+        disagreeing=tuple(
+            (names[i], tuple(float(m) for m in values[:, :, i].mean(axis=1))) for i in apart[:10]
+        ),
+    )

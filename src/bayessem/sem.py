@@ -1,0 +1,300 @@
+"""A structural equation model from lavaan's syntax: check it, fit it, look at its PyMC model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bayessem.errors import FitError
+from bayessem.syntax import group_count, model_text, parse
+from bayessem.table import ParameterTable, build_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pymc as pm
+
+    from bayessem.check import CheckReport
+    from bayessem.fit import Fit
+    from bayessem.ml import MLFit
+    from bayessem.prepare import Prepared
+    from bayessem.priors import Prior
+
+
+class SEM:
+    """A structural equation model.
+
+    Parameters
+    ----------
+    model : str
+        lavaan's syntax: `=~` measurement, `~` paths, `~~` (co)variances, `~ 1` intercepts, `:=`
+        defined parameters, labels, fixed values, `start()`, `prior("normal(0, 1)")*`; products as
+        `X:Z`, squares as `X:X` or `I(X^2)`.
+    std_lv : bool
+        Fix the (residual) variances of constructs at 1 instead of their first loadings.
+    meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto
+        As in lavaan; see `bayessem.table.build_table`.
+
+    Raises
+    ------
+    SyntaxProblem
+        With line, column, a caret and what would work.
+    ModelError, NotSupported
+        When no model can be what the text says, or bayessem cannot do it.
+
+    Examples
+    --------
+    >>> sem = SEM("f =~ x1 + x2 + x3")
+    >>> sem.table.parameters[:2]
+    ('f=~x2', 'f=~x3')
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        std_lv: bool = False,
+        meanstructure: bool = True,
+        fixed_x: bool = True,
+        group_equal: str | Sequence[str] = (),
+        group_partial: str | Sequence[str] = (),
+        growth: bool = False,
+        orthogonal: bool = False,
+        effect_coding: bool | str | Sequence[str] = False,
+        auto: bool = True,
+    ) -> None:
+        self.text = model
+        self.statements = parse(model)
+        self.options: dict[str, Any] = {
+            "std_lv": std_lv,
+            "meanstructure": meanstructure,
+            "fixed_x": fixed_x,
+            "group_equal": group_equal,
+            "group_partial": group_partial,
+            "growth": growth,
+            "orthogonal": orthogonal,
+            "effect_coding": effect_coding,
+            "auto": auto,
+        }
+        count = group_count(self.statements)
+        groups = ("",) if count == 1 else tuple(f"group {g + 1}" for g in range(count))
+        self.table: ParameterTable = build_table(self.statements, groups=groups, **self.options)
+
+    def __str__(self) -> str:
+        return str(self.table)
+
+    def __repr__(self) -> str:
+        changed = {k: v for k, v in self.options.items() if v not in (False, True, ())}
+        extra = "".join(f", {k}={v!r}" for k, v in changed.items())
+        return f"SEM({model_text(self.statements)!r}{extra})"
+
+    def prepare(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str | None = None,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+        priors: Mapping[str, str | Prior] | None = None,
+    ) -> Prepared:
+        """Read and check the data for this model; what `fit`, `ml` and `check` start from.
+
+        Raises
+        ------
+        DataError, ModelError, PriorError, NotSupported
+            Naming what is wrong and where.
+        """
+        from bayessem.prepare import prepare
+
+        return prepare(
+            self.statements,
+            data,
+            group=group,
+            group_order=group_order,
+            missing=missing,
+            priors=priors,
+            **self.options,
+        )
+
+    def check(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str | None = None,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+    ) -> CheckReport:
+        """Identification and data, before sampling, in plain words.
+
+        Returns
+        -------
+        CheckReport
+            Print it; `.ok` says whether the model can be fitted.
+        """
+        from bayessem.check import check
+
+        return check(
+            self.prepare(data, group=group, group_order=group_order, missing=missing)
+        )
+
+    def priors(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str | None = None,
+        priors: Mapping[str, str | Prior] | None = None,
+    ) -> pd.DataFrame:
+        """The priors as used: one row a sampled parameter, with kind, prior and bounds."""
+        import pandas
+
+        space = self.prepare(data, group=group, priors=priors).space
+        return pandas.DataFrame(
+            {
+                "parameter": [c.name for c in space.coordinates],
+                "kind": [c.kind for c in space.coordinates],
+                "prior": [str(c.prior) for c in space.coordinates],
+                "lower": [c.lower for c in space.coordinates],
+                "upper": [c.upper for c in space.coordinates],
+            }
+        )
+
+    def model(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str | None = None,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+        priors: Mapping[str, str | Prior] | None = None,
+        latents: str = "integrated",
+    ) -> pm.Model:
+        """The PyMC model, to look into or extend.
+
+        Parameters
+        ----------
+        data, group, group_order, missing, priors
+            As in `fit`.
+        latents : {"integrated", "sampled"}
+            Latent variables integrated out (one observed node), or as random variables, a score a
+            respondent.
+        """
+        from bayessem.pymc_model import build_pymc_model
+
+        prepared = self.prepare(
+            data, group=group, group_order=group_order, missing=missing, priors=priors
+        )
+        return build_pymc_model(
+            prepared.space, prepared.structure, prepared.sample, latents=latents
+        )
+
+    def ml(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str | None = None,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+        se: str = "observed",
+    ) -> MLFit:
+        """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures."""
+        from bayessem.ml import fit_ml
+
+        return fit_ml(
+            self.prepare(data, group=group, group_order=group_order, missing=missing), se=se
+        )
+
+    def fit(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str | None = None,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+        priors: Mapping[str, str | Prior] | None = None,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        random_seed: int | None = None,
+        target_accept: float = 0.8,
+        latents: str = "integrated",
+        engine: str = "auto",
+        progress: bool = True,
+    ) -> Fit:
+        """Sample the posterior.
+
+        Parameters
+        ----------
+        data : DataFrame
+            One row a respondent.
+        group : str, optional
+            Column with the groups of a multi-group model.
+        group_order : sequence of str, optional
+            Order (and selection) of the groups; by default as they appear.
+        missing : {"fiml", "listwise", "error"}
+            Use all observed values, leave out incomplete rows, or refuse missing values.
+        priors : mapping, optional
+            Prior by parameter name ("RAD~AMC"), label or kind ("path"); see `bayessem.priors`.
+        draws, tune, chains : int
+            Draws kept and warm-up draws of each chain, and chains.
+        cores : int, optional
+            Chains at once; by default as many as the machine has.
+        random_seed : int, optional
+            Makes the draws repeatable; drawn and recorded when left out.
+        target_accept : float
+            Aim of the step size's adaptation; nearer to 1 for smaller steps.
+        latents : {"integrated", "sampled"}
+            Integrate the latent variables out, or sample a score a respondent (slower; the check).
+        engine : {"auto", "native", "pymc"}
+            "native" hands the compiled density to nutpie directly, "pymc" builds the PyMC model and
+            calls `pymc.sample`; the posterior is the same. "auto" takes "native" where it can.
+        progress : bool
+            Show a progress bar.
+
+        Raises
+        ------
+        BayessemError
+            DataError, ModelError, PriorError, IdentificationError, NotSupported before sampling;
+            FitError when the density is not finite where it has to be.
+        """
+        began = time.perf_counter()
+        from bayessem.check import check
+
+        for name, value, allowed in (
+            ("latents", latents, ("integrated", "sampled")),
+            ("engine", engine, ("auto", "native", "pymc")),
+        ):
+            if value not in allowed:
+                raise FitError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
+        for name, count in (("draws", draws), ("tune", tune), ("chains", chains)):
+            if count < 1:
+                raise FitError(f"{name} has to be at least 1, not {count}")
+        prepared = self.prepare(
+            data, group=group, group_order=group_order, missing=missing, priors=priors
+        )
+        report = check(prepared)
+        report.raise_errors()
+
+        from bayessem.fit import run
+
+        return run(
+            self,
+            prepared,
+            {
+                "group": group,
+                "group_order": group_order,
+                "missing": missing,
+                "priors": {k: str(v) for k, v in (priors or {}).items()},
+                "draws": draws,
+                "tune": tune,
+                "chains": chains,
+                "cores": cores,
+                "random_seed": random_seed,
+                "target_accept": target_accept,
+                "latents": latents,
+                "engine": engine,
+            },
+            notes=tuple(str(f) for f in report.findings),
+            progress=progress,
+            began=began,
+        )
