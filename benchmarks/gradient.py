@@ -25,14 +25,8 @@ from numba.extending import get_cython_function_address
 from bayessem.likelihood.integral import quartic_integral
 from bayessem.likelihood.kernel import log_likelihood
 from bayessem.likelihood.oracle import linear_moments
-from bayessem.likelihood.plan import (
-    NO_PRODUCTS,
-    REACH,
-    STEP,
-    build_plan,
-    pattern_from_rows,
-    plan_products,
-)
+from bayessem.likelihood.plan import REACH, STEP, build_plan, pattern_from_rows
+from bayessem.likelihood.products import NO_PRODUCTS, plan_products
 from bayessem.structure import MATRICES
 
 AMC, RAD, INC, SUCC, SPEED = 0, 6, 7, 8, 9

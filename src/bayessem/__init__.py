@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayessem.fit import Fit, load
     from bayessem.node import StructuralModel
+    from bayessem.pooling import complete_pooling, no_pooling, partial
     from bayessem.priors import Prior
     from bayessem.sem import SEM
 
@@ -26,6 +27,9 @@ _WHERE = {
     "Fit": "bayessem.fit",
     "load": "bayessem.fit",
     "Prior": "bayessem.priors",
+    "partial": "bayessem.pooling",
+    "no_pooling": "bayessem.pooling",
+    "complete_pooling": "bayessem.pooling",
     "StructuralModel": "bayessem.node",
     "BayessemError": "bayessem.errors",
     "BayessemWarning": "bayessem.errors",

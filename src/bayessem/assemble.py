@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
@@ -10,14 +11,9 @@ from scipy.special import betaln, gammaln, ndtr, stdtr
 from bayessem import density as d
 from bayessem.data import Sample
 from bayessem.density import Density, build_density
-from bayessem.errors import DataError, PriorError
-from bayessem.likelihood.plan import (
-    NO_PRODUCTS,
-    Pattern,
-    build_plan,
-    pattern_from_rows,
-    plan_products,
-)
+from bayessem.errors import PriorError
+from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
+from bayessem.likelihood.products import NO_PRODUCTS, plan_products
 from bayessem.space import Coordinate, Space
 from bayessem.structure import Structure
 
@@ -48,19 +44,20 @@ def kernel_plan(
     Raises
     ------
     NotSupported
-        For product terms that need more than one integral.
+        For product terms that need more than three integrals.
     DataError
-        For an observed variable as factor of a product.
+        For a missing value of an observed variable that is a factor of a product.
     """
     products = NO_PRODUCTS
     if structure.products:
-        for i in sorted({i for pair in structure.products for i in pair}):
-            if structure.variables[i] in structure.observed:
-                raise DataError(
-                    f"{structure.variables[i]!r} is an observed variable in a product term, which "
-                    'the integrated likelihood does not have; use latents="sampled"'
-                )
-        products = plan_products(structure.products, structure.affected)
+        factors = {i for pair in structure.products for i in pair}
+        names = structure.variables
+        observed = {
+            i: structure.observed.index(names[i]) for i in factors if names[i] in structure.observed
+        }
+        products = plan_products(
+            structure.products, structure.affected, observed=observed, names=names
+        )
     options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
     return build_plan(
         structure.shape,
@@ -68,17 +65,32 @@ def kernel_plan(
         groups=len(sample.groups),
         products=products,
         proper=proper,
+        names=structure.observed,
         **options,
     )
 
 
-def _log_mass(low: float, high: float, cdf) -> float:
+def _log_mass(low: float, high: float, cdf: Callable[[float], float]) -> float:
     """log of the probability between two standardised bounds, 0 when there are none."""
     if low == -math.inf and high == math.inf:
         return 0.0
     if low > 0:  # the upper tail by symmetry: no cancellation
         low, high = -high, -low
-    return float(np.log(cdf(high) - cdf(low)))
+    mass = float(cdf(high) - cdf(low))
+    return math.log(mass) if mass > 0 else -math.inf
+
+
+def _truncation(
+    coordinate: Coordinate, mu: float, sigma: float, cdf: Callable[[float], float]
+) -> float:
+    """log of the probability that a location-scale prior gives to the coordinate's bounds."""
+    out = _log_mass((coordinate.lower - mu) / sigma, (coordinate.upper - mu) / sigma, cdf)
+    if out == -math.inf:
+        raise PriorError(
+            f"{coordinate.name}: the prior {coordinate.prior} has no mass between its bounds "
+            f"{coordinate.lower:g} and {coordinate.upper:g}"
+        )
+    return out
 
 
 def encode_prior(
@@ -94,13 +106,13 @@ def encode_prior(
     family = prior.family
     if family in ("normal", "half_normal"):
         mu, sigma = a.get("mu", 0.0), a["sigma"]
-        mass = _log_mass((low - mu) / sigma, (high - mu) / sigma, ndtr)
+        mass = _truncation(coordinate, mu, sigma, ndtr)
         return d.NORMAL, (mu, sigma, 0.0), -math.log(sigma) - LOG_SQRT_2PI - mass
     if family in ("student_t", "half_student_t", "cauchy", "half_cauchy"):
         nu = a.get("nu", 1.0)
         mu = a.get("alpha", 0.0) if "cauchy" in family else a.get("mu", 0.0)
         sigma = a["beta"] if "cauchy" in family else a["sigma"]
-        mass = _log_mass((low - mu) / sigma, (high - mu) / sigma, lambda q: stdtr(nu, q))
+        mass = _truncation(coordinate, mu, sigma, lambda q: stdtr(nu, q))
         constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * math.log(nu * math.pi)
         return d.STUDENT_T, (mu, sigma, nu), float(constant) - math.log(sigma) - mass
     if family == "uniform":
@@ -139,10 +151,9 @@ def _transform_code(lower: float, upper: float) -> int:
 
 
 def _cell_arrays(space: Space) -> dict[str, np.ndarray]:
-    """Cells as index arrays into the coordinates, extended by the fixed numbers they need."""
+    """Cells as terms over the coordinates, extended by the fixed numbers they need."""
     index = {name: i for i, name in enumerate(space.names)}
     fixed: list[float] = []
-    codes = {"direct": d.DIRECT, "square": d.SQUARE, "covariance": d.COVARIANCE}
 
     def at(term: str | float) -> int:
         if isinstance(term, str):
@@ -151,14 +162,18 @@ def _cell_arrays(space: Space) -> dict[str, np.ndarray]:
             fixed.append(term)
         return len(index) + fixed.index(term)
 
-    columns = [(codes[kind], at(a), at(b), at(c)) for kind, a, b, c in space.cells]
-    kind, a, b, c = np.array(columns, dtype=np.int64).reshape(-1, 4).T
+    terms = [
+        (cell, at(a), at(b), at(c))
+        for cell, terms in enumerate(space.cells)
+        for a, b, c in terms
+    ]
+    cell, a, b, c = np.array(terms, dtype=np.int64).reshape(-1, 4).T
     places = np.array(space.places, dtype=np.int64).reshape(-1, 2)
     return {
-        "cell_kind": kind,
-        "cell_a": a,
-        "cell_b": b,
-        "cell_c": c,
+        "term_cell": cell,
+        "term_a": a,
+        "term_b": b,
+        "term_c": c,
         "place_cell": places[:, 0],
         "place_element": places[:, 1],
         "fixed": np.array(fixed),
@@ -215,13 +230,13 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
         "constant": np.zeros(1),
         "block_size": np.empty(0),
         "block_at": np.empty(0),
-        "cell_kind": zero,
-        "cell_a": cells,
-        "cell_b": cells,
-        "cell_c": cells,
+        "term_cell": cells,
+        "term_a": cells,
+        "term_b": np.full(n, n),
+        "term_c": np.full(n, n),
         "place_cell": place[:, 0],
         "place_element": place[:, 1],
-        "fixed": np.empty(0),
+        "fixed": np.ones(1),
         "base": space.base,
     }
     return build_density(names, fields, kernel_plan(structure, sample), respondents=sample.size)

@@ -1,9 +1,10 @@
 """The posterior density of a model on unconstrained parameters, as one Numba program.
 
-x (unconstrained) -> raw (by element: identity, log, logit; or the absolute value, see `folded`) -> v (natural: partial correlations of a
-block become correlations) -> cells (sd^2, r sd sd, or v itself) -> model matrices -> likelihood;
-and the chain rule back. Priors are evaluated on raw, by family code. Maximum likelihood is the same
-program with identity transforms, flat priors and cells that are the parameters themselves.
+x (unconstrained) -> raw (by element: identity, log, logit; or the absolute value, see `folded`) ->
+v (natural: partial correlations of a block become correlations) -> cells (sums of products such as
+sd^2, r sd sd or mu + tau z) -> model matrices -> likelihood; and the chain rule back. Priors are
+evaluated on raw, by family code. Maximum likelihood is the same program with identity transforms,
+flat priors and cells that are the parameters themselves.
 
 The PyMC model of the same table (pymc_model.py) is the definition; the tests hold the two to the
 same log-probability and gradient.
@@ -24,9 +25,6 @@ from bayessem.likelihood.plan import pack
 IDENTITY, LOG, INTERVAL, BELOW, FOLD = range(5)
 # families (unnormalised; their constants are summed in `constant`)
 FLAT, NORMAL, STUDENT_T, GAMMA, INVERSE_GAMMA, EXPONENTIAL, LOG_NORMAL, BETA = range(8)
-# cells
-DIRECT, SQUARE, COVARIANCE = 0, 1, 2
-
 LOG_2 = np.log(2.0)
 
 INTEGER_FIELDS = (
@@ -34,10 +32,10 @@ INTEGER_FIELDS = (
     "family",
     "block_size",
     "block_at",
-    "cell_kind",
-    "cell_a",
-    "cell_b",
-    "cell_c",
+    "term_cell",
+    "term_a",
+    "term_b",
+    "term_c",
     "place_cell",
     "place_element",
 )
@@ -51,7 +49,7 @@ class Layout(NamedTuple):
     hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
     block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
         and position of their first partial correlation (row by row below the diagonal).
-    cell_* : a cell is v[a], v[a]^2 or v[a] v[b] v[c], with v extended by `fixed`.
+    term_* : a cell is the sum of its terms v[a] v[b] v[c], with v extended by the numbers `fixed`.
     place_* : which cell goes to which element of the matrices; the rest is `base`.
     centre, whitening : x = centre + whitening u when the density is wanted in u; else empty.
     """
@@ -60,10 +58,10 @@ class Layout(NamedTuple):
     family: np.ndarray
     block_size: np.ndarray
     block_at: np.ndarray
-    cell_kind: np.ndarray
-    cell_a: np.ndarray
-    cell_b: np.ndarray
-    cell_c: np.ndarray
+    term_cell: np.ndarray
+    term_a: np.ndarray
+    term_b: np.ndarray
+    term_c: np.ndarray
     place_cell: np.ndarray
     place_element: np.ndarray
     lower: np.ndarray
@@ -240,16 +238,11 @@ def _correlate(layout, v):
 def _fill(layout, v, elements):
     """Model matrices from the natural parameters."""
     elements[:] = layout.base
-    n = layout.cell_kind.size
-    cells = np.empty(n)
-    for i in range(n):
-        a = v[layout.cell_a[i]]
-        if layout.cell_kind[i] == 0:
-            cells[i] = a
-        elif layout.cell_kind[i] == 1:
-            cells[i] = a * a
-        else:
-            cells[i] = a * v[layout.cell_b[i]] * v[layout.cell_c[i]]
+    cells = np.zeros(layout.term_cell.size)
+    for i in range(layout.term_cell.size):
+        cells[layout.term_cell[i]] += (
+            v[layout.term_a[i]] * v[layout.term_b[i]] * v[layout.term_c[i]]
+        )
     for i in range(layout.place_cell.size):
         elements[layout.place_element[i]] = cells[layout.place_cell[i]]
 
@@ -257,22 +250,16 @@ def _fill(layout, v, elements):
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def _pull_fill(layout, v, d_elements, d_v):
     """Adjoint of `_fill`."""
-    n = layout.cell_kind.size
-    d_cells = np.zeros(n)
+    d_cells = np.zeros(layout.term_cell.size)
     d_v[:] = 0.0
     for i in range(layout.place_cell.size):
         d_cells[layout.place_cell[i]] += d_elements[layout.place_element[i]]
-    for i in range(n):
-        g, ia = d_cells[i], layout.cell_a[i]
-        if layout.cell_kind[i] == 0:
-            d_v[ia] += g
-        elif layout.cell_kind[i] == 1:
-            d_v[ia] += 2.0 * g * v[ia]
-        else:
-            ib, ic = layout.cell_b[i], layout.cell_c[i]
-            d_v[ia] += g * v[ib] * v[ic]
-            d_v[ib] += g * v[ia] * v[ic]
-            d_v[ic] += g * v[ia] * v[ib]
+    for i in range(layout.term_cell.size):
+        g = d_cells[layout.term_cell[i]]
+        ia, ib, ic = layout.term_a[i], layout.term_b[i], layout.term_c[i]
+        d_v[ia] += g * v[ib] * v[ic]
+        d_v[ib] += g * v[ia] * v[ic]
+        d_v[ic] += g * v[ia] * v[ib]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
@@ -413,11 +400,15 @@ class Density:
 
     @property
     def foldable(self) -> np.ndarray:
-        """Which coordinates `folded` may take: positive, with an even prior, (D,) bool."""
+        """Which coordinates `folded` may take: positive, with an even prior, entering as squares."""
         f = self.fields
         location = np.reshape(f["hyper"], (-1, 3))[:, 0]
         even = np.isin(f["family"], (FLAT, NORMAL, STUDENT_T)) & (location == 0.0)
-        return (f["transform"] == LOG) & (f["lower"] == 0.0) & even
+        # r sd sd' or tau z have a kink where the sd is folded at 0; sd^2 has none
+        factors = np.array([f["term_a"], f["term_b"], f["term_c"]])
+        odd = [(factors == i).sum(axis=0) % 2 == 1 for i in range(self.size)]
+        smooth = ~np.any(odd, axis=1)
+        return (f["transform"] == LOG) & (f["lower"] == 0.0) & even & smooth
 
     def _changed(self, **fields: np.ndarray) -> "Density":
         return build_density(

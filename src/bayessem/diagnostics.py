@@ -13,16 +13,21 @@ import numpy as np
 import pandas as pd
 
 RHAT, ESS, BFMI = 1.01, 400.0, 0.3
+# Draws a chain below which split R-hat and effective sample sizes do not exist.
+SHORTEST = 4
 
 
 def convergence(values: np.ndarray) -> pd.DataFrame:
     """R-hat and effective sample sizes of draws (chain, draw, quantity), one row a quantity.
 
-    A quantity that does not vary (a fixed number) has nan everywhere.
+    A quantity that does not vary (a fixed number) has nan everywhere, and so has every quantity of
+    chains of fewer than four draws.
     """
     from arviz_stats.base import array_stats
 
     moves = np.ptp(values, axis=(0, 1)) > 0
+    if values.shape[1] < SHORTEST:
+        moves[:] = False
     out = {name: np.full(values.shape[2], np.nan) for name in ("r_hat", "ess_bulk", "ess_tail")}
     if moves.any():
         moving = values[:, :, moves]
@@ -36,6 +41,8 @@ def convergence(values: np.ndarray) -> pd.DataFrame:
 
 def energy_bfmi(energy: np.ndarray) -> np.ndarray:
     """Estimated Bayesian fraction of missing information of each chain; energy (chain, draw)."""
+    if energy.shape[1] < SHORTEST:
+        return np.full(len(energy), np.nan)
     return np.square(np.diff(energy, axis=1)).mean(axis=1) / np.maximum(energy.var(axis=1), 1e-300)
 
 
@@ -56,6 +63,8 @@ class Diagnosis:
         linear models).
     disagreeing : tuple of (str, tuple of float)
         Quantities whose chains have different means (R-hat above 1.05), with the means.
+    stuck : tuple of int
+        Chains (counted from 1) in which nothing moved.
     """
 
     worst_rhat: tuple[str, float]
@@ -67,6 +76,7 @@ class Diagnosis:
     bfmi: tuple[float, ...]
     quadrature_error: float
     disagreeing: tuple[tuple[str, tuple[float, ...]], ...]
+    stuck: tuple[int, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -77,6 +87,15 @@ class Diagnosis:
     def advice(self) -> tuple[str, ...]:
         """What is wrong and what would help, in words; empty when all is well."""
         out = []
+        if self.stuck:
+            out.append(
+                f"nothing moved in chain {', '.join(map(str, self.stuck))}: the sampler could not "
+                "take a step; look at start() values and bounds, and take more warm-up (tune=)"
+            )
+        elif np.isnan(self.worst_rhat[1]):
+            out.append(
+                f"{self.draws} draws are too few to judge convergence; take at least 1000 (draws=)"
+            )
         if self.disagreeing:
             listed = "; ".join(
                 f"{name} ({', '.join(f'{m:.3g}' for m in means)})"
@@ -157,6 +176,7 @@ def diagnose(
         at = int(np.nanargmax(series) if largest else np.nanargmin(series))
         return names[at], float(series[at])
 
+    still = np.ptp(values, axis=1).max(axis=-1, initial=0.0) == 0.0
     apart = np.flatnonzero(table["r_hat"].to_numpy() > 1.05)
     apart = apart[np.argsort(-table["r_hat"].to_numpy()[apart])]
     depth = stats.get("maxdepth_reached")
@@ -172,4 +192,5 @@ def diagnose(
         disagreeing=tuple(
             (names[i], tuple(float(m) for m in values[:, :, i].mean(axis=1))) for i in apart[:10]
         ),
+        stuck=tuple(int(c) + 1 for c in np.flatnonzero(still & (values.shape[1] > 1))),
     )

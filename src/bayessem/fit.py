@@ -23,8 +23,10 @@ from bayessem.density import Density
 from bayessem.diagnostics import Diagnosis, diagnose
 from bayessem.errors import BayessemError, FitError
 from bayessem.estimates import defined_draws, free_draws, row_labels, summarise
+from bayessem.pooling import Pooling
 from bayessem.prepare import Prepared
 from bayessem.sampling import approximate, sample
+from bayessem.space import dimension
 from bayessem.standardize import r_squared, row_values, standardised
 from bayessem.starts import initial_point, start_values
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 LOG_LIKELIHOOD_LIMIT = 50_000_000
 # Draws at which the quadrature is checked against four times the nodes.
 QUADRATURE_DRAWS = 20
+# Kinds of coordinates that describe the population of groups (pooling.py).
+POPULATION = ("pool_mean", "pool_sd", "pool_slope")
 FORMAT = 1
 
 
@@ -50,7 +54,7 @@ class Fit:
     prepared : Prepared
         The model with its data.
     data : DataTree
-        For ArviZ: `posterior` (vectors by kind, dims = kind, coordinates = lavaan's names),
+        For ArviZ: `posterior` (vectors by kind with lavaan's names as coordinates),
         `sample_stats`, `log_likelihood` (`y` by respondent, latent variables integrated out),
         `observed_data`.
     settings : dict
@@ -89,15 +93,20 @@ class Fit:
 
     @cached_property
     def parameters(self) -> xr.DataArray:
-        """Draws of the table's free and defined parameters, on lavaan's scale (variances)."""
+        """Draws of the free and defined parameters on lavaan's scale, and of what pooling adds."""
         structure, table = self.prepared.structure, self.prepared.table
         free = free_draws(structure, row_values(structure, self.elements))
         defined = defined_draws(table, free)
-        stacked = np.concatenate([free, *(d[..., None] for d in defined.values())], axis=-1)
+        coordinates = self.prepared.space.coordinates
+        pool = [i for i, c in enumerate(coordinates) if c.kind in POPULATION]
+        stacked = np.concatenate(
+            [free, *(d[..., None] for d in defined.values()), self.values[..., pool]], axis=-1
+        )
+        names = [*table.parameters, *defined, *(coordinates[i].name for i in pool)]
         return xr.DataArray(
             stacked,
             dims=("chain", "draw", "parameter"),
-            coords={"parameter": [*table.parameters, *defined]},
+            coords={"parameter": names},
             name="parameters",
         )
 
@@ -209,6 +218,9 @@ class Fit:
         frame = pd.DataFrame(sample.values, columns=list(sample.variables), index=sample.rows)
         if len(sample.groups) > 1:
             frame["group"] = [sample.groups[g] for g in sample.group]
+        pooling, predictor = self.prepared.pooling, self.prepared.predictor
+        if pooling is not None and predictor is not None and pooling.by not in frame:
+            frame[pooling.by] = predictor[sample.group]
         frame.to_csv(folder / "data.csv", index_label="row", float_format="%.17g")
         self.data.to_netcdf(folder / "draws.nc", engine="h5netcdf")
         self.summary().to_csv(folder / "estimates.csv", index=False)
@@ -273,12 +285,17 @@ def load(path: str | os.PathLike[str]) -> Fit:
         group_order=about["groups"] if grouped else None,
         missing=settings["missing"],
         priors=settings["priors"],
+        pooling=None if settings["pooling"] is None else _pooling(settings["pooling"]),
     )
     if prepared.sample.hash != about["data_hash"]:
         raise FitError(f"{folder}: data.csv is not the data that the model was fitted to")
     with xr.open_datatree(folder / "draws.nc", engine="h5netcdf") as tree:
         data = tree.load()
     return Fit(sem, prepared, data, settings, about["timings"], tuple(about["notes"]))
+
+
+def _pooling(saved: dict[str, Any]) -> Pooling:
+    return Pooling(saved["how"], tuple(saved["parameters"]), saved["by"])
 
 
 def run(
@@ -342,7 +359,9 @@ def _tree(
     for kind, where in space.kinds().items():
         names = list(space.names[where])
         posterior[kind] = xr.DataArray(
-            values[..., where], dims=("chain", "draw", kind), coords={kind: names}
+            values[..., where],
+            dims=("chain", "draw", dimension(kind)),
+            coords={dimension(kind): names},
         )
     step = int(np.ceil(chains * draws * sample.size / LOG_LIKELIHOOD_LIMIT))
     kept = np.arange(0, draws, step)

@@ -35,13 +35,18 @@ class Ends:
     baseline_parameters: int
 
 
-def count_ends(p: int, covariates: int, *, groups: int, means: bool) -> tuple[int, int]:
+def count_ends(
+    p: int, covariates: int, *, conditioned: bool, groups: int, means: bool
+) -> tuple[int, int]:
     """Free parameters of the saturated and the baseline model.
 
     Parameters
     ----------
     p, covariates : int
-        Observed variables, and how many of them the model conditions on.
+        Observed variables, and how many of them are covariates.
+    conditioned : bool
+        Whether the model conditions on the covariates, so that their moments do not count; else
+        they are free in both models, as lavaan has it.
     groups : int
         Number of groups.
     means : bool
@@ -51,8 +56,11 @@ def count_ends(p: int, covariates: int, *, groups: int, means: bool) -> tuple[in
     def moments(k: int) -> int:
         return k * (k + 1) // 2 + (k if means else 0)
 
-    free = p - covariates
-    return groups * (moments(p) - moments(covariates)), groups * free * (2 if means else 1)
+    given = moments(covariates)
+    baseline = (p - covariates) * (2 if means else 1)
+    if conditioned:
+        return groups * (moments(p) - given), groups * baseline
+    return groups * moments(p), groups * (baseline + given)
 
 
 def information_criteria(log_likelihood: float, parameters: int, size: int) -> dict[str, float]:
@@ -158,6 +166,8 @@ def residual_measures(
     saturated: Sequence[Saturated],
     covariances: Sequence[np.ndarray],
     means: Sequence[np.ndarray] | None,
+    *,
+    covariates: Sequence[int] = (),
 ) -> dict[str, float]:
     """SRMR and GFI from sample and model moments, groups weighted by their size.
 
@@ -167,6 +177,8 @@ def residual_measures(
         Sample moments of each group (with missing values: by EM).
     covariances, means : sequence of ndarray (p, p), (p,)
         Implied by the model; means None without a mean structure.
+    covariates : sequence of int
+        Columns that the model conditions on: their own moments are left out of GFI.
 
     Returns
     -------
@@ -184,8 +196,10 @@ def residual_measures(
         lower = np.tril_indices(p)
         raw = (s - sigma)[lower]
         scaled = ((s - sigma) / np.outer(sd, sd))[lower]
-        weighted = np.linalg.solve(sigma, s)
-        misfit = weighted - np.eye(p)
+        counted, centre = s.copy(), sample.mean.copy()
+        counted[np.ix_(covariates, covariates)] = 0.0
+        centre[list(covariates)] = 0.0
+        weighted, misfit = np.linalg.solve(sigma, counted), np.linalg.solve(sigma, s - sigma)
         t1, t2 = float(np.sum(misfit * misfit.T)), float(np.sum(weighted * weighted.T))
         parts["gfi"].append(1.0 - t1 / t2)
         if means is not None:
@@ -193,7 +207,7 @@ def residual_measures(
             raw = np.concatenate([raw, difference])
             scaled = np.concatenate([scaled, difference / sd])
             t1 = 0.5 * t1 + float(difference @ np.linalg.solve(sigma, difference))
-            t2 = 0.5 * t2 + float(sample.mean @ np.linalg.solve(sigma, sample.mean))
+            t2 = 0.5 * t2 + float(centre @ np.linalg.solve(sigma, centre))
         parts["gfi.means"].append(1.0 - t1 / t2)
         parts["srmr"].append(float(np.sqrt(np.mean(scaled**2))))
         parts["rmr"].append(float(np.sqrt(np.mean(raw**2))))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayessem.data import Sample, read_sample
+from bayessem.errors import ModelError
+from bayessem.pooling import Pooling, group_predictor, pool_space, split_priors, table_options
 from bayessem.priors import Prior
 from bayessem.space import Space, build_space
 from bayessem.structure import Structure, build_structure
-from bayessem.syntax import Statement
+from bayessem.syntax import Statement, group_count
 from bayessem.table import ParameterTable, build_table
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Prepared:
     space: Space
     covariances: np.ndarray
     means: np.ndarray
+    pooling: Pooling | None = None
+    predictor: np.ndarray | None = None
 
 
 def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
@@ -68,6 +72,12 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return np.array(covariances), np.array(means)
 
 
+def _placeholders(statements: Sequence[Statement]) -> tuple[str, ...]:
+    """Names for the groups that `c(...)` modifiers ask for, before the data are read."""
+    count = group_count(statements)
+    return ("",) if count == 1 else tuple(str(g) for g in range(count))
+
+
 def prepare(
     statements: Sequence[Statement],
     data: pd.DataFrame,
@@ -76,6 +86,7 @@ def prepare(
     group_order: Sequence[str] | None = None,
     missing: str = "fiml",
     priors: Mapping[str, str | Prior] | None = None,
+    pooling: Pooling | None = None,
     **options: Any,
 ) -> Prepared:
     """Build the table for the groups in the data, and read, check and describe the data.
@@ -90,6 +101,8 @@ def prepare(
         See `data.read_sample`.
     priors : mapping, optional
         Prior by parameter name, label or kind.
+    pooling : Pooling, optional
+        How parameters differ between groups (`pooling.partial` and its siblings).
     **options
         Of `table.build_table`.
 
@@ -98,14 +111,20 @@ def prepare(
     BayessemError
         DataError, ModelError, PriorError or NotSupported, naming what is wrong.
     """
-    table = build_table(statements, **options)
-    sample = read_sample(
-        data, table.observed, group=group, groups=group_order, missing=missing
-    )
-    if group is not None:
-        table = build_table(statements, groups=sample.groups, **options)
+    if pooling is not None:
+        if group is None:
+            raise ModelError(f"{pooling} needs groups: give the column of the groups, group=")
+        options = table_options(pooling, options)
+    first = {k: v for k, v in options.items() if k != "group_partial"}
+    observed = build_table(statements, groups=_placeholders(statements), **first).observed
+    sample = read_sample(data, observed, group=group, groups=group_order, missing=missing)
+    table = build_table(statements, groups=sample.groups, **options)
     structure = build_structure(table)
     covariances, means = sample_moments(sample)
+    own: Mapping[str, str | Prior] = {}
+    predictor = None
+    if pooling is not None:
+        own, priors = split_priors(pooling, priors)
     space = build_space(
         structure,
         means=sample.means,
@@ -114,4 +133,9 @@ def prepare(
         group_means=means,
         priors=priors,
     )
-    return Prepared(table, structure, sample, space, covariances, means)
+    if pooling is not None and pooling.how == "partial":
+        assert group is not None
+        if pooling.by is not None:
+            predictor = group_predictor(data, pooling.by, group=group, groups=sample.groups)
+        space = pool_space(space, structure, pooling, predictor=predictor, priors=own)
+    return Prepared(table, structure, sample, space, covariances, means, pooling, predictor)

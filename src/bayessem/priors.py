@@ -54,6 +54,10 @@ KINDS = (
     "disturbance_sd",
     "covariance",
     "correlation",
+    "pool_mean",
+    "pool_sd",
+    "pool_slope",
+    "pool_z",
 )
 
 
@@ -112,6 +116,12 @@ class Prior:
         if self.family == "uniform":
             return self.arguments[0], self.arguments[1]
         return FAMILIES[self.family][2]
+
+    @property
+    def text(self) -> str:
+        """What `parse_prior` reads back as the same prior, to the last digit."""
+        inside = ", ".join(f"{k}={v!r}" for k, v in self.named.items())
+        return f"{self.family}({inside})"
 
     def __str__(self) -> str:
         inside = ", ".join(f"{k}={v:.4g}" for k, v in self.named.items())

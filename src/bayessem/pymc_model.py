@@ -10,22 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from pymc.distributions import transforms
-from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.op import Op
-from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 from pytensor.tensor.variable import TensorVariable
 
 from bayessem.assemble import encode_prior, kernel_plan
 from bayessem.data import Sample
-from bayessem.density import partials_to_correlations, pull_correlations
 from bayessem.errors import ModelError
-from bayessem.node import DIMS, Layout, elements_node
+from bayessem.node import DIMS, elements_node
+from bayessem.operation import Correlations
 from bayessem.priors import FAMILIES, KINDS
 from bayessem.space import Coordinate, Space
 from bayessem.structure import Structure
@@ -102,112 +98,6 @@ def _own_side(family: str) -> str:
     if family in ("uniform", "beta"):
         return "bounded"
     return "free" if lower == -math.inf else "positive"
-
-
-class Correlations(Op):
-    """Partial correlations of complete blocks -> correlations, block after block.
-
-    sizes : number of variables of each block. Lewandowski, Kurowicka & Joe (2009),
-    doi:10.1016/j.jmva.2009.04.008.
-    """
-
-    __props__ = ("sizes",)
-
-    def __init__(self, sizes: Sequence[int]) -> None:
-        self.sizes = tuple(int(k) for k in sizes)
-
-    def make_node(self, partials: Any) -> Apply:
-        """Apply to a vector."""
-        x = pt.as_tensor_variable(partials, dtype="float64")
-        return Apply(self, [x], [x.type()])
-
-    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Any) -> None:
-        """Evaluate with NumPy arrays."""
-        partials = np.ascontiguousarray(inputs[0])
-        out, at = np.empty_like(partials), 0
-        for k in self.sizes:
-            end = at + k * (k - 1) // 2
-            partials_to_correlations(partials[at:end], k, np.empty((k, k)), out[at:end])
-            at = end
-        output_storage[0][0] = out
-
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Sequence[Any]) -> list[Any]:
-        """As many correlations as partial correlations."""
-        return [shapes[0]]
-
-    def pullback(
-        self,
-        inputs: Sequence[Variable],
-        outputs: Sequence[Variable],
-        cotangents: Sequence[Variable],
-    ) -> list[Variable]:
-        """Back through the Cholesky factor."""
-        return [PullCorrelations(self.sizes)(inputs[0], cotangents[0])]
-
-
-class PullCorrelations(Op):
-    """Cotangents of the partial correlations from those of the correlations."""
-
-    __props__ = ("sizes",)
-
-    def __init__(self, sizes: Sequence[int]) -> None:
-        self.sizes = tuple(int(k) for k in sizes)
-
-    def make_node(self, partials: Any, cotangent: Any) -> Apply:
-        """Apply to two vectors of the same length."""
-        x = pt.as_tensor_variable(partials, dtype="float64")
-        return Apply(self, [x, pt.as_tensor_variable(cotangent, dtype="float64")], [x.type()])
-
-    def perform(self, node: Apply, inputs: Sequence[Any], output_storage: Any) -> None:
-        """Evaluate with NumPy arrays."""
-        partials, cotangent = (np.ascontiguousarray(x) for x in inputs)
-        out, at = np.empty_like(partials), 0
-        for k in self.sizes:
-            end, root = at + k * (k - 1) // 2, np.empty((k, k))
-            partials_to_correlations(partials[at:end], k, root, np.empty(end - at))
-            pull_correlations(partials[at:end], k, root, cotangent[at:end], out[at:end])
-            at = end
-        output_storage[0][0] = out
-
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Sequence[Any]) -> list[Any]:
-        """As many as partial correlations."""
-        return [shapes[0]]
-
-
-@register_funcify_default_op_cache_key(Correlations)
-def _numba_correlations(op: Correlations, node: Apply, **kwargs: Any) -> tuple[Any, int]:
-    sizes = op.sizes
-
-    @numba_njit
-    def correlate(partials):
-        partials = np.ascontiguousarray(partials)
-        out, at = np.empty_like(partials), 0
-        for k in sizes:
-            end = at + k * (k - 1) // 2
-            partials_to_correlations(partials[at:end], k, np.empty((k, k)), out[at:end])
-            at = end
-        return out
-
-    return correlate, 1
-
-
-@register_funcify_default_op_cache_key(PullCorrelations)
-def _numba_pull_correlations(op: PullCorrelations, node: Apply, **kwargs: Any) -> tuple[Any, int]:
-    sizes = op.sizes
-
-    @numba_njit
-    def pull(partials, cotangent):
-        partials, cotangent = np.ascontiguousarray(partials), np.ascontiguousarray(cotangent)
-        out, at = np.empty_like(partials), 0
-        for k in sizes:
-            end = at + k * (k - 1) // 2
-            root = np.empty((k, k))
-            partials_to_correlations(partials[at:end], k, root, np.empty(end - at))
-            pull_correlations(partials[at:end], k, root, cotangent[at:end], out[at:end])
-            at = end
-        return out
-
-    return pull, 1
 
 
 def _arguments(part: Part, space: Space) -> dict[str, np.ndarray]:
@@ -290,8 +180,8 @@ def coordinate_labels(space: Space) -> dict[str, list[str]]:
 def model_elements(space: Space) -> TensorVariable:
     """Create the parameters in the model that is open; their matrices, flat (structure.py).
 
-    Every kind of parameter is a variable of that name with the dimension `dimension(kind)`: a random
-    variable where it has one distribution, else a Deterministic of random variables by distribution.
+    Every kind of parameter is a variable of that name with the dimension `dimension(kind)`: a
+    random variable where it has one distribution, else a Deterministic of several.
     """
     parts = space_parts(space)
     by_kind: dict[str, list[tuple[Part, TensorVariable]]] = {}
@@ -311,28 +201,28 @@ def model_elements(space: Space) -> TensorVariable:
 def fill_elements(space: Space, values: Sequence[TensorVariable]) -> TensorVariable:
     """Model matrices, flat, from the natural values of the parts, in the order of `space_parts`.
 
-    Every cell (space.py) is a product of three numbers: v 1 1, v v 1 or r s t.
+    Every cell (space.py) is a sum of terms, each the product of three factors.
     """
     at = {space.names[i]: k for k, i in enumerate(value_order(space))}
-    fixed = [1.0]
+    fixed: list[float] = []
 
-    def position(term: str | float) -> int:
-        if isinstance(term, str):
-            return at[term]
-        if term not in fixed:
-            fixed.append(float(term))
-        return len(at) + fixed.index(term)
+    def position(factor: str | float) -> int:
+        if isinstance(factor, str):
+            return at[factor]
+        if factor not in fixed:
+            fixed.append(factor)
+        return len(at) + fixed.index(factor)
 
-    triples = []
-    for kind, a, b, c in space.cells:
-        terms = {"direct": (a, 1.0, 1.0), "square": (a, a, 1.0), "covariance": (a, b, c)}[kind]
-        triples.append([position(term) for term in terms])
-    cell = np.array([k for k, _ in space.places], dtype=np.int64)
-    element = np.array([e for _, e in space.places], dtype=np.int64)
-    first, second, third = np.array(triples, dtype=np.int64).reshape(-1, 3)[cell].T
+    terms = [
+        (element, *map(position, term))
+        for cell, element in space.places
+        for term in space.cells[cell]
+    ]
+    element, first, second, third = np.array(terms, dtype=np.int64).reshape(-1, 4).T
     v = pt.concatenate([*values, pt.constant(np.array(fixed))])
-    filled = v[first] * v[second] * v[third]
-    return pt.constant(space.base)[element].set(filled)
+    base = space.base.copy()
+    base[element] = 0.0
+    return pt.constant(base)[element].inc(v[first] * v[second] * v[third])
 
 
 def build_pymc_model(
@@ -381,7 +271,8 @@ def build_pymc_model(
         elements_node(
             OBSERVED,
             model_elements(space),
-            layout=Layout(structure.shape, structure.products, len(sample.groups)),
+            shape=structure.shape,
+            terms=structure.products,
             plan=plan,
             values=sample.values,
             group=sample.group,

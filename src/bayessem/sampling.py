@@ -49,8 +49,8 @@ class Draws:
     values : ndarray (chain, draw, D)
         In the order of the density's names.
     stats : dict of ndarray (chain, draw)
-        `diverging`, `energy`, `n_steps`, `step_size`, `depth`, `lp` and whatever else the sampler
-        kept a number a draw.
+        `diverging`, `energy`, `n_steps`, `step_size`, `depth`, `lp` (log-density of the sampled
+        coordinates) and whatever else the sampler kept a number a draw.
     seconds : float
         Wall time from the call to the last draw.
     """
@@ -152,7 +152,7 @@ def sample(
         for name, array in tree["sample_stats"].data_vars.items()
         if array.dims == ("chain", "draw") and array.dtype.kind in "biuf"
     }
-    stats["lp"] = stats.pop("logp") + np.linalg.slogdet(root)[1] * -1.0
+    stats["lp"] = stats.pop("logp")
     return Draws(values, stats, time.perf_counter() - began)
 
 

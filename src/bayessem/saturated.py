@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -229,9 +229,9 @@ def baseline_log_likelihood(sample: Sample, covariates: Sequence[int], *, group:
     Parameters
     ----------
     sample : Sample
-        The data; the covariates are complete.
+        The data.
     covariates : sequence of int
-        Columns that the model conditions on.
+        Columns of the covariates.
     group : int
         Which group.
     """
@@ -250,12 +250,16 @@ def _univariate(values: np.ndarray) -> float:
 
 
 def covariate_log_likelihood(sample: Sample, covariates: Sequence[int], *, group: int = 0) -> float:
-    """Log-likelihood of the complete covariates with their own moments; 0 without covariates."""
+    """Log-likelihood of the covariates with their own moments; 0 without covariates."""
     if not len(covariates):
         return 0.0
-    rows = sample.values[sample.group == group][:, list(covariates)]
-    sign, logdet = np.linalg.slogdet(np.cov(rows.T, bias=True).reshape(len(covariates), -1))
-    if sign <= 0:
-        names = ", ".join(sample.variables[j] for j in covariates)
-        raise DataError(f"the covariates {names} determine each other; leave one of them out")
-    return -0.5 * len(rows) * (len(covariates) * (LOG_2PI + 1.0) + float(logdet))
+    values = sample.values[:, list(covariates)]
+    keep = ~np.isnan(values).all(axis=1)
+    part = replace(
+        sample,
+        variables=tuple(sample.variables[j] for j in covariates),
+        values=values[keep],
+        group=sample.group[keep],
+        rows=sample.rows[keep],
+    )
+    return saturate(part, group=group).log_likelihood

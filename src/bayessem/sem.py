@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from bayessem.check import CheckReport
     from bayessem.fit import Fit
     from bayessem.ml import MLFit
+    from bayessem.pooling import Pooling
     from bayessem.prepare import Prepared
     from bayessem.priors import Prior
 
@@ -96,6 +98,7 @@ class SEM:
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         priors: Mapping[str, str | Prior] | None = None,
+        pooling: Pooling | None = None,
     ) -> Prepared:
         """Read and check the data for this model; what `fit`, `ml` and `check` start from.
 
@@ -113,6 +116,7 @@ class SEM:
             group_order=group_order,
             missing=missing,
             priors=priors,
+            pooling=pooling,
             **self.options,
         )
 
@@ -211,6 +215,7 @@ class SEM:
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         priors: Mapping[str, str | Prior] | None = None,
+        pooling: Pooling | None = None,
         draws: int = 1000,
         tune: int = 1000,
         chains: int = 4,
@@ -235,6 +240,9 @@ class SEM:
             Use all observed values, leave out incomplete rows, or refuse missing values.
         priors : mapping, optional
             Prior by parameter name ("RAD~AMC"), label or kind ("path"); see `bayessem.priors`.
+        pooling : Pooling, optional
+            How parameters differ between groups: `partial("RAD ~ AMC", by="apd")`, `no_pooling`,
+            `complete_pooling`. All others are equal, unless `group_equal` says otherwise.
         draws, tune, chains : int
             Draws kept and warm-up draws of each chain, and chains.
         cores : int, optional
@@ -270,7 +278,12 @@ class SEM:
             if count < 1:
                 raise FitError(f"{name} has to be at least 1, not {count}")
         prepared = self.prepare(
-            data, group=group, group_order=group_order, missing=missing, priors=priors
+            data,
+            group=group,
+            group_order=group_order,
+            missing=missing,
+            priors=priors,
+            pooling=pooling,
         )
         report = check(prepared)
         report.raise_errors()
@@ -285,6 +298,7 @@ class SEM:
                 "group_order": group_order,
                 "missing": missing,
                 "priors": {k: str(v) for k, v in (priors or {}).items()},
+                "pooling": None if pooling is None else dataclasses.asdict(pooling),
                 "draws": draws,
                 "tune": tune,
                 "chains": chains,

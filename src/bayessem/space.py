@@ -1,7 +1,7 @@
-"""The parameter space of a model: which numbers are sampled, their priors, and how they fill the matrices.
+"""The parameter space of a model: which numbers are sampled, and how they fill the matrices.
 
 Sampled are vectors by kind (loading, path, product, intercept, mean, residual_sd, disturbance_sd,
-covariance, correlation), one after the other. Variances enter as standard deviations and covariances
+covariance, correlation), one after the other. Variances enter as standard deviations, covariances
 as correlations; complete blocks of correlations of three or more variables as partial correlations,
 so that every point is positive definite and their joint prior is the LKJ distribution.
 """
@@ -14,14 +14,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayessem.default_priors import default_of, model_scales
 from bayessem.errors import ModelError, PriorError
 from bayessem.priors import KINDS, Prior, default_prior, parse_prior
-from bayessem.structure import Place, Structure
-from bayessem.table import Parameter
+from bayessem.structure import Place, Structure, matrix_offsets
+from bayessem.table import Parameter, ParameterTable
 
-# A cell is a number that goes into the matrices: (kind, a, b, c) with a, b, c the names of
-# parameters or fixed numbers. "direct" a; "square" a^2; "covariance" a b c.
-Term = str | float
+# A cell is a number that goes into the matrices: a sum of terms, each the product of three factors
+# that are names of coordinates or fixed numbers: a variance sd sd 1, a covariance r sd sd.
+Factor = str | float
+Term = tuple[Factor, Factor, Factor]
+
+UNIFORM_CORRELATION = default_prior("correlation", scale=1.0)
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ class Space:
     proper : tuple
         Covariance blocks whose positive definiteness has to be checked: (0 disturbances or
         1 residuals, group, positions).
-    cells : tuple of (kind, a, b, c)
-        What the coordinates become in the matrices.
+    cells : tuple of tuple of (a, b, c)
+        What the coordinates become in the matrices: sums of products.
     cell_of_row : dict
         Cell of each free row of the table.
     base : ndarray
@@ -85,7 +89,7 @@ class Space:
     coordinates: tuple[Coordinate, ...]
     blocks: tuple[Block, ...]
     proper: tuple[tuple[int, int, tuple[int, ...]], ...]
-    cells: tuple[tuple[str, Term, Term, Term], ...]
+    cells: tuple[tuple[Term, ...], ...]
     cell_of_row: dict[int, int]
     base: np.ndarray
     places: tuple[tuple[int, int], ...]
@@ -105,35 +109,9 @@ class Space:
         return out
 
 
-def latent_scales(structure: Structure, sds: np.ndarray) -> np.ndarray:
-    """Rough standard deviation of each variable, from how its scale is set, (m,).
-
-    A marker's own standard deviation (of the indicator with the fixed loading), the fixed variance,
-    or the mean of the indicators; it only sets the width of default priors.
-    """
-    table = structure.table
-    observed = {name: float(sd) for name, sd in zip(structure.observed, sds, strict=True)}
-    position = {name: i for i, name in enumerate(structure.variables)}
-    scales = np.full(len(structure.variables), np.nan)
-
-    def scale(name: str, seen: frozenset[str]) -> float:
-        if name in observed:
-            return observed[name]
-        if name in seen:
-            return 1.0
-        here = seen | {name}
-        loadings = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group == 0]
-        for row in loadings:
-            if row.free < 0 and row.value:
-                return scale(row.rhs, here) / abs(row.value)
-        for row in table.rows:
-            if row.op == "~~" and row.lhs == row.rhs == name and row.free < 0 and row.value:
-                return math.sqrt(row.value) if row.value > 0 else 1.0
-        return float(np.mean([scale(r.rhs, here) for r in loadings])) if loadings else 1.0
-
-    for name, i in position.items():
-        scales[i] = scale(name, frozenset())
-    return scales
+def dimension(kind: str) -> str:
+    """Name of the dimension of a kind's vector, which must not be the variable's own."""
+    return f"{kind}s"
 
 
 def _kind(row: Parameter, place: Place) -> str:
@@ -148,35 +126,9 @@ def _kind(row: Parameter, place: Place) -> str:
     return "correlation"
 
 
-def _default(row: Parameter, place: Place, structure: Structure, scales: np.ndarray, sample) -> Prior:
-    """Default prior of the parameter in this row."""
-    means, sds = sample
-    kind = _kind(row, place)
-    if kind == "loading":
-        name = row.rhs
-        own = sds[structure.observed.index(name)] if name in structure.observed else None
-        if own is None:
-            own = scales[structure.variables.index(name)]
-        return default_prior(kind, scale=own / scales[structure.variables.index(row.lhs)])
-    if kind == "path":
-        return default_prior(kind, scale=scales[place.i] / scales[place.j])
-    if kind == "product":
-        a, b = structure.products[place.j]
-        return default_prior(kind, scale=scales[place.i] / (scales[a] * scales[b]))
-    if kind == "intercept":
-        return default_prior(kind, scale=sds[place.i], location=means[place.i])
-    if kind == "mean":
-        name = structure.variables[place.i]
-        location = means[structure.observed.index(name)] if name in structure.observed else 0.0
-        return default_prior(kind, scale=scales[place.i], location=location)
-    if kind == "residual_sd":
-        return default_prior(kind, scale=sds[place.i])
-    if kind == "disturbance_sd":
-        return default_prior(kind, scale=scales[place.i])
-    return default_prior(kind, scale=1.0)
-
-
-def _user_prior(row: Parameter, name: str, kind: str, given: Mapping[str, str | Prior]) -> Prior | None:
+def _user_prior(
+    row: Parameter, name: str, kind: str, given: Mapping[str, str | Prior]
+) -> Prior | None:
     """The prior that the user set for a row: in the model text, by name, or by kind."""
     if row.prior:
         return parse_prior(row.prior, where=name)
@@ -212,7 +164,9 @@ def _bounds(row: Parameter, kind: str, prior: Prior) -> tuple[float, float]:
     lower, upper = row.lower, row.upper
     if kind.endswith("_sd"):  # the row's bounds are about the variance
         lower = math.sqrt(max(lower, 0.0)) if lower > -math.inf else 0.0
-        upper = math.sqrt(upper) if math.isfinite(upper) and upper > 0 else math.inf
+        if upper <= 0:
+            raise PriorError(f"{row.name}: a variance cannot have the upper bound {upper:g}")
+        upper = math.sqrt(upper)
     if kind == "correlation":
         lower, upper = -1.0, 1.0
     support = prior.support
@@ -293,41 +247,67 @@ def build_space(
     """
     given = dict(priors or {})
     check_prior_names(structure, given)
-    table = structure.table
-    scales = latent_scales(structure, sds)
-    signed = _signed(structure)
-    stride_elements = _base(structure, covariances, group_means)
-
-    variance_row: dict[tuple[str, int, int], int] = {}  # (matrix, group, position) -> row
-    for k, place in structure.places.items():
-        if place.matrix in ("disturbances", "residuals") and place.i == place.j:
-            variance_row[place.matrix, place.group, place.i] = k
-
-    def name_of(k: int) -> str:
-        return table.parameters[table.rows[k].free]
-
-    rows_of: dict[str, list[int]] = {}
-    for k in structure.places:
-        if table.rows[k].free >= 0:
-            rows_of.setdefault(name_of(k), []).append(k)
-
+    base = _base(structure, covariances, group_means)
+    variance_row = {
+        (place.matrix, place.group, place.i): k
+        for k, place in structure.places.items()
+        if place.matrix in ("disturbances", "residuals") and place.i == place.j
+    }
+    rows_of = _rows_of(structure)
     kinds = {
         name: _parameter_kind(name, rows, structure, variance_row) for name, rows in rows_of.items()
     }
-    chosen: dict[str, Prior | None] = {}
-    for name, rows in rows_of.items():
-        priors_here = {
-            p
-            for k in rows
-            if (p := _user_prior(table.rows[k], name, kinds[name], given)) is not None
-        }
-        if len(priors_here) > 1:
-            raise PriorError(f"{name} has several priors: {', '.join(map(str, priors_here))}")
-        chosen[name] = next(iter(priors_here), None)
-
+    chosen = {
+        name: _chosen_prior(structure, name, rows, kinds[name], given)
+        for name, rows in rows_of.items()
+    }
     blocks, proper = _blocks(structure, rows_of, kinds, chosen)
+    coordinates = _coordinates(structure, rows_of, kinds, chosen, blocks, (means, sds))
+    cells, cell_of_row, places = _cells(structure, kinds, variance_row)
+    return Space(coordinates, tuple(blocks), tuple(proper), cells, cell_of_row, base, places)
+
+
+def _rows_of(structure: Structure) -> dict[str, list[int]]:
+    """Rows of the table by the name of their free parameter."""
+    out: dict[str, list[int]] = {}
+    for k in structure.places:
+        free = structure.table.rows[k].free
+        if free >= 0:
+            out.setdefault(structure.table.parameters[free], []).append(k)
+    return out
+
+
+def _chosen_prior(
+    structure: Structure,
+    name: str,
+    rows: list[int],
+    kind: str,
+    given: Mapping[str, str | Prior],
+) -> Prior | None:
+    """The user's prior of a parameter, None for the default."""
+    found = {
+        p
+        for k in rows
+        if (p := _user_prior(structure.table.rows[k], name, kind, given)) is not None
+    }
+    if len(found) > 1:
+        raise PriorError(f"{name} has several priors: {', '.join(sorted(map(str, found)))}")
+    return next(iter(found), None)
+
+
+def _coordinates(
+    structure: Structure,
+    rows_of: dict[str, list[int]],
+    kinds: dict[str, str],
+    chosen: dict[str, Prior | None],
+    blocks: list[Block],
+    sample: tuple[np.ndarray, np.ndarray],
+) -> tuple[Coordinate, ...]:
+    """The sampled numbers by kind, with their priors and bounds."""
+    scales = model_scales(structure, *sample)
+    signed = _signed(structure)
     block_of = {name: b for b, block in enumerate(blocks) for name in block.names}
-    coordinates = []
+    out = []
     for kind in KINDS:
         members = [name for name in rows_of if kinds[name] == kind]
         if kind == "correlation":  # blocks first, contiguous and in their own order
@@ -335,13 +315,10 @@ def build_space(
             members = inside + [name for name in members if name not in block_of]
         for name in members:
             k = rows_of[name][0]
-            row, place = table.rows[k], structure.places[k]
+            row, place = structure.table.rows[k], structure.places[k]
             prior = chosen[name]
             if prior is None:
-                if kind == "covariance":
-                    prior = default_prior("covariance", scale=_covariance_scale(place, scales, sds))
-                else:
-                    prior = _default(row, place, structure, scales, (means, sds))
+                prior = default_of(row, place, kind, structure, scales)
             if prior.family == "lkj" and kind != "correlation":
                 raise PriorError(f"{name}: lkj is a prior of correlations, not of a {kind}")
             lower, upper = _bounds(row, kind, prior)
@@ -349,56 +326,46 @@ def build_space(
                 lower = max(lower, 0.0)
             if name in block_of:
                 prior = Prior("lkj", eta=blocks[block_of[name]].eta)
-            coordinates.append(
-                Coordinate(name, kind, prior, lower, upper, block_of.get(name, -1))
-            )
+            out.append(Coordinate(name, kind, prior, lower, upper, block_of.get(name, -1)))
+    return tuple(out)
 
-    cells, cell_of_row, places = [], {}, []
-    index: dict[tuple, int] = {}
+
+def _cells(
+    structure: Structure, kinds: dict[str, str], variance_row: dict[tuple[str, int, int], int]
+) -> tuple[tuple[tuple[Term, ...], ...], dict[int, int], tuple[tuple[int, int], ...]]:
+    """Cells of the free rows, which row has which, and the elements they fill."""
+    table = structure.table
+    cells: list[tuple[Term, ...]] = []
+    cell_of_row: dict[int, int] = {}
+    places: list[tuple[int, int]] = []
+    index: dict[Term, int] = {}
     for k, place in structure.places.items():
         row = table.rows[k]
         if row.free < 0:
             continue
-        name = name_of(k)
+        name = table.parameters[row.free]
+        cell: Term = (name, 1.0, 1.0)
         if kinds[name].endswith("_sd"):
-            cell: tuple[str, Term, Term, Term] = ("square", name, 1.0, 1.0)
+            cell = (name, name, 1.0)
         elif kinds[name] == "correlation":
-            sd = [
-                _sd_term(table.rows[variance_row[place.matrix, place.group, i]], name_of, variance_row[place.matrix, place.group, i])
-                for i in (place.i, place.j)
-            ]
-            cell = ("covariance", name, *sd)
-        else:
-            cell = ("direct", name, 1.0, 1.0)
+            ends = [variance_row[place.matrix, place.group, i] for i in (place.i, place.j)]
+            cell = (name, _sd_term(table, ends[0]), _sd_term(table, ends[1]))
         at = index.setdefault(cell, len(cells))
         if at == len(cells):
-            cells.append(cell)
+            cells.append((cell,))
         cell_of_row[k] = at
         places.extend((at, e) for e in structure.element(place))
-    return Space(
-        tuple(coordinates),
-        tuple(blocks),
-        tuple(proper),
-        tuple(cells),
-        cell_of_row,
-        stride_elements,
-        tuple(places),
-    )
+    return tuple(cells), cell_of_row, tuple(places)
 
 
-def _sd_term(row: Parameter, name_of, k: int) -> Term:
-    return name_of(k) if row.free >= 0 else math.sqrt(float(row.value or 0.0))
-
-
-def _covariance_scale(place: Place, scales: np.ndarray, sds: np.ndarray) -> float:
-    source = scales if place.matrix == "disturbances" else sds
-    return float(source[place.i] * source[place.j])
+def _sd_term(table: ParameterTable, k: int) -> Factor:
+    """Standard deviation of the variance in row k: a coordinate's name or a fixed number."""
+    row = table.rows[k]
+    return table.parameters[row.free] if row.free >= 0 else math.sqrt(float(row.value or 0.0))
 
 
 def _base(structure: Structure, covariances: np.ndarray, group_means: np.ndarray) -> np.ndarray:
     """Flat matrices of all groups with every fixed value, moments of covariates included."""
-    from bayessem.structure import matrix_offsets
-
     table = structure.table
     _, stride = matrix_offsets(*structure.shape)
     base = np.zeros(stride * len(table.groups))
@@ -442,6 +409,8 @@ def _parameter_kind(
         return next(kind for kind in KINDS if kind in kinds)
     if kinds != {"correlation"}:
         return next(iter(kinds))
+    # bounds in the model text are about the covariance
+    bounded = any(table.rows[k].lower > -math.inf or table.rows[k].upper < math.inf for k in rows)
     scales = set()
     for k in rows:
         place = structure.places[k]
@@ -457,7 +426,7 @@ def _parameter_kind(
             pair.append(row.free if row.free >= 0 else ("fixed", row.value))
         scales.add(frozenset(map(str, pair)))
     # Equal covariances of variables with different variances are not equal correlations.
-    return "correlation" if len(scales) == 1 else "covariance"
+    return "correlation" if len(scales) == 1 and not bounded else "covariance"
 
 
 def _blocks(
@@ -467,42 +436,51 @@ def _blocks(
     chosen: dict[str, Prior | None],
 ) -> tuple[list[Block], list[tuple[int, int, tuple[int, ...]]]]:
     """Complete blocks (sampled as partial correlations) and blocks that have to be checked."""
-    table = structure.table
     blocks: list[Block] = []
     proper: list[tuple[int, int, tuple[int, ...]]] = []
     for code, matrix in enumerate(("disturbances", "residuals")):
-        for group in range(len(table.groups)):
-            edges: dict[tuple[int, int], str | None] = {}
-            for k, place in structure.places.items():
-                if place.matrix == matrix and place.group == group and place.i != place.j:
-                    row = table.rows[k]
-                    pair = (max(place.i, place.j), min(place.i, place.j))
-                    if row.free >= 0:
-                        edges[pair] = table.parameters[row.free]
-                    elif row.value and not row.exogenous:
-                        edges[pair] = None
+        for group in range(len(structure.table.groups)):
+            edges = _covarying(structure, matrix, group)
             for component in _components(set(edges)):
                 size = len(component)
                 pairs = [(component[i], component[j]) for i in range(size) for j in range(i)]
                 names = [edges.get(pair) for pair in pairs]
-                etas = {
-                    p.arguments[0] if p is not None else 1.0
-                    for n in names
-                    if n is not None
-                    and ((p := chosen[n]) is None or p.family == "lkj")
-                }
-                whole = (
-                    all(
-                        n is not None
-                        and len(rows_of[n]) == 1
-                        and kinds[n] == "correlation"
-                        and (chosen[n] is None or chosen[n].family == "lkj")
-                        for n in names
-                    )
-                    and len(etas) == 1
-                )
-                if whole and size > 2:
-                    blocks.append(Block(etas.pop(), size, tuple(n for n in names if n)))
+                eta = _common_eta(names, rows_of, kinds, chosen)
+                if eta is not None and size > 2:
+                    blocks.append(Block(eta, size, tuple(n for n in names if n)))
                 elif size > 2 or any(n is None or kinds[n] == "covariance" for n in names):
                     proper.append((code, group, component))
     return blocks, proper
+
+
+def _covarying(structure: Structure, matrix: str, group: int) -> dict[tuple[int, int], str | None]:
+    """Pairs of variables with a covariance, and its parameter (None: a fixed number)."""
+    table = structure.table
+    edges: dict[tuple[int, int], str | None] = {}
+    for k, place in structure.places.items():
+        if place.matrix == matrix and place.group == group and place.i != place.j:
+            row = table.rows[k]
+            pair = (max(place.i, place.j), min(place.i, place.j))
+            if row.free >= 0:
+                edges[pair] = table.parameters[row.free]
+            elif row.value and not row.exogenous:
+                edges[pair] = None
+    return edges
+
+
+def _common_eta(
+    names: list[str | None],
+    rows_of: dict[str, list[int]],
+    kinds: dict[str, str],
+    chosen: dict[str, Prior | None],
+) -> float | None:
+    """The eta that all correlations of a block share; None when it is not one LKJ block."""
+    etas = set()
+    for name in names:
+        if name is None or len(rows_of[name]) != 1 or kinds[name] != "correlation":
+            return None
+        prior = chosen[name] or UNIFORM_CORRELATION
+        if prior.family != "lkj":
+            return None
+        etas.add(prior.named["eta"])
+    return etas.pop() if len(etas) == 1 else None

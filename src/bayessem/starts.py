@@ -40,10 +40,11 @@ def _within_bounds(structure: Structure, values: np.ndarray) -> np.ndarray:
     for row in structure.table.rows:
         if row.free >= 0:
             value = values[row.free]
-            if value < row.lower:
-                value = row.lower + 0.1 * abs(row.lower) + 0.01
-            if value > row.upper:
-                value = row.upper - 0.1 * abs(row.upper) - 0.01
+            low, high = row.lower, row.upper
+            if value < low:
+                value = low + min(0.1 * abs(low) + 0.01, 0.5 * (high - low))
+            if value > high:
+                value = high - min(0.1 * abs(high) + 0.01, 0.5 * (high - low))
             values[row.free] = value
     return values
 
@@ -107,7 +108,10 @@ def _group_guess(
             sign = np.sign(raw[0]) or 1.0
             raw, size = raw * sign, 1.0
         else:
-            size = raw[marker] / float(own[marker][1].value or 1.0)
+            # a marker unrelated to its other items would make all loadings huge
+            weak = math.copysign(0.2, standardised[marker]) * true_sd[marker]
+            size = raw[marker] if abs(standardised[marker]) > 0.2 else weak
+            size /= float(own[marker][1].value or 1.0)
             raw = raw / size
         for i, (k, r) in enumerate(own):
             guess[k] = raw[i]
@@ -120,7 +124,8 @@ def _group_guess(
         weights[name] = direction * (size / spread)
     for k, r in rows.items():
         if r.op == "~~" and r.lhs == r.rhs:
-            guess[k] = variance[r.lhs] * (1.0 - explained.get(r.lhs, 0.0 if r.lhs in table.latent else 0.5))
+            share = explained.get(r.lhs, 0.0 if r.lhs in table.latent else 0.5)
+            guess[k] = variance[r.lhs] * (1.0 - share)
         elif r.op == "~1":
             guess[k] = mean[position[r.lhs]] if r.lhs in position else 0.0
         elif r.op != "=~":
@@ -134,9 +139,19 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
     Correlations start at 0: whatever the others, that is positive definite.
     """
     position = {name: i for i, name in enumerate(table.parameters)}
+    by_name: dict[str, list[float]] = {}  # without the group
+    for name, at in position.items():
+        by_name.setdefault(name.split("[")[0], []).append(float(values[at]))
     x = np.zeros(len(space.coordinates))
     for i, c in enumerate(space.coordinates):
-        value = float(values[position[c.name]])
+        if c.kind == "pool_mean":
+            value = float(np.mean(by_name[c.name]))
+        elif c.kind == "pool_sd":
+            value = 0.3 * c.prior.named.get("sigma", 1.0)
+        elif c.kind in ("pool_slope", "pool_z"):
+            value = 0.0
+        else:
+            value = float(values[position[c.name]])
         if c.kind.endswith("_sd"):
             value = math.sqrt(max(value, 1e-8))
         elif c.kind == "correlation":

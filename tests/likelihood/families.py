@@ -6,12 +6,8 @@ import numpy as np
 
 from bayessem.likelihood.kernel import log_likelihood, respondent_log_likelihood
 from bayessem.likelihood.oracle import latent_values
-from bayessem.likelihood.plan import (
-    NO_PRODUCTS,
-    build_plan,
-    pattern_from_rows,
-    plan_products,
-)
+from bayessem.likelihood.plan import build_plan, pattern_from_rows
+from bayessem.likelihood.products import NO_PRODUCTS, plan_products
 from bayessem.structure import MATRICES, matrix_offsets, matrix_shapes
 
 
@@ -182,7 +178,9 @@ def problem(family: Family, *groups: np.ndarray, **options) -> Problem:
         start += len(rows)
     products = NO_PRODUCTS
     if family.products:
-        products = plan_products(family.products, family.affected)
+        products = plan_products(
+            family.products, family.affected, observed=family.observed_factors
+        )
     ints, floats = build_plan(
         family.shape, patterns, groups=len(groups), products=products, **options
     )
@@ -195,3 +193,114 @@ def central_difference(
     """Derivative along a direction, with the error of order step^4."""
     values = [problem.value_and_gradient(point + s * step * direction)[0] for s in (-2, -1, 1, 2)]
     return float(np.dot(values, (1, -8, 8, -1)) / (12 * step))
+
+
+# One family for each way in which products are integrated; k latents by nodes, q analytically.
+INTERACTION = Family(  # k = 1, q = 1
+    "interaction",
+    3,
+    paths=((2, 0), (2, 1)),
+    products=((0, 1),),
+    effects=((2, 0),),
+)
+MODERATED_SQUARE = Family(  # k = 1, q = 2
+    "square and two interactions",
+    4,
+    observed=1,
+    paths=((3, 0), (3, 1), (4, 3)),
+    products=((0, 0), (0, 1), (2, 0)),
+    effects=((3, 0), (3, 1), (3, 2)),
+)
+TWO_SQUARES = Family(  # k = 2, q = 0
+    "two squares",
+    3,
+    paths=((2, 0), (2, 1)),
+    products=((0, 0), (1, 1), (0, 1)),
+    effects=((2, 0), (2, 1), (2, 2)),
+)
+CHAIN = Family(  # k = 2, q = 0: a square of a square's outcome
+    "chain",
+    3,
+    paths=((1, 0), (2, 1)),
+    products=((1, 1), (0, 0)),
+    effects=((1, 1), (2, 0)),
+    strength=0.3,
+)
+TRIANGLE = Family(  # k = 2, q = 1
+    "all interactions of three",
+    4,
+    paths=((3, 0), (3, 1)),
+    products=((0, 1), (1, 2), (0, 2)),
+    effects=((3, 0), (3, 1), (3, 2)),
+)
+THREE_SQUARES = Family(  # k = 3, q = 0
+    "three squares",
+    4,
+    paths=((3, 0),),
+    products=((0, 0), (1, 1), (2, 2)),
+    effects=((3, 0), (3, 1), (3, 2)),
+    strength=0.3,
+)
+LATENT_BY_OBSERVED = Family(  # k = 0, q = 1
+    "latent by observed",
+    2,
+    observed=2,
+    paths=((1, 0), (1, 2), (3, 1)),
+    products=((0, 2),),
+    effects=((1, 0),),
+)
+OBSERVED_BY_OBSERVED = Family(  # k = 0, q = 0
+    "observed by observed",
+    1,
+    observed=3,
+    paths=((0, 1), (0, 2), (3, 0)),
+    products=((1, 2), (1, 1)),
+    effects=((0, 0), (3, 1)),
+)
+OBSERVED_OUTCOME = Family(  # k = 1, q = 1: the observed factor is itself the outcome of a product
+    "observed outcome of a product, in a product",
+    3,
+    observed=1,
+    paths=((3, 0), (2, 1), (2, 3)),
+    products=((3, 1), (0, 0), (0, 1)),
+    effects=((2, 0), (3, 1), (2, 2)),
+)
+SECOND_ORDER = Family(  # k = 1, q = 0: a square of a construct that has constructs as indicators
+    "second order",
+    4,
+    second_order=(3,),
+    observed=1,
+    paths=((0, 3), (1, 3), (2, 3), (4, 3)),
+    products=((3, 3),),
+    effects=((4, 0),),
+)
+SECOND_ORDER_INTERACTION = Family(  # k = 1, q = 1
+    "second order by latent",
+    5,
+    second_order=(4,),
+    paths=((0, 4), (1, 4), (3, 2), (3, 4)),
+    products=((4, 2),),
+    effects=((3, 0),),
+)
+MEDIATED_CUBE = Family(  # k = 1, q = 1: the outcome of a square interacts with its predictor
+    "square's outcome by its predictor",
+    3,
+    paths=((1, 0), (2, 1)),
+    products=((0, 0), (0, 1)),
+    effects=((1, 0), (2, 1)),
+    strength=0.3,
+)
+GENERAL = (
+    INTERACTION,
+    MODERATED_SQUARE,
+    TWO_SQUARES,
+    CHAIN,
+    TRIANGLE,
+    THREE_SQUARES,
+    LATENT_BY_OBSERVED,
+    OBSERVED_BY_OBSERVED,
+    OBSERVED_OUTCOME,
+    SECOND_ORDER,
+    SECOND_ORDER_INTERACTION,
+    MEDIATED_CUBE,
+)

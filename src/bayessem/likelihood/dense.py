@@ -1,7 +1,7 @@
-"""Small dense linear algebra inside the Numba kernel: inverses that report failure instead of raising.
+"""Small dense linear algebra inside the Numba kernel: inverses that report failure, not raise it.
 
-LAPACK through Numba raises when a matrix is not positive definite, which a sampler cannot catch, and
-its call overhead is of the order of the work at the sizes of a survey (10 to 60 indicators).
+LAPACK through Numba raises when a matrix is not positive definite, which a sampler cannot catch,
+and its call overhead is of the order of the work at the sizes of a survey (10 to 60 indicators).
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ BLOCK = 18
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def _invert_block(a, k0, k1, upper, out):
-    """Inverse of the positive definite block a[k0:k1, k0:k1] into out; its log-determinant or NaN."""
+    """Inverse of the block a[k0:k1, k0:k1] into out; its log-determinant, NaN if not definite."""
     n = k1 - k0
     for i in range(n):
         for j in range(i, n):
@@ -78,7 +78,7 @@ def spd_inverse(a, out):
         size = k1 - k0
         inverse = np.empty((size, size))
         part = _invert_block(out, k0, k1, upper, inverse)
-        if not part == part:
+        if np.isnan(part):
             return np.nan
         logdet += part
         rows = np.dot(inverse, np.ascontiguousarray(out[k0:k1]))
@@ -101,7 +101,7 @@ def spd_inverse(a, out):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def general_inverse(a, out):
-    """Inverse of a square matrix by Gauss-Jordan elimination with row pivoting; False if singular."""
+    """Inverse by Gauss-Jordan elimination with row pivoting; False if the matrix is singular."""
     n = a.shape[0]
     work = a.copy()
     for i in range(n):

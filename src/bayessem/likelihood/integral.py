@@ -53,7 +53,7 @@ def _maxima(c1, c2, c3, c4):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def _width(z, c2, c3, c4):
-    """Distance from the maximum z to where the exponent has dropped by DROP, on the steeper side."""
+    """Distance from the maximum z to a drop of the exponent by DROP, on the steeper side."""
     half_curvature = -(c2 + z * (3.0 * c3 + 6.0 * z * c4))
     skew = abs(c3 + 4.0 * c4 * z)
     if half_curvature < 0.0:  # rounding at a flat maximum
@@ -71,7 +71,7 @@ def _width(z, c2, c3, c4):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def _add_maximum(sums, z, scale, up_room, down_room, h, floor, c1, c2, c3, c4):
-    """Add scale * sum over the lattice z + h j of z^0 ... z^4 times the integrand over its value at z.
+    """Add scale * the sum over the lattice z + h j of z^0 ... z^4 times integrand / integrand(z).
 
     j runs from 0 to up_room and from -1 to -down_room, and ends when both sides are under `floor`.
     Returns the number of nodes.
@@ -85,7 +85,7 @@ def _add_maximum(sums, z, scale, up_room, down_room, h, floor, c1, c2, c3, c4):
     d = h2 * h2 * c4
     exp_a, exp_b, exp_c, exp_d = np.exp(a), np.exp(b), np.exp(c), np.exp(d)
     inverse = 1.0 / (exp_a * exp_c)
-    inverse_a, inverse_c = inverse * exp_c, inverse * exp_a
+    inverse_c = inverse * exp_a
     exp_2d = exp_d * exp_d
     exp_4d = exp_2d * exp_2d
     exp_12d = exp_4d * exp_4d * exp_4d
@@ -140,7 +140,7 @@ def _add_maximum(sums, z, scale, up_room, down_room, h, floor, c1, c2, c3, c4):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def quartic_integral(u1, u2, q11, q12, q22, reach, step, sums):
-    """log of the integral of phi(z) exp(u1 z + u2 z^2 - q11 z^2/2 - q12 z^3 - q22 z^4/2).
+    """Log of the integral of phi(z) exp(u1 z + u2 z^2 - q11 z^2/2 - q12 z^3 - q22 z^4/2).
 
     sums[1:5] become E[z], ..., E[z^4] under the normalised integrand.
     Returns the log-integral (NaN for a meaningless exponent) and the number of nodes.

@@ -1,15 +1,14 @@
-"""Log-likelihood of a model and its gradient: value, analytic gradient, and one number a respondent.
+"""Log-likelihood of a model and its gradient: value, analytic gradient, one number a respondent.
 
 `elements` are the model matrices of all groups (plan.py), `ints` and `floats` the packed plan. A
-covariance that is not positive definite gives -inf and a zero gradient, never an exception: inside a
-sampler that is a rejected proposal.
+covariance that is not positive definite gives -inf and a zero gradient, never an exception: inside
+a sampler that is a rejected proposal.
 """
 
 import numpy as np
 from numba import njit
 
 from bayessem.likelihood.dense import FAST, cholesky_lower, spd_inverse
-from bayessem.likelihood.integral import quartic_integral
 from bayessem.likelihood.moments import (
     latent_moments,
     polynomials,
@@ -18,6 +17,7 @@ from bayessem.likelihood.moments import (
     split,
 )
 from bayessem.likelihood.plan import unpack
+from bayessem.likelihood.terms import product_terms
 
 LOG_2PI = np.log(2.0 * np.pi)
 
@@ -40,36 +40,19 @@ def _project(rows, mean, columns, out):
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def _square_terms(projected, gram, quadrature, pull, second, out):
-    """One square: the respondents' log-integrals, E[c] of each into pull, sum of E[c c'] into second.
-
-    projected : (respondent, 2) U = D' W r;  gram : (2, 2) Q = D' W D;  out : (respondent,) or (0,)
-    """
-    sums = np.empty(5)
-    q11, q12, q22 = gram[0, 0], gram[0, 1], gram[1, 1]
-    total, e2, e3, e4 = 0.0, 0.0, 0.0, 0.0
-    for i in range(projected.shape[0]):
-        value, _ = quartic_integral(
-            projected[i, 0], projected[i, 1], q11, q12, q22, quadrature[0], quadrature[1], sums
-        )
-        total += value
-        if out.size:
-            out[i] += value
-        pull[i, 0] = sums[1]
-        pull[i, 1] = sums[2]
-        e2 += sums[2]
-        e3 += sums[3]
-        e4 += sums[4]
-    second[0, 0] = e2
-    second[0, 1] = e3
-    second[1, 0] = e3
-    second[1, 1] = e4
-    return total
+def _observed_factors(plan, variables, rows):
+    """Columns of the rows that are factors of product terms, (respondent, o)."""
+    out = np.empty((rows.shape[0], plan.observed_factors.size))
+    for s in range(plan.observed_factors.size):
+        for j in range(variables.size):
+            if variables[j] == plan.observed_factors[s]:
+                out[:, s] = rows[:, j]
+    return out
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def _respondent_forms(rows, mean, inverse, logdet, out):
-    """Log-density of each row under the normal distribution with this mean and inverse covariance."""
+    """Log-density of each row under the normal with this mean and inverse covariance."""
     n, p = rows.shape
     centred = np.empty((n, p))
     for i in range(n):
@@ -107,7 +90,7 @@ def _pattern(
     _select(covariance, variables, observed)
     inverse = np.empty((width, width))
     logdet = spd_inverse(observed, inverse)
-    if not logdet == logdet:
+    if np.isnan(logdet):
         return -np.inf
     difference = np.empty(width)
     local_mean = np.empty(width)
@@ -146,8 +129,9 @@ def _pattern(
         _project(rows, local_mean, w_design, projected)
         pull = np.empty((n, n_columns))
         second = np.empty((n_columns, n_columns))
-        value += _square_terms(projected, gram, plan.quadrature, pull, second, by_respondent)
-        if not value == value:
+        data = _observed_factors(plan, variables, rows)
+        value += product_terms(plan, data, projected, gram, pull, second, by_respondent)
+        if np.isnan(value):
             return -np.inf
         total = np.zeros(n_columns)
         for i in range(n):
@@ -187,7 +171,7 @@ def _proper(plan, group, disturbances, residuals):
             full = disturbances if plan.proper[at] == 0 else residuals
             _select(full, plan.proper[at + 3 : at + 3 + size], block)
             logdet = cholesky_lower(block, np.empty((size, size)))
-            if not logdet == logdet:
+            if np.isnan(logdet):
                 return False
         at += 3 + size
     return True
@@ -197,7 +181,6 @@ def _proper(plan, group, disturbances, residuals):
 def _group(plan, group, elements, gradient, by_respondent):
     """Log-likelihood of one group; adds to the gradient by its matrices."""
     p, m, h = plan.sizes[0], plan.sizes[1], plan.sizes[2]
-    n_factors = plan.sizes[5]
     loadings, paths, disturbances, residuals, intercepts, means, products = split(
         elements, group, p, m, h
     )
@@ -214,22 +197,16 @@ def _group(plan, group, elements, gradient, by_respondent):
     weights = np.empty((m, h))
     root = inverse_root = linear = np.empty((0, 0))
     product = latent = np.empty((0, 0))
-    if n_factors:
+    if h:
         weights = np.dot(total, products)
         ok, root, inverse_root, linear, product, latent = polynomials(
-            latent_cov,
-            latent_mean,
-            weights,
-            plan.product_first,
-            plan.product_second,
-            plan.factors,
-            plan.monomial_product,
+            latent_cov, latent_mean, weights, plan
         )
         if not ok:
             return -np.inf
         given = latent_cov - np.dot(linear, linear.T)
-        centre = latent[:, 0].copy()
-        design = np.dot(loadings, np.ascontiguousarray(latent[:, 1:]))
+        centre = latent[:m, 0].copy()
+        design = np.dot(loadings, np.ascontiguousarray(latent[:m, 1:]))
     mapped = np.dot(loadings, given)
     covariance = np.dot(mapped, loadings.T)
     covariance += residuals
@@ -263,25 +240,15 @@ def _group(plan, group, elements, gradient, by_respondent):
         for j in range(m):
             d_loadings[i, j] += d_mean[i] * centre[j]
     d_total = np.zeros((m, m))
-    if n_factors:
-        body = np.ascontiguousarray(latent[:, 1:])
+    if h:
+        body = np.ascontiguousarray(latent[:m, 1:])
         d_loadings += np.dot(d_design, body.T)
-        d_latent = np.empty(latent.shape)
-        d_latent[:, 0] = d_centre
-        d_latent[:, 1:] = np.dot(loadings.T, d_design)
+        d_latent = np.zeros(latent.shape)
+        d_latent[:m, 0] = d_centre
+        d_latent[:m, 1:] = np.dot(loadings.T, d_design)
         d_linear = -2.0 * np.dot(d_given, linear)
         more, d_centre, d_weights = pull_polynomials(
-            inverse_root,
-            linear,
-            product,
-            latent,
-            weights,
-            d_latent,
-            d_linear,
-            plan.product_first,
-            plan.product_second,
-            plan.factors,
-            plan.monomial_product,
+            inverse_root, linear, product, latent, weights, d_latent, d_linear, plan
         )
         d_given = d_given + more
         d_products += np.dot(total.T, d_weights)
@@ -300,7 +267,7 @@ def _group(plan, group, elements, gradient, by_respondent):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def log_likelihood(elements, ints, floats, gradient):
-    """Log-likelihood of all respondents; `gradient` is overwritten with the derivatives by elements.
+    """Log-likelihood of all respondents; overwrites `gradient`, the derivatives by elements.
 
     The two mirror elements of a symmetric matrix each get the derivative by themselves alone.
     """
@@ -318,7 +285,7 @@ def log_likelihood(elements, ints, floats, gradient):
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def respondent_log_likelihood(elements, ints, floats, out):
-    """log p(y_i) of every respondent, in the order of the patterns' rows, into out (respondent,)."""
+    """Log p(y_i) of every respondent, in the order of the patterns' rows, to out (respondent,)."""
     plan = unpack(ints, floats)
     gradient = np.zeros(elements.size)
     out[:] = 0.0

@@ -1,14 +1,16 @@
 """Model matrices to moments and back: the algebra around the likelihood, forward and adjoint.
 
-Legend (METHODS.md, section 1): Lambda loadings, B paths, Psi disturbance covariances, Theta residual
-covariances, nu intercepts, alpha latent means, Omega coefficients of the products; A = (I - B)^-1;
-V = A Psi A' and a = A alpha are the covariance and mean of the linear part of the latents.
+Legend (METHODS.md, section 1): Lambda loadings, B paths, Psi disturbance covariances, Theta
+residual covariances, nu intercepts, alpha latent means, Omega coefficients of the products;
+A = (I - B)^-1; V = A Psi A' and a = A alpha are the covariance and mean of the linear part of the
+latents.
 
 Product terms (Klein & Moosbrugger 2000, doi:10.1007/BF02296338): let F be the latents that enter
 products, G the Cholesky factor of V_FF and u ~ N(0, I) with eta_F = a_F + G u (linear part). Then
-eta = C b(u) + e with b(u) the monomials 1, u, u u', row f of C the polynomial of latent f, and e
-Gaussian with covariance V - N N', N = V_F G^-T, that does not depend on u. So y given u is Gaussian
-with mean nu + Lambda C b(u) and covariance Lambda (V - N N') Lambda' + Theta.
+eta = C b(u, x) + e with b the monomials 1, u, and powers of u and of the observed factors x (data,
+see products.py), row f of C the polynomial of latent f, and e Gaussian with covariance V - N N',
+N = V_F G^-T, that does not depend on u. So y given u is Gaussian with mean nu + Lambda C b(u, x) and
+covariance Lambda (V - N N') Lambda' + Theta.
 """
 
 import numpy as np
@@ -67,15 +69,18 @@ def pull_latent_moments(total, spread, d_covariance, d_mean, d_total, mean, grad
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def polynomials(covariance, mean, weights, first, second, factors, table):
-    """The latents as polynomials of u: (ok, G, G^-1, N, product polynomials P, C).
+def polynomials(covariance, mean, weights, plan):
+    """The latents as polynomials of u and x: (ok, G, G^-1, N, product polynomials P, C).
 
-    weights is T = A Omega, the total effect of each product on each latent.
+    weights is T = A Omega, the total effect of each product on each latent. C (m + o, monomial) ends
+    in the observed factors, the last one first.
     """
-    m = covariance.shape[0]
-    f = factors.size
-    h = first.size
-    n_monomials = int(np.sqrt(table.size))
+    m, h = weights.shape
+    f = plan.sizes[5]
+    o = plan.sizes[8]
+    n_monomials = plan.sizes[7]
+    factors, first, second = plan.factors, plan.product_first, plan.product_second
+    table = plan.monomial_product
     block = np.empty((f, f))
     columns = np.empty((m, f))
     for j in range(f):
@@ -88,13 +93,15 @@ def polynomials(covariance, mean, weights, first, second, factors, table):
     logdet = cholesky_lower(block, root)
     lower_inverse(root, inverse_root)
     linear = np.dot(columns, inverse_root.T)
-    latent = np.zeros((m, n_monomials))
+    latent = np.zeros((m + o, n_monomials))
     product = np.zeros((h, n_monomials))
+    for j in range(o):
+        latent[m + o - 1 - j, 1 + f + j] = 1.0
     for i in range(m):
         latent[i, 0] = mean[i]
         for j in range(f):
             latent[i, 1 + j] = linear[i, j]
-    for t in range(h):
+    for t in plan.product_order:
         for a in range(n_monomials):
             left = latent[first[t], a]
             if left != 0.0:
@@ -111,23 +118,30 @@ def polynomials(covariance, mean, weights, first, second, factors, table):
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")
-def pull_polynomials(
-    inverse_root, linear, product, latent, weights, d_latent, d_linear, first, second, factors, table
-):
+def pull_polynomials(inverse_root, linear, product, latent, weights, d_latent, d_linear, plan):
     """Adjoint of `polynomials`: (dV, da, dT). `d_latent` is used up; `d_linear` adds to dN."""
-    m, n_monomials = latent.shape
-    f = factors.size
-    h = first.size
-    for t in range(h - 1, -1, -1):
-        d_product = np.dot(weights[:, t].copy(), d_latent)
+    n_monomials = latent.shape[1]
+    m, h = weights.shape
+    f = plan.sizes[5]
+    factors, first, second = plan.factors, plan.product_first, plan.product_second
+    table = plan.monomial_product
+    d_weights = np.empty((m, h))
+    d_product = np.empty(n_monomials)
+    for t in plan.product_order[::-1]:
+        d_product[:] = 0.0
+        for i in range(m):
+            s = 0.0
+            for c in range(n_monomials):
+                s += d_latent[i, c] * product[t, c]
+                d_product[c] += weights[i, t] * d_latent[i, c]
+            d_weights[i, t] = s
         for a in range(n_monomials):
             for b in range(n_monomials):
                 c = table[a * n_monomials + b]
                 if c >= 0:
                     d_latent[first[t], a] += d_product[c] * latent[second[t], b]
                     d_latent[second[t], b] += d_product[c] * latent[first[t], a]
-    d_weights = np.dot(d_latent, product.T)
-    d_mean = d_latent[:, 0].copy()
+    d_mean = d_latent[:m, 0].copy()
     for i in range(m):
         for j in range(f):
             d_linear[i, j] += d_latent[i, 1 + j]

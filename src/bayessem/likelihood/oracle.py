@@ -1,9 +1,9 @@
 """The likelihood once more, in plain NumPy and SciPy and by brute force: the oracle of the tests.
 
 Same formulas (METHODS.md, sections 1 and 2), nothing shared with the kernel: SciPy's normal density
-instead of sufficient statistics, and for product terms a dense grid over all the latent variables in
-them instead of chosen nodes, with the products followed variable by variable instead of collected
-into polynomials. Slow, and only as accurate as its grid.
+instead of sufficient statistics, and for product terms a dense grid over all the latent variables
+in them instead of chosen nodes, with the products followed variable by variable instead of
+collected into polynomials. Slow, and only as accurate as its grid.
 
 `matrices` maps the names of structure.py's MATRICES to the arrays of one group: loadings (p, m),
 paths (m, m), disturbances (m, m), residuals (p, p), intercepts (p,), means (m,), products (m, h).
@@ -29,7 +29,7 @@ def linear_moments(matrices: Matrices) -> tuple[np.ndarray, np.ndarray]:
 
 
 def linear_log_likelihood(matrices: Matrices, rows: np.ndarray) -> np.ndarray:
-    """log p(y_i) without product terms; rows (respondent, p) with NaN where not observed.
+    """Log p(y_i) without product terms; rows (respondent, p) with NaN where not observed.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def product_log_likelihood(
     observed: Mapping[int, int] | None = None,
     grid: np.ndarray | None = None,
 ) -> np.ndarray:
-    """log p(y_i) with product terms, by the trapezoid rule over all latent variables in products.
+    """Log p(y_i) with product terms, by the trapezoid rule over all latent variables in products.
 
     Parameters
     ----------

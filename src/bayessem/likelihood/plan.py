@@ -2,8 +2,8 @@
 
 One compiled program serves all models, so the model is data to it. `pack` writes named arrays into
 one integer and one float array, which travel as PyTensor constants or as C pointers; `unpack` reads
-them back inside Numba as views. `elements` is the third array: the model matrices of every group, one
-after the other, in the order of structure.py's `MATRICES`.
+them back inside Numba as views. `elements` is the third array: the model matrices of every group,
+one after the other, in the order of structure.py's `MATRICES`.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from bayessem.errors import NotSupported
+from bayessem.errors import DataError
+from bayessem.likelihood.external import load_general_terms
+from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan
 
-# Quadrature: nodes reach to exp(-REACH) of the peak, STEP times the distance at which the log
-# integrand has dropped by 2 (see integral.py for how both were chosen).
+# Quadrature of one square: nodes reach to exp(-REACH) of the peak, STEP times the distance at which
+# the log integrand has dropped by 2 apart (see integral.py). lattice.py starts from the same two.
 REACH = 20.0
 STEP = 0.25
 
@@ -30,11 +32,18 @@ INTEGER_FIELDS = (
     "pattern_mean_at",
     "pattern_cov_at",
     "pattern_rows_at",
+    "product_order",
     "product_first",
     "product_second",
     "factors",
+    "observed_factors",
     "monomial_product",
     "weight_of",
+    "data_exponent",
+    "node_of",
+    "node_exponent",
+    "node_lower",
+    "node_pair",
     "proper",
 )
 FLOAT_FIELDS = ("quadrature", "numbers")
@@ -43,20 +52,16 @@ FLOAT_FIELDS = ("quadrature", "numbers")
 class Plan(NamedTuple):
     """Views of the packed arrays, by name.
 
-    sizes : observed p, latent m, products h, groups, patterns, factors f, integrated k, monomials.
+    sizes : observed p, latent m, products h, groups, patterns, factors f, integrated k, monomials,
+        observed factors o, node monomials.
     pattern_* : one entry a missingness pattern of a group: its group, number of respondents,
         number of observed variables, where its list of variables starts in `pattern_variables`,
         and where its means, covariance (divisor n) and rows start in `numbers`.
-    product_first, product_second : the latents multiplied, by product, in an order in which every
-        product depends on earlier ones only.
-    factors : latents that enter products; the first k of them are integrated numerically.
-    monomial_product : monomials-by-monomials table of the monomial that a product of two gives
-        (-1 where the product cannot occur).
-    weight_of : for each monomial, the analytically integrated factor in it (its position after the
-        first k), or -1.
+    product_* to node_* : see products.py; node_lower and node_pair are its `lower` and `pair`.
     proper : covariance blocks that must be positive definite by themselves, one after the other:
         0 for disturbances or 1 for residuals, group, number of variables, their indices.
     quadrature : reach, step.
+    ints, floats : the packed arrays themselves.
     """
 
     sizes: np.ndarray
@@ -68,14 +73,23 @@ class Plan(NamedTuple):
     pattern_mean_at: np.ndarray
     pattern_cov_at: np.ndarray
     pattern_rows_at: np.ndarray
+    product_order: np.ndarray
     product_first: np.ndarray
     product_second: np.ndarray
     factors: np.ndarray
+    observed_factors: np.ndarray
     monomial_product: np.ndarray
     weight_of: np.ndarray
+    data_exponent: np.ndarray
+    node_of: np.ndarray
+    node_exponent: np.ndarray
+    node_lower: np.ndarray
+    node_pair: np.ndarray
     proper: np.ndarray
     quadrature: np.ndarray
     numbers: np.ndarray
+    ints: np.ndarray
+    floats: np.ndarray
 
 
 def pack(
@@ -83,7 +97,8 @@ def pack(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Write the named arrays into one int64 and one float64 array, the first with a header.
 
-    The header holds where each integer array starts and the last one ends, then the same for floats.
+    The header holds where each integer array starts and the last one ends, then the same for
+    floats.
     """
 
     def join(names: Sequence[str], dtype: type) -> tuple[np.ndarray, list[int]]:
@@ -116,89 +131,17 @@ def unpack(ints, floats):
         ints[ints[12] : ints[13]],
         ints[ints[13] : ints[14]],
         ints[ints[14] : ints[15]],
-        floats[ints[16] : ints[17]],
-        floats[ints[17] : ints[18]],
-    )
-
-
-@dataclass(frozen=True)
-class ProductPlan:
-    """The product terms of a model as the kernel wants them."""
-
-    first: np.ndarray  # (product,) latent index
-    second: np.ndarray
-    factors: np.ndarray  # (factor,) latent index; the first `integrated` are integrated numerically
-    integrated: int
-    monomial_product: np.ndarray  # (monomial, monomial)
-    weight_of: np.ndarray  # (monomial,)
-
-
-NO_PRODUCTS = ProductPlan(*(np.zeros(0, dtype=np.int64) for _ in range(3)), 0, *(
-    np.zeros(0, dtype=np.int64) for _ in range(2)
-))
-
-
-def plan_products(pairs: Sequence[tuple[int, int]], affected: Sequence[set[int]]) -> ProductPlan:
-    """Choose the integration variables and tabulate the monomials.
-
-    Parameters
-    ----------
-    pairs : (first, second) latent index of each product term.
-    affected : for each product term, the latents whose value depends on it (through any path).
-
-    Raises
-    ------
-    NotSupported
-        When more than one latent has to be integrated, or a product enters another one.
-    """
-    if not pairs:
-        return NO_PRODUCTS
-    members = {i for pair in pairs for i in pair}
-    if any(members & set(a) for a in affected):
-        raise NotSupported(
-            "a latent variable that is explained by a product term cannot enter a product term "
-            'itself in the integrated likelihood; use latents="sampled"'
-        )
-    # A product is linear in all that is not integrated when one of its factors is integrated:
-    # the smallest set of latents that touches every product (a square needs its own latent).
-    forced = {a for a, b in pairs if a == b}
-    open_pairs = [set(pair) for pair in pairs if not forced & set(pair)]
-    candidates = sorted(set().union(*open_pairs)) if open_pairs else []
-    chosen: set[int] = set(candidates)
-    for candidate in candidates:
-        if all(candidate in pair for pair in open_pairs):
-            chosen = {candidate}
-            break
-    integrated = sorted(forced | chosen)
-    if len(integrated) > 1:
-        raise NotSupported(
-            f"these product terms need a {len(integrated)}-dimensional integral; the integrated "
-            'likelihood does one dimension; use latents="sampled"'
-        )
-    factors = integrated + sorted(members - set(integrated))
-    k, f = len(integrated), len(factors)
-    # Monomials as exponent vectors of the standardised factors: 1, each factor, and what products
-    # of two factor polynomials of degree one can give (no two analytically integrated factors).
-    unit = [tuple(int(i == j) for j in range(f)) for i in range(f)]
-    monomials = [tuple([0] * f), *unit]
-    for i in range(k):
-        for j in range(f):
-            exponent = tuple(a + b for a, b in zip(unit[i], unit[j], strict=True))
-            if exponent not in monomials:
-                monomials.append(exponent)
-    index = {exponent: i for i, exponent in enumerate(monomials)}
-    table = np.full((len(monomials), len(monomials)), -1, dtype=np.int64)
-    for a, ea in enumerate(monomials):
-        for b, eb in enumerate(monomials):
-            table[a, b] = index.get(tuple(x + y for x, y in zip(ea, eb, strict=True)), -1)
-    weight = [next((j - k for j in range(k, f) if e[j]), -1) for e in monomials]
-    return ProductPlan(
-        first=np.array([a for a, _ in pairs], dtype=np.int64),
-        second=np.array([b for _, b in pairs], dtype=np.int64),
-        factors=np.array(factors, dtype=np.int64),
-        integrated=k,
-        monomial_product=table,
-        weight_of=np.array(weight, dtype=np.int64),
+        ints[ints[15] : ints[16]],
+        ints[ints[16] : ints[17]],
+        ints[ints[17] : ints[18]],
+        ints[ints[18] : ints[19]],
+        ints[ints[19] : ints[20]],
+        ints[ints[20] : ints[21]],
+        ints[ints[21] : ints[22]],
+        floats[ints[23] : ints[24]],
+        floats[ints[24] : ints[25]],
+        ints,
+        floats,
     )
 
 
@@ -221,6 +164,20 @@ def pattern_from_rows(group: int, variables: np.ndarray, rows: np.ndarray) -> Pa
     return Pattern(group, variables, rows, mean, centred.T @ centred / len(rows), len(rows))
 
 
+def _check_observed_factors(
+    patterns: Sequence[Pattern], products: ProductPlan, names: Sequence[str]
+) -> None:
+    """An observed variable in a product term must be there for every respondent."""
+    for column in products.observed.tolist():
+        missing = sum(x.count for x in patterns if column not in x.variables)
+        if missing:
+            name = names[column] if names else f"observed variable {column}"
+            raise DataError(
+                f"{name} is in a product term and missing for {missing} respondents; leave those "
+                "respondents out, or impute it before the fit"
+            )
+
+
 def build_plan(
     shape: tuple[int, int, int],
     patterns: Sequence[Pattern],
@@ -230,13 +187,30 @@ def build_plan(
     proper: Sequence[tuple[int, int, Sequence[int]]] = (),
     reach: float = REACH,
     step: float = STEP,
+    names: Sequence[str] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pack a model's shape (p, m, h), its data by pattern and its product terms for the kernel.
 
-    `proper` lists covariance blocks to be checked for positive definiteness: (0 disturbances or
-    1 residuals, group, indices of the variables).
+    Parameters
+    ----------
+    shape : numbers of observed variables, latent variables and product terms.
+    patterns : respondents by group and missingness pattern, the groups in order.
+    groups : number of groups.
+    products : see products.py.
+    proper : covariance blocks to be checked for positive definiteness: (0 disturbances or
+        1 residuals, group, indices of the variables).
+    reach, step : of the quadrature, above.
+    names : names of the p observed variables, for messages.
+
+    Raises
+    ------
+    DataError
+        When a respondent lacks an observed variable that is in a product term.
     """
     p, m, h = shape
+    _check_observed_factors(patterns, products, names)
+    if products.needs_general_terms:
+        load_general_terms()
     widths = [len(x.variables) for x in patterns]
     numbers, mean_at, cov_at, rows_at, at = [], [], [], [], 0
     for x in patterns:
@@ -253,6 +227,8 @@ def build_plan(
         len(products.factors),
         products.integrated,
         len(products.weight_of),
+        len(products.observed),
+        len(products.node_exponent),
     ]
     return pack(
         {
@@ -265,11 +241,18 @@ def build_plan(
             "pattern_mean_at": np.array(mean_at),
             "pattern_cov_at": np.array(cov_at),
             "pattern_rows_at": np.array(rows_at),
+            "product_order": products.order,
             "product_first": products.first,
             "product_second": products.second,
             "factors": products.factors,
+            "observed_factors": products.observed,
             "monomial_product": products.monomial_product,
             "weight_of": products.weight_of,
+            "data_exponent": products.data_exponent,
+            "node_of": products.node_of,
+            "node_exponent": products.node_exponent,
+            "node_lower": products.lower,
+            "node_pair": products.pair,
             "proper": np.array(
                 [x for kind, g, block in proper for x in (kind, g, len(block), *block)],
                 dtype=np.int64,

@@ -1,0 +1,167 @@
+"""The command line: check, fit, ml, show, conformance. Heavy imports wait until they are needed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bayessem.errors import BayessemError, DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayessem.sem import SEM
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bayessem", description="Bayesian structural equation models from lavaan's syntax."
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def model_command(name: str, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("model", help="file with the model in lavaan's syntax, or - for stdin")
+        command.add_argument("data", help="CSV file, one row a respondent; empty cell = missing")
+        command.add_argument("--group", help="column with the groups")
+        command.add_argument(
+            "--group-equal",
+            default="",
+            metavar="A,B",
+            help="families of parameters equal across groups, such as loadings,intercepts",
+        )
+        command.add_argument("--std-lv", action="store_true", help="constructs have variance 1")
+        command.add_argument(
+            "--missing", choices=("fiml", "listwise", "error"), default="fiml", help="missing values"
+        )
+        return command
+
+    model_command("check", "Identification and data, before sampling; exit code 1 on an error.")
+    fit = model_command("fit", "Sample the posterior, print the estimates, write a run folder.")
+    fit.add_argument("--out", metavar="FOLDER", help="where to save the run")
+    fit.add_argument("--draws", type=int, default=1000, help="draws kept a chain (1000)")
+    fit.add_argument("--tune", type=int, default=1000, help="warm-up draws a chain (1000)")
+    fit.add_argument("--chains", type=int, default=4, help="chains (4)")
+    fit.add_argument("--seed", type=int, help="random seed")
+    model_command("ml", "Maximum likelihood: estimates, standard errors and fit measures.")
+    show = commands.add_parser("show", help="Print a saved run.", description="Print a saved run.")
+    show.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
+    conformance = commands.add_parser(
+        "conformance",
+        help="Compare with the numbers of lavaan, OpenMx, modsem and blavaan.",
+        description="Run the reference cases of a folder; exit code 1 on any failure.",
+    )
+    conformance.add_argument("directory", help="folder with cases.json and data/")
+    conformance.add_argument("--only", metavar="ID", help="one case")
+    conformance.add_argument("--bayes", action="store_true", help="posterior cases as well")
+    conformance.add_argument("--json", metavar="FILE", help="write the results as JSON")
+    return parser
+
+
+def _model(arguments: argparse.Namespace) -> SEM:
+    from bayessem.sem import SEM
+
+    if arguments.model == "-":
+        text = sys.stdin.read()
+    else:
+        path = Path(arguments.model)
+        if not path.is_file():
+            raise DataError(f"there is no model file {arguments.model!r}")
+        text = path.read_text(encoding="utf-8")
+    equal = tuple(x.strip() for x in arguments.group_equal.split(",") if x.strip())
+    return SEM(text, std_lv=arguments.std_lv, group_equal=equal)
+
+
+def _data(arguments: argparse.Namespace) -> pd.DataFrame:
+    import pandas as pd
+
+    path = Path(arguments.data)
+    if not path.is_file():
+        raise DataError(f"there is no data file {arguments.data!r}")
+    try:
+        return pd.read_csv(path)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{arguments.data} cannot be read as a CSV file: {error}") from None
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    report = _model(arguments).check(
+        _data(arguments), group=arguments.group, missing=arguments.missing
+    )
+    print(report)
+    return 0 if report.ok else 1
+
+
+def _fit(arguments: argparse.Namespace) -> int:
+    fit = _model(arguments).fit(
+        _data(arguments),
+        group=arguments.group,
+        missing=arguments.missing,
+        draws=arguments.draws,
+        tune=arguments.tune,
+        chains=arguments.chains,
+        random_seed=arguments.seed,
+        progress=sys.stderr.isatty(),
+    )
+    print(fit)
+    if arguments.out:
+        print(f"\nsaved in {fit.save(arguments.out)}")
+    return 0
+
+
+def _ml(arguments: argparse.Namespace) -> int:
+    print(
+        _model(arguments).ml(_data(arguments), group=arguments.group, missing=arguments.missing)
+    )
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from bayessem.fit import load
+
+    print(load(arguments.run))
+    return 0
+
+
+def _conformance(arguments: argparse.Namespace) -> int:
+    from bayessem.conformance import command
+
+    return command(
+        arguments.directory, only=arguments.only, bayes=arguments.bayes, json_file=arguments.json
+    )
+
+
+COMMANDS = {
+    "check": _check,
+    "fit": _fit,
+    "ml": _ml,
+    "show": _show,
+    "conformance": _conformance,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code (2 for an error the user can mend)."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.version:
+        import bayessem
+
+        print(bayessem.__version__)
+        return 0
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    try:
+        return COMMANDS[arguments.command](arguments)
+    except BayessemError as error:
+        print(f"bayessem: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""The general product terms behind a symbol: compiled by themselves, and only if a model needs them.
+
+Numba compiles a function's callees into it, again for every caller up to the sampler's entry point,
+and the routine of general.py is as large as all the rest. So the kernel calls the symbol
+`bayessem_product_terms`, a few instructions of machine code made here at import that go on to the
+address in a slot. `load_general_terms` puts the compiled routine there (planning does it for models
+that need it); until then the slot holds a Python callback that does so on the first call.
+"""
+
+import ctypes
+
+import llvmlite.binding as llvm
+from numba import types
+
+SYMBOL = "bayessem_product_terms"
+
+# ints, floats, data, projected, gram, pull, second, out: addresses of contiguous arrays, each of
+# the first two followed by its size; last the numbers of respondents and of places in out
+C_TYPES = (
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    *[ctypes.c_void_p] * 6,
+    ctypes.c_int64,
+    ctypes.c_int64,
+)
+PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_double, *C_TYPES)
+
+general_terms = types.ExternalFunction(
+    SYMBOL,
+    types.float64(*[types.voidptr if t is ctypes.c_void_p else types.int64 for t in C_TYPES]),
+)
+
+
+@PROTOTYPE
+def _first_call(*arguments: int) -> float:
+    load_general_terms()
+    return PROTOTYPE(_slot.value)(*arguments)
+
+
+_slot = ctypes.c_void_p(ctypes.cast(_first_call, ctypes.c_void_p).value)
+
+
+def _register_symbol() -> llvm.ExecutionEngine:
+    """Compile the jump to the address in the slot, and make its symbol known to Numba's code."""
+    kinds = ["ptr" if t is ctypes.c_void_p else "i64" for t in C_TYPES]
+    declared = ", ".join(f"{kind} %a{i}" for i, kind in enumerate(kinds))
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = llvm.parse_assembly(
+        f"define double @{SYMBOL}({declared}) {{\n"
+        f"  %slot = inttoptr i64 {ctypes.addressof(_slot)} to ptr\n"
+        "  %routine = load volatile ptr, ptr %slot\n"
+        f"  %value = tail call double %routine({declared})\n"
+        "  ret double %value\n"
+        "}\n"
+    )
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    llvm.add_symbol(SYMBOL, engine.get_function_address(SYMBOL))
+    return engine
+
+
+_engine = _register_symbol()  # owns the machine code
+
+
+def load_general_terms() -> None:
+    """Compile the general product terms, or load them from the disk cache, if not yet done."""
+    from bayessem.likelihood.general import entry
+
+    _slot.value = entry.address

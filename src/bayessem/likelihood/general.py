@@ -1,0 +1,134 @@
+"""Product terms other than one square: every respondent's integral, by the lattices of lattice.py.
+
+Compiled as one C function, `entry`, which the kernel calls by its symbol (external.py).
+"""
+
+import numpy as np
+from numba import carray, cfunc, njit, types
+
+from bayessem.likelihood.dense import FAST
+from bayessem.likelihood.lattice import lattice_integral, new_room
+from bayessem.likelihood.plan import unpack
+from bayessem.likelihood.surface import (
+    Surface,
+    accumulate,
+    add_pulled,
+    collect_gram,
+    evaluate,
+    tables,
+)
+
+# lattice.py's first step in standard deviations, and its reach (beyond which there is one more
+# layer of nodes), over those of one square
+STEP_FACTOR = 5.0
+REACH_FACTOR = 0.7
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _scale(table, values, scale):
+    """Powers of one respondent's observed factors in every monomial."""
+    for j in range(scale.size):
+        scale[j] = 1.0
+        for s in range(values.size):
+            for _ in range(table.data[j, s]):
+                scale[j] *= values[s]
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _add_moments(table, scale, sums, q, pull, second):
+    """One respondent's E[c] into pull, and E[c c'] added to the lower triangle of second."""
+    weight, part, pair = table.weight, table.part, table.pair
+    for j in range(pull.size):
+        a = weight[j]
+        pull[j] = scale[j] * sums[a + 1, part[j]]
+        for l in range(j + 1):
+            b = weight[l]
+            low, high = min(a, b), max(a, b)
+            # rows of sums: 1, w, then the lower triangle of w w'
+            row = high + 1 if low < 0 else 1 + q + high * (high + 1) // 2 + low
+            second[j, l] += scale[j] * scale[l] * sums[row, pair[j, l]]
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def general_terms(plan, data, projected, gram, pull, second, out):
+    """See terms.py; returns the number of nodes too."""
+    n, size = projected.shape
+    k, o, monomials = plan.sizes[6], plan.sizes[8], plan.sizes[9]
+    q = plan.sizes[5] - k
+    table = tables(plan)
+    surface = Surface(
+        np.empty(monomials),
+        np.empty((q, monomials)),
+        np.empty((q * (q + 1) // 2, monomials)),
+        np.ones(size),
+        np.empty(size),
+        gram,
+    )
+    room = new_room(table, k, q)
+    sums = np.empty((1 + q + q * (q + 1) // 2, monomials))
+    largest_step = STEP_FACTOR * plan.quadrature[1]
+    step, reach = largest_step, REACH_FACTOR * plan.quadrature[0]
+    total, nodes = 0.0, 0
+    second[:] = 0.0
+    collect_gram(table, surface)
+    for i in range(n):
+        surface.pulled[:] = projected[i]
+        if o:
+            _scale(table, data[i], surface.scale)
+            collect_gram(table, surface)
+        add_pulled(table, surface, 1.0)
+        if k:
+            value, step, used = lattice_integral(
+                table, surface, room, step, largest_step, reach, sums
+            )
+            nodes += used
+        else:
+            evaluate(surface, room.one, 1)
+            value = room.one.value[0] - 0.5 * room.one.logdet[0]
+            sums[:] = 0.0
+            room.weight[0] = 1.0
+            accumulate(room.one, room.weight, sums, 1)
+        if not o:
+            add_pulled(table, surface, -1.0)
+        if np.isnan(value):
+            return value, nodes
+        total += value
+        if out.size:
+            out[i] += value
+        _add_moments(table, surface.scale, sums, q, pull[i], second)
+    for j in range(size):
+        for l in range(j):
+            second[l, j] = second[j, l]
+    return total, nodes
+
+
+_DOUBLES, _INTEGERS = types.CPointer(types.float64), types.CPointer(types.int64)
+
+
+@cfunc(
+    types.float64(
+        _INTEGERS,
+        types.int64,
+        _DOUBLES,
+        types.int64,
+        *[_DOUBLES] * 6,
+        types.int64,
+        types.int64,
+    ),
+    cache=True,
+    fastmath=FAST,
+    error_model="numpy",
+)
+def entry(ints, n_ints, floats, n_floats, data, projected, gram, pull, second, out, n, n_out):
+    """`general_terms` on addresses (external.py)."""
+    plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
+    size, o = plan.sizes[7] - 1, plan.sizes[8]
+    return general_terms(
+        plan,
+        carray(data, (n, o)),
+        carray(projected, (n, size)),
+        carray(gram, (size, size)),
+        carray(pull, (n, size)),
+        carray(second, (size, size)),
+        carray(out, (n_out,)),
+    )[0]

@@ -1,0 +1,370 @@
+"""Where the nodes go in one to three dimensions: modes, a lattice grown from them, its own error.
+
+The trapezoid rule on a lattice converges spectrally when its step suits the narrowest feature and
+it leaves out nothing. Here, for one respondent's log integrand g (surface.py):
+
+1. Maxima: the local maxima of a coarse fixed lattice, each climbed by damped Gauss-Newton steps.
+2. Lattice: coordinates whitened by the curvature at the maxima. The nodes within `reach` of the
+   first maximum if the integrand were normal; then, as long as a node at the edge is above
+   exp(-reach) of the peak, its neighbours, so any shape is followed.
+3. Two such lattices, the second shifted by half a step along all axes. Their sums err to opposite
+   sides, so half the difference measures the error of either and their mean is far better (in one
+   dimension it is the lattice of half the step, in three the body-centred one). Where they differ
+   by too much, the step is reduced by as much as a normal integrand would need, and again.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from bayessem.likelihood.dense import FAST
+from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, place, slope
+
+MOST_MODES = 6
+LEVELS = 12
+WIDTH = 64  # nodes in a batch
+LOG_2PI = np.log(2.0 * np.pi)
+
+
+class Room(NamedTuple):
+    """Arrays that the integrals of all respondents use one after the other."""
+
+    scan: Batch  # the coarse lattice, first axis slowest
+    one: Batch  # a single node
+    batch: Batch
+    weight: np.ndarray  # (WIDTH,)
+    slopes: np.ndarray  # (monomial, k + q + 1)
+    bent: np.ndarray  # (monomial, k + q + 1)
+    modes: np.ndarray  # (MOST_MODES, k)
+    curvature: np.ndarray  # (k, k) R R', and its inverse's root: z = modes[0] + whitening u
+    root: np.ndarray  # (k, k) R
+    whitening: np.ndarray  # (k, k) R'^-1
+    keys: np.ndarray  # (2^b,) hash table of the nodes that are in the queue
+    queue: np.ndarray  # (2^(b-1), k) indices of nodes on the lattice
+    edge: np.ndarray  # (2^(b-1),) places in the queue of nodes whose neighbours are wanted
+    stamp: np.ndarray  # (1,) tells one lattice's keys from another's
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def new_room(table, k, q):
+    """Arrays for k dimensions, with the coarse lattice filled in."""
+    side, gap, bits = 17, 0.5, 13
+    if k == 2:
+        side, gap, bits = 9, 1.0, 16
+    elif k == 3:
+        side, gap, bits = 7, 1.2, 19
+    size, monomials = table.part.size, table.axis.size
+    points = side**k
+    scan = new_batch(k, q, monomials, points)
+    for b in range(points):
+        rest = b
+        for i in range(k - 1, -1, -1):
+            scan.z[i, b] = gap * (rest % side - (side - 1) // 2)
+            rest //= side
+    place(table, scan.z, scan.at, points)
+    return Room(
+        scan,
+        new_batch(k, q, monomials, 1),
+        new_batch(k, q, monomials, WIDTH),
+        np.empty(WIDTH),
+        np.empty((max(size, q), k + q + 1)),
+        np.empty((size, k + q + 1)),
+        np.empty((MOST_MODES, k)),
+        np.empty((k, k)),
+        np.empty((k, k)),
+        np.empty((k, k)),
+        np.full(1 << bits, -1, dtype=np.int64),
+        np.empty((1 << (bits - 1), k), dtype=np.int64),
+        np.empty(1 << (bits - 1), dtype=np.int64),
+        np.zeros(1, dtype=np.int64),
+    )
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _uphill(curvature, damping, gradient, root, step):
+    """Damped Newton step; returns its inner product with the gradient. Fills the Cholesky root."""
+    k = gradient.size
+    for i in range(k):
+        for j in range(i + 1):
+            s = curvature[i, j]
+            for l in range(j):
+                s -= root[i, l] * root[j, l]
+            if i == j:
+                root[i, i] = np.sqrt(s + damping * curvature[i, i])
+            else:
+                root[i, j] = s / root[j, j]
+    gain = 0.0
+    for i in range(k):
+        s = gradient[i]
+        for l in range(i):
+            s -= root[i, l] * step[l]
+        step[i] = s / root[i, i]
+        gain += step[i] * step[i]
+    for i in range(k - 1, -1, -1):
+        s = step[i]
+        for l in range(i + 1, k):
+            s -= root[l, i] * step[l]
+        step[i] = s / root[i, i]
+    return gain
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _climb(table, surface, room, z, curvature):
+    """Move z uphill to a maximum of g + log|H| / 2; returns g there and fills the curvature."""
+    k = z.size
+    one, slopes, bent, root = room.one, room.slopes, room.bent, room.root
+    gradient, step = np.empty(k), np.empty(k)
+    one.z[:, 0] = z
+    place(table, one.z, one.at, 1)
+    evaluate(surface, one, 1)
+    value, height = one.value[0], one.value[0] - 0.5 * one.logdet[0]
+    slope(table, surface, one, slopes, bent, gradient, curvature)
+    damping = 0.0
+    for _ in range(60):
+        # the step gains half of this: within a hundredth of the maximum's height is near enough
+        if _uphill(curvature, damping, gradient, root, step) < 0.02 or damping > 1e8:
+            break
+        for i in range(k):
+            one.z[i, 0] = z[i] + step[i]
+        place(table, one.z, one.at, 1)
+        evaluate(surface, one, 1)
+        if one.value[0] > value:
+            for i in range(k):
+                z[i] = one.z[i, 0]
+            value, height = one.value[0], one.value[0] - 0.5 * one.logdet[0]
+            slope(table, surface, one, slopes, bent, gradient, curvature)
+            damping *= 0.2
+        else:
+            damping = max(5.0 * damping, 0.5)
+    return height
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _is_peak(values, index, side, k):
+    """Whether a point of the coarse lattice is above all its neighbours, diagonal ones too."""
+    here = values[index]
+    for neighbour in range(3**k):
+        rest, point, stride, other, inside = neighbour, index, 1, index, True
+        for _ in range(k):
+            move = rest % 3 - 1
+            at = point % side + move
+            inside = inside and 0 <= at < side
+            other += move * stride
+            rest //= 3
+            point //= side
+            stride *= side
+        if inside and (values[other] > here or (values[other] == here and other < index)):
+            return False
+    return True
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _find_modes(table, surface, room):
+    """Maxima of g into room.modes; returns their number and the highest g among them."""
+    modes, values = room.modes, room.scan.value
+    k = modes.shape[1]
+    side = int(np.rint(values.size ** (1.0 / k)))
+    evaluate(surface, room.scan, values.size)
+    z, curvature = np.empty(k), np.empty((k, k))
+    room.curvature[:] = 0.0
+    count, peak = 0, -np.inf
+    for i in range(values.size):
+        below = values[i] < values[max(i - 1, 0)] or values[i] < values[min(i + 1, values.size - 1)]
+        if below and k == 1 or count == MOST_MODES or not _is_peak(values, i, side, k):
+            continue
+        for j in range(k):
+            z[j] = room.scan.z[j, i]
+        height = _climb(table, surface, room, z, curvature)
+        known = False
+        for mode in range(count):
+            gap = 0.0
+            for j in range(k):
+                for l in range(k):
+                    entry = curvature[j, l] if j >= l else curvature[l, j]
+                    gap += entry * (z[j] - modes[mode, j]) * (z[l] - modes[mode, l])
+            known = known or gap < 0.25
+        if not known:
+            modes[count] = z
+            peak = max(peak, height)
+            for j in range(k):
+                for l in range(j + 1):
+                    room.curvature[j, l] += curvature[j, l]
+            count += 1
+    return count, peak
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _whiten(room):
+    """Whitening coordinates from the curvature; log of the volume of their unit cell."""
+    curvature, root, whitening = room.curvature, room.root, room.whitening
+    k = curvature.shape[0]
+    _uphill(curvature, 0.0, np.zeros(k), root, np.empty(k))
+    volume = 0.0
+    for j in range(k):
+        volume -= np.log(root[j, j])
+        for i in range(k):
+            whitening[j, i] = 0.0  # row j is column j of R^-1
+            if i > j:
+                root[j, i] = 0.0
+        whitening[j, j] = 1.0 / root[j, j]
+        for i in range(j + 1, k):
+            s = 0.0
+            for l in range(j, i):
+                s -= root[i, l] * whitening[j, l]
+            whitening[j, i] = s / root[i, i]
+    return volume
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _visit(keys, stamp, index):
+    """Whether a node is new to the hash table, where it is then put."""
+    k = index.size
+    key, slot = stamp, 0
+    for i in range(k):
+        key = (key << 11) | ((index[i] + 1024) & 2047)
+        slot = slot * 613 + index[i]
+    mask = keys.size - 1
+    slot &= mask
+    while keys[slot] >= 0 and (keys[slot] >> (11 * k)) == stamp:
+        if keys[slot] == key:
+            return False
+        slot = (slot + 1) & mask
+    keys[slot] = key
+    return True
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _fill_ball(queue, step, shift, radius):
+    """Nodes within a radius of the origin into the queue; returns their number."""
+    k = queue.shape[1]
+    most = int(radius / step) + 1
+    side = 2 * most + 1
+    end = 0
+    for b in range(side**k):
+        rest, distance = b, 0.0
+        for i in range(k):
+            index = rest % side - most
+            queue[end, i] = index
+            distance += (index + shift) * (index + shift)
+            rest //= side
+        if step * step * distance < radius * radius:
+            end += 1
+    return end
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _sum_nodes(table, surface, room, begin, end, step, shift, peak, sums, edges, floor, inside):
+    """Add queue[begin:end] to the sums; returns the sum of exp(g - peak) and the new `edges`.
+
+    The nodes above the floor and outside the radius `inside` are noted in room.edge.
+    """
+    batch, weight, queue, edge = room.batch, room.weight, room.queue, room.edge
+    modes, whitening = room.modes, room.whitening
+    z, value, logdet = batch.z, batch.value, batch.logdet
+    k = queue.shape[1]
+    total = 0.0
+    for start in range(begin, end, WIDTH):
+        n = min(WIDTH, end - start)
+        for i in range(k):
+            for b in range(n):
+                z[i, b] = modes[0, i]
+            for j in range(i, k):
+                c = step * whitening[i, j]
+                for b in range(n):
+                    z[i, b] += c * (queue[start + b, j] + shift)
+        place(table, z, batch.at, n)
+        evaluate(surface, batch, n)
+        for b in range(n):
+            value[b] -= 0.5 * logdet[b] + peak
+        for b in range(n):
+            weight[b] = np.exp(value[b])
+        for b in range(n):
+            total += weight[b]
+            if value[b] > floor:
+                distance = 0.0
+                for i in range(k):
+                    u = step * (queue[start + b, i] + shift)
+                    distance += u * u
+                if distance >= inside:
+                    edge[edges] = start + b
+                    edges += 1
+        accumulate(batch, weight, sums, n)
+    return total, edges
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def _sum_lattice(table, surface, room, count, step, shift, peak, reach, sums):
+    """Sum of exp(g - peak) over the lattice with this shift, and the nodes used (-1: no end)."""
+    queue, edge, keys = room.queue, room.edge, room.keys
+    k = queue.shape[1]
+    radius = np.sqrt(2.0 * reach) + step
+    end = _fill_ball(queue, step, shift, radius)
+    inside = max(radius - step, 0.0) ** 2
+    total, edges = _sum_nodes(
+        table, surface, room, 0, end, step, shift, peak, sums, 0, -reach, inside
+    )
+    if edges == 0 and count == 1:
+        return total, end
+    room.stamp[0] += 1
+    stamp = room.stamp[0]
+    for b in range(end):
+        _visit(keys, stamp, queue[b])
+    begin, done = end, 0
+    for mode in range(1, count):
+        for i in range(k):
+            s = 0.0
+            for j in range(i + 1):
+                s += room.root[j, i] * (room.modes[mode, j] - room.modes[0, j])
+            queue[end, i] = int(np.rint(s / step - shift))
+        end += _visit(keys, stamp, queue[end])
+    while done < edges or begin < end:
+        for place_ in range(done, edges):
+            for i in range(k):
+                for side in (-1, 1):
+                    if end >= queue.shape[0] - 1:
+                        return total, -1
+                    queue[end] = queue[edge[place_]]
+                    queue[end, i] += side
+                    end += _visit(keys, stamp, queue[end])
+        done = edges
+        more, edges = _sum_nodes(
+            table, surface, room, begin, end, step, shift, peak, sums, edges, -reach, 0.0
+        )
+        total += more
+        begin = end
+    return total, end
+
+
+@njit(cache=True, fastmath=FAST, error_model="numpy")
+def lattice_integral(table, surface, room, step, largest_step, reach, sums):
+    """Log of the integral of exp(g(z)) / (2 pi)^(k/2) over z, of one respondent.
+
+    sums (1 + q + q (q + 1) / 2, node monomial) becomes the means of (1, w, w w') times the node
+    monomials under the normalised integrand. Returns the log-integral (NaN when there is none, or
+    it would take more nodes than there is room for), the step to start the next respondent with,
+    and the number of nodes evaluated in lattices.
+    """
+    k = room.modes.shape[1]
+    count, peak = _find_modes(table, surface, room)
+    volume = _whiten(room)
+    if count == 0 or not abs(volume) < 1e10 or not abs(peak) < np.inf:
+        return np.nan, step, 0
+    tolerance = 1e-4 if k == 1 else 2e-5
+    evaluated, total = 0, np.nan
+    for _ in range(LEVELS):
+        sums[:] = 0.0
+        one, nodes = _sum_lattice(table, surface, room, count, step, 0.0, peak, reach, sums)
+        other, more = _sum_lattice(table, surface, room, count, step, 0.5, peak, reach, sums)
+        total = one + other
+        if nodes < 0 or more < 0 or not 0.0 < total < np.inf:
+            return np.nan, step, evaluated
+        evaluated += nodes + more
+        error = abs(one - other) / total
+        if error < tolerance:
+            break
+        shrink = np.log(2.0 * k / error) / np.log(10.0 * k / tolerance)
+        step *= min(0.85, max(0.35, np.sqrt(shrink)))
+    sums /= total
+    log_integral = peak + np.log(0.5 * total) + volume + k * (np.log(step) - 0.5 * LOG_2PI)
+    return log_integral, min(1.2 * step, largest_step), evaluated
