@@ -158,3 +158,60 @@ def pymc_model(data: pd.DataFrame) -> pm.Model:
             disturbances=disturbance_sd**2,
         )
     return model
+
+
+def hypothesis_table(fit: bs.Fit) -> pd.DataFrame:
+    """The reported standardised paths beside the posterior of this fit."""
+    summary = fit.summary()
+    summary.index = pd.Index(summary["lhs"] + summary["op"] + summary["rhs"])
+    rows = []
+    for name, reported in REPORTED.items():
+        if name not in summary.index:
+            continue
+        row = summary.loc[name]
+        squared = name.endswith("AMC:AMC")
+        factor = row["std_square"] / row["std"] if squared else 1.0
+        rows.append(
+            {
+                "path": name,
+                "reported": reported,
+                "posterior": row["std"] * factor,
+                "lower": row["std_lower"] * factor,
+                "upper": row["std_upper"] * factor,
+                "P(> 0)": row["p_positive"],
+            }
+        )
+    return pd.DataFrame(rows).set_index("path")
+
+
+def main() -> None:
+    """Fit, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--study", choices=("full", "quick"), default="full")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (1)")
+    parser.add_argument("--out", default=str(ROOT / "runs" / "alliance"))
+    arguments = parser.parse_args()
+
+    data = read_data()
+    sem = bs.SEM(QUADRATIC)
+    print(sem.check(data))
+    quadratic = sem.fit(data, random_seed=arguments.seed)
+    print(quadratic)
+    print("\nStandardised paths: the study's report and the posterior (squares standardised as there)\n")
+    print(hypothesis_table(quadratic).round(3).to_string())
+    print(f"\nsaved in {quadratic.save(arguments.out)}")
+    if arguments.study == "quick":
+        return
+
+    import arviz as az
+
+    print("\nIs the curvature worth it? The same model without the squares, by LOO\n")
+    linear = bs.SEM(LINEAR).fit(data, random_seed=arguments.seed)
+    print(linear.diagnosis)
+    comparison = az.compare({"quadratic": quadratic.data, "linear": linear.data})
+    print(comparison[["rank", "elpd", "se", "p", "elpd_diff", "dse", "weight"]].to_string())
+    print(f"\nsaved in {linear.save(arguments.out + '_linear')}")
+
+
+if __name__ == "__main__":
+    main()

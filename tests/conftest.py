@@ -1,8 +1,12 @@
-"""Settings for the whole test run; what tests share as data lives next to those tests."""
+"""Settings for the whole test run, and the fits that several test modules look at."""
 
 import os
 
+import pytest
+from example_models import ABILITIES, ALLIANCE, DEMOCRACY, abilities, alliance, democracy
 from hypothesis import settings
+
+from bayessem import SEM
 
 # No window, whatever the machine; read when matplotlib is first imported.
 os.environ["MPLBACKEND"] = "Agg"
@@ -11,3 +15,21 @@ os.environ["MPLBACKEND"] = "Agg"
 # examples in every run, so that a failure in CI is a failure at home.
 settings.register_profile("bayessem", deadline=None, derandomize=True)
 settings.load_profile("bayessem")
+
+
+@pytest.fixture(scope="session")
+def pd_fit():
+    """Political Democracy at the default settings."""
+    return SEM(DEMOCRACY).fit(democracy(), random_seed=1, progress=False)
+
+
+@pytest.fixture(scope="session")
+def hs_fit():
+    """Holzinger and Swineford's three abilities, short."""
+    return SEM(ABILITIES).fit(abilities(), random_seed=1, draws=500, tune=500, progress=False)
+
+
+@pytest.fixture(scope="session")
+def alliance_fit():
+    """The alliance study with its two squares, 4 chains of 1000 draws."""
+    return SEM(ALLIANCE).fit(alliance(), random_seed=1, progress=False)

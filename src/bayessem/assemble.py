@@ -163,9 +163,7 @@ def _cell_arrays(space: Space) -> dict[str, np.ndarray]:
         return len(index) + fixed.index(term)
 
     terms = [
-        (cell, at(a), at(b), at(c))
-        for cell, terms in enumerate(space.cells)
-        for a, b, c in terms
+        (cell, at(a), at(b), at(c)) for cell, terms in enumerate(space.cells) for a, b, c in terms
     ]
     cell, a, b, c = np.array(terms, dtype=np.int64).reshape(-1, 4).T
     places = np.array(space.places, dtype=np.int64).reshape(-1, 2)

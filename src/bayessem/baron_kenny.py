@@ -16,7 +16,7 @@ from bayessem.effects import EffectRow, effect_rows
 from bayessem.errors import BayessemError
 from bayessem.estimates import summarise
 from bayessem.expression import names as names_in
-from bayessem.intervention import arrows, position
+from bayessem.pathways import arrows
 from bayessem.structure import Structure
 from bayessem.syntax import Statement, model_text
 
@@ -73,9 +73,7 @@ def statements_without(
     return out
 
 
-def _causes_without(
-    structure: Structure, mediators: Sequence[str], x: str, y: str
-) -> set[str]:
+def _causes_without(structure: Structure, mediators: Sequence[str], x: str, y: str) -> set[str]:
     """y, x and all causes of either that are left when the mediators are taken out."""
     names, graph = structure.variables, arrows(structure)
     found = {x, y}
@@ -93,7 +91,7 @@ def _causes_without(
 def total_without_mediators(
     fit: Fit, x: str, y: str, mediators: Sequence[str], *, ci_prob: float
 ) -> tuple[pd.DataFrame, str]:
-    """c by group: estimate, lower, upper of y on x by maximum likelihood, and where it is from.
+    """Step 1 by group: estimate, lower, upper of y on x by maximum likelihood, and its source.
 
     When that model cannot be fitted, the total effect of the fit itself stands in, and the text
     says so.
@@ -117,8 +115,8 @@ def total_without_mediators(
             group=column if grouped else None,
             group_order=sample.groups if grouped else None,
         )
-    except BayessemError as error:
-        return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({error})"
+    except BayessemError as problem:
+        return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({problem})"
     rows = ml.table[(ml.table["lhs"] == y) & (ml.table["op"] == "~") & (ml.table["rhs"] == x)]
     estimate, error = rows["est"].to_numpy(), rows["se"].to_numpy()
     if not ml.converged or not np.isfinite(error).all():

@@ -28,8 +28,9 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}
 def source_version() -> str:
     """Hash of everything that ends up in machine code."""
     digest = hashlib.sha256(numba.__version__.encode())
-    files = [*sorted((PACKAGE / "likelihood").glob("*.py")), PACKAGE / "density.py"]
-    for path in [*files, PACKAGE / "native.py", Path(__file__)]:
+    files = sorted((PACKAGE / "likelihood").glob("*.py"))
+    files += [PACKAGE / name for name in ("compiled.py", "density.py", "native.py", "operation.py")]
+    for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -86,6 +87,6 @@ def c_function(signature: Any) -> Callable[[Callable], Any]:
 
     def decorate(function: Callable) -> Any:
         with _caching():
-            return numba.cfunc(signature, cache=True)(function)
+            return numba.cfunc(signature, cache=True, fastmath=FAST, error_model="numpy")(function)
 
     return decorate

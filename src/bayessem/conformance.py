@@ -4,8 +4,9 @@ A folder holds `cases.json` (model in lavaan's syntax, data file, options, expec
 the data. Estimates are compared within each row's own `tol_ml`. The rest has no tolerance in the
 file and gets the precision to which it is printed there: standard errors 1 % or one unit of their
 last decimal, standardised values, R2, reliabilities and fit indices one unit of the last decimal
-and at least 1e-4, log-likelihoods and what is computed from them 2e-3, or for models with product
-terms 0.1 (0.2 for AIC and BIC), since other programs' quadrature is no better than that.
+and at least 1e-4, log-likelihoods and what is computed from them 2e-3. For models with product
+terms other programs' quadrature is the limit: log-likelihoods 0.1 per 1,000 respondents and at
+least 0.1 (AIC and BIC twice that), standard errors 10 %.
 
     python -m bayessem.conformance DIR [--only ID] [--json FILE] [--bayes] [--write FILE]
 """
@@ -176,6 +177,11 @@ def run_conformance(
         When the folder has no readable `cases.json`, or no case of that id.
     """
     directory = Path(directory)
+    return [check_case(case, directory, bayes=bayes) for case in choose_cases(directory, only)]
+
+
+def choose_cases(directory: Path, only: str | None) -> list[dict[str, Any]]:
+    """The cases of a folder with this id, or whose ids begin with it; all for None."""
     cases = read_cases(directory)
     chosen = [c for c in cases if only is None or c.get("id") == only]
     if not chosen:
@@ -183,7 +189,7 @@ def run_conformance(
     if not chosen:
         known = ", ".join(str(c.get("id")) for c in cases)
         raise DataError(f"no case {only!r} in {directory / 'cases.json'}; cases: {known}")
-    return [check_case(case, directory, bayes=bayes) for case in chosen]
+    return chosen
 
 
 def read_cases(directory: Path) -> list[dict[str, Any]]:
@@ -223,7 +229,7 @@ def result_text(result: CaseResult) -> str:
     return "\n".join(lines)
 
 
-def report_conformance(
+def command(
     directory: str | Path,
     *,
     only: str | None = None,
@@ -240,10 +246,9 @@ def report_conformance(
     """
     out = out or sys.stdout
     results = []
-    cases = run_conformance(directory, only=only, bayes=bayes)
-    for result in cases:
-        results.append(result)
-        print(result_text(result), file=out)
+    for case in choose_cases(Path(directory), only):
+        results.append(check_case(case, Path(directory), bayes=bayes))
+        print(result_text(results[-1]), file=out, flush=True)
     failed = [r.id for r in results if not r.passed]
     values = sum(r.checked for r in results)
     compared = sum(1 for r in results if r.checked)
@@ -299,7 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results = run_conformance(given.directory, only=given.only, bayes=given.bayes)
             Path(given.write).write_text(conformance_page(results), encoding="utf-8")
             return 0 if all(r.passed for r in results) else 1
-        return report_conformance(
+        return command(
             given.directory, only=given.only, json_file=given.json_file, bayes=given.bayes
         )
     except BayessemError as problem:

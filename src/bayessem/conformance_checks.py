@@ -138,13 +138,16 @@ def _expected(case: Mapping[str, Any], fit: MLFit) -> Found:
             if key in _ROW_VALUES and is_number(value):
                 if key == "se" and (value == 0 or not here["free"] and row.get("op") != ":="):
                     continue  # a fixed parameter
-                tolerance = _row_tolerance(key, value, row, steps[key])
+                curved = fit.counterpart is not None
+                tolerance = _row_tolerance(key, value, row, steps[key], curved=curved)
                 yield Check(f"{name} {key}", float(here[_ROW_VALUES[key]]), value, tolerance)
             elif key not in _ROW_NOTES and key not in _ROW_VALUES:
                 yield f"column {key} of the expected rows"
 
 
-def _row_tolerance(key: str, value: float, row: Mapping[str, Any], step: float) -> float:
+def _row_tolerance(
+    key: str, value: float, row: Mapping[str, Any], step: float, *, curved: bool
+) -> float:
     if key == "est":
         own = row.get("tol_ml")
         if is_number(own) and own > 0:
@@ -152,7 +155,7 @@ def _row_tolerance(key: str, value: float, row: Mapping[str, Any], step: float) 
         se = row.get("se")
         return max(0.01 * float(se), step) if is_number(se) and se > 0 else max(step, 1e-4)
     if key in ("se", "z"):
-        return max(0.01 * abs(value), step)
+        return max((0.1 if curved else 0.01) * abs(value), step)
     return max(step, 1e-4)
 
 
@@ -221,7 +224,8 @@ def _fit_values(wanted: Mapping[str, Any], fit: MLFit) -> Found:
         elif name in likelihoods:
             tolerance = max(2e-3, unit([value], least=0.0))
             if curved and source is fit:
-                tolerance = max(tolerance, 0.2 if name in _CRITERIA else 0.1)
+                each = 0.1 * max(1.0, fit.prepared.sample.size / 1000.0)
+                tolerance = max(tolerance, 2.0 * each if name in _CRITERIA else each)
         else:
             tolerance = step
         got = source.measures[name]

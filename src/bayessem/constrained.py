@@ -51,8 +51,6 @@ class Constrained:
         Log-density there.
     basis : ndarray (D, k)
         Directions in which the parameters can move; x changes by basis u.
-    curvature : ndarray (k, k)
-        Negative Hessian by u.
     converged : bool
         Whether it is a maximum within the constraints.
     decrement : float
@@ -66,7 +64,6 @@ class Constrained:
     x: np.ndarray
     value: float
     basis: np.ndarray
-    curvature: np.ndarray
     converged: bool
     decrement: float
     equalities: int
@@ -216,12 +213,12 @@ def climb(density: Density, start: np.ndarray, root: np.ndarray) -> np.ndarray |
     u = np.zeros(root.shape[1])
     inverse = np.eye(len(u))
     value, gradient = affine.value_and_gradient(u)
-    for _ in range(200):
+    for _ in range(500):
         step = inverse @ gradient
         gain = float(gradient @ step)
         if not math.isfinite(value) or gain < 0:
             return None
-        if gain < 1e-9:
+        if gain < 1e-11:
             return start + root @ u
         for halving in range(20):
             trial = u + step * 0.5**halving
@@ -233,8 +230,10 @@ def climb(density: Density, start: np.ndarray, root: np.ndarray) -> np.ndarray |
         moved, bent = trial - u, gradient - new_gradient
         product = float(moved @ bent)
         if product > 1e-12:
-            turn = np.eye(len(u)) - np.outer(moved, bent) / product
-            inverse = turn @ inverse @ turn.T + np.outer(moved, moved) / product
+            turned = inverse @ bent
+            cross = np.outer(turned, moved)
+            stretch = (1.0 + float(bent @ turned) / product) / product
+            inverse = inverse + stretch * np.outer(moved, moved) - (cross + cross.T) / product
         u, value, gradient = trial, new_value, new_gradient
     return None
 
@@ -243,9 +242,12 @@ def _round(basis: np.ndarray, information: np.ndarray | None) -> np.ndarray:
     """The basis turned and stretched so that the information along it is the unit matrix."""
     if information is None or not np.isfinite(information).all():
         return basis
-    roots, vectors = np.linalg.eigh(basis.T @ information @ basis)
-    roots = np.maximum(roots, 1e-4 * max(float(roots[-1]), 1e-12))
-    return basis @ (vectors / np.sqrt(roots))
+    along = basis.T @ information @ basis
+    unit = np.sqrt(np.maximum(np.diag(along), 1e-12))
+    along = along / np.outer(unit, unit)
+    # A ridge keeps directions that the data hardly know from being stretched without limit.
+    lower = np.linalg.cholesky(along + 1e-3 * np.eye(len(along)))
+    return basis @ (np.linalg.inv(lower).T / unit[:, None])
 
 
 def maximise_within(
@@ -281,23 +283,23 @@ def maximise_within(
     basis = _null_basis(constraints.matrix, scale)
     fixed = len(x) - basis.shape[1]
     if not constraints.curved:
-        near = climb(density, x, _round(basis, information))
-        x = x if near is None else near
-        affine = cast(Density, Affine(density, x, basis))
-        best = maximise(affine, np.zeros(basis.shape[1]))
-        point = x + basis @ best.x
+        point, value, converged, decrement = _free_maximum(density, x, basis, information)
         if all(g(point) >= -TOLERANCE * _unit(g, point, scale) for _, g in constraints.at_least):
-            return Constrained(
-                point,
-                best.value,
-                basis,
-                best.hessian,
-                best.converged,
-                best.decrement,
-                fixed,
-                (),
-            )
+            return Constrained(point, value, basis, converged, decrement, fixed, ())
     return _maximise_bound(density, table, constraints, x, basis, scale)
+
+
+def _free_maximum(
+    density: Density, x: np.ndarray, basis: np.ndarray, information: np.ndarray | None
+) -> tuple[np.ndarray, float, bool, float]:
+    """Point, value, whether it is a maximum, decrement: along the basis, without inequalities."""
+    root = _round(basis, information)
+    near = climb(density, x, root)
+    if near is not None:
+        value, gradient = density.value_and_gradient(near)
+        return near, value, True, float(np.sum((root.T @ gradient) ** 2))
+    best = maximise(cast(Density, Affine(density, x, basis)), np.zeros(basis.shape[1]))
+    return x + basis @ best.x, best.value, best.converged, best.decrement
 
 
 def _unit(function: Callable[[np.ndarray], float], x: np.ndarray, scale: np.ndarray) -> float:
@@ -357,7 +359,7 @@ def _maximise_bound(
         converged = found.status == 0 and decrement < 1e-4
     else:
         best = maximise(inner, np.zeros(free.shape[1]))
-        value, curvature, decrement = best.value, best.hessian, best.decrement
+        value, decrement = best.value, best.decrement
         point, converged = point + free @ best.x, best.converged
     held = _null_basis(
         np.array([*constraints.matrix, *gradients[: len(equal)]]).reshape(-1, len(point)), scale
@@ -366,7 +368,6 @@ def _maximise_bound(
         point,
         value,
         free,
-        curvature,
         bool(converged),
         decrement,
         len(point) - held.shape[1],

@@ -1,7 +1,7 @@
 """The posterior density of a model on unconstrained parameters, as one Numba program.
 
-x (unconstrained) -> raw (by element: identity, log, logit; or the absolute value, see `folded`) ->
-v (natural: partial correlations of a block become correlations) -> cells (sums of products such as
+x (unconstrained) -> raw (by element: identity, log, logit; or folded at 0, see `folded`) -> v
+(natural: partial correlations of a block become correlations) -> cells (sums of products such as
 sd^2, r sd sd or mu + tau z) -> model matrices -> likelihood; and the chain rule back. Priors are
 evaluated on raw, by family code. Maximum likelihood is the same program with identity transforms,
 flat priors and cells that are the parameters themselves.
@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from bayessem.likelihood.dense import FAST
-from bayessem.likelihood.kernel import log_likelihood, respondent_log_likelihood
+from bayessem.compiled import compiled
+from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
 from bayessem.likelihood.plan import pack
 
 # transforms
@@ -45,7 +44,8 @@ FLOAT_FIELDS = ("lower", "upper", "hyper", "constant", "fixed", "base", "centre"
 class Layout(NamedTuple):
     """Views of the packed program, by name (sizes: D parameters).
 
-    transform, family : (D,) codes;  lower, upper : (D,) bounds of LOG (lower) and INTERVAL (both).
+    transform, family : (D,) codes;  lower, upper : (D,) bounds of LOG (lower) and INTERVAL (both);
+        upper is the scale of FOLD.
     hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
     block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
         and position of their first partial correlation (row by row below the diagonal).
@@ -74,7 +74,7 @@ class Layout(NamedTuple):
     whitening: np.ndarray
 
 
-@njit(cache=True)
+@compiled
 def _layout(ints, floats):
     return Layout(
         ints[ints[0] : ints[1]],
@@ -98,7 +98,7 @@ def _layout(ints, floats):
     )
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _transform(code, x, lower, upper):
     """Raw value, its derivative by x, log of that derivative, and the derivative of the log."""
     if code == 1:
@@ -115,11 +115,16 @@ def _transform(code, x, lower, upper):
         e = np.exp(x)
         return upper - e, -e, x, 1.0
     if code == 4:
-        return abs(x), (1.0 if x >= 0.0 else -1.0), -LOG_2, 0.0
+        # raw^2 = 2 s (sqrt(x^2 + s^2) - s), s in place of the upper bound
+        q = np.sqrt(x * x + upper * upper)
+        slope = np.sqrt(0.5 * upper * (q + upper)) / q
+        bend = (0.5 / (q + upper) - 1.0 / q) * x / q
+        raw = np.sqrt(2.0 * upper / (q + upper)) * abs(x)
+        return raw, (slope if x >= 0.0 else -slope), np.log(slope) - LOG_2, bend
     return x, 1.0, 0.0, 0.0
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _prior(code, r, a, b, c, lower, upper):
     """Log-density of a raw value up to its constant, and the derivative."""
     if code == 1:  # normal(mean, sd)
@@ -147,7 +152,7 @@ def _prior(code, r, a, b, c, lower, upper):
     return 0.0, 0.0
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def partials_to_correlations(partial, k, root, out):
     """Correlations below the diagonal, row by row, from canonical partial correlations.
 
@@ -169,7 +174,7 @@ def partials_to_correlations(partial, k, root, out):
         at += i
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def pull_correlations(partial, k, root, d_out, d_partial):
     """Adjoint of `partials_to_correlations`; overwrites d_partial."""
     d_root = np.zeros((k, k))
@@ -195,7 +200,7 @@ def pull_correlations(partial, k, root, d_out, d_partial):
         at += i
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _natural(layout, x, v, slope, d_prior):
     """Fill the natural parameters v (extended by the constants); returns log prior + log Jacobian.
 
@@ -225,7 +230,7 @@ def _natural(layout, x, v, slope, d_prior):
     return value
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _correlate(layout, v):
     """Turn the partial correlations of the complete blocks inside v into correlations."""
     for b in range(layout.block_size.size):
@@ -234,7 +239,7 @@ def _correlate(layout, v):
         partials_to_correlations(part.copy(), k, np.empty((k, k)), part)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _fill(layout, v, elements):
     """Model matrices from the natural parameters."""
     elements[:] = layout.base
@@ -247,7 +252,7 @@ def _fill(layout, v, elements):
         elements[layout.place_element[i]] = cells[layout.place_cell[i]]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _pull_fill(layout, v, d_elements, d_v):
     """Adjoint of `_fill`."""
     d_cells = np.zeros(layout.term_cell.size)
@@ -262,7 +267,7 @@ def _pull_fill(layout, v, d_elements, d_v):
         d_v[ic] += g * v[ia] * v[ib]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def log_density(point, program, numbers, ints, floats, gradient):
     """Log prior + log Jacobian + log-likelihood at an unconstrained point, and its gradient."""
     layout = _layout(program, numbers)
@@ -301,7 +306,7 @@ def log_density(point, program, numbers, ints, floats, gradient):
     return value
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def natural_values(points, program, numbers, out):
     """Natural parameters of many unconstrained points: (n, D) -> out (n, D); no whitening."""
     layout = _layout(program, numbers)
@@ -314,7 +319,7 @@ def natural_values(points, program, numbers, out):
         out[i] = v[:d]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def matrix_elements(values, program, numbers, out):
     """Model matrices of many natural parameter vectors: (n, D) -> out (n, elements)."""
     layout = _layout(program, numbers)
@@ -326,9 +331,9 @@ def matrix_elements(values, program, numbers, out):
         _fill(layout, v, out[i])
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def respondent_values(values, program, numbers, ints, floats, out):
-    """log p(y_i) for many natural parameter vectors: (n, D) -> out (n, respondent)."""
+    """Log p(y_i) for many natural parameter vectors: (n, D) -> out (n, respondent)."""
     layout = _layout(program, numbers)
     d = layout.transform.size
     v = np.empty(d + layout.fixed.size)
@@ -382,21 +387,25 @@ class Density:
         return out.reshape((*np.shape(values)[:-1], -1))
 
     def respondent_log_likelihood(self, values: np.ndarray) -> np.ndarray:
-        """log p(y_i) of natural parameters, (..., D) -> (..., respondent)."""
+        """Log p(y_i) of natural parameters, (..., D) -> (..., respondent)."""
         points = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, self.size)
         out = np.empty((len(points), self.respondents))
         respondent_values(points, self.program, self.numbers, self.ints, self.floats, out)
         return out.reshape((*np.shape(values)[:-1], self.respondents))
 
-    def folded(self, which: np.ndarray) -> "Density":
-        """The same density with the standard deviations in `which` (D,) bool as |x|, x real.
+    def folded(self, which: np.ndarray, scale: np.ndarray) -> "Density":
+        """The same density with the standard deviations in `which` (D,) bool folded at 0.
 
         A standard deviation whose posterior reaches 0 has a long tail on the log scale, where
-        samplers get stuck. On the real line with raw = |x| the density is smooth across 0, since
-        the likelihood depends on the square and the priors that qualify are even functions.
+        samplers get stuck. Folded, it is an even function of a real x: |x| near 0, and such that
+        its square, the variance, is linear in |x| beyond `scale` (D,), since likelihoods are
+        nearly normal in variances. The density is smooth across 0: the likelihood depends on the
+        square, and the priors that qualify are even functions.
         """
-        transform = np.where(which, FOLD, self.fields["transform"])
-        return self._changed(transform=transform)
+        return self._changed(
+            transform=np.where(which, FOLD, self.fields["transform"]),
+            upper=np.where(which, scale, self.fields["upper"]),
+        )
 
     @property
     def foldable(self) -> np.ndarray:

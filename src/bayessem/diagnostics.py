@@ -31,7 +31,12 @@ def convergence(values: np.ndarray) -> pd.DataFrame:
     out = {name: np.full(values.shape[2], np.nan) for name in ("r_hat", "ess_bulk", "ess_tail")}
     if moves.any():
         moving = values[:, :, moves]
-        out["r_hat"][moves] = array_stats.rhat(moving, chain_axis=0, draw_axis=1)
+        apart = moving
+        if len(moving) == 1:  # one chain: do its halves agree?
+            half = moving.shape[1] // 2
+            apart = moving[0, -2 * half :].reshape(2, half, -1)
+        with np.errstate(divide="ignore", invalid="ignore"):  # chains that do not move
+            out["r_hat"][moves] = array_stats.rhat(apart, chain_axis=0, draw_axis=1)
         for kind, options in (("bulk", {}), ("tail", {"prob": (0.05, 0.95)})):
             out[f"ess_{kind}"][moves] = array_stats.ess(
                 moving, chain_axis=0, draw_axis=1, method=kind, **options

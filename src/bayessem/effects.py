@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,24 +21,15 @@ import xarray as xr
 
 from bayessem.errors import ModelError
 from bayessem.estimates import summarise
-from bayessem.intervention import (
-    arrows,
-    directed_paths,
-    intervene,
-    moderators,
-    on_circle,
-    position,
-    raw_moments,
-)
 from bayessem.listing import aligned, number
-from bayessem.polynomial import (
-    Polynomial,
-    add,
-    degree,
-    derivative,
-    replace_by_moments,
-    value_at,
+from bayessem.path_effects import (
+    distribution_moments,
+    group_sizes,
+    path_effects,
+    pooled_scale,
 )
+from bayessem.pathways import directed_paths, moderators, on_circle, position
+from bayessem.polynomial import Polynomial, degree, replace_by_moments, value_at
 from bayessem.standardize import model_moments
 from bayessem.structure import Structure
 
@@ -81,7 +73,7 @@ class Effects:
         unit = "standardised" if self.standardized else "unstandardised"
         shown = without_repetition(self.table)
         lines = [f"Effects of {self.x} on {self.y} ({unit})", effects_text(shown, self.ci_prob)]
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([*lines, *(fill(note, 100) for note in self.notes)])
 
 
 @dataclass(frozen=True)
@@ -145,7 +137,7 @@ def read_at(structure: Structure, x: str, at: At | None) -> dict[int, tuple[floa
         given = at
     else:
         given = {x: at}
-    out = {position(structure, x): POINTS}
+    out: dict[int, tuple[float, ...]] = {position(structure, x): POINTS}
     for name, values in given.items():
         points = tuple(float(v) for v in values)
         if not points or not np.isfinite(points).all():
@@ -173,103 +165,6 @@ def chosen_groups(groups: Sequence[str], group: str | Sequence[str] | None) -> l
             known = ", ".join(map(repr, groups)) if len(groups) > 1 else "the model has one group"
             raise ModelError(f"group {name!r} is not in the model; {known}")
     return [groups.index(name) for name in asked]
-
-
-def pooled_scale(
-    structure: Structure, elements: np.ndarray, variable: int, sizes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Model-implied mean and standard deviation (...) of a variable over all groups together."""
-    share = sizes / sizes.sum()
-    mean, square = np.zeros(elements.shape[:-1]), np.zeros(elements.shape[:-1])
-    for g, weight in enumerate(share):
-        moments = model_moments(structure, elements, group=g)
-        own = moments.latent_mean[..., variable]
-        mean = mean + weight * own
-        square = square + weight * (moments.latent_covariance[..., variable, variable] + own**2)
-    with np.errstate(invalid="ignore"):
-        return mean, np.sqrt(square - mean**2)
-
-
-def distribution_moments(fit: Fit, variable: int, order: int, *, group: int) -> np.ndarray:
-    """E[variable^k], k = 0 ... order: under the model, or in the data for a fixed covariate."""
-    structure, sample = fit.prepared.structure, fit.prepared.sample
-    name = structure.variables[variable]
-    if name in structure.table.exogenous:
-        column = sample.values[sample.group == group][:, sample.variables.index(name)]
-        return np.array([np.nanmean(column**k) for k in range(order + 1)])
-    return raw_moments(structure, fit.elements, variable, order, group=group)
-
-
-def group_sizes(fit: Fit) -> np.ndarray:
-    """Respondents of each group."""
-    sample = fit.prepared.sample
-    return np.bincount(sample.group, minlength=len(sample.groups))
-
-
-@dataclass(frozen=True)
-class PathEffects:
-    """One group's path effects as polynomials of x and of the moderators that are set.
-
-    Attributes
-    ----------
-    kinds : list of (effect, path)
-        Names, and the path as text ("" for sums).
-    polynomials : list of Polynomial
-        In x and the moderators.
-    """
-
-    kinds: list[tuple[str, str]]
-    polynomials: list[Polynomial]
-
-
-def path_effects(
-    structure: Structure,
-    elements: np.ndarray,
-    paths: Sequence[Sequence[int]],
-    *,
-    set_to: Sequence[int] = (),
-    group: int = 0,
-) -> PathEffects:
-    """Direct, indirect, total indirect and total effects along directed paths.
-
-    Parameters
-    ----------
-    structure, elements, group
-        The model, its draws and which group.
-    paths : sequence of paths
-        From `directed_paths`; all from the same x to the same y.
-    set_to : sequence of int
-        Moderators that are set besides x.
-    """
-    x, y = paths[0][0], paths[0][-1]
-    names, size = structure.variables, 1 + len(set_to)
-    done = intervene(structure, elements, (x, *set_to), group=group)
-    single = [done.path_effect(path) for path in paths]
-    kinds = [
-        ("direct" if len(path) == 2 else "indirect", " -> ".join(names[i] for i in path))
-        for path in paths
-    ]
-    if on_circle(structure):
-        total = _total_with_circles(structure, elements, x, y, size=size, group=group)
-        if structure.products:
-            total = derivative(done.expected(y), 0)
-    else:
-        total = add(single)
-    direct = [p for p, (kind, _) in zip(single, kinds, strict=True) if kind == "direct"]
-    polynomials = list(single)
-    if len(direct) < len(paths):
-        minus = [{e: -c for e, c in p.items()} for p in direct]
-        polynomials.append(add([total, *minus]))
-        kinds.append(("total indirect", ""))
-    return PathEffects([*kinds, ("total", "")], [*polynomials, total])
-
-
-def _total_with_circles(
-    structure: Structure, elements: np.ndarray, x: int, y: int, *, size: int, group: int
-) -> Polynomial:
-    paths = structure.matrices(elements, group)["paths"]
-    total = np.linalg.inv(np.eye(paths.shape[-1]) - paths)
-    return {(0,) * size: total[..., y, x]}
 
 
 def _settings(
@@ -330,9 +225,7 @@ def effect_rows(
     return rows + _contrasts(rows, [groups[g] for g in picked])
 
 
-def _check_set(
-    structure: Structure, set_to: Sequence[int], paths: Sequence[Sequence[int]]
-) -> None:
+def _check_set(structure: Structure, set_to: Sequence[int], paths: Sequence[Sequence[int]]) -> None:
     known = moderators(structure, paths)
     for v in set_to:
         if v not in known:
@@ -369,6 +262,15 @@ def _effect_value(
         moments = distribution_moments(fit, x, degree(polynomial, 0), group=group)
         return value_at(replace_by_moments(polynomial, 0, moments), values[1:])
     return value_at(polynomial, values)
+
+
+def chance_text(probability: float) -> str:
+    """A probability that never claims to be exactly 0 or 1."""
+    if probability > 0.999:
+        return "above .999"
+    if probability < 0.001:
+        return "below .001"
+    return f"{probability:.3f}".removeprefix("0")
 
 
 def _contrasts(rows: Sequence[EffectRow], groups: Sequence[str]) -> list[EffectRow]:
@@ -419,8 +321,10 @@ def effect_notes(fit: Fit, x: str, y: str, rows: Sequence[EffectRow], at: At | N
             f"values of {x} (how {y} responds to a small change there) and averaged over {kind}."
         )
         if len(structure.table.groups) > 1:
-            notes.append(f"SDs of {x} are those of all groups together, so groups are compared at "
-                         "the same values.")
+            notes.append(
+                f"SDs of {x} are those of all groups together, so groups are compared at "
+                "the same values."
+            )
     given = set(at) if isinstance(at, Mapping) else set()
     waiting = [
         structure.variables[v]
@@ -486,23 +390,3 @@ def effects(
     table, draws = table_of(rows, ci_prob)
     notes = tuple(effect_notes(fit, x, y, rows, at))
     return Effects(x, y, table, draws, standardized, ci_prob, notes)
-
-
-def mediators(structure: Structure, x: str, y: str) -> tuple[str, ...]:
-    """Variables on the directed paths between x and y, in the order of the model."""
-    i, j = position(structure, x), position(structure, y)
-    between = {v for path in directed_paths(structure, i, j) for v in path[1:-1]}
-    order = _causal_order(structure)
-    return tuple(structure.variables[v] for v in sorted(between, key=order.index))
-
-
-def _causal_order(structure: Structure) -> list[int]:
-    """Variables with causes before outcomes, as far as circles allow."""
-    graph = arrows(structure)
-    waiting, order = set(graph), []
-    while waiting:
-        caused = {child for v in waiting for child in graph[v] if child != v}
-        ready = sorted(waiting - caused) or [min(waiting)]
-        order += ready
-        waiting -= set(ready)
-    return order

@@ -6,8 +6,8 @@ import importlib.metadata
 import json
 import os
 import platform
+import secrets
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,6 +41,8 @@ QUADRATURE_DRAWS = 20
 # Kinds of coordinates that describe the population of groups (pooling.py).
 POPULATION = ("pool_mean", "pool_sd", "pool_slope")
 FORMAT = 1
+# Columns of data.csv; no variable of a model can have such a name.
+ROW, GROUP = "(row)", "(group)"
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,7 @@ class Fit:
         if structure.products:
             square = standardised(structure, self.elements, square="square")[..., shown]
             out["std_square"] = np.where(
-                [
-                    k in structure.places and structure.places[k].matrix == "products"
-                    for k in shown
-                ],
+                [k in structure.places and structure.places[k].matrix == "products" for k in shown],
                 summarise(square, ci_prob=ci_prob)["mean"],
                 np.nan,
             )
@@ -194,19 +193,15 @@ class Fit:
         `estimates.csv` and `summary.txt`.
         """
         target = Path(path)
+        if target.exists() and not (target / "fit.json").exists():
+            raise FitError(f"{target} exists and is not the folder of a fit; not replaced")
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+        mark = secrets.token_hex(4)
+        partial = target.with_name(f".{target.name}.partial-{mark}")
+        partial.mkdir()
         try:
             self._write(partial)
-            if target.exists():
-                if not (target / "fit.json").exists():
-                    raise FitError(f"{target} exists and is not the folder of a fit; not replaced")
-                old = partial.with_name(partial.name.replace("partial", "old"))
-                target.rename(old)
-                partial.rename(target)
-                shutil.rmtree(old)
-            else:
-                partial.rename(target)
+            _replace(target, partial, old=target.with_name(f".{target.name}.old-{mark}"))
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -217,11 +212,11 @@ class Fit:
         (folder / "model.txt").write_text(self.sem.text, encoding="utf-8")
         frame = pd.DataFrame(sample.values, columns=list(sample.variables), index=sample.rows)
         if len(sample.groups) > 1:
-            frame["group"] = [sample.groups[g] for g in sample.group]
+            frame[GROUP] = [sample.groups[g] for g in sample.group]
         pooling, predictor = self.prepared.pooling, self.prepared.predictor
         if pooling is not None and predictor is not None and pooling.by not in frame:
             frame[pooling.by] = predictor[sample.group]
-        frame.to_csv(folder / "data.csv", index_label="row", float_format="%.17g")
+        frame.to_csv(folder / "data.csv", index_label=ROW, float_format="%.17g")
         self.data.to_netcdf(folder / "draws.nc", engine="h5netcdf")
         self.summary().to_csv(folder / "estimates.csv", index=False)
         (folder / "summary.txt").write_text(str(self) + "\n", encoding="utf-8")
@@ -238,6 +233,19 @@ class Fit:
             "versions": versions(),
         }
         (folder / "fit.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _replace(target: Path, new: Path, *, old: Path) -> None:
+    """Give a finished folder its name; the one that had it moves to `old` and goes at the end."""
+    if target.exists():
+        target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _plain(value: Any) -> Any:
@@ -271,17 +279,20 @@ def load(path: str | os.PathLike[str]) -> Fit:
     folder = Path(path)
     try:
         about = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
-    except OSError as error:
+        if about["format"] != FORMAT:
+            raise FitError(f"{folder} has format {about['format']}; this version reads {FORMAT}")
+        text = (folder / "model.txt").read_text(encoding="utf-8")
+        frame = _read_data(folder / "data.csv")
+        with xr.open_datatree(folder / "draws.nc", engine="h5netcdf") as tree:
+            data = tree.load()
+    except (OSError, ValueError, KeyError) as error:
         raise FitError(f"{folder} is not the folder of a fit: {error}") from None
-    if about["format"] != FORMAT:
-        raise FitError(f"{folder} has format {about['format']}; this version reads {FORMAT}")
-    sem = SEM((folder / "model.txt").read_text(encoding="utf-8"), **about["model_options"])
-    frame = pd.read_csv(folder / "data.csv", index_col="row", float_precision="round_trip")
+    sem = SEM(text, **about["model_options"])
     settings = about["settings"]
     grouped = len(about["groups"]) > 1 or settings["group"] is not None
     prepared = sem.prepare(
-        frame if "group" in frame or not grouped else frame.assign(group=about["groups"][0]),
-        group="group" if grouped else None,
+        frame if GROUP in frame or not grouped else frame.assign(**{GROUP: about["groups"][0]}),
+        group=GROUP if grouped else None,
         group_order=about["groups"] if grouped else None,
         missing=settings["missing"],
         priors=settings["priors"],
@@ -289,9 +300,20 @@ def load(path: str | os.PathLike[str]) -> Fit:
     )
     if prepared.sample.hash != about["data_hash"]:
         raise FitError(f"{folder}: data.csv is not the data that the model was fitted to")
-    with xr.open_datatree(folder / "draws.nc", engine="h5netcdf") as tree:
-        data = tree.load()
     return Fit(sem, prepared, data, settings, about["timings"], tuple(about["notes"]))
+
+
+def _read_data(path: Path) -> pd.DataFrame:
+    """The respondents as they were: labels of groups stay text, only an empty cell is missing."""
+    columns = pd.read_csv(path, nrows=0).columns
+    return pd.read_csv(
+        path,
+        index_col=ROW,
+        dtype={GROUP: str},
+        keep_default_na=False,
+        na_values={name: [""] for name in columns if name not in (ROW, GROUP)},
+        float_precision="round_trip",
+    )
 
 
 def _pooling(saved: dict[str, Any]) -> Pooling:

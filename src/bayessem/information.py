@@ -7,31 +7,45 @@ import numpy as np
 from bayessem.data import Sample
 from bayessem.density import Density
 from bayessem.standardize import model_moments
-from bayessem.structure import Structure
+from bayessem.structure import Structure, matrix_offsets
+
+STEP = 1e-30  # of the complex-step derivatives
+BATCH = 2_000_000  # complex numbers held at a time
 
 
 def moment_derivatives(
     structure: Structure, density: Density, x: np.ndarray, *, group: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Implied covariance and mean of a linear model, and their derivatives by the parameters.
+    """Implied covariance of one group of a linear model, and derivatives by its own parameters.
 
     Returns
     -------
-    covariance, mean, d_covariance, d_mean : ndarray (p, p), (p,), (D, p, p), (D, p)
+    own : ndarray (d,)
+        Positions of the parameters that the group has.
+    covariance, d_covariance, d_mean : ndarray (p, p), (d, p, p), (d, p)
         By complex steps, so exact to rounding: the matrices are linear in the parameters and the
         moments analytic in the matrices.
     """
-    step = 1e-30
-    elements = np.repeat(density.elements(x)[None].astype(complex), len(x), axis=0)
-    elements[density.fields["place_cell"], density.fields["place_element"]] += 1j * step
-    moments = model_moments(structure, elements, group=group)
-    here = model_moments(structure, density.elements(x), group=group)
-    return (
-        here.observed_covariance,
-        here.observed_mean,
-        moments.observed_covariance.imag / step,
-        moments.observed_mean.imag / step,
-    )
+    p, m, h = structure.shape
+    _, stride = matrix_offsets(p, m, h)
+    first = group * stride
+    elements = density.elements(x)[first : first + stride]
+    place, cell = density.fields["place_element"], density.fields["place_cell"]
+    inside = (place >= first) & (place < first + stride)
+    own, which = np.unique(cell[inside], return_inverse=True)
+    where = place[inside] - first
+    here = model_moments(structure, elements)
+    d_covariance, d_mean = np.empty((len(own), p, p)), np.empty((len(own), p))
+    batch = max(1, BATCH // max(stride, p * p))
+    for start in range(0, len(own), batch):
+        end = min(start + batch, len(own))
+        stepped = np.repeat(elements[None].astype(complex), end - start, axis=0)
+        now = (which >= start) & (which < end)
+        stepped[which[now] - start, where[now]] += 1j * STEP
+        moments = model_moments(structure, stepped)
+        d_covariance[start:end] = moments.observed_covariance.imag / STEP
+        d_mean[start:end] = moments.observed_mean.imag / STEP
+    return own, here.observed_covariance, d_covariance, d_mean
 
 
 def expected_information(
@@ -44,17 +58,64 @@ def expected_information(
     total = np.zeros((len(x), len(x)))
     patterns = sample.patterns()
     for g in range(len(sample.groups)):
-        covariance, _, d_covariance, d_mean = moment_derivatives(structure, density, x, group=g)
+        own, covariance, d_covariance, d_mean = moment_derivatives(structure, density, x, group=g)
         for group, o, members in patterns:
             if group != g:
                 continue
             inverse = np.linalg.inv(covariance[np.ix_(o, o)])
-            weighted = inverse @ d_covariance[:, o][:, :, o]  # (D, o, o)
+            weighted = inverse @ d_covariance[:, o][:, :, o]  # (d, o, o)
             means = d_mean[:, o]
-            flat = weighted.reshape(len(x), -1)
-            turned = np.swapaxes(weighted, 1, 2).reshape(len(x), -1)
-            total += len(members) * (0.5 * flat @ turned.T + means @ inverse @ means.T)
+            flat = weighted.reshape(len(own), -1)
+            turned = np.swapaxes(weighted, 1, 2).reshape(len(own), -1)
+            information = 0.5 * flat @ turned.T + means @ inverse @ means.T
+            total[np.ix_(own, own)] += len(members) * information
     return total
+
+
+def observed_information(
+    structure: Structure, density: Density, x: np.ndarray, *, scale: np.ndarray
+) -> np.ndarray:
+    """Minus the Hessian of the log-likelihood by central differences of the gradient, (D, D).
+
+    Parameters of different groups do not meet in the likelihood, so they are moved together: the
+    cost grows with the parameters a group has, not with the number of groups.
+
+    Parameters
+    ----------
+    structure, density : Structure, Density
+        The model and its likelihood.
+    x : ndarray (D,)
+        Where.
+    scale : ndarray (D,)
+        Rough standard errors; the steps are 1e-4 of them.
+    """
+    groups: list[set[int]] = [set() for _ in x]
+    for k, place in structure.places.items():
+        free = structure.table.rows[k].free
+        if free >= 0:
+            groups[free].add(place.group)
+    together: list[tuple[list[int], set[int]]] = []
+    for i, own in enumerate(groups):
+        batch = next((b for b in together if not b[1] & own), None)
+        if batch is None:
+            together.append(([i], set(own)))
+        else:
+            batch[0].append(i)
+            batch[1].update(own)
+    known = np.full((len(x), len(x)), np.nan)
+    for members, _ in together:
+        step = np.zeros(len(x))
+        step[members] = 1e-4 * scale[members]
+        change = density.value_and_gradient(x - step)[1] - density.value_and_gradient(x + step)[1]
+        for i in members:
+            others = [j for j in members if j != i]
+            meets = np.array([bool(groups[i] & own) for own in groups])
+            mixed = np.array([any(groups[j] & own for j in others) for own in groups])
+            row = np.where(meets, change / (2.0 * step[i]), 0.0)
+            # What also answers to another member is read from its own row, by symmetry.
+            known[i] = np.where(meets & mixed, np.nan, row)
+    known = np.where(np.isnan(known), known.T, known)
+    return 0.5 * (known + known.T)
 
 
 def score_products(density: Density, x: np.ndarray, *, scale: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import pytensor.tensor as pt
 from pymc.distributions.continuous import FlatRV, HalfFlatRV
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
+from pytensor.tensor.type_other import NoneTypeT
 from pytensor.tensor.variable import TensorVariable
 
 from bayessem.errors import ModelError
@@ -84,8 +85,9 @@ def _evaluate(tensors: Sequence[TensorVariable]) -> list[np.ndarray]:
         if x.owner is not None and isinstance(x.owner.op, FlatRV | HalfFlatRV)
     ]
     if flat:
-        fixed = {x: pt.full(x.owner.op.size_param(x.owner), 0.7) for x in flat}
-        tensors = clone_replace(list(tensors), fixed)
+        sizes = [x.owner.op.size_param(x.owner) for x in flat]
+        known = [pt.full(() if isinstance(k.type, NoneTypeT) else k, 0.7) for k in sizes]
+        tensors = clone_replace(list(tensors), dict(zip(flat, known, strict=True)))
     return pm.draw(list(tensors), mode="FAST_COMPILE", random_seed=0)
 
 

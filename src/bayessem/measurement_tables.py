@@ -66,9 +66,9 @@ def _above(values: np.ndarray, threshold: float) -> float:
 
 def _summary(draws: Sequence[np.ndarray], part: Part, ci_prob: float) -> pd.DataFrame:
     """Summaries of draws (chain, draw), of none too."""
-    empty = np.empty((*part.model.correlation.shape[:2], 0))
-    stacked = np.stack(list(draws), axis=-1) if len(draws) else empty
-    return summarise(stacked, ci_prob=ci_prob).drop(columns="p_positive")
+    several = list(draws) or [np.zeros(part.model.correlation.shape[:2])]
+    table = summarise(np.stack(several, axis=-1), ci_prob=ci_prob)
+    return table.drop(columns="p_positive").iloc[: len(draws)]
 
 
 def loadings_table(part: Part, constructs: Sequence[Construct], ci_prob: float) -> pd.DataFrame:
@@ -90,7 +90,10 @@ def loadings_table(part: Part, constructs: Sequence[Construct], ci_prob: float) 
 
 def reliability_table(part: Part, constructs: Sequence[Construct], ci_prob: float) -> pd.DataFrame:
     """Omega, AVE and alphas, a row each; `Measurement.reliability`."""
-    about, draws, passed, data = [], [], [], {}
+    about: list[tuple] = []
+    draws: list[np.ndarray] = []
+    passed: list[float] = []
+    data: dict[int, list[float]] = {}
     tail = (1.0 - ci_prob) / 2.0
     for c in constructs:
         for measure in (*MODEL_MEASURES, "alpha_data"):

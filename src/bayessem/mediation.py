@@ -9,41 +9,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayessem.baron_kenny import conclusion, groups_or_none, overall, steps
+from bayessem.baron_kenny import groups_or_none, overall, steps
 from bayessem.effects import (
     POINTS,
     EffectRow,
     Effects,
     chosen_groups,
-    distribution_moments,
     effect_notes,
     effect_rows,
-    effects_text,
-    group_sizes,
-    mediators,
-    path_effects,
-    pooled_scale,
-    sd_text,
     table_of,
-    without_repetition,
 )
 from bayessem.errors import ModelError
 from bayessem.estimates import summarise
-from bayessem.intervention import directed_paths, moderators, position
-from bayessem.listing import aligned, number
+from bayessem.path_effects import (
+    distribution_moments,
+    group_sizes,
+    path_effects,
+    pooled_scale,
+)
+from bayessem.pathways import directed_paths, mediators, moderators, position
 from bayessem.polynomial import Polynomial, degree, replace_by_moments, value_at
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
 
 TYPES = ("indirect-only", "complementary", "competitive", "direct-only", "none")
-IN_WORDS = {
-    "indirect-only": "indirect-only (full) mediation",
-    "complementary": "complementary (partial) mediation",
-    "competitive": "competitive mediation (direct and indirect effect of opposite sign)",
-    "direct-only": "a direct effect only (no mediation)",
-    "none": "neither a direct nor an indirect effect",
-}
 ROPE = 0.1
 # A proportion mediated is reported where direct and indirect effect agree in sign this surely.
 SIGNS_AGREE = 0.9
@@ -94,6 +84,8 @@ class Mediation:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
+        from bayessem.mediation_text import mediation_text
+
         return mediation_text(self)
 
 
@@ -220,9 +212,9 @@ def mediation(
     every = structure.table.groups
     picked = chosen_groups(every, group)
     groups = [every[g] if len(every) > 1 else "" for g in picked]
-    options = {"group": groups_or_none(groups), "at": at}
-    raw_rows = effect_rows(fit, x, y, **options)
-    std_rows = effect_rows(fit, x, y, standardized=True, **options)
+    wanted = groups_or_none(groups)
+    raw_rows = effect_rows(fit, x, y, group=wanted, at=at)
+    std_rows = effect_rows(fit, x, y, standardized=True, group=wanted, at=at)
     types, proportions = [], []
     shape = fit.elements.shape[:-1]
     for label, direct, indirect in _per_group(std_rows, groups, shape):
@@ -232,9 +224,7 @@ def mediation(
             name = row.path or "total indirect"
             types.append({"path": name, "group": label, **chance, "type": kind})
         total = indirect[-1].values
-        proportions.append(
-            {"group": label, **proportion_mediated(direct, total, ci_prob=ci_prob)}
-        )
+        proportions.append({"group": label, **proportion_mediated(direct, total, ci_prob=ci_prob)})
     step_table, source = steps(fit, x, y, between, groups=groups, ci_prob=ci_prob)
     conditional, index, sentences = conditional_effects(
         fit, x, y, at=at, groups=picked, ci_prob=ci_prob
@@ -345,170 +335,4 @@ def _summary(
     if not labels:
         return pd.DataFrame(columns=[*columns, "mean", "sd", "lower", "upper", "p_positive"])
     drawn = np.stack([np.broadcast_to(v, shape) for v in values], axis=-1)
-    return pd.concat(
-        [pd.DataFrame(labels)[columns], summarise(drawn, ci_prob=ci_prob)], axis=1
-    )
-
-
-def mediation_text(result: Mediation) -> str:
-    """A paragraph a group, then the tables."""
-    blocks = [
-        f"Mediation of {result.x} -> {result.y} by {', '.join(result.mediators)}",
-        *(_paragraph(result, label) for label in result.proportion["group"]),
-        _section("Effects, unstandardised", result.effects),
-        _section("Effects, standardised", result.standardized),
-        _types_text(result),
-    ]
-    if len(result.conditional):
-        blocks.append(_conditional_text(result))
-    blocks += [_steps_text(result), "\n".join(result.notes)]
-    return "\n\n".join(blocks)
-
-
-def _section(title: str, effects: Effects) -> str:
-    table = without_repetition(effects.table)
-    return f"{title}\n{effects_text(table, effects.ci_prob)}"
-
-
-def _find(effects: Effects, effect: str, group: str) -> dict | None:
-    table = effects.table
-    general = (table["at"] == "") | table["at"].str.startswith("averaged")
-    rows = table[(table["effect"] == effect) & (table["group"] == group) & general]
-    return rows.iloc[0].to_dict() if len(rows) else None
-
-
-def _paragraph(result: Mediation, group: str) -> str:
-    """The result for one group in words."""
-    percent = f"{100 * result.effects.ci_prob:g} % interval"
-
-    def said(effect: str) -> str:
-        raw, std = (_find(e, effect, group) for e in (result.effects, result.standardized))
-        if raw is None or std is None:
-            return ""
-        sign = max(raw["p_positive"], 1.0 - raw["p_positive"])
-        side = "positive" if raw["p_positive"] >= 0.5 else "negative"
-        return (
-            f"{number(raw['mean'])}, {percent} {number(raw['lower'])} to {number(raw['upper'])} "
-            f"(standardised {number(std['mean'])}; {side} with probability {_chance(sign)})"
-        )
-
-    where = f"In group {group}: the" if group else "The"
-    several = len(result.mediators) > 1
-    through = f"through {'all of ' if several else ''}{_listed(result.mediators)}"
-    averaged = (_find(result.effects, "total indirect", group) or {"at": ""})["at"]
-    kind = f"indirect effect ({averaged})" if averaged else "indirect effect"
-    text = f"{where} {kind} of {result.x} on {result.y} {through} is {said('total indirect')}. "
-    direct = said("direct")
-    text += (
-        f"The direct effect is {direct}. " if direct else "The model has no direct effect. "
-    )
-    text += f"In all the effect is {said('total')}. "
-    rows = result.types[result.types["group"] == group]
-    row = rows[rows["path"] == "total indirect"].iloc[0]
-    chance = float(row[row["type"]])
-    text += f"The most probable type is {IN_WORDS[row['type']]}, with probability {_chance(chance)}"
-    second = sorted(((float(row[t]), t) for t in TYPES), reverse=True)[1]
-    if chance < 0.95:
-        text += f", before {IN_WORDS[second[1]]}, {_chance(second[0])}"
-        text += " (undecided). " if chance < 0.75 else ". "
-    else:
-        text += ". "
-    share = result.proportion[result.proportion["group"] == group].iloc[0]
-    if not direct:
-        return text.strip()
-    if np.isnan(share["median"]):
-        text += (
-            "No proportion mediated is given: it needs a direct and an indirect effect of the same "
-            f"sign, which has probability {_chance(share['p_signs_agree'])} here."
-        )
-    else:
-        text += (
-            f"Of the total effect, {100 * share['median']:.0f} % runs through the mediators "
-            f"({percent} {100 * share['lower']:.0f} to {100 * share['upper']:.0f} %, over the "
-            f"draws in which both signs agree, {100 * share['p_signs_agree']:.0f} %)."
-        )
-    return text
-
-
-def _chance(probability: float) -> str:
-    """A probability that never claims to be exactly 0 or 1."""
-    if probability > 0.999:
-        return "above .999"
-    if probability < 0.001:
-        return "below .001"
-    return f"{probability:.3f}".removeprefix("0")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _types_text(result: Mediation) -> str:
-    table = result.types
-    if (table["path"] != "total indirect").sum() == table["group"].nunique():
-        table = table[table["path"] != "total indirect"]
-    grouped = (table["group"] != "").any()
-    header = ["", *(["group"] if grouped else []), *TYPES]
-    body = [
-        [r["path"], *([r["group"]] if grouped else []), *(number(r[t]) for t in TYPES)]
-        for r in table.to_dict("records")
-    ]
-    return (
-        "Type of mediation, posterior probabilities (Zhao, Lynch & Chen 2010); a standardised "
-        f"direct effect within +-{result.rope:g}\nand an indirect one within "
-        f"+-{result.rope_indirect:g} count as none\n"
-        + aligned(header, body, left=2 if grouped else 1)
-    )
-
-
-def _conditional_text(result: Mediation) -> str:
-    percent = f"{100 * result.effects.ci_prob:g} % interval"
-    grouped = (result.conditional["group"] != "").any()
-    labels = ["group"] if grouped else []
-
-    def lines(table: pd.DataFrame, first: str) -> list[list[str]]:
-        return [
-            [
-                row["path"] or row["effect"],
-                *(row[c] for c in labels),
-                f"{row['moderator']} at {sd_text(row['value_sd'])}" if first == "at" else first,
-                number(row["mean"]),
-                number(row["sd"]),
-                f"[{number(row['lower'])}, {number(row['upper'])}]",
-                number(row["p_positive"]),
-            ]
-            for row in table.to_dict("records")
-        ]
-
-    header = ["", *labels, "", "mean", "sd", percent, "P(>0)"]
-    text = "Conditional indirect effects (unstandardised)\n"
-    body = lines(result.conditional, "at")
-    for name in dict.fromkeys(result.index["moderator"]):
-        part = result.index[result.index["moderator"] == name]
-        body += lines(part, f"index by {name}")
-    return text + aligned(header, body, left=2 + len(labels))
-
-
-def _steps_text(result: Mediation) -> str:
-    grouped = (result.steps["group"] != "").any()
-    labels = ["group"] if grouped else []
-    percent = f"{100 * result.effects.ci_prob:g} % interval"
-    header = ["", "", *labels, "estimate", percent, "differs from 0"]
-    body = [
-        [
-            row["step"],
-            row["relation"],
-            *(row[c] for c in labels),
-            number(row["mean"]),
-            f"[{number(row['lower'])}, {number(row['upper'])}]",
-            "yes" if row["differs"] else "no",
-        ]
-        for row in result.steps.to_dict("records")
-    ]
-    verdicts = []
-    for label in dict.fromkeys(result.steps["group"]):
-        own = result.steps[result.steps["group"] == label]
-        prefix = f"{label}, " if label else ""
-        verdicts += [f"By these steps, {prefix}{m}: {conclusion(own, m)}." for m in result.mediators]
-    title = "Baron and Kenny's (1986) steps, for comparison"
-    return "\n".join([title, aligned(header, body, left=2 + len(labels)), *verdicts])
+    return pd.concat([pd.DataFrame(labels)[columns], summarise(drawn, ci_prob=ci_prob)], axis=1)

@@ -25,7 +25,12 @@ from bayessem.fit_measures import (
     information_criteria,
     residual_measures,
 )
-from bayessem.information import expected_information, invert_information, score_products
+from bayessem.information import (
+    expected_information,
+    invert_information,
+    observed_information,
+    score_products,
+)
 from bayessem.ml_maximum import find_maximum
 from bayessem.ml_report import defined_standardised, estimates, ml_text
 from bayessem.ml_sample import conditional_data, covariate_names, has_means, linear_counterpart
@@ -119,11 +124,11 @@ def _parameter_covariance(
     basis = found.basis
     if se == "none":
         return np.full((d, d), np.nan), ()
-    information = found.curvature
     if se == "expected":
         full = expected_information(prepared.structure, density, found.x, prepared.sample)
-        information = basis.T @ full @ basis
-    inverse, flat = invert_information(information)
+    else:
+        full = observed_information(prepared.structure, density, found.x, scale=scale)
+    inverse, flat = invert_information(basis.T @ full @ basis)
     if inverse is None:
         moved = np.abs(basis @ flat) / scale[:, None]
         share = moved.max(axis=1) / max(float(moved.max(initial=0.0)), 1e-300)

@@ -85,7 +85,7 @@ def with_sample(prepared: Prepared, sample: Sample) -> Prepared:
         covariances=covariances,
         group_means=means,
     )
-    return Prepared(prepared.table, prepared.structure, sample, space, covariances, means)
+    return replace(prepared, sample=sample, space=space, covariances=covariances, means=means)
 
 
 def linear_counterpart(prepared: Prepared) -> Prepared:

@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 from nutpie import _lib
 from nutpie.sample import CompiledModel
 
+from bayessem.compiled import c_function
 from bayessem.density import Density, log_density
 
 VARIABLE = "unconstrained"
@@ -38,9 +39,7 @@ def _pointer(typing_context, address):
 _DOUBLES = types.CPointer(types.double)
 
 
-@numba.cfunc(
-    types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr), cache=True
-)
+@c_function(types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr))
 def _log_density(dimension, x, gradient, value, user_data):  # pragma: no cover - machine code
     addresses = numba.carray(user_data, (8,), np.int64)
     program = numba.carray(_pointer(addresses[0]), (addresses[1],), np.int64)
@@ -59,9 +58,7 @@ def _log_density(dimension, x, gradient, value, user_data):  # pragma: no cover 
     return 0
 
 
-@numba.cfunc(
-    types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr), cache=True
-)
+@c_function(types.int64(types.uint64, types.uint64, _DOUBLES, _DOUBLES, types.voidptr))
 def _copy(dimension, expanded, x, out, user_data):  # pragma: no cover - machine code
     numba.carray(out, (expanded,), np.float64)[:] = numba.carray(x, (dimension,), np.float64)
     return 0

@@ -193,14 +193,14 @@ def StructuralModel(
         if latents is not None
         else int(static_shape(loadings)[-1] if loadings.ndim else 0)
     )
-    terms = _terms(squared, product_terms, latents, m)
-    q, h = len(squared), len(terms)
     for term, matrix, coefficients, listed in (
         ("squared", "squares", squares, squared),
         ("product_terms", "products", products, product_terms),
     ):
         if (coefficients is None) != (len(listed) == 0):
             raise ModelError(f"{matrix} and {term} go together: give both or neither")
+    terms = _terms(squared, product_terms, latents, m)
+    q, h = len(squared), len(terms)
     given = (
         ("loadings", loadings, (p, m), None),
         ("paths", paths, (m, m), None),
@@ -305,7 +305,7 @@ def _observed(
         raise DataError(f"observed has infinite values in column {column!r}")
     empty = np.isnan(values).all(axis=1)
     if empty.any() or not len(values):
-        which = f"respondent {rows[int(empty.argmax())]!r}" if len(values) else "there"
+        which = f"respondent {rows[int(empty.argmax())]}" if len(values) else "the data"
         raise DataError(f"{which} has no observed value; leave out rows without any")
     return values, rows, columns
 
@@ -338,9 +338,11 @@ def _terms(
 ) -> tuple[tuple[int, int], ...]:
     """The product terms as positions among the latent variables: squares, then products."""
 
+    named = {x: i for i, x in enumerate(latents or ())}
+
     def position(x: str | int) -> int:
-        if latents is not None and x in latents:
-            return list(latents).index(x)
+        if isinstance(x, str) and x in named:
+            return named[x]
         if isinstance(x, int | np.integer) and 0 <= x < m:
             return int(x)
         known = ", ".join(latents) if latents is not None else f"0 to {m - 1} (latents= names them)"

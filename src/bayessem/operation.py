@@ -1,73 +1,30 @@
 """Numba programs as PyTensor operations: log-likelihood, random indicators, correlations.
 
-Each has a Python path, a Numba path that PyTensor keeps in its disk cache, and its own gradient where
-one is needed.
+Each has a Python path, a Numba path that PyTensor keeps in its disk cache, and its own gradient
+where one is needed.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
-import numba
 import numpy as np
 import pytensor.tensor as pt
-from numba import njit, types
 from pytensor.gradient import DisconnectedType, disconnected_type, grad_not_implemented
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
+from bayessem.compiled import VERSION, compiled
 from bayessem.density import partials_to_correlations, pull_correlations
 from bayessem.likelihood.dense import general_inverse
-from bayessem.likelihood.kernel import log_likelihood
+from bayessem.likelihood.entry import log_likelihood
 from bayessem.likelihood.moments import split
 
-SYMBOL = "bayessem_log_likelihood"
-_DOUBLES = types.CPointer(types.float64)
-_INTEGERS = types.CPointer(types.int64)
-_SIGNATURE = types.float64(
-    _DOUBLES, types.int64, _INTEGERS, types.int64, _DOUBLES, types.int64, _DOUBLES
-)
 
-
-@functools.cache
-def _version() -> int:
-    """A number that changes with the source of the Numba programs.
-
-    It is part of the key of PyTensor's disk cache, where compiled graphs hold copies of them.
-    """
-    here = Path(__file__)
-    digest = hashlib.sha256()
-    for path in (here, here.with_name("density.py"), *sorted(here.parent.glob("likelihood/*.py"))):
-        digest.update(path.read_bytes())
-    return int.from_bytes(digest.digest()[:6], "big")
-
-
-@functools.cache
-def _external_kernel() -> types.ExternalFunction:
-    """The kernel as a C function that compiled graphs find by its name.
-
-    Called as a Numba function, it would be optimised anew as a part of every graph, which takes ten
-    times as long as the graph itself.
-    """
-
-    @numba.cfunc(_SIGNATURE, cache=True)
-    def kernel(elements, size, ints, n_ints, floats, n_floats, gradient):
-        return log_likelihood(
-            numba.carray(elements, (size,)),
-            numba.carray(ints, (n_ints,)),
-            numba.carray(floats, (n_floats,)),
-            numba.carray(gradient, (size,)),
-        )
-
-    llvmlite.binding.add_symbol(SYMBOL, kernel.address)
-    _external_kernel.kept = kernel  # its machine code lives as long as this object
-    return types.ExternalFunction(SYMBOL, _SIGNATURE)
+# Part of the keys of PyTensor's disk cache, where compiled graphs hold copies of these programs.
+SOURCE = int(VERSION[:12], 16)
 
 
 class LogLikelihood(Op):
@@ -95,7 +52,7 @@ class LogLikelihood(Op):
         output_storage[0][0] = np.asarray(log_likelihood(elements, ints, floats, gradient))
         output_storage[1][0] = gradient
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Sequence[Any]) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Sequence[Any]) -> list[Any]:
         """A scalar and one derivative an element."""
         return [(), shapes[0]]
 
@@ -120,26 +77,16 @@ class LogLikelihood(Op):
 
 @register_funcify_default_op_cache_key(LogLikelihood)
 def _numba_log_likelihood(op: LogLikelihood, node: Apply, **kwargs: Any) -> tuple[Any, int]:
-    kernel = _external_kernel()
-
     @numba_njit
     def evaluate(elements, ints, floats):
         elements = np.ascontiguousarray(elements)
         ints = np.ascontiguousarray(ints)
         floats = np.ascontiguousarray(floats)
         gradient = np.empty(elements.size)
-        value = kernel(
-            elements.ctypes,
-            elements.size,
-            ints.ctypes,
-            ints.size,
-            floats.ctypes,
-            floats.size,
-            gradient.ctypes,
-        )
+        value = log_likelihood(elements, ints, floats, gradient)
         return np.asarray(value), gradient
 
-    return evaluate, _version()
+    return evaluate, SOURCE
 
 
 class Correlations(Op):
@@ -169,7 +116,7 @@ class Correlations(Op):
             at = end
         output_storage[0][0] = out
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Sequence[Any]) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Sequence[Any]) -> list[Any]:
         """As many correlations as partial correlations."""
         return [shapes[0]]
 
@@ -207,7 +154,7 @@ class PullCorrelations(Op):
             at = end
         output_storage[0][0] = out
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Sequence[Any]) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Sequence[Any]) -> list[Any]:
         """As many as partial correlations."""
         return [shapes[0]]
 
@@ -226,7 +173,7 @@ def _numba_correlations(op: Correlations, node: Apply, **kwargs: Any) -> tuple[A
             at = end
         return out
 
-    return correlate, _version()
+    return correlate, SOURCE
 
 
 @register_funcify_default_op_cache_key(PullCorrelations)
@@ -245,10 +192,10 @@ def _numba_pull_correlations(op: PullCorrelations, node: Apply, **kwargs: Any) -
             at = end
         return out
 
-    return pull, _version()
+    return pull, SOURCE
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def semidefinite_root(matrix, root):
     """Lower triangular root of a positive semidefinite matrix; False when it is not one.
 
@@ -272,7 +219,7 @@ def semidefinite_root(matrix, root):
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def generate_indicators(elements, normals, group, terms, shape, out):
     """Indicators from standard normals: latents' linear part, products, indicators.
 
@@ -333,7 +280,7 @@ class GenerateIndicators(Op):
         generate_indicators(elements, normals, group, terms, np.array(self.shape), out)
         output_storage[0][0] = out
 
-    def infer_shape(self, fgraph: Any, node: Apply, shapes: Sequence[Any]) -> list[Any]:
+    def infer_shape(self, node: Apply, shapes: Sequence[Any]) -> list[Any]:
         """One row a respondent."""
         return [(shapes[1][0], pt.constant(self.shape[0], dtype="int64"))]
 
@@ -355,4 +302,4 @@ def _numba_generate(op: GenerateIndicators, node: Apply, **kwargs: Any) -> tuple
         )
         return out
 
-    return generate, _version()
+    return generate, SOURCE

@@ -104,7 +104,7 @@ def _arguments(part: Part, space: Space) -> dict[str, np.ndarray]:
     """PyMC's arguments of the part's distribution, one entry a coordinate."""
     chosen = [space.coordinates[i] for i in part.members]
     if part.family == "beta":
-        partial = {}
+        partial: dict[str, tuple[int, int]] = {}
         for block in space.blocks:
             pairs = [(i, j) for i in range(block.size) for j in range(i)]
             partial |= {n: (j, block.size) for n, (_, j) in zip(block.names, pairs, strict=True)}

@@ -248,10 +248,47 @@ def _group(
             if shift is not None:
                 fitted[i] = value + shift[:, known.index(i)]
         else:
-            scores[i] = value + zeta[:, scored.index(i)] if i in scored else value
+            scores[i] = (
+                value if zeta is None or i not in scored else value + zeta[:, scored.index(i)]
+            )
             fitted[i] = scores[i]
     mean = x["intercepts"] + pt.stack(fitted, axis=1) @ x["loadings"].T
     return pt.stack(scores, axis=1), mean, spread
+
+
+def start_scores(elements: np.ndarray, structure: Structure, sample: Sample) -> np.ndarray:
+    """Where chains should start: raw scores given the data, at these matrices.
+
+    Regression scores (Thurstone 1935) of the linear part, as standard normals. From scores at
+    random, a chain can settle where a construct's sign is turned round in half of its indicators.
+
+    Parameters
+    ----------
+    elements : ndarray (elements,)
+        Model matrices of all groups, such as `Density.elements` of a start point.
+    structure : Structure
+        The model.
+    sample : Sample
+        The respondents.
+
+    Returns
+    -------
+    ndarray (respondent, score)
+        Values of the variable `score_raw`.
+    """
+    scored = list(read_equations(structure).scored)
+    out = np.zeros((sample.size, len(scored)))
+    for group, columns, members in sample.patterns():
+        x = structure.matrices(elements, group)
+        total = np.linalg.inv(np.eye(len(structure.variables)) - x["paths"])
+        reduced = x["loadings"][columns] @ total
+        cross = x["disturbances"] @ reduced.T
+        covariance = reduced @ cross + x["residuals"][np.ix_(columns, columns)]
+        mean = x["intercepts"][columns] + reduced @ x["means"]
+        rest = np.linalg.solve(covariance, (sample.values[np.ix_(members, columns)] - mean).T)
+        root = np.linalg.cholesky(x["disturbances"][np.ix_(scored, scored)])
+        out[members] = np.linalg.solve(root, cross[scored] @ rest).T
+    return out
 
 
 def _univariate(name: str, mean: TensorVariable, sds: TensorVariable, sample: Sample) -> None:

@@ -7,6 +7,7 @@ with C C' the inverse Hessian, in which a near-normal posterior is round. Neithe
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from bayessem.density import Density
 from bayessem.errors import FitError
 from bayessem.optimise import Maximum, maximise
 
-# A log standard deviation with more posterior spread than this is sampled as |x| instead.
+# A log standard deviation with more posterior spread than this is folded (density.py) instead.
 FOLD_ABOVE = 0.2
 
 
@@ -32,7 +33,7 @@ class Approximation:
     maximum : Maximum
         In those coordinates.
     root : ndarray (D, D)
-        Symmetric square root of the inverse Hessian.
+        Symmetric square root of the inverse Hessian; without correlations of folded coordinates.
     """
 
     density: Density
@@ -68,6 +69,20 @@ def _inverse_root(curvature: np.ndarray) -> np.ndarray:
     return (vectors / np.sqrt(roots)) @ vectors.T
 
 
+def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """The root for a density with a mirror image in each folded coordinate, (D, D).
+
+    In the mirror image the folded coordinate's correlations with all others have the other sign, so
+    the covariance that fits both halves has none. (With them, the curvature seen in the mirrored
+    half is up to ten times that at the maximum, and single trajectories diverge.)
+    """
+    root = _inverse_root(curvature)
+    covariance = root @ root.T
+    alone = fold[:, None] | fold[None, :]
+    covariance = np.where(alone, np.diag(np.diag(covariance)), covariance)
+    return _inverse_root(np.linalg.inv(covariance))
+
+
 def approximate(density: Density, start: np.ndarray) -> Approximation:
     """Find the maximum of a posterior and its curvature, and choose the coordinates.
 
@@ -86,10 +101,11 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
     spread = np.sqrt(np.sum(root * root, axis=1))
     fold = density.foldable & (spread > FOLD_ABOVE)
     if fold.any():
-        density = density.folded(fold)
-        point = np.where(fold, np.exp(maximum.x), maximum.x)
+        size = np.exp(np.where(fold, maximum.x, 0.0))
+        density = density.folded(fold, size)
+        point = np.where(fold, math.sqrt(1.25) * size, maximum.x)  # where the folded sd is `size`
         maximum = maximise(density, point)
-        root = _inverse_root(maximum.hessian)
+        root = _mirrored_root(maximum.hessian, fold)
     return Approximation(density, maximum, root)
 
 
@@ -171,5 +187,3 @@ def _finite_starts(density: Density, generator: np.random.Generator, count: int)
     if not points:
         raise FitError("the posterior density is not finite near its maximum")
     return np.array(points)
-
-

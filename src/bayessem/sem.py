@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,7 @@ class SEM:
         return str(self.table)
 
     def __repr__(self) -> str:
-        changed = {k: v for k, v in self.options.items() if v not in (False, True, ())}
+        changed = {k: v for k, v in self.options.items() if v != _DEFAULTS[k]}
         extra = "".join(f", {k}={v!r}" for k, v in changed.items())
         return f"SEM({model_text(self.statements)!r}{extra})"
 
@@ -137,9 +138,7 @@ class SEM:
         """
         from bayessem.check import check
 
-        return check(
-            self.prepare(data, group=group, group_order=group_order, missing=missing)
-        )
+        return check(self.prepare(data, group=group, group_order=group_order, missing=missing))
 
     def priors(
         self,
@@ -183,10 +182,12 @@ class SEM:
             respondent.
         """
         from bayessem.pymc_model import build_pymc_model
+        from bayessem.space import refuse_constraints
 
         prepared = self.prepare(
             data, group=group, group_order=group_order, missing=missing, priors=priors
         )
+        refuse_constraints(prepared.table)
         return build_pymc_model(
             prepared.space, prepared.structure, prepared.sample, latents=latents
         )
@@ -267,6 +268,7 @@ class SEM:
         """
         began = time.perf_counter()
         from bayessem.check import check
+        from bayessem.space import refuse_constraints
 
         for name, value, allowed in (
             ("latents", latents, ("integrated", "sampled")),
@@ -274,9 +276,14 @@ class SEM:
         ):
             if value not in allowed:
                 raise FitError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
-        for name, count in (("draws", draws), ("tune", tune), ("chains", chains)):
-            if count < 1:
+        counts = {"draws": draws, "tune": tune, "chains": chains, "cores": cores}
+        for name, count in counts.items():
+            if count is not None and count < 1:
                 raise FitError(f"{name} has to be at least 1, not {count}")
+        if random_seed is not None and random_seed < 0:
+            raise FitError(f"random_seed has to be 0 or more, not {random_seed}")
+        if not 0 < target_accept < 1:
+            raise FitError(f"target_accept lies between 0 and 1, not {target_accept}")
         prepared = self.prepare(
             data,
             group=group,
@@ -285,6 +292,7 @@ class SEM:
             priors=priors,
             pooling=pooling,
         )
+        refuse_constraints(prepared.table)
         report = check(prepared)
         report.raise_errors()
 
@@ -297,7 +305,9 @@ class SEM:
                 "group": group,
                 "group_order": group_order,
                 "missing": missing,
-                "priors": {k: str(v) for k, v in (priors or {}).items()},
+                "priors": {
+                    k: v if isinstance(v, str) else v.text for k, v in (priors or {}).items()
+                },
                 "pooling": None if pooling is None else dataclasses.asdict(pooling),
                 "draws": draws,
                 "tune": tune,
@@ -312,3 +322,10 @@ class SEM:
             progress=progress,
             began=began,
         )
+
+
+_DEFAULTS: dict[str, Any] = {
+    name: parameter.default
+    for name, parameter in inspect.signature(SEM.__init__).parameters.items()
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+}

@@ -131,7 +131,8 @@ def _one_group(
     """Latent (n, m) and observed (n, p) values of a group."""
     matrices = structure.matrices(elements, group)
     p, m, _ = structure.shape
-    where = f" of group {structure.table.groups[group]!r}" if len(structure.table.groups) > 1 else ""
+    groups = structure.table.groups
+    where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
     total = np.linalg.inv(np.eye(m) - matrices["paths"])
     zeta = rng.standard_normal((n, m)) @ _root(matrices["disturbances"], f"disturbances{where}").T
     eta = (matrices["means"] + zeta) @ total.T

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayessem.default_priors import default_of, model_scales
-from bayessem.errors import ModelError, PriorError
+from bayessem.errors import ModelError, NotSupported, PriorError
 from bayessem.priors import KINDS, Prior, default_prior, parse_prior
 from bayessem.structure import Place, Structure, matrix_offsets
 from bayessem.table import Parameter, ParameterTable
@@ -156,6 +156,23 @@ def check_prior_names(structure: Structure, given: Mapping[str, str | Prior]) ->
         raise PriorError(
             f"priors: {unknown[0]!r} is neither a kind of parameter ({', '.join(KINDS)}) nor a "
             f"free parameter of this model ({', '.join(table.parameters[:12])}, ...)"
+        )
+
+
+def refuse_constraints(table: ParameterTable) -> None:
+    """The posterior is sampled without constraints between parameters; maximum likelihood has them.
+
+    Raises
+    ------
+    NotSupported
+        Naming the first `==`, `<` or `>` that is neither an equality of labels nor a bound.
+    """
+    if table.constraints:
+        row = table.constraints[0]
+        raise NotSupported(
+            f"'{row.lhs} {row.op} {row.rhs}': sampling has no constraints between parameters except "
+            "equal ones (the same label) and bounds; estimate this model by maximum likelihood "
+            "(sem.ml), or say it with labels, fixed values or priors"
         )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayessem.likelihood.kernel import log_likelihood, respondent_log_likelihood
+from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
 from bayessem.likelihood.oracle import latent_values
 from bayessem.likelihood.plan import build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS, plan_products

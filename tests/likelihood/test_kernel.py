@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bayessem.likelihood.oracle import linear_log_likelihood, product_log_likelihood
 from tests.likelihood.families import (
+    GENERAL,
     LINEAR,
     SQUARE,
     Family,
@@ -57,12 +58,17 @@ def test_square_gradient():
     check_gradients(SQUARE)
 
 
+@pytest.mark.parametrize("family", GENERAL, ids=lambda f: f.name)
+def test_product_gradient(family):
+    check_gradients(family, n=6)
+
+
 def test_every_element_has_its_derivative():
     """One by one, structural zeros too: the derivative does not depend on what is free."""
     rng = np.random.default_rng(4)
-    for family in (LINEAR, SQUARE):
+    for family in (LINEAR, SQUARE, *GENERAL):
         point = elements(family.draw(rng))
-        p = problem(family, family.simulate(family.draw(rng), 30, rng))
+        p = problem(family, family.simulate(family.draw(rng), 8, rng))
         _, gradient = p.value_and_gradient(point)
         for place in family.free():
             direction = np.zeros(point.size)
@@ -113,10 +119,32 @@ def test_square_respondents_equal_a_dense_grid(missing):
         assert p.value_and_gradient(point)[0] == pytest.approx(expected.sum(), abs=1e-5)
 
 
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("family", GENERAL, ids=lambda f: f.name)
+def test_product_respondents_equal_a_dense_grid(family, missing):
+    rng = np.random.default_rng(12)
+    factors = {i for pair in family.products for i in pair} - set(family.observed_factors)
+    grid = np.linspace(-6.5, 6.5, 91) if len(factors) > 2 else np.linspace(-8, 8, 321)
+    draws = [family.draw(rng) for _ in range(2)]
+    rows = [family.simulate(draw, 2 if len(factors) > 2 else 8, rng) for draw in draws]
+    if missing:
+        rows = [punch(x, rng, keep=tuple(family.observed_factors.values())) for x in rows]
+    expected = [
+        product_log_likelihood(
+            draw, x, pairs=family.products, observed=family.observed_factors, grid=grid
+        )
+        for draw, x in zip(draws, rows, strict=True)
+    ]
+    p = problem(family, *rows)
+    point = elements(*draws)
+    np.testing.assert_allclose(p.respondents(point), np.concatenate(expected), rtol=0, atol=1e-6)
+    assert p.value_and_gradient(point)[0] == pytest.approx(np.sum(expected), abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("matrix", "value"), [("residuals", -5.0), ("disturbances", -5.0), ("residuals", np.nan)]
 )
-@pytest.mark.parametrize("family", [LINEAR, SQUARE], ids=lambda f: f.name)
+@pytest.mark.parametrize("family", [LINEAR, SQUARE, *GENERAL], ids=lambda f: f.name)
 def test_no_density_is_minus_infinity_and_no_gradient(family, matrix, value):
     rng = np.random.default_rng(2)
     draw = family.draw(rng)

@@ -5,14 +5,13 @@ and its call overhead is of the order of the work at the sizes of a survey (10 t
 """
 
 import numpy as np
-from numba import njit
 
-# No "nnan" and no "ninf": a NaN has to reach the test that turns it into a log-density of -inf.
-FAST = {"reassoc", "contract", "arcp", "nsz"}
+from bayessem.compiled import compiled
+
 BLOCK = 18
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _invert_block(a, k0, k1, upper, out):
     """Inverse of the block a[k0:k1, k0:k1] into out; its log-determinant, NaN if not definite."""
     n = k1 - k0
@@ -58,7 +57,7 @@ def _invert_block(a, k0, k1, upper, out):
     return logdet
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def spd_inverse(a, out):
     """Inverse of a symmetric positive definite matrix, by block Gauss-Jordan elimination.
 
@@ -99,7 +98,7 @@ def spd_inverse(a, out):
     return logdet
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def general_inverse(a, out):
     """Inverse by Gauss-Jordan elimination with row pivoting; False if the matrix is singular."""
     n = a.shape[0]
@@ -133,7 +132,7 @@ def general_inverse(a, out):
     return True
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def cholesky_lower(a, out):
     """Lower Cholesky factor; returns log|a|, or NaN when a is not positive definite."""
     n = a.shape[0]
@@ -155,7 +154,7 @@ def cholesky_lower(a, out):
     return logdet
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def lower_inverse(a, out):
     """Inverse of a lower triangular matrix with a positive diagonal."""
     n = a.shape[0]

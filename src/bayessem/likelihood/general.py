@@ -4,9 +4,9 @@ Compiled as one C function, `entry`, which the kernel calls by its symbol (exter
 """
 
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import carray, types
 
-from bayessem.likelihood.dense import FAST
+from bayessem.compiled import c_function, compiled
 from bayessem.likelihood.lattice import lattice_integral, new_room
 from bayessem.likelihood.plan import unpack
 from bayessem.likelihood.surface import (
@@ -24,7 +24,7 @@ STEP_FACTOR = 5.0
 REACH_FACTOR = 0.7
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _scale(table, values, scale):
     """Powers of one respondent's observed factors in every monomial."""
     for j in range(scale.size):
@@ -34,7 +34,7 @@ def _scale(table, values, scale):
                 scale[j] *= values[s]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _add_moments(table, scale, sums, q, pull, second):
     """One respondent's E[c] into pull, and E[c c'] added to the lower triangle of second."""
     weight, part, pair = table.weight, table.part, table.pair
@@ -49,7 +49,7 @@ def _add_moments(table, scale, sums, q, pull, second):
             second[j, l] += scale[j] * scale[l] * sums[row, pair[j, l]]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def general_terms(plan, data, projected, gram, pull, second, out):
     """See terms.py; returns the number of nodes too."""
     n, size = projected.shape
@@ -105,7 +105,7 @@ def general_terms(plan, data, projected, gram, pull, second, out):
 _DOUBLES, _INTEGERS = types.CPointer(types.float64), types.CPointer(types.int64)
 
 
-@cfunc(
+@c_function(
     types.float64(
         _INTEGERS,
         types.int64,
@@ -114,10 +114,7 @@ _DOUBLES, _INTEGERS = types.CPointer(types.float64), types.CPointer(types.int64)
         *[_DOUBLES] * 6,
         types.int64,
         types.int64,
-    ),
-    cache=True,
-    fastmath=FAST,
-    error_model="numpy",
+    )
 )
 def entry(ints, n_ints, floats, n_floats, data, projected, gram, pull, second, out, n, n_out):
     """`general_terms` on addresses (external.py)."""

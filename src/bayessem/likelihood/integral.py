@@ -11,15 +11,14 @@ exponential of a quartic needs no exponentials: its ratios of ratios of ratios a
 """
 
 import numpy as np
-from numba import njit
 
-from bayessem.likelihood.dense import FAST
+from bayessem.compiled import compiled
 
 DROP = 2.0
 LOG_2PI = np.log(2.0 * np.pi)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _maxima(c1, c2, c3, c4):
     """Maxima of c1 z + c2 z^2 + c3 z^3 + c4 z^4 (c4 <= 0): highest, other, valley (NaN if one)."""
     if c4 > -1e-12 * (1.0 + abs(c2)):  # no square: a parabola
@@ -51,7 +50,7 @@ def _maxima(c1, c2, c3, c4):
     return left, right, middle
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _width(z, c2, c3, c4):
     """Distance from the maximum z to a drop of the exponent by DROP, on the steeper side."""
     half_curvature = -(c2 + z * (3.0 * c3 + 6.0 * z * c4))
@@ -69,7 +68,7 @@ def _width(z, c2, c3, c4):
     return d
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _add_maximum(sums, z, scale, up_room, down_room, h, floor, c1, c2, c3, c4):
     """Add scale * the sum over the lattice z + h j of z^0 ... z^4 times integrand / integrand(z).
 
@@ -138,7 +137,7 @@ def _add_maximum(sums, z, scale, up_room, down_room, h, floor, c1, c2, c3, c4):
     return 1.0 + min(k, up_room) + min(k, down_room)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def quartic_integral(u1, u2, q11, q12, q22, reach, step, sums):
     """Log of the integral of phi(z) exp(u1 z + u2 z^2 - q11 z^2/2 - q12 z^3 - q22 z^4/2).
 

@@ -6,9 +6,9 @@ a sampler that is a rejected proposal.
 """
 
 import numpy as np
-from numba import njit
 
-from bayessem.likelihood.dense import FAST, cholesky_lower, spd_inverse
+from bayessem.compiled import compiled
+from bayessem.likelihood.dense import cholesky_lower, spd_inverse
 from bayessem.likelihood.moments import (
     latent_moments,
     polynomials,
@@ -22,14 +22,14 @@ from bayessem.likelihood.terms import product_terms
 LOG_2PI = np.log(2.0 * np.pi)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _select(full, index, out):
     for i in range(index.size):
         for j in range(index.size):
             out[i, j] = full[index[i], index[j]]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _project(rows, mean, columns, out):
     """(rows - mean) @ columns, without forming the difference."""
     np.dot(rows, columns, out)
@@ -39,7 +39,7 @@ def _project(rows, mean, columns, out):
             out[i, j] -= shift[j]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _observed_factors(plan, variables, rows):
     """Columns of the rows that are factors of product terms, (respondent, o)."""
     out = np.empty((rows.shape[0], plan.observed_factors.size))
@@ -50,7 +50,7 @@ def _observed_factors(plan, variables, rows):
     return out
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _respondent_forms(rows, mean, inverse, logdet, out):
     """Log-density of each row under the normal with this mean and inverse covariance."""
     n, p = rows.shape
@@ -66,7 +66,7 @@ def _respondent_forms(rows, mean, inverse, logdet, out):
         out[i] = -0.5 * (p * LOG_2PI + logdet + s)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _pattern(
     plan, index, mean, covariance, design, d_mean, d_covariance, d_design, by_respondent
 ):
@@ -160,7 +160,7 @@ def _pattern(
     return value
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _proper(plan, group, disturbances, residuals):
     """Whether every block listed in the plan for this group is positive definite."""
     at = 0
@@ -177,7 +177,7 @@ def _proper(plan, group, disturbances, residuals):
     return True
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _group(plan, group, elements, gradient, by_respondent):
     """Log-likelihood of one group; adds to the gradient by its matrices."""
     p, m, h = plan.sizes[0], plan.sizes[1], plan.sizes[2]
@@ -265,31 +265,22 @@ def _group(plan, group, elements, gradient, by_respondent):
     return value
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def log_likelihood(elements, ints, floats, gradient):
-    """Log-likelihood of all respondents; overwrites `gradient`, the derivatives by elements.
+@compiled
+def evaluate(elements, ints, floats, gradient, by_respondent):
+    """Log-likelihood of all respondents; entry.py is how the rest of the program calls it.
 
-    The two mirror elements of a symmetric matrix each get the derivative by themselves alone.
+    gradient is overwritten with the derivatives by elements (the two mirror elements of a symmetric
+    matrix each get the derivative by themselves alone), by_respondent, unless it is empty, with
+    log p(y_i), in the order of the patterns' rows.
     """
     plan = unpack(ints, floats)
     gradient[:] = 0.0
+    by_respondent[:] = 0.0
     value = 0.0
-    nobody = np.empty(0)
     for group in range(plan.sizes[3]):
-        value += _group(plan, group, elements, gradient, nobody)
+        value += _group(plan, group, elements, gradient, by_respondent)
         if not value > -np.inf:
             gradient[:] = 0.0
+            by_respondent[:] = -np.inf
             return -np.inf
     return value
-
-
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def respondent_log_likelihood(elements, ints, floats, out):
-    """Log p(y_i) of every respondent, in the order of the patterns' rows, to out (respondent,)."""
-    plan = unpack(ints, floats)
-    gradient = np.zeros(elements.size)
-    out[:] = 0.0
-    for group in range(plan.sizes[3]):
-        if not _group(plan, group, elements, gradient, out) > -np.inf:
-            out[:] = -np.inf
-            return

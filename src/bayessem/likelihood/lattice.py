@@ -16,9 +16,8 @@ it leaves out nothing. Here, for one respondent's log integrand g (surface.py):
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from bayessem.likelihood.dense import FAST
+from bayessem.compiled import compiled
 from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, place, slope
 
 MOST_MODES = 6
@@ -46,12 +45,12 @@ class Room(NamedTuple):
     stamp: np.ndarray  # (1,) tells one lattice's keys from another's
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def new_room(table, k, q):
     """Arrays for k dimensions, with the coarse lattice filled in."""
     side, gap, bits = 17, 0.5, 13
     if k == 2:
-        side, gap, bits = 9, 1.0, 16
+        side, gap, bits = 9, 1.0, 17
     elif k == 3:
         side, gap, bits = 7, 1.2, 19
     size, monomials = table.part.size, table.axis.size
@@ -81,7 +80,7 @@ def new_room(table, k, q):
     )
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _uphill(curvature, damping, gradient, root, step):
     """Damped Newton step; returns its inner product with the gradient. Fills the Cholesky root."""
     k = gradient.size
@@ -109,7 +108,7 @@ def _uphill(curvature, damping, gradient, root, step):
     return gain
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _climb(table, surface, room, z, curvature):
     """Move z uphill to a maximum of g + log|H| / 2; returns g there and fills the curvature."""
     k = z.size
@@ -140,7 +139,7 @@ def _climb(table, surface, room, z, curvature):
     return height
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _is_peak(values, index, side, k):
     """Whether a point of the coarse lattice is above all its neighbours, diagonal ones too."""
     here = values[index]
@@ -159,7 +158,7 @@ def _is_peak(values, index, side, k):
     return True
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _find_modes(table, surface, room):
     """Maxima of g into room.modes; returns their number and the highest g among them."""
     modes, values = room.modes, room.scan.value
@@ -194,7 +193,7 @@ def _find_modes(table, surface, room):
     return count, peak
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _whiten(room):
     """Whitening coordinates from the curvature; log of the volume of their unit cell."""
     curvature, root, whitening = room.curvature, room.root, room.whitening
@@ -216,7 +215,17 @@ def _whiten(room):
     return volume
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
+def _round_off(curvature, share):
+    """Raise the curvature in all directions by a share of its trace."""
+    trace = 0.0
+    for i in range(curvature.shape[0]):
+        trace += curvature[i, i]
+    for i in range(curvature.shape[0]):
+        curvature[i, i] += share * trace
+
+
+@compiled
 def _visit(keys, stamp, index):
     """Whether a node is new to the hash table, where it is then put."""
     k = index.size
@@ -234,10 +243,12 @@ def _visit(keys, stamp, index):
     return True
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _fill_ball(queue, step, shift, radius):
-    """Nodes within a radius of the origin into the queue; returns their number."""
+    """Nodes within a radius of the origin into the queue; returns their number (-1: too many)."""
     k = queue.shape[1]
+    if (2.0 * radius / step + 3.0) ** k > queue.shape[0]:
+        return -1
     most = int(radius / step) + 1
     side = 2 * most + 1
     end = 0
@@ -253,7 +264,7 @@ def _fill_ball(queue, step, shift, radius):
     return end
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _sum_nodes(table, surface, room, begin, end, step, shift, peak, sums, edges, floor, inside):
     """Add queue[begin:end] to the sums; returns the sum of exp(g - peak) and the new `edges`.
 
@@ -293,13 +304,15 @@ def _sum_nodes(table, surface, room, begin, end, step, shift, peak, sums, edges,
     return total, edges
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _sum_lattice(table, surface, room, count, step, shift, peak, reach, sums):
     """Sum of exp(g - peak) over the lattice with this shift, and the nodes used (-1: no end)."""
     queue, edge, keys = room.queue, room.edge, room.keys
     k = queue.shape[1]
     radius = np.sqrt(2.0 * reach) + step
     end = _fill_ball(queue, step, shift, radius)
+    if end < 0:
+        return 0.0, -1
     inside = max(radius - step, 0.0) ** 2
     total, edges = _sum_nodes(
         table, surface, room, 0, end, step, shift, peak, sums, 0, -reach, inside
@@ -336,7 +349,7 @@ def _sum_lattice(table, surface, room, count, step, shift, peak, reach, sums):
     return total, end
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def lattice_integral(table, surface, room, step, largest_step, reach, sums):
     """Log of the integral of exp(g(z)) / (2 pi)^(k/2) over z, of one respondent.
 
@@ -351,20 +364,29 @@ def lattice_integral(table, surface, room, step, largest_step, reach, sums):
     if count == 0 or not abs(volume) < 1e10 or not abs(peak) < np.inf:
         return np.nan, step, 0
     tolerance = 1e-4 if k == 1 else 2e-5
-    evaluated, total = 0, np.nan
+    evaluated, total, rounder = 0, np.nan, 1.0 / 64.0
     for _ in range(LEVELS):
         sums[:] = 0.0
         one, nodes = _sum_lattice(table, surface, room, count, step, 0.0, peak, reach, sums)
         other, more = _sum_lattice(table, surface, room, count, step, 0.5, peak, reach, sums)
         total = one + other
-        if nodes < 0 or more < 0 or not 0.0 < total < np.inf:
-            return np.nan, step, evaluated
-        evaluated += nodes + more
+        evaluated += abs(nodes) + abs(more)
+        full = nodes < 0 or more < 0
         error = abs(one - other) / total
-        if error < tolerance:
+        if error < tolerance and not full:
             break
-        shrink = np.log(2.0 * k / error) / np.log(10.0 * k / tolerance)
-        step *= min(0.85, max(0.35, np.sqrt(shrink)))
+        if k > 1 and rounder < 1.0 and (full or not error < 0.01):
+            # a ridge that turns: what is its length at the maximum is its breadth elsewhere
+            rounder *= 4.0
+            _round_off(room.curvature, rounder)
+            volume = _whiten(room)
+        elif full or not 0.0 < total < np.inf:
+            return np.nan, step, evaluated
+        else:
+            shrink = np.log(2.0 * k / error) / np.log(10.0 * k / tolerance)
+            step *= min(0.85, max(0.35, np.sqrt(shrink)))
+    if not 0.0 < total < np.inf:
+        return np.nan, step, evaluated
     sums /= total
     log_integral = peak + np.log(0.5 * total) + volume + k * (np.log(step) - 0.5 * LOG_2PI)
     return log_integral, min(1.2 * step, largest_step), evaluated

@@ -14,12 +14,12 @@ covariance Lambda (V - N N') Lambda' + Theta.
 """
 
 import numpy as np
-from numba import njit
 
-from bayessem.likelihood.dense import FAST, cholesky_lower, general_inverse, lower_inverse
+from bayessem.compiled import compiled
+from bayessem.likelihood.dense import cholesky_lower, general_inverse, lower_inverse
 
 
-@njit(cache=True)
+@compiled
 def split(elements, group, p, m, h):
     """The seven matrices of one group as views of the flat elements."""
     at = group * (p * m + 2 * m * m + p * p + p + m + m * h)
@@ -39,7 +39,7 @@ def split(elements, group, p, m, h):
     return loadings, paths, disturbances, residuals, intercepts, means, products
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def latent_moments(paths, disturbances, means):
     """A, A Psi, V and a; the flag is False when I - B is singular."""
     m = paths.shape[0]
@@ -53,7 +53,7 @@ def latent_moments(paths, disturbances, means):
     return ok, total, spread, covariance, np.dot(total, means)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def pull_latent_moments(total, spread, d_covariance, d_mean, d_total, mean, gradient):
     """Adjoint of `latent_moments`: adds to the paths, disturbances and means of `gradient`."""
     d_paths, d_disturbances, d_means = gradient
@@ -68,7 +68,7 @@ def pull_latent_moments(total, spread, d_covariance, d_mean, d_total, mean, grad
             d_paths[i, j] += pulled[i] * mean[j]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def polynomials(covariance, mean, weights, plan):
     """The latents as polynomials of u and x: (ok, G, G^-1, N, product polynomials P, C).
 
@@ -117,7 +117,7 @@ def polynomials(covariance, mean, weights, plan):
     return logdet == logdet, root, inverse_root, linear, product, latent
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def pull_polynomials(inverse_root, linear, product, latent, weights, d_latent, d_linear, plan):
     """Adjoint of `polynomials`: (dV, da, dT). `d_latent` is used up; `d_linear` adds to dN."""
     n_monomials = latent.shape[1]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from bayessem.compiled import compiled
 from bayessem.errors import DataError
 from bayessem.likelihood.external import load_general_terms
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan
@@ -112,7 +112,7 @@ def pack(
     return np.concatenate([header, integers]), floats
 
 
-@njit(cache=True)
+@compiled
 def unpack(ints, floats):
     """The packed arrays as a Plan of views."""
     return Plan(

@@ -16,9 +16,8 @@ A symmetric q-by-q matrix is stored as rows (a, b), a >= b, at a (a + 1) / 2 + b
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from bayessem.likelihood.dense import FAST
+from bayessem.compiled import compiled
 
 
 class Tables(NamedTuple):
@@ -55,7 +54,7 @@ class Batch(NamedTuple):
     spread: np.ndarray  # (q (q + 1) / 2, node) H, then H^-1
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def tables(plan):
     """Copies of the plan's tables."""
     k, monomials, o, nodes = plan.sizes[6], plan.sizes[7], plan.sizes[8], plan.sizes[9]
@@ -79,7 +78,7 @@ def tables(plan):
     return Tables(plan.weight_of[1:], data, plan.node_of[1:], pair, powers, lower, axis)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def new_batch(k, q, monomials, width):
     """Room for `width` nodes."""
     return Batch(
@@ -92,7 +91,7 @@ def new_batch(k, q, monomials, width):
     )
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def collect_gram(table, surface):
     """Overwrite the polynomials with the parts of them that do not depend on U."""
     surface.base[:] = 0.0
@@ -116,7 +115,7 @@ def collect_gram(table, surface):
         surface.inner[a * (a + 1) // 2 + a, 0] += 1.0
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def add_pulled(table, surface, sign):
     """Add the parts of the polynomials linear in U, or with sign -1 take them off again."""
     weight, part, pulled, scale = table.weight, table.part, surface.pulled, surface.scale
@@ -129,7 +128,7 @@ def add_pulled(table, surface, sign):
             cross[weight[j], part[j]] += term
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def place(table, z, at, n):
     """Node monomials `at` (node monomial, node) of the first n nodes z (k, node)."""
     axis, lower = table.axis, table.lower
@@ -140,7 +139,7 @@ def place(table, z, at, n):
             at[e, b] = at[below, b] * z[i, b]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _solve(t_mean, spread, value, logdet, n):
     """H to H^-1, t to H^-1 t, value += t'H^-1 t / 2, and log|H|, node by node (q > 1)."""
     q = t_mean.shape[0]
@@ -182,7 +181,7 @@ def _solve(t_mean, spread, value, logdet, n):
         logdet[b] = 2.0 * log_root
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def evaluate(surface, batch, n):
     """Fill value, logdet, mean and spread of the first n nodes of a batch from its `at`."""
     at, value, logdet, mean, spread = batch.at, batch.value, batch.logdet, batch.mean, batch.spread
@@ -217,7 +216,7 @@ def evaluate(surface, batch, n):
             spread[0, b] = h
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def accumulate(batch, weight, sums, n):
     """Add the sums over n nodes of weight * (1, E[w], E[w w']) times the node monomials.
 
@@ -250,7 +249,7 @@ def accumulate(batch, weight, sums, n):
             sums[1 + i, e] += s
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def slope(table, surface, batch, slopes, bent, gradient, curvature):
     """Gradient of g + log|H| / 2 at the first node of an evaluated batch, and the curvature.
 

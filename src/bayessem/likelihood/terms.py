@@ -5,14 +5,13 @@ integrand, and over all respondents the sum of E[c c'], c the monomials without 
 """
 
 import numpy as np
-from numba import njit
 
-from bayessem.likelihood.dense import FAST
+from bayessem.compiled import compiled
 from bayessem.likelihood.external import general_terms
 from bayessem.likelihood.integral import quartic_integral
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def _square_terms(projected, gram, quadrature, pull, second, out):
     """`product_terms` for one square."""
     sums = np.empty(5)
@@ -37,7 +36,7 @@ def _square_terms(projected, gram, quadrature, pull, second, out):
     return total
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def product_terms(plan, data, projected, gram, pull, second, out):
     """Sum of the respondents' log-integrals (NaN when there is none), and the moments.
 

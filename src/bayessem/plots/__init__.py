@@ -2,6 +2,19 @@
 
 from bayessem.plots.forest import plot_effects, plot_estimates
 from bayessem.plots.measurement import plot_measurement
+from bayessem.plots.mediation import plot_mediation
+from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
+from bayessem.plots.whatif import plot_johnson_neyman, plot_slopes, plot_what_if
 
-__all__ = ["plot_effects", "plot_estimates", "plot_measurement", "plot_traces"]
+__all__ = [
+    "plot_effects",
+    "plot_estimates",
+    "plot_johnson_neyman",
+    "plot_measurement",
+    "plot_mediation",
+    "plot_shape",
+    "plot_slopes",
+    "plot_traces",
+    "plot_what_if",
+]

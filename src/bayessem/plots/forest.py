@@ -107,7 +107,7 @@ def plot_effects(effects: Effects, *, ax: Axes | None = None) -> Axes:
         }
     )
     unit = "Standardised effect" if effects.standardized else "Effect"
-    title = f"{unit} of {effects.x} on {effects.y}, {100 * effects.ci_prob:g} % interval"
+    title = f"{unit} of {effects.x} on {effects.y}\n{100 * effects.ci_prob:g} % interval"
     return _forest(shown, title, ax)
 
 

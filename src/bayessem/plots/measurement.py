@@ -70,8 +70,15 @@ def _loadings(ax: Axes, table: pd.DataFrame, title: str) -> None:
     for r in table.to_dict("records"):
         if r["construct"] != last:
             height += 1.0 if last is None else 1.2
-            place = {"transform": ax.get_yaxis_transform(), "va": "center", "fontsize": 7}
-            ax.text(0.0, height, r["construct"], fontweight="bold", **place)
+            ax.text(
+                0.0,
+                height,
+                r["construct"],
+                transform=ax.get_yaxis_transform(),
+                va="center",
+                fontsize=7,
+                fontweight="bold",
+            )
         height += 1.0
         last = r["construct"]
         ax.plot([r["lower"], r["upper"]], [height, height], color=COLOURS[0], linewidth=1.1)
@@ -159,7 +166,11 @@ def _matrix(ax: Axes, result: Measurement, group: str) -> None:
         if i in roots:
             text = f"{roots[i]:.2f}".replace("0.", ".", 1)
             ax.text(i, i, text, ha="center", va="center", fontsize=font, color=COLOURS[0])
-    ax.set_xticks(range(size), names, fontsize=6.5, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_xticks(range(size), names, fontsize=6.5)
+    if size > 5:
+        ax.tick_params(axis="x", rotation=45)
+        for label in ax.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
     ax.set_yticks(range(size), names, fontsize=6.5)
     ax.tick_params(length=0)
     for spine in ax.spines.values():

@@ -21,7 +21,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
 INK, QUIET, FAINT = "#222222", "#7A7A7A", "#DDDDDD"
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "font.size": 8.0,
     "axes.titlesize": 8.0,
     "axes.titleweight": "bold",
@@ -140,25 +140,52 @@ def interval_rows(
     ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.4, -0.6)
     without_scale(ax)
-    right = {"transform": ax.get_yaxis_transform(), "fontsize": 6.5, "color": QUIET}
+    right: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "fontsize": 6.5, "color": QUIET}
     for height, note in enumerate(notes):
         ax.text(1.02, height, note, va="center", ha="left", **right)
     if note_title:
         ax.text(1.02, -0.6, note_title, va="bottom", ha="left", **right)
 
 
-def group_legend(ax: Axes, groups: Sequence[str], **options: Any) -> None:
-    """Which colour and marker is which group; nothing for a single one."""
+def group_legend(ax: Axes, groups: Sequence[str], *, curves: bool = False) -> None:
+    """Above the axes, which colour with which marker (or line, for curves) is which group.
+
+    Nothing for a single group.
+    """
     if len(groups) < 2:
         return
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=colour(g), marker=marker(g), markersize=3.6, linewidth=1.2, label=name)
+        Line2D(
+            [],
+            [],
+            color=colour(g),
+            linestyle=line(g) if curves else "-",
+            marker="" if curves else marker(g),
+            markersize=3.6,
+            linewidth=1.2,
+            label=name,
+        )
         for g, name in enumerate(groups)
     ]
-    place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": len(groups)} | options
-    ax.legend(handles=handles, borderaxespad=0.2, **place)
+    ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=min(len(groups), 4),
+        borderaxespad=0.2,
+        handlelength=2.4 if curves else 2.0,
+    )
+
+
+def chance(probability: float) -> str:
+    """A probability after "P(...)" that never claims to be exactly 0 or 1."""
+    if probability > 0.999:
+        return "> .999"
+    if probability < 0.001:
+        return "< .001"
+    return f"= {probability:.3f}".replace("0.", ".", 1)
 
 
 def density(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

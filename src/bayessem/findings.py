@@ -1,0 +1,70 @@
+"""What a look at a model and its data before sampling finds, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bayessem.errors import IdentificationError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know before sampling.
+
+    Attributes
+    ----------
+    serious : bool
+        The model cannot be estimated as it is.
+    topic : str
+        A word or two.
+    message : str
+        What is the matter and with what.
+    remedy : str
+        What would mend it.
+    """
+
+    serious: bool
+    topic: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        mark = "ERROR" if self.serious else "note"
+        return f"{mark} [{self.topic}] {self.message}\n    {self.remedy}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `SEM.check` found.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        Errors first.
+    moments, parameters : int
+        Sample moments that the model explains, and its free parameters.
+    respondents : int
+        Rows used.
+    text : str
+        The facts in words.
+    """
+
+    findings: tuple[Finding, ...]
+    moments: int
+    parameters: int
+    respondents: int
+    text: str
+
+    @property
+    def ok(self) -> bool:
+        """No serious finding."""
+        return not any(f.serious for f in self.findings)
+
+    def raise_errors(self) -> None:
+        """Raise IdentificationError with all serious findings, if there are any."""
+        serious = [f for f in self.findings if f.serious]
+        if serious:
+            raise IdentificationError("\n".join(f"{f.message}\n    {f.remedy}" for f in serious))
+
+    def __str__(self) -> str:
+        return "\n".join([self.text, *map(str, self.findings)])

@@ -1,0 +1,119 @@
+"""Densities of direct, indirect and total effects of a mediation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayessem.errors import ModelError
+from bayessem.plots.style import (
+    FAINT,
+    QUIET,
+    axes_for,
+    chance,
+    colour,
+    density,
+    group_legend,
+    path_name,
+    styled,
+    without_scale,
+    zero_line,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bayessem.mediation import Mediation
+
+# Height of the highest density, in rows; the part of the draws that is shown.
+HEIGHT, SHOWN = 0.82, 0.998
+
+
+@styled
+def plot_mediation(
+    result: Mediation,
+    *,
+    standardized: bool = True,
+    group: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Posterior densities of the effects, one below the other, on a common scale.
+
+    Dot and line are mean and interval; the shaded strip is the region in which a standardised
+    direct effect counts as none. Effects that depend on x are those averaged over x.
+
+    Parameters
+    ----------
+    result : Mediation
+        From `Fit.mediation`.
+    standardized : bool
+        Standardised effects; the strip is drawn for these only.
+    group : str, optional
+        One group; by default all, in colours.
+    ax : Axes, optional
+        Where to draw; by default a new figure of one column's width.
+    """
+    effects = result.standardized if standardized else result.effects
+    table = effects.table
+    overall = (table["at"] == "") | table["at"].str.startswith("averaged")
+    known = list(result.proportion["group"])
+    if group is not None and group not in known:
+        raise ModelError(f"group={group!r} is not in this result; groups: {known}")
+    groups = known if group is None else [group]
+    single = table.loc[table["effect"] == "indirect", "path"].nunique() == 1
+    chosen = table[
+        overall & table["group"].isin(groups) & ~((table["effect"] == "total indirect") & single)
+    ]
+    labels = list(dict.fromkeys(_label(r) for r in chosen.to_dict("records")))
+    ax = axes_for(ax, height=0.75 + 0.42 * len(labels))
+    curves = []
+    for k, r in chosen.iterrows():
+        draws = effects.draws.values[..., int(k)]
+        low, high = np.nanquantile(draws, [(1 - SHOWN) / 2, (1 + SHOWN) / 2])
+        grid, height = density(draws)
+        inside = (grid >= low) & (grid <= high)
+        curves.append(
+            (labels.index(_label(r)), groups.index(r["group"]), r, grid[inside], height[inside])
+        )
+    if standardized and "direct" in set(chosen["effect"]):
+        row = labels.index("direct")
+        ax.fill_between(
+            [-result.rope, result.rope],
+            row + 0.12,
+            row - HEIGHT,
+            color=FAINT,
+            linewidth=0,
+            zorder=0,
+        )
+    # Every density has the same area in the figure unless one is so narrow that it would hide all.
+    scale = HEIGHT / min(
+        max(h.max() for *_, h in curves), 4 * float(np.median([h.max() for *_, h in curves]))
+    )
+    for row, g, r, grid, height in curves:
+        top = row - np.minimum(height * scale, HEIGHT)
+        ax.fill_between(grid, row, top, color=colour(g), alpha=0.22, linewidth=0, zorder=1)
+        ax.plot(grid, top, color=colour(g), linewidth=0.9, zorder=2)
+        below = row + 0.08 * (g + 0.5) / max(1, len(groups) / 2)
+        ax.plot([r["lower"], r["upper"]], [below, below], color=colour(g), linewidth=1.2)
+        ax.plot(r["mean"], below, "o", color=colour(g), markersize=3.2, markeredgewidth=0)
+    ax.set_yticks(np.arange(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.6, -1.05)
+    without_scale(ax)
+    zero_line(ax)
+    group_legend(ax, groups)
+    unit = "Standardised effect" if standardized else "Effect"
+    percent = f"{100 * effects.ci_prob:g} % interval"
+    ax.set_xlabel(f"{unit} of {result.x} on {result.y}\n{percent}")
+    if len(groups) == 1:
+        rows = result.types[(result.types["group"] == groups[0])]
+        total = rows[rows["path"] == "total indirect"].iloc[0]
+        note = f"P({total['type']}) {chance(float(total[total['type']]))}"
+        ax.set_title(note, fontweight="normal", fontsize=7, color=QUIET)
+    return ax
+
+
+def _label(row: dict) -> str:
+    if row["effect"] == "indirect":
+        return path_name(row["path"])
+    return row["effect"]

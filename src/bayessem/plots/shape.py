@@ -1,0 +1,138 @@
+"""The curve of a quadratic relation, where it turns, and where the respondents are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayessem.errors import ModelError
+from bayessem.plots.style import (
+    FAINT,
+    INK,
+    ONE,
+    QUIET,
+    chance,
+    colour,
+    density,
+    group_legend,
+    line,
+    new_figure,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bayessem.shape import Shape
+
+# How far beyond the bounds the curve is followed, as a share of their distance: at least, and at
+# most when respondents lie there.
+BEYOND, FARTHEST = 0.15, 0.35
+# Height of an interval's line below the densities, which are 1 high.
+STEP = 0.08
+
+
+@styled
+def plot_shape(
+    result: Shape, *, rug: Sequence[float] | np.ndarray | None = None, group: str | None = None
+) -> Figure:
+    """Curve with its band, above the density of its turning point and a rug of the respondents.
+
+    The white ground lies between the bounds on which the shape was judged. A turning point outside
+    the figure is shown at its edge.
+
+    Parameters
+    ----------
+    result : Shape
+        From `Fit.shape`.
+    rug : sequence of float, optional
+        Values of x by respondent: a column of the data, or of `Fit.scores()` for a construct.
+    group : str, optional
+        One group; by default all, in colours.
+    """
+    names = [str(n) for n in result.draws["group"].values]
+    if group is not None and group not in names:
+        raise ModelError(f"group={group!r} is not in this result; groups: {', '.join(names)}")
+    chosen = names if group is None else [group]
+    draws = result.draws.sel(group=chosen)
+    low, high = (float(draws.sel(quantity=q).mean()) for q in ("low", "high"))
+    values = np.asarray([] if rug is None else rug, dtype=float)
+    values = values[np.isfinite(values)]
+    reach = max([BEYOND, *((low - values) / (high - low)), *((values - high) / (high - low))])
+    curves = result.curve(beyond=min(reach, FARTHEST))
+    labels = list(result.probabilities["group"])
+    figure = new_figure(width=ONE, height=3.3)
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.2, 1)})
+    shown = curves[curves["group"].isin([labels[names.index(name)] for name in chosen])]
+    first, last = float(shown["x"].min()), float(shown["x"].max())
+    for g, name in enumerate(chosen):
+        k = names.index(name)
+        curve = curves[curves["group"] == labels[k]]
+        upper.fill_between(
+            curve["x"], curve["lower"], curve["upper"], color=colour(g), alpha=0.16, linewidth=0
+        )
+        upper.plot(curve["x"], curve["mean"], color=colour(g), linestyle=line(g))
+        row = result.turning_point.iloc[k].to_dict()
+        square, turning = (
+            draws.sel(group=name, quantity=q).values.ravel() for q in ("square", "turning_point")
+        )
+        of_kind = turning[(square < 0) == (row["kind"] == "peak")]
+        _turning_point(lower, of_kind, row, (first, last), g)
+    for ax in (upper, lower):
+        for start, end in ((first, low), (high, last)):
+            ax.axvspan(start, end, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
+    upper.set_xlim(first, last)
+    upper.set_ylabel(f"Expected {result.y}")
+    bottom = -0.05 - STEP * len(chosen)
+    if len(values):
+        bottom -= 0.2
+        lower.plot(
+            values,
+            np.full(values.shape, bottom + 0.1),
+            "|",
+            color=INK,
+            markersize=5,
+            markeredgewidth=0.4,
+            alpha=0.6,
+        )
+    lower.set_ylim(bottom, 1.15)
+    lower.set_yticks([])
+    lower.spines["left"].set_visible(False)
+    lower.set_ylabel("Turning\npoint")
+    lower.set_xlabel(result.x)
+    if len(chosen) > 1:
+        group_legend(upper, chosen, curves=True)
+    else:
+        upper.set_title(_verdict(result, names.index(chosen[0])), fontweight="normal", color=QUIET)
+    return figure
+
+
+def _turning_point(
+    ax: Axes, draws: np.ndarray, row: dict, span: tuple[float, float], position: int
+) -> None:
+    """Density (cut off at the ends of the axis), median and interval of a turning point."""
+    shade = colour(position)
+    # Where the square is near 0 the turning point is anywhere: the density is of what is in sight.
+    near = draws[(draws > span[0] - np.ptp(span)) & (draws < span[1] + np.ptp(span))]
+    if len(near) > 20:
+        grid, height = density(near)
+        inside = (grid >= span[0]) & (grid <= span[1])
+        height = height / height.max()
+        ax.fill_between(grid[inside], 0, height[inside], color=shade, alpha=0.22, linewidth=0)
+        ax.plot(grid[inside], height[inside], color=shade, linewidth=0.9, linestyle=line(position))
+    if np.isfinite(row["median"]):
+        ends = np.clip([row["lower"], row["upper"]], *span)
+        at = -0.04 - STEP * (position + 0.5)
+        ax.plot(ends, [at, at], color=shade, linewidth=1.2)
+        if span[0] <= row["median"] <= span[1]:
+            ax.plot(row["median"], at, "o", color=shade, markersize=3.2, markeredgewidth=0)
+
+
+def _verdict(result: Shape, row: int) -> str:
+    """The two most probable shapes."""
+    found = result.probabilities.drop(columns="group").iloc[row].sort_values(ascending=False)
+    said = [f"P({name}) {chance(p)}" for name, p in found.items() if p >= 0.001]
+    return ", ".join(said[:2])

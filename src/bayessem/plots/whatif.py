@@ -1,0 +1,149 @@
+"""What-if curves, simple slopes and the Johnson-Neyman region."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayessem.plots.style import (
+    ONE,
+    QUIET,
+    axes_for,
+    colour,
+    group_legend,
+    interval_rows,
+    line,
+    new_figure,
+    styled,
+    zero_line,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bayessem.slopes import Slopes
+    from bayessem.whatif import WhatIf
+
+
+@styled
+def plot_what_if(result: WhatIf, *, in_sd: bool = False, ax: Axes | None = None) -> Axes:
+    """Curves of E[y | do(x)] with their pointwise bands, one for each group and setting.
+
+    Parameters
+    ----------
+    result : WhatIf
+        From `Fit.what_if`.
+    in_sd : bool
+        Show x in standard deviations from its mean, which suits constructs.
+    ax : Axes, optional
+        Where to draw; by default a new figure of one column's width.
+    """
+    ax = axes_for(ax)
+    parts = list(result.table.groupby(["group", "at"], sort=False))
+    for k, ((group, at), part) in enumerate(parts):
+        x = part["x_sd"] if in_sd else part["x"]
+        name = ", ".join(s for s in (str(group), str(at).replace(" -", " \N{MINUS SIGN}")) if s)
+        ax.fill_between(x, part["lower"], part["upper"], color=colour(k), alpha=0.16, linewidth=0)
+        ax.plot(x, part["mean"], color=colour(k), linestyle=line(k), label=name)
+    if len(parts) > 1:
+        ax.legend(loc="best", handlelength=2.4)
+    ax.margins(x=0)
+    ax.set_xlabel(f"{result.x}, SD from its mean" if in_sd else f"{result.x} is set to")
+    ax.set_ylabel(f"Expected {result.y}")
+    return ax
+
+
+@styled
+def plot_slopes(result: Slopes, *, ax: Axes | None = None) -> Axes:
+    """Simple slopes at a few values of the moderator, as points with intervals.
+
+    Parameters
+    ----------
+    result : Slopes
+        From `Fit.simple_slopes`.
+    ax : Axes, optional
+        Where to draw; by default a new figure of one column's width.
+    """
+    table = result.table
+    groups = list(dict.fromkeys(table["group"]))
+    values = list(dict.fromkeys(table["value_sd"]))
+    labels = [f"{result.moderator} at {_sd(v)}" for v in values]
+    ax = axes_for(ax, height=0.75 + 0.2 * len(labels) * (0.5 + 0.5 * len(groups)))
+    rows = []
+    for r in table.to_dict("records"):
+        g = groups.index(r["group"])
+        offset = (g - (len(groups) - 1) / 2) * (0.7 / len(groups))
+        at = values.index(r["value_sd"]) + offset
+        rows.append((at, r["mean"], r["lower"], r["upper"], g))
+    notes = [f"{p:.3f}" for p in table["p_positive"]] if len(groups) == 1 else []
+    interval_rows(ax, labels, rows, notes=notes, note_title="P(>0)" if notes else "")
+    zero_line(ax)
+    group_legend(ax, groups)
+    ax.set_xlabel(f"Slope of {result.y} on {result.x}\n{100 * result.ci_prob:g} % interval")
+    return ax
+
+
+def _sd(value: float) -> str:
+    if value == 0:
+        return "mean"
+    return f"{value:+g} SD".replace("-", "\N{MINUS SIGN}")
+
+
+@styled
+def plot_johnson_neyman(result: Slopes) -> Figure:
+    """Slope by the moderator with its band and regions, above the probability that it is positive.
+
+    Thick parts of the horizontal line at 0 are where the interval excludes 0.
+
+    Parameters
+    ----------
+    result : Slopes
+        From `Fit.johnson_neyman`.
+    """
+    figure = new_figure(width=ONE, height=3.3)
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (1.7, 1)})
+    groups = list(dict.fromkeys(result.table["group"]))
+    for g, group in enumerate(groups):
+        part = result.table[result.table["group"] == group]
+        _slope_curve(upper, part, result.regions[result.regions["group"] == group], g)
+        lower.plot(part["value"], part["p_positive"], color=colour(g), linestyle=line(g))
+    zero_line(upper, vertical=False)
+    upper.set_ylabel(f"Slope of {result.y}\non {result.x}")
+    group_legend(upper, groups, curves=True)
+    tail = (1 - result.ci_prob) / 2
+    for edge in (tail, 1 - tail):
+        lower.axhline(edge, color=QUIET, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+    lower.set_ylim(-0.03, 1.03)
+    lower.set_yticks([0, 0.5, 1])
+    lower.set_ylabel("P(slope > 0)")
+    lower.set_xlabel(result.moderator)
+    lower.set_xlim(result.table["value"].min(), result.table["value"].max())
+    return figure
+
+
+def _slope_curve(ax: Axes, part: pd.DataFrame, regions: pd.DataFrame, position: int) -> None:
+    shade = colour(position)
+    ax.fill_between(
+        part["value"], part["lower"], part["upper"], color=shade, alpha=0.16, linewidth=0
+    )
+    ax.plot(part["value"], part["mean"], color=shade, linestyle=line(position))
+    first, last = float(part["value"].min()), float(part["value"].max())
+    for r in regions.to_dict("records"):
+        ends = np.clip([r["start"], r["end"]], first, last)
+        ax.plot(ends, [0, 0], color=shade, linewidth=2.0, solid_capstyle="butt", zorder=1)
+        for end, side in ((r["start"], "left"), (r["end"], "right")):
+            if np.isfinite(end):
+                ax.axvline(end, color=shade, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+                ax.annotate(
+                    f"{end:.2f}".replace("-", "\N{MINUS SIGN}"),
+                    (end, 0),
+                    xycoords=ax.get_xaxis_transform(),
+                    xytext=(2 if side == "left" else -2, 2),
+                    textcoords="offset points",
+                    ha=side,
+                    fontsize=6.5,
+                    color=shade,
+                )

@@ -1,0 +1,75 @@
+"""Models and data that several test modules use."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bayessem.prepare import Prepared, prepare
+from bayessem.syntax import parse
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+ABILITIES = """
+visual =~ x1 + x2 + x3
+textual =~ x4 + x5 + x6
+speed =~ x7 + x8 + x9
+"""
+DEMOCRACY = """
+ind60 =~ x1 + x2 + x3
+dem60 =~ y1 + y2 + y3 + y4
+dem65 =~ y5 + y6 + y7 + y8
+dem60 ~ a*ind60
+dem65 ~ c*ind60 + b*dem60
+y1 ~~ y5
+y2 ~~ y4 + y6
+y3 ~~ y7
+y4 ~~ y8
+y6 ~~ y8
+ind := a*b
+"""
+SECOND_ORDER = ABILITIES + "g =~ visual + textual + speed\n"
+QUADRATIC = """
+f =~ x1 + x2 + x3
+g =~ x4 + x5 + x6
+g ~ f + f:f
+"""
+ALLIANCE = """
+AMC =~ COORD + PORTF + LEARN + PROACT + TRANSF
+COORD =~ co1 + co2 + co3
+PORTF =~ po1 + po2 + po3
+LEARN =~ le1 + le2 + le3
+PROACT =~ pr1 + pr2 + pr3
+TRANSF =~ tr1 + tr2 + tr3 + tr4
+RAD =~ ra1 + ra2 + ra3
+INC =~ in1 + in2 + in3
+SUCC =~ su1 + su2 + su3 + su4
+RAD ~ AMC + AMC:AMC
+INC ~ AMC + AMC:AMC
+speed ~ RAD + AMC
+SUCC ~ INC + AMC
+"""
+
+
+def abilities() -> pd.DataFrame:
+    return pd.read_csv(DATA / "holzinger_swineford_1939.csv")
+
+
+def democracy() -> pd.DataFrame:
+    return pd.read_csv(DATA / "political_democracy.csv")
+
+
+def alliance() -> pd.DataFrame:
+    return pd.read_csv(DATA / "alliance_capability.csv")
+
+
+def noise(names: str, n: int = 60, seed: int = 0) -> pd.DataFrame:
+    """Correlated columns without a meaning, one for each word."""
+    rng = np.random.default_rng(seed)
+    words = names.split()
+    values = rng.normal(size=(n, len(words))) + rng.normal(size=(n, 1))
+    return pd.DataFrame(values, columns=words)
+
+
+def prepared(model: str, data: pd.DataFrame, **options) -> Prepared:
+    return prepare(parse(model), data, **options)

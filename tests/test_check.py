@@ -1,0 +1,267 @@
+"""What `check` finds before sampling: identification by name, and data that will not do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from example_models import (
+    ABILITIES,
+    ALLIANCE,
+    DEMOCRACY,
+    QUADRATIC,
+    SECOND_ORDER,
+    abilities,
+    alliance,
+    democracy,
+    noise,
+    prepared,
+)
+
+from bayessem.check import check
+from bayessem.errors import IdentificationError
+from bayessem.identification import implied_moments, null_space
+from bayessem.starts import start_values
+
+FOUR = """
+a =~ a1 + a2 + a3
+b =~ b1 + b2 + b3
+c =~ c1 + c2 + c3
+d =~ d1 + d2 + d3
+"""
+ITEMS = [f"{f}{i}" for f in "abcd" for i in (1, 2, 3)]
+
+
+def report(model, data, **options):
+    return check(prepared(model, data, **options))
+
+
+def topics(found):
+    return [f.topic for f in found.findings]
+
+
+def finding(found, topic):
+    (one,) = [f for f in found.findings if f.topic == topic]
+    return one
+
+
+def four_constructs(n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    latent = rng.normal(size=(n, 4)) + 0.7 * rng.normal(size=(n, 1))
+    values = np.repeat(latent, 3, axis=1) + 0.6 * rng.normal(size=(n, 12))
+    return pd.DataFrame(values, columns=ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "moments", "parameters"),
+    [
+        (ABILITIES, abilities, 54, 30),
+        (SECOND_ORDER, abilities, 54, 30),
+        (DEMOCRACY, democracy, 77, 42),
+        (ALLIANCE, alliance, 405, 94),
+    ],
+)
+def test_sound_models_of_sound_data_pass_without_a_word(model, data, moments, parameters):
+    found = report(model, data())
+    assert found.ok
+    assert found.findings == ()
+    assert (found.moments, found.parameters) == (moments, parameters)
+
+
+def test_all_six_paths_and_a_full_disturbance_covariance_are_rejected_by_name():
+    model = FOUR + "b ~ a\nc ~ a + b\nd ~ a + b + c\n"
+    covariances = "a ~~ b + c + d\nb ~~ c + d\nc ~~ d\n"
+    assert report(model, four_constructs()).ok
+    found = report(model + covariances, four_constructs())
+    assert not found.ok
+    message = finding(found, "not identified").message
+    for name in ("b~a", "c~b", "d~c", "c~~d", "b~~c"):
+        assert name in message
+    assert "a=~a2" not in message
+    with pytest.raises(IdentificationError, match="d~c"):
+        found.raise_errors()
+
+
+def test_only_the_parameters_in_the_null_space_are_named():
+    model = FOUR + "b ~ a\nc ~ a\na ~~ b\nc ~~ 0*d\nb ~~ 0*c\nb ~~ 0*d"
+    (names,) = null_space(prepared(model, four_constructs()))
+    assert set(names) == {"b~a", "a~~b", "b~~b"}
+
+
+def test_the_units_of_the_data_do_not_matter():
+    data = abilities()
+    data["x1"] *= 1e-4
+    data["x4"] *= 1e4
+    found = report(ABILITIES, data)
+    assert found.ok
+    assert topics(found) == ["scales"]
+    message = finding(found, "scales").message
+    assert "'x1'" in message
+    assert "'x4'" in message
+    unsound = FOUR + "b ~ a\na ~~ b"
+    scaled = four_constructs() * np.geomspace(1e-3, 1e3, 12)
+    assert not report(unsound, scaled).ok
+
+
+def test_the_counting_rule_says_how_many_too_many():
+    found = report("f =~ x1 + x2", noise("x1 x2"))
+    assert topics(found)[0] == "counting rule"
+    assert found.findings[0].message == "6 free parameters for 5 sample moments"
+    assert "at least 1 parameters" in found.findings[0].remedy
+
+
+def test_a_construct_without_scale():
+    found = report("f =~ NA*x1 + x2 + x3 + x4", noise("x1 x2 x3 x4"))
+    assert "construct 'f' has no scale" in finding(found, "scale").message
+    assert "f =~ 1*x1" in finding(found, "scale").remedy
+    assert report("f =~ NA*x1 + x2 + x3 + x4\nf ~~ 1*f", noise("x1 x2 x3 x4")).ok
+
+
+def test_effect_coding_is_a_scale_and_its_constraints_identify():
+    found = report(ABILITIES, abilities(), effect_coding=True)
+    assert found.ok
+    assert "24 degrees of freedom" in found.text
+
+
+def test_a_constraint_about_something_else_is_no_scale():
+    model = "f =~ NA*x1 + x2 + x3 + x4\ng =~ y1 + p*y2 + q*y3\np == 2*q"
+    found = report(model, noise("x1 x2 x3 x4 y1 y2 y3"))
+    assert "construct 'f' has no scale" in finding(found, "scale").message
+
+
+def test_one_indicator_needs_to_be_said_without_error():
+    model = "f =~ x1\ng =~ y1 + y2 + y3\ng ~ f"
+    found = report(model, noise("x1 y1 y2 y3"))
+    assert "construct 'f' has one indicator, 'x1'" in finding(found, "one indicator").message
+    assert report(model + "\nx1 ~~ 0*x1", noise("x1 y1 y2 y3")).ok
+
+
+def test_a_reverse_keyed_marker_is_a_note():
+    data = abilities()
+    data["x1"] = -data["x1"]
+    found = report(ABILITIES, data)
+    assert found.ok
+    assert "'x1' sets the sign of 'visual'" in finding(found, "reverse-keyed marker").message
+    data["x2"] = -data["x2"]
+    data["x1"] = -data["x1"]
+    assert topics(report(ABILITIES, data)) == []
+
+
+def test_a_feedback_loop_with_instruments_is_a_note_and_without_an_error():
+    data = noise("x y u v", n=200)
+    found = report("x ~ y + u\ny ~ x + v", data)
+    assert found.ok
+    assert "explain each other" in finding(found, "feedback loop").message
+    without = report("x ~ y + u\ny ~ x + u", data)
+    assert not without.ok
+    assert "x~y" in finding(without, "not identified").message
+
+
+def test_columns_that_determine_each_other():
+    data = noise("x1 x2 x3 x4")
+    data["x4"] = data["x1"] + data["x2"]
+    found = report("f =~ x1 + x2 + x3 + x4", data)
+    assert not found.ok
+    message = finding(found, "dependent columns").message
+    assert message.startswith("'x1', 'x2', 'x4' determine each other")
+
+
+def test_items_that_a_normal_likelihood_does_not_suit():
+    data = noise("x1 x2 x3 x4", n=300)
+    data["x1"] = np.digitize(data["x1"], [-1, 0, 1])
+    data["x2"] = np.where(np.arange(300) < 285, 0.0, data["x2"])
+    data["x3"] = np.sign(data["x3"]) * np.abs(data["x3"]) ** 4
+    found = report("f =~ x1 + x2 + x3 + x4", data)
+    assert "'x1' has 4 distinct values" in finding(found, "few categories").message
+    assert "95 % of 'x2' is one value" in finding(found, "nearly constant").message
+    tails = [f.message for f in found.findings if f.topic == "heavy tails"]
+    assert any("'x3'" in m for m in tails)
+    assert not any("'x1'" in m or "'x4'" in m for m in tails)
+    assert found.ok
+
+
+def test_the_distribution_of_covariates_does_not_matter():
+    data = noise("x1 x2 x3 z").assign(z=[0, 1] * 30)
+    assert topics(report("f =~ x1 + x2 + x3\nf ~ z", data)) == []
+
+
+def test_few_respondents_and_tiny_groups():
+    small = report(ABILITIES, abilities().head(40))
+    assert finding(small, "few respondents").message == "40 respondents for 9 observed variables"
+    data = abilities().assign(g=["a"] * 292 + ["b"] * 9)
+    found = report(ABILITIES, data, group="g", group_equal=("loadings",))
+    message = finding(found, "tiny group").message
+    assert message == "9 respondents in group 'b', no more than the 9 observed variables"
+    assert found.ok
+
+
+def test_collinear_predictors():
+    data = four_constructs()
+    rng = np.random.default_rng(1)
+    for i in (1, 2, 3):
+        data[f"b{i}"] = data[f"a{i}"] + 0.3 * rng.normal(size=len(data))
+    found = report(FOUR + "d ~ a + b + c", data)
+    message = finding(found, "collinear constructs").message
+    assert message.startswith("'a' and 'b' both predict 'd'")
+    assert found.ok
+    assert "collinear constructs" not in topics(report(FOUR + "d ~ a + c\nc ~ b", data))
+
+
+def test_a_square_about_which_the_data_say_little():
+    rng = np.random.default_rng(0)
+    f = rng.normal(size=150)
+    items = {f"x{i}": f + 1.6 * rng.normal(size=150) for i in (1, 2, 3)}
+    items |= {f"x{i}": f + 0.5 * rng.normal(size=150) for i in (4, 5, 6)}
+    data = pd.DataFrame(items)
+    assert "'f:f'" in finding(report(QUADRATIC, data), "weak product").message
+    swapped = QUADRATIC.replace("g ~ f + f:f", "f ~ g + g:g")
+    assert "weak product" not in topics(report(swapped, data))
+
+
+def test_a_skewed_factor_of_a_product():
+    rng = np.random.default_rng(0)
+    f = rng.exponential(size=400)
+    data = pd.DataFrame({f"x{i}": f + 0.3 * rng.normal(size=400) for i in range(1, 7)})
+    found = report(QUADRATIC, data)
+    assert "'f'" in finding(found, "skewed factor").message
+    assert "skewed factor" not in topics(report(QUADRATIC.replace(" + f:f", ""), data))
+
+
+def test_missing_values_are_counted_in_the_text():
+    data = abilities()
+    data.loc[:9, "x1"] = np.nan
+    data.loc[300, [f"x{i}" for i in range(1, 10)]] = np.nan
+    text = report(ABILITIES, data).text
+    assert text.startswith("300 respondents, 9 observed variables, 3 constructs")
+    assert "10 respondents have missing values (0.4 % of all cells, 2 patterns)" in text
+    assert "1 rows were left out" in text
+
+
+def test_errors_stand_first_and_all_are_raised_together():
+    data = noise("x1 x2 y1 y2 y3").assign(y1=lambda d: np.digitize(d["y1"], [0]))
+    found = report("f =~ NA*x1 + x2\ng =~ y1 + y2 + y3", data)
+    serious = [f.serious for f in found.findings]
+    assert serious == sorted(serious, reverse=True)
+    assert True in serious
+    assert False in serious
+    with pytest.raises(IdentificationError) as error:
+        found.raise_errors()
+    assert str(error.value).count("\n    ") == sum(serious)
+    assert "ERROR [" in str(found)
+    assert "note [few categories]" in str(found)
+
+
+def test_implied_moments_are_those_of_the_likelihood():
+    """At maximum likelihood of a saturated model they are the sample's."""
+    found = prepared("y ~ x + z\nx ~ z", noise("x y z"))
+    elements = found.space.base.copy()
+    values = start_values(found.structure, found.covariances, found.means)
+    for k, place in found.structure.places.items():
+        free = found.table.rows[k].free
+        if free >= 0:
+            for e in found.structure.element(place):
+                elements[e] = values[free]
+    means, covariances = implied_moments(found.structure, elements)
+    assert means.shape == (1, 3)
+    assert covariances.shape == (1, 3, 3)
+    assert (np.linalg.eigvalsh(covariances[0]) > 0).all()
+    at = found.structure.observed.index("z")
+    assert covariances[0, at, at] == pytest.approx(found.covariances[0, at, at])

@@ -1,0 +1,92 @@
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayessem.errors import ModelError
+from bayessem.sem import SEM
+from bayessem.simulate import elements_at
+from bayessem.slopes import excluding_zero, johnson_neyman, simple_slopes
+from tests.drawn import REFCASES, drawn_fit, measured, parameter
+
+MODEL = measured("X", "W", "Y") + "\nY ~ b*X + g*W + h*X:W\nX ~~ s*W\n"
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return drawn_fit(MODEL, spread=0.2, draws=100, b=0.2, g=0.1, h=0.4, s=0.3)
+
+
+def test_slopes_are_straight_in_the_moderator(fit):
+    result = simple_slopes(fit, "X", "Y", at=(-1, 0, 2))
+    b, h = parameter(fit, "b"), parameter(fit, "h")
+    for k, value in enumerate(result.table["value"]):
+        np.testing.assert_allclose(result.draws.values[:, :, 0, k], b + h * value, atol=1e-12)
+    assert result.moderator == "W"
+    assert list(result.table["value_sd"]) == [-1, 0, 2]
+    change = (h * np.diff(result.table["value"])[0]).mean()  # from -1 SD to the mean
+    assert result.per_sd["mean"][0] == pytest.approx(change, rel=0.05)
+
+
+def test_regions_are_where_the_interval_excludes_zero(fit):
+    result = johnson_neyman(fit, "X", "Y", points=301)
+    lower, upper = (np.interp(r, result.table["value"], result.table[c])
+                    for r, c in ((result.regions["start"].iloc[-1], "lower"),
+                                 (result.regions["end"].iloc[0], "upper")))
+    assert lower == pytest.approx(0.0, abs=1e-6)
+    assert upper == pytest.approx(0.0, abs=1e-6)
+    assert list(result.regions["sign"]) == ["negative", "positive"]
+    p = result.table["p_positive"].to_numpy()
+    assert (np.diff(p) >= -0.02).all()
+    assert p[0] < 0.025
+    assert p[-1] > 0.975
+    assert "slope is positive for W above" in str(result)
+
+
+def test_stretches_may_touch_the_ends_or_not_exist():
+    x = np.linspace(0, 4, 5)
+    assert excluding_zero(x, [1] * 5, [2] * 5) == [(-np.inf, np.inf, "positive")]
+    assert excluding_zero(x, [-1] * 5, [1] * 5) == []
+    found = excluding_zero(x, [-1, 1, 1, -1, -1], [2] * 5)
+    assert found == [(0.5, 2.5, "positive")]
+
+
+def test_moderator_has_to_be_one(fit):
+    with pytest.raises(ModelError, match="'Q' is not a moderator of X on Y.*one of W"):
+        simple_slopes(fit, "X", "Y", "Q")
+    with pytest.raises(ModelError, match="no path from a product of Y"):
+        simple_slopes(fit, "Y", "X")
+
+
+def test_a_slope_that_also_depends_on_x_is_averaged_over_it():
+    model = measured("X", "W", "Y") + "\nY ~ b*X + g*W + h*X:W + q*X:X\n"
+    fit = drawn_fit(model, b=0.2, g=0.1, h=0.4, q=0.3)
+    result = simple_slopes(fit, "X", "Y", at=(0,))
+    expected = parameter(fit, "b") + parameter(fit, "h") * result.table["value"][0]
+    np.testing.assert_allclose(result.draws.values[:, :, 0, 0], expected, atol=1e-12)
+    assert "also depends on X" in " ".join(result.notes)
+
+
+@pytest.mark.skipif(
+    not (REFCASES / "cases.json").exists(), reason=f"the reference cases are not in {REFCASES}"
+)
+def test_simple_slopes_of_the_interaction_case():
+    """B01: the printed slopes are of another estimator, so within one of their standard errors."""
+    cases = json.loads((REFCASES / "cases.json").read_text())["cases"]
+    case = next(c for c in cases if c["id"] == "B01_oneint")
+    prepared = SEM(case["model"]).prepare(pd.read_csv(REFCASES / case["data_file"]))
+    known = {f"{r['lhs']}{r['op']}{r['rhs']}": r["est"] for r in case["expected"]
+             if r.get("estimator") == "LMS"}
+    values = {name: known.get(name, known.get("~~".join(reversed(name.split("~~")))))
+              for name in prepared.table.parameters}
+    elements = elements_at(prepared.structure, values)
+    fit = SimpleNamespace(prepared=prepared, elements=np.broadcast_to(elements, (1, 2, elements.size)))
+    expected = case["simple_slopes"]
+    result = simple_slopes(fit, "X", "Y", "Z", at=(-1, 1))
+    assert list(result.table["value"]) == pytest.approx(expected["at_Z"], abs=0.01)
+    for got, slope, se in zip(result.table["mean"], expected["slope"], expected["se"], strict=True):
+        assert got == pytest.approx(slope, abs=se)
+    difference = float(np.diff(result.table["mean"])[0])
+    assert difference == pytest.approx(expected["difference"], abs=expected["se_diff"])
