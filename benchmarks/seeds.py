@@ -1,4 +1,4 @@
-"""Political Democracy at default settings, seed after seed: does every fit converge, signs included?
+"""Political Democracy at default settings, seed after seed: does every fit converge?
 
 `python -m benchmarks.seeds --json` prints one JSON object on the last line:
 
@@ -38,7 +38,7 @@ y6 ~~ y8
 
 
 def positive_in_every_chain(fit: Fit) -> bool:
-    """Whether each loading and path has a positive mean in each chain: none sits in a mirror mode."""
+    """Whether every loading and path has a positive mean in every chain: no mirror mode."""
     posterior = fit.data["posterior"]
     return all(bool((posterior[kind].mean("draw") > 0).all()) for kind in ("loading", "path"))
 

@@ -15,12 +15,16 @@ def without(model, mediators, x="X", y="Y"):
 
 
 def test_mediators_go_with_their_items_and_what_depends_on_them_alone():
-    model = measured("X", "M", "Y", "Z") + """
+    model = (
+        measured("X", "M", "Y", "Z")
+        + """
     M ~ X
     Y ~ M
     Z ~ M + X
-    M ~~ m1
-    """.replace("M ~~ m1", "y1 ~~ y2\n    m1 ~~ y1")
+    y1 ~~ y2
+    m1 ~~ y1
+    """
+    )
     kept = without(model, ["M"])
     assert kept == {
         "X =~ x1", "X =~ x2", "X =~ x3", "Y =~ y1", "Y =~ y2", "Y =~ y3", "y1 ~~ y2", "Y ~ X",
@@ -56,7 +60,9 @@ def test_total_effect_is_that_of_the_regression_without_the_mediator():
 
 
 def test_a_model_that_cannot_be_fitted_gives_way_to_the_total_effect():
-    model = measured("X", "M", "Y") + "\nM ~ a*X\nY ~ b*M + c*X\nm1 ~~ e*m1\nx1 ~~ equal('m1~~m1')*x1"
+    model = (
+        measured("X", "M", "Y") + "\nM ~ a*X\nY ~ b*M + c*X\nm1 ~~ e*m1\nx1 ~~ equal('m1~~m1')*x1"
+    )
     fit = drawn_fit(model, a=0.6, b=0.5, c=0.3, e=0.4)
     table, source = steps(fit, "X", "Y", ["M"], groups=[""], ci_prob=0.95)
     assert "the total effect of this fit" in source
@@ -66,7 +72,10 @@ def test_a_model_that_cannot_be_fitted_gives_way_to_the_total_effect():
 def rows(**differs):
     known = {"1 c": True, "2 a": True, "3 b": True, "4 c'": True} | differs
     return pd.DataFrame(
-        [{"step": s, "mediator": "M" if s[0] in "23" else "", "differs": d} for s, d in known.items()]
+        [
+            {"step": s, "mediator": "M" if s[0] in "23" else "", "differs": d}
+            for s, d in known.items()
+        ]
     )
 
 

@@ -112,9 +112,8 @@ def test_direct_and_indirect_sum_to_the_total_at_every_value(curved):
 
 
 def test_covariates_are_averaged_over_their_values_in_the_data():
-    model = "m ~ a*x + q*x:x\ny ~ b*m + c*x\nx ~~ v*x\nx ~ u*1"
     fit = drawn_fit("m ~ a*x + q*x:x\ny ~ b*m + c*x", a=0.5, q=0.3, b=0.4, c=0.1)
-    assert "x" in fit.prepared.table.exogenous, model
+    assert "x" in fit.prepared.table.exogenous
     got = of(effects(fit, "x", "m"), "x -> m (averaged over x)")
     expected = parameter(fit, "a") + 2 * parameter(fit, "q") * fit.data["x"].mean()
     np.testing.assert_allclose(got, expected, atol=1e-12)
@@ -197,7 +196,9 @@ def test_reference_cases_at_the_maximum_of_the_likelihood(case_id):
     data = pd.read_csv(REFCASES / case["data_file"])
     sem = SEM(case["model"], group_equal=options.get("group.equal", ()))
     ml = sem.ml(data, group=options.get("group"), group_order=options.get("group_order"), se="none")
-    fit = SimpleNamespace(prepared=ml.prepared, elements=np.broadcast_to(ml.elements, (1, 2, ml.elements.size)))
+    fit = SimpleNamespace(
+        prepared=ml.prepared, elements=np.broadcast_to(ml.elements, (1, 2, ml.elements.size))
+    )
     for x, y, name, defined in DEFINED[case_id]:
         row = next(r for r in case["expected"] if r["op"] == ":=" and r["lhs"] == defined)
         group = ("east", "west") if "west" in name else None

@@ -8,13 +8,25 @@ from bayessem.polynomial import derivative, value_at
 from bayessem.standardize import model_moments
 from tests.drawn import brute_force, elements_for, measured, structure_of
 
-CHAIN = measured("X", "W", "M", "Y") + """
+CHAIN = (
+    measured("X", "W", "M", "Y")
+    + """
 M ~ a1*X + a2*X:X + a3*W + a4*X:W
 Y ~ b1*M + b2*M:M + c1*X + c2*M:W
 X ~~ .3*W
 """
+)
 ORDER = ["X", "W", "M", "Y"]
-VALUES = {"a1": 0.5, "a2": 0.2, "a3": -0.3, "a4": 0.25, "b1": 0.6, "b2": -0.15, "c1": 0.2, "c2": 0.1}
+VALUES = {
+    "a1": 0.5,
+    "a2": 0.2,
+    "a3": -0.3,
+    "a4": 0.25,
+    "b1": 0.6,
+    "b2": -0.15,
+    "c1": 0.2,
+    "c2": 0.1,
+}
 N = 400_000
 
 

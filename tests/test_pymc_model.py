@@ -13,10 +13,10 @@ from bayessem.prepare import Prepared, prepare
 from bayessem.pymc_model import (
     build_pymc_model,
     coordinate_labels,
-    dimension,
     space_parts,
     value_order,
 )
+from bayessem.space import dimension
 from bayessem.syntax import parse
 
 DATA = Path(__file__).resolve().parents[1] / "data"

@@ -179,8 +179,8 @@ def test_posterior_means_agree_with_the_integrated_model():
             at = density.elements(density.natural(np.zeros(density.size)))
             starts["score_raw"] = start_scores(at, p.structure, p.sample)
         tree = pm.sample(
-            600,
-            tune=600,
+            400,
+            tune=400,
             chains=2,
             model=model,
             initvals=starts,

@@ -52,7 +52,7 @@ def test_linear_scores_have_the_conditional_normal_distribution(missing):
 
 
 def importance_mean(structure, elements, rows, size=200_000):
-    """E[eta | y] of each row, its sd and the effective size: draws of eta weighted by p(y | eta)."""
+    """Each row's E[eta | y], sd and effective size: draws of eta weighted by p(y | eta)."""
     values = simulate(structure, elements, size, random_seed=9, latents=True)
     eta = values[list(structure.variables)].to_numpy()
     matrices = structure.matrices(elements)

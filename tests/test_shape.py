@@ -3,7 +3,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import t as student_t
 
 from bayessem.errors import ModelError
 from bayessem.intervention import intervene
@@ -135,19 +134,23 @@ def test_moderated_square_flips_where_it_is_zero():
 
 def test_derivative_of_the_turning_point():
     b1, b2, b3, b4, w, step = 0.4, -0.3, 0.2, 0.1, 0.7, 1e-6
+
     def turn(at):
         return -(b1 + b3 * at) / (2 * (b2 + b4 * at))
+
     _, _, shift = moderated_turning_point(*map(np.array, (b1, b2, b3, b4)), w)
     assert shift == pytest.approx((turn(w + step) - turn(w - step)) / (2 * step), rel=1e-6)
 
 
 def test_three_steps_of_a_clear_and_an_unclear_peak():
     rng = np.random.default_rng(1)
+
     def values(b1, b2, sd):
         draws = rng.normal([b1, b2], sd, size=(2, 500, 2))
         b1, b2 = draws[..., 0], draws[..., 1]
         columns = (b1, b2, b1 * 0 - 1, b1 * 0 + 1, b1 - 2 * b2, b1 + 2 * b2, -b1 / (2 * b2), b1)
         return np.stack(columns, axis=-1)
+
     clear = three_steps(values(0.2, -0.5, 0.03), "inverted U", ci_prob=0.95)
     assert clear["holds"].all()
     unclear = three_steps(values(1.0, -0.45, 0.1), "inverted U", ci_prob=0.95)
@@ -174,7 +177,7 @@ def posterior_of_regression(data, outcome, predictors, draws, random_seed=1):
     elements = np.array([
         elements_at(prepared.structure, {
             **moments,
-            **{n: v for n in names for v in (1.0,)},
+            **dict.fromkeys(names, 1.0),
             **{f"{outcome}~{p}": s[k + 1] for k, p in enumerate(predictors)},
             f"{outcome}~1": s[0],
         })

@@ -17,9 +17,7 @@ def test_moments_are_those_the_model_implies():
     assert list(data.columns) == list(structure.observed)
     error = np.sqrt(np.diag(moments.observed_covariance) / len(data))
     assert (np.abs(data.mean() - moments.observed_mean) < 5 * error).all()
-    np.testing.assert_allclose(
-        np.cov(data.to_numpy().T), moments.observed_covariance, atol=0.03
-    )
+    np.testing.assert_allclose(np.cov(data.to_numpy().T), moments.observed_covariance, atol=0.03)
 
 
 def test_latent_values_are_given_on_request_and_explain_the_indicators():

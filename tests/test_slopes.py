@@ -32,9 +32,13 @@ def test_slopes_are_straight_in_the_moderator(fit):
 
 def test_regions_are_where_the_interval_excludes_zero(fit):
     result = johnson_neyman(fit, "X", "Y", points=301)
-    lower, upper = (np.interp(r, result.table["value"], result.table[c])
-                    for r, c in ((result.regions["start"].iloc[-1], "lower"),
-                                 (result.regions["end"].iloc[0], "upper")))
+    lower, upper = (
+        np.interp(r, result.table["value"], result.table[c])
+        for r, c in (
+            (result.regions["start"].iloc[-1], "lower"),
+            (result.regions["end"].iloc[0], "upper"),
+        )
+    )
     assert lower == pytest.approx(0.0, abs=1e-6)
     assert upper == pytest.approx(0.0, abs=1e-6)
     assert list(result.regions["sign"]) == ["negative", "positive"]
@@ -77,12 +81,19 @@ def test_simple_slopes_of_the_interaction_case():
     cases = json.loads((REFCASES / "cases.json").read_text())["cases"]
     case = next(c for c in cases if c["id"] == "B01_oneint")
     prepared = SEM(case["model"]).prepare(pd.read_csv(REFCASES / case["data_file"]))
-    known = {f"{r['lhs']}{r['op']}{r['rhs']}": r["est"] for r in case["expected"]
-             if r.get("estimator") == "LMS"}
-    values = {name: known.get(name, known.get("~~".join(reversed(name.split("~~")))))
-              for name in prepared.table.parameters}
+    known = {
+        f"{r['lhs']}{r['op']}{r['rhs']}": r["est"]
+        for r in case["expected"]
+        if r.get("estimator") == "LMS"
+    }
+    values = {
+        name: known.get(name, known.get("~~".join(reversed(name.split("~~")))))
+        for name in prepared.table.parameters
+    }
     elements = elements_at(prepared.structure, values)
-    fit = SimpleNamespace(prepared=prepared, elements=np.broadcast_to(elements, (1, 2, elements.size)))
+    fit = SimpleNamespace(
+        prepared=prepared, elements=np.broadcast_to(elements, (1, 2, elements.size))
+    )
     expected = case["simple_slopes"]
     result = simple_slopes(fit, "X", "Y", "Z", at=(-1, 1))
     assert list(result.table["value"]) == pytest.approx(expected["at_Z"], abs=0.01)

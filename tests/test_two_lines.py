@@ -30,8 +30,13 @@ def test_a_u_is_its_mirror_image():
 def test_a_relation_that_flattens_out_is_no_inverted_u_although_a_quadratic_says_so():
     x = np.exp(0.8 * X)
     y = np.log(x) + 0.5 * RNG.normal(size=X.shape)
-    quadratic = [least_squares(np.column_stack([np.ones(400), a, a * a]), b) for a, b in zip(x, y, strict=True)]
-    turns = [b[1] / (-2 * b[2]) < a.max() and b[2] < 0 for (b, _), a in zip(quadratic, x, strict=True)]
+    quadratic = [
+        least_squares(np.column_stack([np.ones(400), a, a * a]), b)
+        for a, b in zip(x, y, strict=True)
+    ]
+    turns = [
+        b[1] / (-2 * b[2]) < a.max() and b[2] < 0 for (b, _), a in zip(quadratic, x, strict=True)
+    ]
     assert np.mean(turns) > 0.9
     found = two_lines(x, y)
     assert np.mean(found.high + 1.645 * found.se_high < 0) <= 0.1

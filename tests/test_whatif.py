@@ -5,11 +5,14 @@ from bayessem.errors import ModelError
 from bayessem.whatif import pointwise, what_if
 from tests.drawn import brute_force, drawn_fit, measured, parameter
 
-CHAIN = measured("X", "W", "M", "Y") + """
+CHAIN = (
+    measured("X", "W", "M", "Y")
+    + """
 M ~ a1*X + a2*X:X + a3*W
 Y ~ b1*M + b2*M:M + c*X + d*M:W
 X ~~ .3*W
 """
+)
 VALUES = {"a1": 0.5, "a2": 0.2, "a3": -0.3, "b1": 0.6, "b2": -0.15, "c": 0.2, "d": 0.1}
 
 
@@ -32,11 +35,13 @@ def test_moderators_can_be_set_too(fit):
     n = 200_000
     curve = what_if(fit, "X", "Y", values=(1.0,), at={"W": (-1, 2)})
     assert list(curve.table["at"]) == ["W at -1 SD", "W at +2 SD"]
-    sd = np.sqrt(0.4**0 * fit.prepared.structure.matrices(fit.elements[0, 0])["disturbances"][1, 1])
-    for w, exact in zip((-sd, 2 * sd), curve.table["mean"], strict=True):
+    structure = fit.prepared.structure
+    w = structure.variables.index("W")
+    sd = np.sqrt(structure.matrices(fit.elements[0, 0])["disturbances"][w, w])
+    for value, exact in zip((-sd, 2 * sd), curve.table["mean"], strict=True):
         y = brute_force(
             fit.prepared.structure, fit.elements[0, 0], ["X", "W", "M", "Y"],
-            set_to={"X": 1.0, "W": w}, n=n,
+            set_to={"X": 1.0, "W": value}, n=n,
         )["Y"]  # fmt: skip
         assert exact == pytest.approx(y.mean(), abs=5 * y.std() / np.sqrt(n))
 

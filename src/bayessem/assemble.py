@@ -71,7 +71,7 @@ def kernel_plan(
 
 
 def _log_mass(low: float, high: float, cdf: Callable[[float], float]) -> float:
-    """log of the probability between two standardised bounds, 0 when there are none."""
+    """Log of the probability between two standardised bounds, 0 when there are none."""
     if low == -math.inf and high == math.inf:
         return 0.0
     if low > 0:  # the upper tail by symmetry: no cancellation
@@ -83,7 +83,7 @@ def _log_mass(low: float, high: float, cdf: Callable[[float], float]) -> float:
 def _truncation(
     coordinate: Coordinate, mu: float, sigma: float, cdf: Callable[[float], float]
 ) -> float:
-    """log of the probability that a location-scale prior gives to the coordinate's bounds."""
+    """Log of the probability that a location-scale prior gives to the coordinate's bounds."""
     out = _log_mass((coordinate.lower - mu) / sigma, (coordinate.upper - mu) / sigma, cdf)
     if out == -math.inf:
         raise PriorError(
@@ -206,7 +206,7 @@ def posterior_density(
 
 
 def likelihood_density(structure: Structure, space: Space, sample: Sample) -> Density:
-    """The likelihood as a function of the table's free parameters themselves (variances, not sds)."""
+    """The likelihood as a function of the table's free parameters (variances, not sds)."""
     table = structure.table
     names = table.parameters
     n = len(names)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayessem import expression
 from bayessem.data_checks import data_findings, sample_correlations
-from bayessem.expression import names
 from bayessem.findings import CheckReport, Finding
 from bayessem.identification import null_space
 from bayessem.prepare import Prepared
@@ -122,36 +122,32 @@ def _constrained(prepared: Prepared, rows: list[Parameter]) -> bool:
     known = {r.label for r in rows if r.label}
     known |= {table.parameters[r.free] for r in rows if r.free >= 0}
     return any(
-        known & set(names(r.expression))
+        known & set(expression.names(r.expression))
         for r in table.constraints
         if r.op == "==" and r.expression is not None
     )
 
 
+def _listed(parameters: list[str]) -> str:
+    more = f" and {len(parameters) - 12} more" if len(parameters) > 12 else ""
+    return ", ".join(parameters[:12]) + more
+
+
 def _identification_findings(prepared: Prepared, moments: int, linear: int) -> list[Finding]:
     table = prepared.table
+    undetermined = [_listed(together) for together in null_space(prepared)]
     if linear > moments:
-        return [
-            Finding(
-                True,
-                "counting rule",
-                f"{linear} free parameters for {moments} sample moments",
-                "fix or equate at least "
-                f"{linear - moments} parameters, or measure constructs with more indicators",
-            )
-        ]
-    undetermined = null_space(prepared)
-    out = [
-        Finding(
-            True,
-            "not identified",
-            "the covariances and means cannot determine these parameters together: "
-            + ", ".join(together[:12])
-            + (f" and {len(together) - 12} more" if len(together) > 12 else ""),
-            "fix or equate one of them (for example a covariance or a path to 0)",
+        message = f"{linear} free parameters for {moments} sample moments"
+        remedy = (
+            f"fix or equate at least {linear - moments} parameters, or measure constructs with "
+            "more indicators"
         )
-        for together in undetermined
-    ]
+        if undetermined:
+            remedy += f"; undetermined are {'; '.join(undetermined)}"
+        return [Finding(True, "counting rule", message, remedy)]
+    message = "the covariances and means cannot determine these parameters together: "
+    remedy = "fix or equate one of them (for example a covariance or a path to 0)"
+    out = [Finding(True, "not identified", message + names, remedy) for names in undetermined]
     loop = cycles(table)
     if loop and not out:
         out.append(

@@ -82,17 +82,6 @@ class CaseResult:
         )
 
 
-def posterior_means(case: Mapping[str, Any], directory: Path) -> Outcome:
-    """Compare a case about posteriors (`post_mean`, `elpd_loo`) with a sampled fit.
-
-    Raises
-    ------
-    NotSupported
-        Until a sampler is at hand here.
-    """
-    raise NotSupported(f"{case['id']}: comparison by posterior needs the sampler")
-
-
 def is_posterior(case: Mapping[str, Any]) -> bool:
     """Whether the expected values of a case are about a posterior."""
     rows = case.get("expected") or []
@@ -136,14 +125,21 @@ def check_case(case: Mapping[str, Any], directory: Path, *, bayes: bool = False)
             if not bayes:
                 skipped = Outcome((), ("posterior values: compared with --bayes only",))
                 return _summary(case, skipped, 0.0)
-            return _summary(case, posterior_means(case, directory), time.perf_counter() - began)
+            from bayessem.conformance_posterior import posterior_outcome
+
+            return _summary(case, posterior_outcome(case, directory), time.perf_counter() - began)
         model = case_model(case)
         data, options = read_data(case, directory, model.options)
         prepared = prepare(model.statements, data, **options)
         se = model.se or ("expected" if _lavaan_expects(prepared, options) else "observed")
         fit = fit_ml(prepared, se=se)
         outcome = compare(case, fit, data=data)
-        outcome = Outcome(outcome.checks, (*model.unexpressed, *outcome.unexpressed))
+        checks = outcome.checks
+        if bayes:
+            from bayessem.conformance_posterior import weak_prior_outcome
+
+            checks = (*checks, *weak_prior_outcome(case, directory).checks)
+        outcome = Outcome(checks, (*model.unexpressed, *outcome.unexpressed))
         error = "" if fit.converged else "; ".join(fit.problems)
         return _summary(case, outcome, time.perf_counter() - began, error)
     except NotSupported as problem:

@@ -218,15 +218,17 @@ def climb(density: Density, start: np.ndarray, root: np.ndarray) -> np.ndarray |
         gain = float(gradient @ step)
         if not math.isfinite(value) or gain < 0:
             return None
-        if gain < 1e-11:
+        if gain < 1e-16:
             return start + root @ u
         for halving in range(20):
             trial = u + step * 0.5**halving
             new_value, new_gradient = affine.value_and_gradient(trial)
-            if new_value > value + 1e-4 * gain * 0.5**halving:
+            rest = float(new_gradient @ inverse @ new_gradient)
+            # Close by, rounding hides what is left to gain, but not the slope.
+            if new_value > value + 1e-4 * gain * 0.5**halving or rest < gain < 1e-6:
                 break
         else:
-            return start + root @ u if gain < 1e-6 else None
+            return start + root @ u if gain < 1e-10 else None
         moved, bent = trial - u, gradient - new_gradient
         product = float(moved @ bent)
         if product > 1e-12:
@@ -282,10 +284,14 @@ def maximise_within(
     x = _feasible_start(constraints, start, scale)
     basis = _null_basis(constraints.matrix, scale)
     fixed = len(x) - basis.shape[1]
-    if not constraints.curved:
-        point, value, converged, decrement = _free_maximum(density, x, basis, information)
-        if all(g(point) >= -TOLERANCE * _unit(g, point, scale) for _, g in constraints.at_least):
-            return Constrained(point, value, basis, converged, decrement, fixed, ())
+    point, value, converged, decrement = _free_maximum(density, x, basis, information)
+    met = not constraints.curved and all(
+        g(point) >= -TOLERANCE * _unit(g, point, scale) for _, g in constraints.at_least
+    )
+    if met:
+        return Constrained(point, value, basis, converged, decrement, fixed, ())
+    # The free maximum is the better start: at 0 the gradient of a product of labels vanishes.
+    x = point if converged else x
     return _maximise_bound(density, table, constraints, x, basis, scale)
 
 

@@ -168,8 +168,8 @@ def partials_to_correlations(partial, k, root, out):
         root[i, i] = np.sqrt(max(rest, 0.0))
         for j in range(i):
             s = 0.0
-            for l in range(j + 1):
-                s += root[i, l] * root[j, l]
+            for a in range(j + 1):
+                s += root[i, a] * root[j, a]
             out[at + j] = s
         at += i
 
@@ -182,9 +182,9 @@ def pull_correlations(partial, k, root, d_out, d_partial):
     for i in range(k):
         for j in range(i):
             g = d_out[at + j]
-            for l in range(j + 1):
-                d_root[i, l] += g * root[j, l]
-                d_root[j, l] += g * root[i, l]
+            for a in range(j + 1):
+                d_root[i, a] += g * root[j, a]
+                d_root[j, a] += g * root[i, a]
         at += i
     at = 0
     for i in range(k):
@@ -409,7 +409,7 @@ class Density:
 
     @property
     def foldable(self) -> np.ndarray:
-        """Which coordinates `folded` may take: positive, with an even prior, entering as squares."""
+        """What `folded` may take: positive coordinates with an even prior that enter as squares."""
         f = self.fields
         location = np.reshape(f["hyper"], (-1, 3))[:, 0]
         even = np.isin(f["family"], (FLAT, NORMAL, STUDENT_T)) & (location == 0.0)

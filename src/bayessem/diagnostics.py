@@ -1,7 +1,7 @@
-"""Did the sampler do its work? R-hat, effective sample sizes, divergences, energy, and advice in words.
+"""Did the sampler do its work? R-hat, effective sample sizes, divergences, energy, and advice.
 
-Thresholds: Vehtari, Gelman, Simpson, Carpenter & Buerkner (2021, doi:10.1214/20-BA1221), R-hat below
-1.01 and bulk and tail effective sample sizes of 400; Betancourt (2016, arXiv:1604.00695), E-BFMI
+Thresholds: Vehtari, Gelman, Simpson, Carpenter & Buerkner (2021, doi:10.1214/20-BA1221), R-hat
+below 1.01 and bulk and tail effective sample sizes of 400; Betancourt (2016, arXiv:1604.00695), E-BFMI
 above 0.3.
 """
 

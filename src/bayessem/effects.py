@@ -95,9 +95,10 @@ class EffectRow:
 
 
 def without_repetition(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without total indirect effects where a single path makes them up."""
-    single = table.loc[table["effect"] == "indirect", "path"].nunique() == 1
-    return table[table["effect"] != "total indirect"] if single else table
+    """The table without sums of one summand: a single indirect path, or no indirect path at all."""
+    indirect = table.loc[table["effect"] == "indirect", "path"].nunique()
+    repeated = {0: "total", 1: "total indirect"}.get(indirect, "")
+    return table[table["effect"] != repeated]
 
 
 def effects_text(table: pd.DataFrame, ci_prob: float) -> str:

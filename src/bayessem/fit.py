@@ -31,7 +31,13 @@ from bayessem.standardize import r_squared, row_values, standardised
 from bayessem.starts import initial_point, start_values
 
 if TYPE_CHECKING:
+    from bayessem.effects import Effects
+    from bayessem.measurement import Measurement
+    from bayessem.mediation import Mediation
     from bayessem.sem import SEM
+    from bayessem.shape import Shape
+    from bayessem.slopes import Slopes
+    from bayessem.whatif import WhatIf
 
 # Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
 # (400 MB); beyond, for evenly spaced draws.
@@ -180,6 +186,54 @@ class Fit:
             frames.append(frame.drop(columns="p_positive"))
         return pd.concat(frames, ignore_index=True)
 
+    def effects(self, x: str, y: str, **options: Any) -> Effects:
+        """Direct, indirect and total effects of x on y; see `bayessem.effects.effects`."""
+        from bayessem.effects import effects
+
+        return effects(self, x, y, **options)
+
+    def mediation(self, x: str, y: str, **options: Any) -> Mediation:
+        """What mediates the effect of x on y, and how; see `bayessem.mediation.mediation`."""
+        from bayessem.mediation import mediation
+
+        return mediation(self, x, y, **options)
+
+    def shape(self, x: str, y: str, **options: Any) -> Shape:
+        """Probability of an inverted U and its relatives; see `bayessem.shape.shape`."""
+        from bayessem.shape import shape
+
+        return shape(self, x, y, **options)
+
+    def what_if(self, x: str, y: str, **options: Any) -> WhatIf:
+        """E[y | do(x)] as a curve; see `bayessem.whatif.what_if`."""
+        from bayessem.whatif import what_if
+
+        return what_if(self, x, y, **options)
+
+    def simple_slopes(self, x: str, y: str, moderator: str | None = None, **options: Any) -> Slopes:
+        """Slopes of y on x at values of a moderator; see `bayessem.slopes.simple_slopes`."""
+        from bayessem.slopes import simple_slopes
+
+        return simple_slopes(self, x, y, moderator, **options)
+
+    def measurement(self, **options: Any) -> Measurement:
+        """Quality of the measurement; see `bayessem.measurement.measurement`."""
+        from bayessem.measurement import measurement
+
+        return measurement(self, **options)
+
+    def scores(self, **options: Any) -> pd.DataFrame:
+        """Latent scores of the respondents; see `bayessem.scores.scores`."""
+        from bayessem.scores import scores
+
+        return scores(self, **options)
+
+    def loo(self, **options: Any) -> Any:
+        """Leave-one-respondent-out cross-validation: `arviz.loo` of the stored log-likelihoods."""
+        import arviz
+
+        return arviz.loo(self.data, **options)
+
     def __str__(self) -> str:
         from bayessem.listing import fit_text
 
@@ -304,16 +358,14 @@ def load(path: str | os.PathLike[str]) -> Fit:
 
 
 def _read_data(path: Path) -> pd.DataFrame:
-    """The respondents as they were: labels of groups stay text, only an empty cell is missing."""
-    columns = pd.read_csv(path, nrows=0).columns
-    return pd.read_csv(
-        path,
-        index_col=ROW,
-        dtype={GROUP: str},
-        keep_default_na=False,
-        na_values={name: [""] for name in columns if name not in (ROW, GROUP)},
-        float_precision="round_trip",
-    )
+    """The respondents as they were, to the last digit; only an empty cell is missing."""
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=ROW)
+    numbers = {
+        name: [float(cell) if cell else np.nan for cell in text[name]]
+        for name in text.columns
+        if name != GROUP
+    }
+    return text.assign(**numbers)
 
 
 def _pooling(saved: dict[str, Any]) -> Pooling:

@@ -7,45 +7,71 @@ import numpy as np
 from bayessem.data import Sample
 from bayessem.density import Density
 from bayessem.standardize import model_moments
-from bayessem.structure import Structure, matrix_offsets
+from bayessem.structure import Structure, matrix_offsets, matrix_shapes
 
-STEP = 1e-30  # of the complex-step derivatives
-BATCH = 2_000_000  # complex numbers held at a time
+# Smallest eigenvalue, with a unit diagonal, that a difference of gradients can tell from 0.
+FLAT = 1e-7
 
 
 def moment_derivatives(
     structure: Structure, density: Density, x: np.ndarray, *, group: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Implied covariance of one group of a linear model, and derivatives by its own parameters.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """How the implied moments of one group of a linear model answer to its free matrix elements.
 
     Returns
     -------
-    own : ndarray (d,)
-        Positions of the parameters that the group has.
-    covariance, d_covariance, d_mean : ndarray (p, p), (d, p, p), (d, p)
-        By complex steps, so exact to rounding: the matrices are linear in the parameters and the
-        moments analytic in the matrices.
+    parameter : ndarray (e,)
+        The parameter that each of the e elements holds.
+    left, right : ndarray (e, p)
+        The implied covariance changes by left right' + right left', a matrix of rank two.
+    mean : ndarray (e, p)
+        By how much the implied mean changes.
+    covariance : ndarray (p, p)
+        The implied covariance.
     """
     p, m, h = structure.shape
-    _, stride = matrix_offsets(p, m, h)
-    first = group * stride
-    elements = density.elements(x)[first : first + stride]
-    place, cell = density.fields["place_element"], density.fields["place_cell"]
-    inside = (place >= first) & (place < first + stride)
-    own, which = np.unique(cell[inside], return_inverse=True)
-    where = place[inside] - first
-    here = model_moments(structure, elements)
-    d_covariance, d_mean = np.empty((len(own), p, p)), np.empty((len(own), p))
-    batch = max(1, BATCH // max(stride, p * p))
-    for start in range(0, len(own), batch):
-        end = min(start + batch, len(own))
-        stepped = np.repeat(elements[None].astype(complex), end - start, axis=0)
-        now = (which >= start) & (which < end)
-        stepped[which[now] - start, where[now]] += 1j * STEP
-        moments = model_moments(structure, stepped)
-        d_covariance[start:end] = moments.observed_covariance.imag / STEP
-        d_mean[start:end] = moments.observed_mean.imag / STEP
-    return own, here.observed_covariance, d_covariance, d_mean
+    offsets, stride = matrix_offsets(p, m, h)
+    shapes = matrix_shapes(p, m, h)
+    elements = density.elements(x)
+    matrices = structure.matrices(elements, group)
+    moments = model_moments(structure, elements, group=group)
+    loadings = matrices["loadings"]
+    reach = loadings @ np.linalg.inv(np.eye(m) - matrices["paths"])  # (p, m), of a disturbance
+    spread = loadings @ moments.latent_covariance  # (p, m)
+    # left and right of an element in row i and column j are columns of these
+    sides = {
+        "loadings": (np.eye(p), spread),
+        "paths": (reach, spread),
+        "disturbances": (reach, 0.5 * reach),
+        "residuals": (np.eye(p), 0.5 * np.eye(p)),
+    }
+    parameters, lefts, rights, means = [], [], [], []
+    for name, shape in shapes.items():
+        first = group * stride + offsets[name]
+        place = density.fields["place_element"] - first
+        inside = (place >= 0) & (place < int(np.prod(shape)))
+        i, j = np.divmod(place[inside], shape[1] if len(shape) == 2 else 1)
+        if not len(i):
+            continue
+        none = np.zeros((len(i), p))
+        left, right, mean = none, none, none
+        if name in sides:
+            left, right = sides[name][0][:, i].T, sides[name][1][:, j].T
+        if name in ("loadings", "paths"):
+            mean = left * moments.latent_mean[j][:, None]
+        elif name in ("means", "intercepts"):
+            mean = (reach if name == "means" else np.eye(p))[:, i].T
+        parameters.append(density.fields["place_cell"][inside])
+        lefts.append(left)
+        rights.append(right)
+        means.append(mean)
+    return (
+        np.concatenate(parameters),
+        np.concatenate(lefts),
+        np.concatenate(rights),
+        np.concatenate(means),
+        moments.observed_covariance,
+    )
 
 
 def expected_information(
@@ -58,17 +84,24 @@ def expected_information(
     total = np.zeros((len(x), len(x)))
     patterns = sample.patterns()
     for g in range(len(sample.groups)):
-        own, covariance, d_covariance, d_mean = moment_derivatives(structure, density, x, group=g)
+        parameter, left, right, mean, covariance = moment_derivatives(
+            structure, density, x, group=g
+        )
+        by_element = np.zeros((len(parameter), len(parameter)))
         for group, o, members in patterns:
             if group != g:
                 continue
             inverse = np.linalg.inv(covariance[np.ix_(o, o)])
-            weighted = inverse @ d_covariance[:, o][:, :, o]  # (d, o, o)
-            means = d_mean[:, o]
-            flat = weighted.reshape(len(own), -1)
-            turned = np.swapaxes(weighted, 1, 2).reshape(len(own), -1)
-            information = 0.5 * flat @ turned.T + means @ inverse @ means.T
-            total[np.ix_(own, own)] += len(members) * information
+            u, v, d = left[:, o], right[:, o], mean[:, o]
+            wu, wv = u @ inverse, v @ inverse
+            crossed = wu @ v.T
+            # tr(W dS W dT) / 2 for dS = u v' + v u' and dT = x y' + y x'
+            value = (wu @ u.T) * (wv @ v.T) + crossed * crossed.T + d @ inverse @ d.T
+            by_element += len(members) * value
+        own, position = np.unique(parameter, return_inverse=True)
+        gather = np.zeros((len(own), len(parameter)))
+        gather[position, np.arange(len(parameter))] = 1.0
+        total[np.ix_(own, own)] += gather @ by_element @ gather.T
     return total
 
 
@@ -151,7 +184,7 @@ def invert_information(information: np.ndarray) -> tuple[np.ndarray | None, np.n
     size = np.sqrt(np.abs(np.diag(information)))
     size = np.where(size > 0, size, 1.0)
     roots, vectors = np.linalg.eigh(information / np.outer(size, size))
-    flat = roots < 1e-9 * max(float(np.abs(roots).max(initial=0.0)), 1e-300)
+    flat = roots < FLAT * max(float(np.abs(roots).max(initial=0.0)), 1e-300)
     if flat.any():
         directions = vectors[:, flat] / size[:, None]
         return None, directions / np.linalg.norm(directions, axis=0)

@@ -131,8 +131,9 @@ def estimates_text(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> str:
                     f"[{number(r['lower'])}, {number(r['upper'])}]",
                     number(r["p_positive"]),
                     number(r["std"]),
-                    "" if math.isnan(r["std"]) else
-                    f"[{number(r['std_lower'])}, {number(r['std_upper'])}]",
+                    ""
+                    if math.isnan(r["std"])
+                    else f"[{number(r['std_lower'])}, {number(r['std_upper'])}]",
                     *([number(r["std_square"])] if squares else []),
                     number(r["r_hat"]),
                     number(r["ess_bulk"], 0),

@@ -1,4 +1,4 @@
-"""The posterior density as a C function for nutpie: compiled once for all models, no PyMC in between.
+"""The posterior density as a C function for nutpie: compiled once for all models.
 
 nutpie calls a C function (dimension, x, gradient, log-density, user data). The user data are the
 addresses of the four packed arrays of a `Density`, so the same machine code serves every model and
@@ -36,7 +36,7 @@ def _pointer(typing_context, address):
     return types.voidptr(address), generate
 
 
-_DOUBLES = types.CPointer(types.double)
+_DOUBLES = types.CPointer(types.double)  # type: ignore[attr-defined]
 
 
 @c_function(types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr))

@@ -337,7 +337,6 @@ def _terms(
     m: int,
 ) -> tuple[tuple[int, int], ...]:
     """The product terms as positions among the latent variables: squares, then products."""
-
     named = {x: i for i, x in enumerate(latents or ())}
 
     def position(x: str | int) -> int:

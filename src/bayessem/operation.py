@@ -22,7 +22,6 @@ from bayessem.likelihood.dense import general_inverse
 from bayessem.likelihood.entry import log_likelihood
 from bayessem.likelihood.moments import split
 
-
 # Part of the keys of PyTensor's disk cache, where compiled graphs hold copies of these programs.
 SOURCE = int(VERSION[:12], 16)
 

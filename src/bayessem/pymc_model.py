@@ -23,15 +23,10 @@ from bayessem.errors import ModelError
 from bayessem.node import DIMS, elements_node
 from bayessem.operation import Correlations
 from bayessem.priors import FAMILIES, KINDS
-from bayessem.space import Coordinate, Space
+from bayessem.space import Coordinate, Space, dimension
 from bayessem.structure import Structure
 
 OBSERVED = "y"
-
-
-def dimension(kind: str) -> str:
-    """Name of the dimension of a kind of parameters: PyMC wants another than the variable's."""
-    return f"{kind}s"
 
 
 # What a bounded half-distribution, or one with moved bounds, is a truncation of.

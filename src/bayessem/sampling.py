@@ -2,7 +2,7 @@
 
 The maximum of the posterior and its curvature cost a few milliseconds and are used twice: chains
 start from draws of the normal approximation there, and the sampler works in u, x = maximum + C u
-with C C' the inverse Hessian, in which a near-normal posterior is round. Neither changes the target.
+with C C' the inverse Hessian, in which a near-normal posterior is round. The target is the same.
 """
 
 from __future__ import annotations

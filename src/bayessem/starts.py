@@ -1,7 +1,7 @@
 """Start values: close enough to the maximum that the optimiser walks downhill all the way.
 
-Loadings from the first principal component of each construct's indicators, which also takes the sign
-of reverse-keyed items from the data; variances from what is left; paths and covariances 0.
+Loadings from the first principal component of each construct's indicators, which also gives
+reverse-keyed items their sign; variances from what is left; paths and covariances 0.
 """
 
 from __future__ import annotations

@@ -123,7 +123,9 @@ class Structure:
         return [self.descendants(x) for x in outcomes]
 
 
-def _place(row: Parameter, observed: dict[str, int], variable: dict[str, int], product: dict[str, int]) -> Place:
+def _place(
+    row: Parameter, observed: dict[str, int], variable: dict[str, int], product: dict[str, int]
+) -> Place:
     if row.op == "=~":
         j = variable[row.lhs]
         if row.rhs in variable:  # second-order factor, or an indicator with a structural role

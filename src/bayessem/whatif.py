@@ -168,7 +168,8 @@ def what_if(
     others, settings = _moderator_settings(fit, at)
     groups = structure.table.groups
     mean, sd = pooled_scale(structure, elements, i, group_sizes(fit))
-    in_sd = (grid - float(mean.mean())) / float(sd.mean())
+    # Rounded, and + 0.0, so that the mean is not printed as -0.00.
+    in_sd = np.round((grid - float(mean.mean())) / float(sd.mean()), 9) + 0.0
     curves, frames, names = [], [], []
     for g in chosen_groups(groups, group):
         expected = intervene(structure, elements, (i, *others), group=g).expected(j)

@@ -11,7 +11,6 @@ from bayessem.likelihood.products import NO_PRODUCTS, plan_products
 from bayessem.structure import MATRICES, matrix_offsets, matrix_shapes
 
 
-
 @dataclass(frozen=True)
 class Family:
     """A kind of model: constructs with three indicators each, then observed variables.
@@ -178,9 +177,7 @@ def problem(family: Family, *groups: np.ndarray, **options) -> Problem:
         start += len(rows)
     products = NO_PRODUCTS
     if family.products:
-        products = plan_products(
-            family.products, family.affected, observed=family.observed_factors
-        )
+        products = plan_products(family.products, family.affected, observed=family.observed_factors)
     ints, floats = build_plan(
         family.shape, patterns, groups=len(groups), products=products, **options
     )

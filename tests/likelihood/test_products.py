@@ -73,7 +73,7 @@ def test_observed_factors_are_not_integrated():
     plan = plan_products([(X, V), (V, W)], [{Y}, {Y}], observed={V: 3, W: 4})
     assert plan.integrated == 0
     assert plan.factors.tolist() == [X]
-    assert plan.observed.tolist() == [3, 4]
+    assert plan.observed.tolist() == [4, 3]  # in the order of the latents, W before V
 
 
 def test_more_than_three_dimensions_offer_sampled_latents():

@@ -67,9 +67,7 @@ def _respondent_forms(rows, mean, inverse, logdet, out):
 
 
 @compiled
-def _pattern(
-    plan, index, mean, covariance, design, d_mean, d_covariance, d_design, by_respondent
-):
+def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_design, by_respondent):
     """One missingness pattern: its log-likelihood; adds to the derivatives by the group's moments.
 
     design (p, c) maps the non-constant monomials to the indicators' means (c = 0: linear model).

@@ -54,11 +54,7 @@ def product_order(pairs: Sequence[tuple[int, int]], effects: np.ndarray) -> list
     done: list[int] = []
     while len(done) < len(pairs):
         waiting = [t for t in range(len(pairs)) if t not in done]
-        ready = [
-            t
-            for t in waiting
-            if not any(effects[i, s] for i in pairs[t] for s in waiting)
-        ]
+        ready = [t for t in waiting if not any(effects[i, s] for i in pairs[t] for s in waiting)]
         if not ready:
             raise ValueError("a product term depends on itself")
         done.extend(ready)
@@ -89,12 +85,21 @@ def latent_values(
     return values
 
 
-def _normal_log_density(rows: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Log-density at one row (p,) for every mean (grid, p)."""
+def _log_integrals(
+    rows: np.ndarray, mean: np.ndarray, covariance: np.ndarray, log_weights: np.ndarray
+) -> np.ndarray:
+    """Log of the weighted sum over the grid of the normal density at each row (row, p).
+
+    mean : (grid, p).  log_weights : (grid,).
+    """
     root = np.linalg.cholesky(covariance)
-    scaled = solve_triangular(root, (rows - mean).T, lower=True)
+    scaled = solve_triangular(root, mean.T, lower=True)
     constant = len(covariance) * np.log(2.0 * np.pi) + 2.0 * np.log(np.diag(root)).sum()
-    return -0.5 * (constant + (scaled**2).sum(axis=0))
+    common = log_weights - 0.5 * ((scaled**2).sum(axis=0) + constant)
+    out = np.empty(len(rows))
+    for i, row in enumerate(solve_triangular(root, rows.T, lower=True).T):
+        out[i] = logsumexp(common + row @ scaled) - 0.5 * row @ row
+    return out
 
 
 def product_log_likelihood(
@@ -134,14 +139,21 @@ def product_log_likelihood(
     linear = total @ matrices["means"] + points @ weights.T
     rest = loadings @ (spread - weights @ weights.T) @ loadings.T + matrices["residuals"]
     shared = None if observed else latent_values(linear, matrices, pairs)
+    # respondents with the same variables observed together, alone where x differs
+    blocks = np.unique(~np.isnan(rows), axis=0) if shared is not None else range(len(rows))
     out = np.empty(len(rows))
-    for i, row in enumerate(rows):
-        values = shared
-        if values is None:
-            known = {j: row[column] for j, column in observed.items()}
-            values = latent_values(linear, matrices, pairs, known=known)
-        seen = ~np.isnan(row)
-        mean = (matrices["intercepts"] + values @ loadings.T)[:, seen]
-        density = _normal_log_density(row[seen], mean, rest[np.ix_(seen, seen)])
-        out[i] = logsumexp(prior + density)
+    for block in blocks:
+        if shared is not None:
+            values, seen = shared, block
+            members = np.flatnonzero((~np.isnan(rows) == seen).all(axis=1))
+        else:
+            known = {j: rows[block, column] for j, column in observed.items()}
+            values, seen = (
+                latent_values(linear, matrices, pairs, known=known),
+                ~np.isnan(rows[block]),
+            )
+            members = np.array([block])
+        mean = values @ loadings[seen].T + matrices["intercepts"][seen]
+        part = rows[np.ix_(members, np.flatnonzero(seen))]
+        out[members] = _log_integrals(part, mean, rest[np.ix_(seen, seen)], prior)
     return out

@@ -74,7 +74,10 @@ class ProductPlan:
         index = {tuple(e): i for i, e in enumerate(self.node_exponent.tolist())}
         steps = np.eye(self.integrated, dtype=np.int64)
         return np.array(
-            [[index.get(tuple((e - step).tolist()), -1) for step in steps] for e in self.node_exponent],
+            [
+                [index.get(tuple((e - step).tolist()), -1) for step in steps]
+                for e in self.node_exponent
+            ],
             dtype=np.int64,
         ).reshape(len(self.node_exponent), self.integrated)
 
@@ -107,7 +110,9 @@ def _order(
     while waiting:
         ready = [t for t in waiting if not any(set(pairs[t]) & set(affected[s]) for s in waiting)]
         if not ready:
-            terms = ", ".join(":".join(names[i] if names else str(i) for i in pairs[t]) for t in waiting)
+            terms = ", ".join(
+                ":".join(names[i] if names else str(i) for i in pairs[t]) for t in waiting
+            )
             raise ModelError(
                 f"the product terms {terms} explain, directly or through paths, the variables that "
                 "they are products of; leave out the path that closes the circle"
@@ -238,7 +243,9 @@ def plan_products(
         weight_of=np.array(
             [next((j - k for j in range(k, f) if e[j]), -1) for e in monomials], dtype=np.int64
         ),
-        data_exponent=np.array([e[f:] for e in monomials], dtype=np.int64).reshape(len(monomials), o),
+        data_exponent=np.array([e[f:] for e in monomials], dtype=np.int64).reshape(
+            len(monomials), o
+        ),
         node_of=np.array([node_index[e[:k]] for e in monomials], dtype=np.int64),
         node_exponent=np.array(nodes, dtype=np.int64).reshape(len(nodes), k),
     )
