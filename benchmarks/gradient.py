@@ -22,8 +22,8 @@ import numpy as np
 from numba import njit
 from numba.extending import get_cython_function_address
 
-from bayessem.likelihood.integral import quartic_integral
 from bayessem.likelihood.entry import log_likelihood
+from bayessem.likelihood.integral import quartic_integral
 from bayessem.likelihood.oracle import linear_moments
 from bayessem.likelihood.plan import REACH, STEP, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS, plan_products

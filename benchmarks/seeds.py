@@ -5,6 +5,7 @@
 - converged, seeds: fits that meet every criterion of diagnostics.py and have the right signs in
   every chain, out of how many.
 - worst_rhat, lowest_ess_bulk, lowest_ess_tail, divergences, lowest_bfmi: over all fits.
+- walls: draws that met the edge of positive definite residual covariances (no divergences).
 - signs: fits in which every loading and path is positive in every chain, as in maximum likelihood.
 - seconds: median wall time of a fit, the first (which loads compiled code) left out.
 - runs: the same by seed.
@@ -54,6 +55,7 @@ def run(seed: int, data: pd.DataFrame) -> dict:
         "ess_bulk": round(found.lowest_ess_bulk[1]),
         "ess_tail": round(found.lowest_ess_tail[1]),
         "divergences": found.divergences,
+        "walls": found.walls,
         "bfmi": round(min(found.bfmi), 3),
         "signs": signs,
         "converged": found.ok and signs,
@@ -75,6 +77,7 @@ def measure(seeds: int) -> dict:
         "lowest_ess_bulk": min(r["ess_bulk"] for r in runs),
         "lowest_ess_tail": min(r["ess_tail"] for r in runs),
         "divergences": sum(r["divergences"] for r in runs),
+        "walls": sum(r["walls"] for r in runs),
         "lowest_bfmi": min(r["bfmi"] for r in runs),
         "seconds": statistics.median(r["seconds"] for r in runs[1:] or runs),
         "runs": runs,

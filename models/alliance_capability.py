@@ -81,8 +81,12 @@ def pymc_model(data: pd.DataFrame) -> pm.Model:
     import pytensor.tensor as pt
 
     dimensions = ["COORD", "PORTF", "LEARN", "PROACT", "TRANSF"]
-    prefix = dict(zip([*dimensions, "RAD", "INC", "SUCC"], "co po le pr tr ra in su".split(), strict=True))
-    items = {c: [x for x in data.columns if x[:-1] == p and x[2:].isdigit()] for c, p in prefix.items()}
+    prefix = dict(
+        zip([*dimensions, "RAD", "INC", "SUCC"], ["co", "po", "le", "pr", "tr", "ra", "in", "su"], strict=True)
+    )
+    items = {
+        c: [x for x in data.columns if x[:-1] == p and x[2:].isdigit()] for c, p in prefix.items()
+    }
     indicators = [*(x for block in items.values() for x in block), "speed"]
     latents = ["AMC", *items, "speed"]
     row = {name: i for i, name in enumerate(indicators)}
@@ -90,7 +94,10 @@ def pymc_model(data: pd.DataFrame) -> pm.Model:
     mean = data[indicators].mean()
     sd = data[indicators].std(ddof=0)
     # A construct has the metric of its marker item; AMC that of COORD, hence of co1.
-    scale = {c: sd[block[0]] for c, block in items.items()} | {"AMC": sd["co1"], "speed": sd["speed"]}
+    scale = {c: sd[block[0]] for c, block in items.items()} | {
+        "AMC": sd["co1"],
+        "speed": sd["speed"],
+    }
 
     free = [(c, x) for c, block in items.items() for x in block[1:]]
     paths = [
@@ -114,9 +121,7 @@ def pymc_model(data: pd.DataFrame) -> pm.Model:
     with pm.Model(coords=coords) as model:
         # Loadings and paths: in standard deviations of their variables, N(0, 1), "of the order of
         # one". The same rule for the squares.
-        loading = pm.Normal(
-            "loading", 0, [sd[x] / scale[c] for c, x in free], dims="free_loading"
-        )
+        loading = pm.Normal("loading", 0, [sd[x] / scale[c] for c, x in free], dims="free_loading")
         path = pm.Normal("path", 0, [scale[y] / scale[x] for x, y in paths], dims="path")
         square = pm.Normal(
             "square", 0, [scale[y] / scale["AMC"] ** 2 for y in outcomes], dims="square"
@@ -124,7 +129,9 @@ def pymc_model(data: pd.DataFrame) -> pm.Model:
         # Item means are all but known from the data; the prior only fixes their region.
         intercept = pm.Normal("intercept", mean.to_numpy(), 2.5 * sd.to_numpy(), dims="indicator")
         # Standard deviations: an item's residual cannot exceed its own; half-normals of that order.
-        residual_sd = pm.HalfNormal("residual_sd", 0.6 * sd[indicators[:-1]].to_numpy(), dims="item")
+        residual_sd = pm.HalfNormal(
+            "residual_sd", 0.6 * sd[indicators[:-1]].to_numpy(), dims="item"
+        )
         disturbance_sd = pm.HalfNormal(
             "disturbance_sd", [0.75 * scale[c] for c in latents], dims="latent"
         )
@@ -133,14 +140,14 @@ def pymc_model(data: pd.DataFrame) -> pm.Model:
         for c, block in items.items():
             loadings[row[block[0]], col[c]] = 1.0  # the marker
         loadings[row["speed"], col["speed"]] = 1.0  # observed: measured without error
-        loadings = pt.as_tensor(loadings)[
-            [row[x] for _, x in free], [col[c] for c, _ in free]
-        ].set(loading)
+        loadings = pt.as_tensor(loadings)[[row[x] for _, x in free], [col[c] for c, _ in free]].set(
+            loading
+        )
         between = np.zeros((len(latents), len(latents)))
         between[col["COORD"], col["AMC"]] = 1.0  # AMC's marker is COORD
-        between = pt.as_tensor(between)[
-            [col[y] for _, y in paths], [col[x] for x, _ in paths]
-        ].set(path)
+        between = pt.as_tensor(between)[[col[y] for _, y in paths], [col[x] for x, _ in paths]].set(
+            path
+        )
         squares = pt.zeros(len(latents))[[col[y] for y in outcomes]].set(square)
 
         # speed is a latent variable with loading 1, so its mean is the latent's and its residual 0.
@@ -197,7 +204,9 @@ def main() -> None:
     print(sem.check(data))
     quadratic = sem.fit(data, random_seed=arguments.seed)
     print(quadratic)
-    print("\nStandardised paths: the study's report and the posterior (squares standardised as there)\n")
+    print(
+        "\nStandardised paths: the study's report and the posterior (squares standardised as there)\n"
+    )
     print(hypothesis_table(quadratic).round(3).to_string())
     print(f"\nsaved in {quadratic.save(arguments.out)}")
     if arguments.study == "quick":

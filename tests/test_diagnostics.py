@@ -148,3 +148,21 @@ def test_a_single_chain_can_be_judged():
     found = diagnose(NAMES, draws(chains=1), stats(chains=1))
     assert found.ok
     assert found.worst_rhat[1] < 1.01
+
+
+@pytest.mark.parametrize(("count", "ok"), [(3, True), (100, False)])
+def test_trajectories_that_meet_the_edge_of_the_prior_are_no_divergences(count, ok):
+    outside = stats()["diverging"].copy()
+    outside[0, :count] = True
+    found = diagnose(NAMES, draws(), stats(diverging=outside, outside=outside), walls=True)
+    assert (found.divergences, found.walls) == (0, count)
+    assert found.ok is ok
+    assert any("not positive definite" in a for a in found.advice) is not ok
+
+
+def test_leaving_the_support_is_a_divergence_where_the_prior_has_no_edge():
+    outside = stats()["diverging"].copy()
+    outside[0, 0] = True
+    found = diagnose(NAMES, draws(), stats(diverging=outside, outside=outside))
+    assert (found.divergences, found.walls) == (1, 0)
+    assert not found.ok

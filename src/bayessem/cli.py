@@ -36,7 +36,10 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.add_argument("--std-lv", action="store_true", help="constructs have variance 1")
         command.add_argument(
-            "--missing", choices=("fiml", "listwise", "error"), default="fiml", help="missing values"
+            "--missing",
+            choices=("fiml", "listwise", "error"),
+            default="fiml",
+            help="missing values",
         )
         return command
 
@@ -114,9 +117,7 @@ def _fit(arguments: argparse.Namespace) -> int:
 
 
 def _ml(arguments: argparse.Namespace) -> int:
-    print(
-        _model(arguments).ml(_data(arguments), group=arguments.group, missing=arguments.missing)
-    )
+    print(_model(arguments).ml(_data(arguments), group=arguments.group, missing=arguments.missing))
     return 0
 
 

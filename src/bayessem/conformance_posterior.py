@@ -17,7 +17,6 @@ from bayessem.rows import row_key
 from bayessem.sem import SEM
 
 if TYPE_CHECKING:
-    import pandas as pd
 
     from bayessem.fit import Fit
 
@@ -135,9 +134,7 @@ def _comparison(case: Mapping[str, Any], directory: Path) -> Iterator[Check | st
         yield Check(f"{label} p", loo.p, row["p_loo"], row["tol_p"])
         first = loo.elpd if first is None else first
         if "elpd_diff" in row:
-            yield Check(
-                f"{label} difference", loo.elpd - first, row["elpd_diff"], row["tol_elpd"]
-            )
+            yield Check(f"{label} difference", loo.elpd - first, row["elpd_diff"], row["tol_elpd"])
 
 
 def posterior_outcome(case: Mapping[str, Any], directory: Path) -> Outcome:

@@ -1,8 +1,8 @@
 """Did the sampler do its work? R-hat, effective sample sizes, divergences, energy, and advice.
 
 Thresholds: Vehtari, Gelman, Simpson, Carpenter & Buerkner (2021, doi:10.1214/20-BA1221), R-hat
-below 1.01 and bulk and tail effective sample sizes of 400; Betancourt (2016, arXiv:1604.00695), E-BFMI
-above 0.3.
+below 1.01 and bulk and tail effective sample sizes of 400; Betancourt (2016, arXiv:1604.00695),
+E-BFMI above 0.3.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import pandas as pd
 RHAT, ESS, BFMI = 1.01, 400.0, 0.3
 # Draws a chain below which split R-hat and effective sample sizes do not exist.
 SHORTEST = 4
+# Share of draws that may end at the edge of positive definite matrices.
+WALLS = 0.01
 
 
 def convergence(values: np.ndarray) -> pd.DataFrame:
@@ -70,6 +72,9 @@ class Diagnosis:
         Quantities whose chains have different means (R-hat above 1.05), with the means.
     stuck : tuple of int
         Chains (counted from 1) in which nothing moved.
+    walls : int
+        Draws whose trajectory ended where a covariance matrix stops being positive definite, in a
+        model whose prior ends there. They are part of the posterior's exploration, not a failure.
     """
 
     worst_rhat: tuple[str, float]
@@ -82,6 +87,7 @@ class Diagnosis:
     quadrature_error: float
     disagreeing: tuple[tuple[str, tuple[float, ...]], ...]
     stuck: tuple[int, ...] = ()
+    walls: int = 0
 
     @property
     def ok(self) -> bool:
@@ -131,6 +137,12 @@ class Diagnosis:
                 "that the sampler cannot follow; raise target_accept to 0.95, and look for a "
                 "variance near 0 or a correlation near 1"
             )
+        if self.walls > WALLS * self.draws:
+            out.append(
+                f"{self.walls} of {self.draws} draws ran into covariance matrices that are not "
+                "positive definite: the posterior leans on the edge of what is possible; free the "
+                "missing covariances among these residuals or disturbances, or take some out"
+            )
         if self.deepest > 0.01 * self.draws:
             out.append(
                 f"{self.deepest} draws reached the largest tree depth: the posterior is strongly "
@@ -170,8 +182,13 @@ def diagnose(
     stats: dict[str, np.ndarray],
     *,
     quadrature_error: float = 0.0,
+    walls: bool = False,
 ) -> Diagnosis:
-    """Judge draws (chain, draw, quantity) and the sampler's statistics (chain, draw)."""
+    """Judge draws (chain, draw, quantity) and the sampler's statistics (chain, draw).
+
+    walls : the prior ends inside the space of the coordinates (`Space.proper`), so that a
+        trajectory that ends outside the support (`outside`) is no divergence.
+    """
     table = convergence(values)
 
     def extreme(column: str, largest: bool) -> tuple[str, float]:
@@ -185,11 +202,12 @@ def diagnose(
     apart = np.flatnonzero(table["r_hat"].to_numpy() > 1.05)
     apart = apart[np.argsort(-table["r_hat"].to_numpy()[apart])]
     depth = stats.get("maxdepth_reached")
+    edge = int(np.sum(stats["outside"])) if walls and "outside" in stats else 0
     return Diagnosis(
         worst_rhat=extreme("r_hat", True),
         lowest_ess_bulk=extreme("ess_bulk", False),
         lowest_ess_tail=extreme("ess_tail", False),
-        divergences=int(np.sum(stats["diverging"])),
+        divergences=int(np.sum(stats["diverging"])) - edge,
         deepest=int(np.sum(depth)) if depth is not None else 0,
         draws=int(np.prod(stats["diverging"].shape)),
         bfmi=tuple(float(x) for x in energy_bfmi(stats["energy"])),
@@ -197,5 +215,6 @@ def diagnose(
         disagreeing=tuple(
             (names[i], tuple(float(m) for m in values[:, :, i].mean(axis=1))) for i in apart[:10]
         ),
+        walls=edge,
         stuck=tuple(int(c) + 1 for c in np.flatnonzero(still & (values.shape[1] > 1))),
     )

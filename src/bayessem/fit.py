@@ -128,6 +128,7 @@ class Fit:
             draws.values,
             stats,
             quadrature_error=float(self.data.attrs.get("quadrature_error", 0.0)),
+            walls=bool(self.prepared.space.proper),
         )
 
     def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:

@@ -24,6 +24,8 @@ from bayessem.density import Density, log_density
 
 VARIABLE = "unconstrained"
 DIMENSION = "coordinate"
+# What the density returns outside its support; nutpie ends the trajectory and calls it divergent.
+OUTSIDE = 4
 
 
 @intrinsic
@@ -51,7 +53,7 @@ def _log_density(dimension, x, gradient, value, user_data):  # pragma: no cover 
     result = log_density(point, program, numbers, ints, floats, out)
     numba.carray(value, (1,), np.float64)[0] = result
     if not np.isfinite(result):
-        return 4  # outside the support: nutpie rejects the proposal as a divergence
+        return OUTSIDE
     for i in range(out.size):
         if not np.isfinite(out[i]):
             return 3

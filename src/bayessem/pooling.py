@@ -162,9 +162,7 @@ def pooled_parameters(structure: Structure, pooling: Pooling) -> tuple[Pooled, .
         ]
         if not rows:
             paths = sorted({r.name for r in table.rows if r.op == "~" and r.free >= 0})
-            raise ModelError(
-                f"pooling: {name} is not in the model; its paths: {', '.join(paths)}"
-            )
+            raise ModelError(f"pooling: {name} is not in the model; its paths: {', '.join(paths)}")
         free = [r.free for _, r in rows]
         if min(free) < 0:
             raise ModelError(f"pooling: {name} is fixed, there is nothing to pool")
@@ -225,9 +223,7 @@ def pool_space(
         width = first.prior.named.get("sigma", 1.0)
         mean, sd, slope = p.name, f"sd({p.name})", f"{p.name}|{pooling.by}"
         mean_prior = parse_prior(given[p.name], where=p.name) if p.name in given else first.prior
-        coordinates.append(
-            Coordinate(mean, "pool_mean", mean_prior, -np.inf, np.inf)
-        )
+        coordinates.append(Coordinate(mean, "pool_mean", mean_prior, -np.inf, np.inf))
         spread = parse_prior(given.get(sd, f"half_normal({0.5 * width!r})"), where=sd)
         coordinates.append(Coordinate(sd, "pool_sd", spread, 0.0, np.inf))
         if predictor is not None:
@@ -242,9 +238,7 @@ def pool_space(
             if predictor is not None:
                 terms.append((slope, float(predictor[g]), 1.0))
             replaced[(member, 1.0, 1.0)] = tuple(terms)
-    cells = tuple(
-        replaced.get(cell[0], cell) if len(cell) == 1 else cell for cell in space.cells
-    )
+    cells = tuple(replaced.get(cell[0], cell) if len(cell) == 1 else cell for cell in space.cells)
     order = {kind: i for i, kind in enumerate(KINDS)}
     coordinates.sort(key=lambda c: order[c.kind])  # stable: blocks of correlations stay together
     return dataclasses.replace(space, coordinates=tuple(coordinates), cells=cells)

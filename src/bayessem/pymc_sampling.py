@@ -10,6 +10,7 @@ import pymc as pm
 
 from bayessem.prepare import Prepared
 from bayessem.pymc_model import build_pymc_model, space_parts
+from bayessem.sampled_latents import start_scores
 from bayessem.sampling import Approximation, Draws
 from bayessem.space import Space
 
@@ -48,6 +49,10 @@ def sample_pymc(
     space = prepared.space
     model = build_pymc_model(space, prepared.structure, prepared.sample, latents=latents)
     start = approximation.density.natural(approximation.maximum.x)
+    initvals = start_of_variables(space, start)
+    if latents == "sampled":
+        elements = approximation.density.elements(start)
+        initvals["score_raw"] = start_scores(elements, prepared.structure, prepared.sample)
     tree = pm.sample(
         draws,
         tune=tune,
@@ -55,7 +60,8 @@ def sample_pymc(
         cores=cores,
         random_seed=random_seed,
         nuts_sampler="nutpie",
-        initvals=start_of_variables(space, start),
+        initvals=initvals,
+        var_names=list(space.kinds()),  # not the scores: respondents times latents a draw
         progressbar=progress,
         target_accept=target_accept,
         model=model,

@@ -50,8 +50,8 @@ class Draws:
     values : ndarray (chain, draw, D)
         In the order of the density's names.
     stats : dict of ndarray (chain, draw)
-        `diverging`, `energy`, `n_steps`, `step_size`, `depth`, `lp` (log-density of the sampled
-        coordinates) and whatever else the sampler kept a number a draw.
+        `diverging` (of these, `outside` are trajectories that left the support of the posterior),
+        `energy`, `n_steps`, `step_size`, `depth`, `lp` (log-density of the sampled coordinates) and whatever else the sampler kept a number a draw.
     seconds : float
         Wall time from the call to the last draw.
     """
@@ -142,7 +142,7 @@ def sample(
     """
     import nutpie
 
-    from bayessem.native import VARIABLE, native_model
+    from bayessem.native import OUTSIDE, VARIABLE, native_model
 
     density, maximum, root = approximation.density, approximation.maximum, approximation.root
     began = time.perf_counter()
@@ -169,6 +169,8 @@ def sample(
         if array.dims == ("chain", "draw") and array.dtype.kind in "biuf"
     }
     stats["lp"] = stats.pop("logp")
+    messages = tree["sample_stats"]["divergence_message"].values.astype(str)
+    stats["outside"] = np.char.find(messages, f"error code: {OUTSIDE}") >= 0
     return Draws(values, stats, time.perf_counter() - began)
 
 

@@ -6,6 +6,7 @@ variable with loading 1 and residual 0, so that paths and disturbances are about
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ def matrix_offsets(p: int, m: int, h: int) -> tuple[dict[str, int], int]:
     offsets, at = {}, 0
     for name, shape in matrix_shapes(p, m, h).items():
         offsets[name] = at
-        at += int(np.prod(shape))
+        at += math.prod(shape)
     return offsets, at
 
 
@@ -95,7 +96,7 @@ class Structure:
         out = {}
         for name, shape in matrix_shapes(*self.shape).items():
             start = group * stride + offsets[name]
-            part = elements[..., start : start + int(np.prod(shape))]
+            part = elements[..., start : start + math.prod(shape)]
             out[name] = part.reshape(*lead, *shape)
         return out
 

@@ -1,0 +1,88 @@
+"""Time to the first draw: `python -m benchmarks.startup --json`.
+
+Each number is of a fresh process. Cold: an empty folder for Numba's machine code; warm: the same folder
+again. The last line is one JSON object: import_s, check_s, first_draw_cold_s, first_draw_warm_s (from
+the call of `fit`), quick_study_cold_s, quick_study_warm_s (wall time of the whole script), peak_mb.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+IMPORT = "import time; t = time.perf_counter(); import bayessem; print(time.perf_counter() - t)"
+CHECK = """
+import time; t = time.perf_counter()
+import sys; sys.path.insert(0, 'models')
+import pandas as pd, bayessem as bs
+from alliance_capability import QUADRATIC, read_data
+report = bs.SEM(QUADRATIC).check(read_data())
+assert report.ok
+print(time.perf_counter() - t)
+"""
+FIRST_DRAW = """
+import sys; sys.path.insert(0, 'models')
+import bayessem as bs
+from alliance_capability import QUADRATIC, read_data
+fit = bs.SEM(QUADRATIC).fit(read_data(), draws=100, tune=100, random_seed=1, progress=False)
+print(fit.timings['before_first_draw'])
+"""
+
+
+def run(code: str, cache: str) -> float:
+    """Number that a fresh process prints."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+def study(cache: str, out: str) -> float:
+    """Wall time of the quick study in a fresh process."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "models/alliance_capability.py", "--study", "quick", "--out", out]
+    began = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="only the JSON line")
+    quiet = parser.parse_args().json
+    out: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        cache, runs = f"{folder}/cache", f"{folder}/run"
+        out["import_s"] = min(run(IMPORT, cache) for _ in range(3))
+        out["check_s"] = min(run(CHECK, cache) for _ in range(3))
+        out["first_draw_cold_s"] = run(FIRST_DRAW, cache)
+        out["first_draw_warm_s"] = min(run(FIRST_DRAW, cache) for _ in range(3))
+        out["quick_study_warm_s"] = min(study(cache, runs) for _ in range(2))
+        out["quick_study_cold_s"] = study(f"{folder}/other", runs)
+    # largest process among the children, the quick study
+    out["peak_mb"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    out = {key: round(value, 3) for key, value in out.items()}
+    if not quiet:
+        for key, value in out.items():
+            print(f"{key:22} {value}")
+    print(json.dumps(out))
+
+
+if __name__ == "__main__":
+    main()
