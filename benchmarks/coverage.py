@@ -1,9 +1,9 @@
 """Recovery of the alliance study: `python -m benchmarks.coverage --json`.
 
-Simulated data sets (data/simulate_alliance.py, without moderation and without planted misfit, so that
-the model is true), a fit of each at the default settings, and how often the 95 % intervals of the eight
-structural coefficients cover the true values. Coefficients are compared in the true values' metric:
-constructs of variance 1, `speed` in units of its true standard deviation.
+Simulated data sets (data/simulate_alliance.py, without moderation and without planted misfit, so
+that the model is true), a fit of each at the default settings, and how often the 95 % intervals of
+the eight structural coefficients cover the true values. Coefficients are compared standardised: all
+true variances are 1.
 """
 
 from __future__ import annotations

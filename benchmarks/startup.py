@@ -1,8 +1,9 @@
 """Time to the first draw: `python -m benchmarks.startup --json`.
 
-Each number is of a fresh process. Cold: an empty folder for Numba's machine code; warm: the same folder
-again. The last line is one JSON object: import_s, check_s, first_draw_cold_s, first_draw_warm_s (from
-the call of `fit`), quick_study_cold_s, quick_study_warm_s (wall time of the whole script), peak_mb.
+Each number is of a fresh process. Cold: an empty folder for Numba's machine code; warm: the same
+folder again. The last line is one JSON object: import_s, check_s, first_draw_cold_s and
+first_draw_warm_s (from the call of `fit`), quick_study_cold_s and quick_study_warm_s (wall time of
+the whole script), peak_mb.
 """
 
 from __future__ import annotations

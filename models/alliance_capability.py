@@ -7,9 +7,9 @@ The question. Does a firm's alliance management capability (AMC) help it to inno
 partners, radically (RAD) and incrementally (INC), is there too much of it (an inverted U), and do
 these innovations carry AMC's effect on the speed and success of internationalization?
 
-The data are simulated from the numbers that the study reports (data/README.md): 278 firms, 26 items on
-a 7-point metric, and `speed`, minus the years from founding to the first foreign venture, so that a
-positive path means faster.
+The data are simulated from the numbers that the study reports (data/README.md): 278 firms, 26 items
+on a 7-point metric, and `speed`, minus the years from founding to the first foreign venture, so that
+a positive path means faster.
 """
 
 from __future__ import annotations
@@ -81,11 +81,10 @@ def pymc_model(data: pd.DataFrame) -> pm.Model:
     import pytensor.tensor as pt
 
     dimensions = ["COORD", "PORTF", "LEARN", "PROACT", "TRANSF"]
-    prefix = dict(
-        zip([*dimensions, "RAD", "INC", "SUCC"], ["co", "po", "le", "pr", "tr", "ra", "in", "su"], strict=True)
-    )
+    letters = ["co", "po", "le", "pr", "tr", "ra", "in", "su"]
     items = {
-        c: [x for x in data.columns if x[:-1] == p and x[2:].isdigit()] for c, p in prefix.items()
+        construct: [x for x in data.columns if x[:-1] == two and x[-1].isdigit()]
+        for construct, two in zip([*dimensions, "RAD", "INC", "SUCC"], letters, strict=True)
     }
     indicators = [*(x for block in items.values() for x in block), "speed"]
     latents = ["AMC", *items, "speed"]
@@ -204,22 +203,61 @@ def main() -> None:
     print(sem.check(data))
     quadratic = sem.fit(data, random_seed=arguments.seed)
     print(quadratic)
-    print(
-        "\nStandardised paths: the study's report and the posterior (squares standardised as there)\n"
-    )
+    heading("Standardised paths: the study's report and the posterior (squares standardised)")
     print(hypothesis_table(quadratic).round(3).to_string())
     print(f"\nsaved in {quadratic.save(arguments.out)}")
-    if arguments.study == "quick":
-        return
+    if arguments.study == "full":
+        full_study(data, quadratic, seed=arguments.seed, out=arguments.out)
 
+
+def full_study(data: pd.DataFrame, quadratic: bs.Fit, *, seed: int, out: str) -> None:
+    """Measurement, hypotheses H1 to H4, mediation, the linear model, and H5 by partial pooling."""
     import arviz as az
 
-    print("\nIs the curvature worth it? The same model without the squares, by LOO\n")
-    linear = bs.SEM(LINEAR).fit(data, random_seed=arguments.seed)
+    heading("Measurement")
+    print(quadratic.measurement())
+
+    heading("H1: is the effect of AMC on radical co-innovation an inverted U?")
+    print(quadratic.shape("AMC", "RAD"))
+    heading("H2: is the effect of AMC on incremental co-innovation positive and non-linear?")
+    print(quadratic.shape("AMC", "INC"))
+
+    heading("H3: does RAD carry AMC's effect on speed?")
+    print(quadratic.mediation("AMC", "speed"))
+    heading("H4: does INC carry AMC's effect on success?")
+    print(quadratic.mediation("AMC", "SUCC"))
+
+    heading("Maximum likelihood of the model without squares, as the study's fit table")
+    print(bs.SEM(LINEAR).ml(data))
+
+    heading("Is the curvature worth it? The same model without the squares, by LOO")
+    linear = bs.SEM(LINEAR).fit(data, random_seed=seed)
     print(linear.diagnosis)
     comparison = az.compare({"quadratic": quadratic.data, "linear": linear.data})
-    print(comparison[["rank", "elpd", "se", "p", "elpd_diff", "dse", "weight"]].to_string())
-    print(f"\nsaved in {linear.save(arguments.out + '_linear')}")
+    print(comparison[["rank", "elpd", "se", "elpd_diff", "dse", "weight"]].to_string())
+    print(f"\nsaved in {linear.save(out + '_linear')}")
+
+    heading("H5: do the paths from AMC differ between firms of low and of high diversity?")
+    paths = ("RAD~AMC", "INC~AMC")
+    by_diversity = bs.SEM(QUADRATIC).fit(
+        data, group="diversity", pooling=bs.partial(*paths), random_seed=seed
+    )
+    print(by_diversity.diagnosis)
+    draws = by_diversity.parameters
+    for path, higher in zip(paths, ("high", "low"), strict=True):
+        lower = "low" if higher == "high" else "high"
+        gap = draws.sel(parameter=f"{path}[{higher}]") - draws.sel(parameter=f"{path}[{lower}]")
+        print(
+            f"{path}: {higher} less {lower} diversity {float(gap.mean()):.2f} "
+            f"[{float(gap.quantile(0.025)):.2f}, {float(gap.quantile(0.975)):.2f}], "
+            f"P(> 0) = {float((gap > 0).mean()):.3f}"
+        )
+    print(f"\nsaved in {by_diversity.save(out + '_diversity')}")
+
+
+def heading(text: str) -> None:
+    """Print a heading."""
+    print(f"\n{text}\n{'-' * len(text)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Nine ability tests of 301 pupils (Holzinger & Swineford 1939): a factor model of three constructs.
+"""Nine ability tests of 301 pupils (Holzinger & Swineford 1939): three correlated constructs.
 
     python models/holzinger_swineford.py
 

@@ -2,9 +2,9 @@
 
     python models/political_democracy.py
 
-The field's most cited example: democracy in 1965 depends on democracy in 1960 and, directly and through
-it, on industrialization. The same four measures of democracy are taken in both years, so their
-residuals covary. Real data; the published maximum likelihood numbers are printed beside ours.
+The field's most cited example: democracy in 1965 depends on democracy in 1960 and, directly and
+through it, on industrialization. The same four measures of democracy are taken in both years, so
+their residuals covary. Real data; the published maximum likelihood numbers are printed beside ours.
 """
 
 from __future__ import annotations

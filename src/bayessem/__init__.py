@@ -10,11 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayessem.fit import Fit, load
-    from bayessem.node import StructuralModel
-    from bayessem.pooling import complete_pooling, no_pooling, partial
-    from bayessem.priors import Prior
-    from bayessem.sem import SEM
+    from bayessem.fit import Fit as Fit
+    from bayessem.fit import load as load
+    from bayessem.node import StructuralModel as StructuralModel
+    from bayessem.pooling import complete_pooling as complete_pooling
+    from bayessem.pooling import no_pooling as no_pooling
+    from bayessem.pooling import partial as partial
+    from bayessem.priors import Prior as Prior
+    from bayessem.sem import SEM as SEM
 
 try:
     __version__ = version("bayessem")

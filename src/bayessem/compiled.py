@@ -1,7 +1,7 @@
 """Numba's decorators with a disk cache that cannot go stale.
 
-Numba's own cache notices a change of the file a function stands in, not of the functions it calls. Here
-the cache folder carries a hash of all compiled sources, so that an upgrade never runs old machine code.
+Numba's own cache notices a change of the file a function stands in, not of the functions it calls.
+Here the cache folder carries a hash of all compiled sources: an upgrade never runs old code.
 """
 
 from __future__ import annotations

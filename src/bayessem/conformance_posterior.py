@@ -17,7 +17,6 @@ from bayessem.rows import row_key
 from bayessem.sem import SEM
 
 if TYPE_CHECKING:
-
     from bayessem.fit import Fit
 
 SEED = 20260101

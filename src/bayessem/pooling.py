@@ -2,11 +2,10 @@
 
 beta_g = mu + delta w_g + tau z_g with z_g standard normal: mu the mean of the population of groups,
 delta the slope on a group-level predictor w (centred over the groups), tau the standard deviation
-between groups. The parameters stay rows of the table, one a group; what is sampled are mu, delta, tau
-and z, so that every effect, shape or index of a group is computed as in any other multi-group model.
+between groups. The parameters stay rows of the table, one a group; what is sampled are mu, delta,
+tau and z, so that every effect, shape or index of a group is computed as in any multi-group model.
 
-Gelman & Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models; the sampler
-rotates the space by the posterior's curvature, which does for large groups what a centred form would.
+Gelman & Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 POOLABLE = ("loading", "path", "product", "intercept", "mean")
-# Everything that pooling does not release is equal across groups, unless group_equal says otherwise.
+# All that pooling does not release is equal across groups, unless group_equal says otherwise.
 EVERYTHING = tuple(GROUP_EQUAL)
 
 

@@ -50,8 +50,9 @@ class Draws:
     values : ndarray (chain, draw, D)
         In the order of the density's names.
     stats : dict of ndarray (chain, draw)
-        `diverging` (of these, `outside` are trajectories that left the support of the posterior),
-        `energy`, `n_steps`, `step_size`, `depth`, `lp` (log-density of the sampled coordinates) and whatever else the sampler kept a number a draw.
+        `diverging` (of these, `outside`: trajectories that left the support), `energy`, `n_steps`,
+        `step_size`, `depth`, `lp` (log-density of the sampled coordinates) and whatever else the
+        sampler kept a number a draw.
     seconds : float
         Wall time from the call to the last draw.
     """

@@ -170,7 +170,7 @@ def refuse_constraints(table: ParameterTable) -> None:
     if table.constraints:
         row = table.constraints[0]
         raise NotSupported(
-            f"'{row.lhs} {row.op} {row.rhs}': sampling has no constraints between parameters except "
+            f"'{row.lhs} {row.op} {row.rhs}': sampling has no constraints between parameters but "
             "equal ones (the same label) and bounds; estimate this model by maximum likelihood "
             "(sem.ml), or say it with labels, fixed values or priors"
         )
