@@ -3,8 +3,8 @@
 Smallest bulk effective sample size over all parameters, divided by the CPU seconds of sampling,
 warm-up counted, compilation not: 2 chains of 1000 + 1000 draws by nutpie. Integrated latents
 against sampled ones, same model (linear: 26 indicators, second-order construct, marker loadings 1),
-same data, same run, at n = 278 and n = 5,000. The sampled model is run with fewer draws at n = 5,000
-(its rate is what is compared). The last line is one JSON object.
+same data, same run, at n = 278 and n = 5,000 (there with fewer draws for the sampled model: rates
+are compared). The last line is one JSON object.
 """
 
 from __future__ import annotations
