@@ -191,11 +191,11 @@ def _collinear_predictors(prepared: Prepared) -> list[Finding]:
 def _product_findings(prepared: Prepared) -> list[Finding]:
     """Product terms about which the data say little, or which skewness could be taken for.
 
-    Reliability of a square: squared reliability of its factor (both normal); of X:Z:
-    (rel_X rel_Z + r^2) / (1 + r^2), Bohrnstedt & Marwell (1978, doi:10.2307/270812). The
-    likelihood takes the factors of products to be normal; a skewed factor's bent relation to
-    its own items can be mistaken for a square (Cham, West, Ma & Aiken 2012,
-    doi:10.1080/00273171.2012.732901).
+    Reliability of a square: squared reliability of its factor; of X:Z, (rel_X rel_Z + r^2) /
+    (1 + r^2) with r the correlation of the scores (Bohrnstedt & Marwell 1978, Sociological
+    Methodology 9); both are ratios of variances of products of centred normal variables. The
+    likelihood takes the factors of products to be normal, and its estimates are biased where they
+    are far from it (Cham, West, Ma & Aiken 2012, doi:10.1080/00273171.2012.732901).
     """
     structure, n = prepared.structure, prepared.sample.size
     out = []

@@ -54,7 +54,7 @@ class Family:
         return out
 
     def free(self) -> list[tuple[int, ...]]:
-        """Positions in one group's elements that may vary, two for an off-diagonal symmetric one."""
+        """Positions in one group's elements that may vary, two if off-diagonal and symmetric."""
         p, m, h = self.shape
         offsets, _ = matrix_offsets(p, m, h)
         matrices = self.draw(np.random.default_rng(0))

@@ -180,7 +180,7 @@ def test_declared_blocks_must_be_positive_definite():
 
 
 def test_cost_of_linear_data_does_not_enter_the_value():
-    """n enters through sufficient statistics alone: doubling the rows doubles value and gradient."""
+    """n enters through sufficient statistics alone: twice the rows, twice value and gradient."""
     rng = np.random.default_rng(5)
     draw = LINEAR.draw(rng)
     rows = LINEAR.simulate(draw, 25, rng)

@@ -1,5 +1,7 @@
 """The general integral where it is hard: several modes, ridges that turn, outliers."""
 
+import ctypes
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,8 @@ from tests.likelihood.test_integral import STRESS
 def test_one_square_by_the_general_routine(setting):
     """The settings of one square that are hard, with nodes that know nothing of quartics."""
     rng = np.random.default_rng(0)
-    plan = unpack(*(lambda p: (p.ints, p.floats))(problem(SQUARE, rng.normal(size=(20, 10)))))
+    p = problem(SQUARE, rng.normal(size=(20, 10)))
+    plan = unpack(p.ints, p.floats)
     with np.load(STRESS) as cases:
         design = np.stack([cases[f"{setting}_m1"], cases[f"{setting}_m2"]], axis=1)
         rows = cases[f"{setting}_y"].astype(float)
@@ -99,15 +102,13 @@ def test_routine_is_loaded_by_the_first_call():
     draw = INTERACTION.draw(rng)
     p = problem(INTERACTION, INTERACTION.simulate(draw, 5, rng))
     expected = p.respondents(elements(draw))
-    loaded = external._slot.value
+    loaded = external.slot.value
     try:
-        external._slot.value = external.ctypes.cast(
-            external._first_call, external.ctypes.c_void_p
-        ).value
+        external.slot.value = ctypes.cast(external.first_call, ctypes.c_void_p).value
         np.testing.assert_array_equal(p.respondents(elements(draw)), expected)
-        assert external._slot.value == loaded
+        assert external.slot.value == loaded
     finally:
-        external._slot.value = loaded
+        external.slot.value = loaded
 
 
 def test_missing_observed_factor_is_named():

@@ -1,8 +1,8 @@
 """The kernel as one C function that everything else calls by its symbol.
 
 Numba optimises a function's callees anew inside every caller, up to each entry point from Python,
-the sampler or a PyTensor graph; the kernel takes twenty seconds of that. Compiled here once and called
-by name, it costs its callers nothing.
+the sampler or a PyTensor graph; the kernel takes twenty seconds of that. Compiled here once and
+called by name, it costs its callers nothing.
 """
 
 import llvmlite.binding as llvm
@@ -59,7 +59,7 @@ def log_likelihood(elements, ints, floats, gradient):
 
 @compiled
 def respondent_log_likelihood(elements, ints, floats, out):
-    """Log p(y_i) of every respondent, in the order of the patterns' rows, into out (respondent,)."""
+    """Log p(y_i) of every respondent, in the order of the patterns' rows, to out (respondent,)."""
     gradient = np.empty(elements.size)
     kernel(
         elements.ctypes,

@@ -1,10 +1,10 @@
-"""The general product terms behind a symbol: compiled by themselves, and only if a model needs them.
+"""The general product terms behind a symbol: compiled by themselves, only if a model needs them.
 
-Numba compiles a function's callees into it, again for every caller up to the sampler's entry point,
-and the routine of general.py is as large as all the rest. So the kernel calls the symbol
-`bayessem_product_terms`, a few instructions of machine code made here at import that go on to the
-address in a slot. `load_general_terms` puts the compiled routine there (planning does it for models
-that need it); until then the slot holds a Python callback that does so on the first call.
+The routine of general.py takes as long to compile as all the rest of the kernel. So the kernel
+calls the symbol `bayessem_product_terms`, a few instructions of machine code made here at import
+that go on to the address in a slot. `load_general_terms` puts the compiled routine there (planning
+does it for models that need it); until then the slot holds a Python callback that does so on the
+first call.
 """
 
 import ctypes
@@ -34,12 +34,13 @@ general_terms = types.ExternalFunction(
 
 
 @PROTOTYPE
-def _first_call(*arguments: int) -> float:
+def first_call(*arguments: int) -> float:
+    """Load the routine, then be it."""
     load_general_terms()
-    return PROTOTYPE(_slot.value)(*arguments)
+    return PROTOTYPE(slot.value)(*arguments)
 
 
-_slot = ctypes.c_void_p(ctypes.cast(_first_call, ctypes.c_void_p).value)
+slot = ctypes.c_int64(ctypes.cast(first_call, ctypes.c_void_p).value or 0)
 
 
 def _register_symbol() -> llvm.ExecutionEngine:
@@ -50,7 +51,7 @@ def _register_symbol() -> llvm.ExecutionEngine:
     llvm.initialize_native_asmprinter()
     module = llvm.parse_assembly(
         f"define double @{SYMBOL}({declared}) {{\n"
-        f"  %slot = inttoptr i64 {ctypes.addressof(_slot)} to ptr\n"
+        f"  %slot = inttoptr i64 {ctypes.addressof(slot)} to ptr\n"
         "  %routine = load volatile ptr, ptr %slot\n"
         f"  %value = tail call double %routine({declared})\n"
         "  ret double %value\n"
@@ -70,4 +71,4 @@ def load_general_terms() -> None:
     """Compile the general product terms, or load them from the disk cache, if not yet done."""
     from bayessem.likelihood.general import entry
 
-    _slot.value = entry.address
+    slot.value = entry.address

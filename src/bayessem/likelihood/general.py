@@ -41,12 +41,12 @@ def _add_moments(table, scale, sums, q, pull, second):
     for j in range(pull.size):
         a = weight[j]
         pull[j] = scale[j] * sums[a + 1, part[j]]
-        for l in range(j + 1):
-            b = weight[l]
+        for r in range(j + 1):
+            b = weight[r]
             low, high = min(a, b), max(a, b)
             # rows of sums: 1, w, then the lower triangle of w w'
             row = high + 1 if low < 0 else 1 + q + high * (high + 1) // 2 + low
-            second[j, l] += scale[j] * scale[l] * sums[row, pair[j, l]]
+            second[j, r] += scale[j] * scale[r] * sums[row, pair[j, r]]
 
 
 @compiled
@@ -83,11 +83,11 @@ def general_terms(plan, data, projected, gram, pull, second, out):
             )
             nodes += used
         else:
-            evaluate(surface, room.one, 1)
+            evaluate(surface, room.one, room.one.value.size)
             value = room.one.value[0] - 0.5 * room.one.logdet[0]
             sums[:] = 0.0
             room.weight[0] = 1.0
-            accumulate(room.one, room.weight, sums, 1)
+            accumulate(room.one, room.weight, sums, room.one.value.size)
         if not o:
             add_pulled(table, surface, -1.0)
         if np.isnan(value):
@@ -97,8 +97,8 @@ def general_terms(plan, data, projected, gram, pull, second, out):
             out[i] += value
         _add_moments(table, surface.scale, sums, q, pull[i], second)
     for j in range(size):
-        for l in range(j):
-            second[l, j] = second[j, l]
+        for r in range(j):
+            second[r, j] = second[j, r]
     return total, nodes
 
 

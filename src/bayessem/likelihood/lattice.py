@@ -15,15 +15,20 @@ it leaves out nothing. Here, for one respondent's log integrand g (surface.py):
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 
-from bayessem.compiled import compiled
+from bayessem.compiled import FAST, compiled
 from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, place, slope
 
 MOST_MODES = 6
 LEVELS = 12
 WIDTH = 64  # nodes in a batch
 LOG_2PI = np.log(2.0 * np.pi)
+
+# For what runs once a respondent: counting references to the arrays of a Room and a Surface at
+# every call costs as much as an integral in one dimension.
+inlined = numba.njit(inline="always", fastmath=FAST, error_model="numpy")
 
 
 class Room(NamedTuple):
@@ -87,8 +92,8 @@ def _uphill(curvature, damping, gradient, root, step):
     for i in range(k):
         for j in range(i + 1):
             s = curvature[i, j]
-            for l in range(j):
-                s -= root[i, l] * root[j, l]
+            for r in range(j):
+                s -= root[i, r] * root[j, r]
             if i == j:
                 root[i, i] = np.sqrt(s + damping * curvature[i, i])
             else:
@@ -96,27 +101,27 @@ def _uphill(curvature, damping, gradient, root, step):
     gain = 0.0
     for i in range(k):
         s = gradient[i]
-        for l in range(i):
-            s -= root[i, l] * step[l]
+        for r in range(i):
+            s -= root[i, r] * step[r]
         step[i] = s / root[i, i]
         gain += step[i] * step[i]
     for i in range(k - 1, -1, -1):
         s = step[i]
-        for l in range(i + 1, k):
-            s -= root[l, i] * step[l]
+        for r in range(i + 1, k):
+            s -= root[r, i] * step[r]
         step[i] = s / root[i, i]
     return gain
 
 
-@compiled
+@inlined
 def _climb(table, surface, room, z, curvature):
     """Move z uphill to a maximum of g + log|H| / 2; returns g there and fills the curvature."""
     k = z.size
     one, slopes, bent, root = room.one, room.slopes, room.bent, room.root
     gradient, step = np.empty(k), np.empty(k)
     one.z[:, 0] = z
-    place(table, one.z, one.at, 1)
-    evaluate(surface, one, 1)
+    place(table, one.z, one.at, one.value.size)
+    evaluate(surface, one, one.value.size)
     value, height = one.value[0], one.value[0] - 0.5 * one.logdet[0]
     slope(table, surface, one, slopes, bent, gradient, curvature)
     damping = 0.0
@@ -126,8 +131,8 @@ def _climb(table, surface, room, z, curvature):
             break
         for i in range(k):
             one.z[i, 0] = z[i] + step[i]
-        place(table, one.z, one.at, 1)
-        evaluate(surface, one, 1)
+        place(table, one.z, one.at, one.value.size)
+        evaluate(surface, one, one.value.size)
         if one.value[0] > value:
             for i in range(k):
                 z[i] = one.z[i, 0]
@@ -158,7 +163,7 @@ def _is_peak(values, index, side, k):
     return True
 
 
-@compiled
+@inlined
 def _find_modes(table, surface, room):
     """Maxima of g into room.modes; returns their number and the highest g among them."""
     modes, values = room.modes, room.scan.value
@@ -179,16 +184,16 @@ def _find_modes(table, surface, room):
         for mode in range(count):
             gap = 0.0
             for j in range(k):
-                for l in range(k):
-                    entry = curvature[j, l] if j >= l else curvature[l, j]
-                    gap += entry * (z[j] - modes[mode, j]) * (z[l] - modes[mode, l])
+                for r in range(k):
+                    entry = curvature[j, r] if j >= r else curvature[r, j]
+                    gap += entry * (z[j] - modes[mode, j]) * (z[r] - modes[mode, r])
             known = known or gap < 0.25
         if not known:
             modes[count] = z
             peak = max(peak, height)
             for j in range(k):
-                for l in range(j + 1):
-                    room.curvature[j, l] += curvature[j, l]
+                for r in range(j + 1):
+                    room.curvature[j, r] += curvature[j, r]
             count += 1
     return count, peak
 
@@ -209,8 +214,8 @@ def _whiten(room):
         whitening[j, j] = 1.0 / root[j, j]
         for i in range(j + 1, k):
             s = 0.0
-            for l in range(j, i):
-                s -= root[i, l] * whitening[j, l]
+            for r in range(j, i):
+                s -= root[i, r] * whitening[j, r]
             whitening[j, i] = s / root[i, i]
     return volume
 
@@ -264,7 +269,7 @@ def _fill_ball(queue, step, shift, radius):
     return end
 
 
-@compiled
+@inlined
 def _sum_nodes(table, surface, room, begin, end, step, shift, peak, sums, edges, floor, inside):
     """Add queue[begin:end] to the sums; returns the sum of exp(g - peak) and the new `edges`.
 
@@ -304,52 +309,47 @@ def _sum_nodes(table, surface, room, begin, end, step, shift, peak, sums, edges,
     return total, edges
 
 
-@compiled
+@inlined
 def _sum_lattice(table, surface, room, count, step, shift, peak, reach, sums):
     """Sum of exp(g - peak) over the lattice with this shift, and the nodes used (-1: no end)."""
     queue, edge, keys = room.queue, room.edge, room.keys
     k = queue.shape[1]
     radius = np.sqrt(2.0 * reach) + step
     end = _fill_ball(queue, step, shift, radius)
-    if end < 0:
-        return 0.0, -1
-    inside = max(radius - step, 0.0) ** 2
-    total, edges = _sum_nodes(
-        table, surface, room, 0, end, step, shift, peak, sums, 0, -reach, inside
-    )
-    if edges == 0 and count == 1:
-        return total, end
-    room.stamp[0] += 1
-    stamp = room.stamp[0]
-    for b in range(end):
-        _visit(keys, stamp, queue[b])
-    begin, done = end, 0
-    for mode in range(1, count):
-        for i in range(k):
-            s = 0.0
-            for j in range(i + 1):
-                s += room.root[j, i] * (room.modes[mode, j] - room.modes[0, j])
-            queue[end, i] = int(np.rint(s / step - shift))
-        end += _visit(keys, stamp, queue[end])
-    while done < edges or begin < end:
-        for place_ in range(done, edges):
-            for i in range(k):
-                for side in (-1, 1):
-                    if end >= queue.shape[0] - 1:
-                        return total, -1
-                    queue[end] = queue[edge[place_]]
-                    queue[end, i] += side
-                    end += _visit(keys, stamp, queue[end])
-        done = edges
+    inside = (radius - step) ** 2
+    begin, edges, done, total = 0, 0, 0, 0.0
+    while begin < end:
         more, edges = _sum_nodes(
-            table, surface, room, begin, end, step, shift, peak, sums, edges, -reach, 0.0
+            table, surface, room, begin, end, step, shift, peak, sums, edges, -reach, inside
         )
         total += more
-        begin = end
+        if begin == 0:
+            if edges == 0 and count == 1:
+                break
+            room.stamp[0] += 1
+            for b in range(end):
+                _visit(keys, room.stamp[0], queue[b])
+        first, begin, inside = begin == 0, end, 0.0
+        for mode in range(1, count if first else 0):
+            for i in range(k):
+                s = 0.0
+                for j in range(i + 1):
+                    s += room.root[j, i] * (room.modes[mode, j] - room.modes[0, j])
+                queue[end, i] = int(np.rint(s / step - shift))
+            end += _visit(keys, room.stamp[0], queue[end])
+        for at in range(done, edges):
+            for i in range(k):
+                for side in (-1, 1):
+                    if end >= queue.shape[0] - MOST_MODES:
+                        return total, -1
+                    queue[end] = queue[edge[at]]
+                    queue[end, i] += side
+                    end += _visit(keys, room.stamp[0], queue[end])
+        done = edges
     return total, end
 
 
-@compiled
+@inlined
 def lattice_integral(table, surface, room, step, largest_step, reach, sums):
     """Log of the integral of exp(g(z)) / (2 pi)^(k/2) over z, of one respondent.
 

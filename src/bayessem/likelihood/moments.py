@@ -9,8 +9,8 @@ Product terms (Klein & Moosbrugger 2000, doi:10.1007/BF02296338): let F be the l
 products, G the Cholesky factor of V_FF and u ~ N(0, I) with eta_F = a_F + G u (linear part). Then
 eta = C b(u, x) + e with b the monomials 1, u, and powers of u and of the observed factors x (data,
 see products.py), row f of C the polynomial of latent f, and e Gaussian with covariance V - N N',
-N = V_F G^-T, that does not depend on u. So y given u is Gaussian with mean nu + Lambda C b(u, x) and
-covariance Lambda (V - N N') Lambda' + Theta.
+N = V_F G^-T, that does not depend on u. So y given u is Gaussian with mean nu + Lambda C b(u, x)
+and covariance Lambda (V - N N') Lambda' + Theta.
 """
 
 import numpy as np
@@ -72,8 +72,8 @@ def pull_latent_moments(total, spread, d_covariance, d_mean, d_total, mean, grad
 def polynomials(covariance, mean, weights, plan):
     """The latents as polynomials of u and x: (ok, G, G^-1, N, product polynomials P, C).
 
-    weights is T = A Omega, the total effect of each product on each latent. C (m + o, monomial) ends
-    in the observed factors, the last one first.
+    weights is T = A Omega, the total effect of each product on each latent. C (m + o, monomial)
+    ends in the observed factors, the last one first.
     """
     m, h = weights.shape
     f = plan.sizes[5]

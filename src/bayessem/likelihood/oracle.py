@@ -85,20 +85,28 @@ def latent_values(
     return values
 
 
-def _log_integrals(
-    rows: np.ndarray, mean: np.ndarray, covariance: np.ndarray, log_weights: np.ndarray
+def _over_grid(
+    matrices: Matrices,
+    rows: np.ndarray,
+    values: np.ndarray,
+    covariance: np.ndarray,
+    log_weights: np.ndarray,
 ) -> np.ndarray:
-    """Log of the weighted sum over the grid of the normal density at each row (row, p).
+    """Log of the sum over the grid of weight * density of each row (respondent, p), NaN missing.
 
-    mean : (grid, p).  log_weights : (grid,).
+    values : (grid, m) latent variables.  covariance : (p, p) given these.  log_weights : (grid,).
     """
-    root = np.linalg.cholesky(covariance)
-    scaled = solve_triangular(root, mean.T, lower=True)
-    constant = len(covariance) * np.log(2.0 * np.pi) + 2.0 * np.log(np.diag(root)).sum()
-    common = log_weights - 0.5 * ((scaled**2).sum(axis=0) + constant)
     out = np.empty(len(rows))
-    for i, row in enumerate(solve_triangular(root, rows.T, lower=True).T):
-        out[i] = logsumexp(common + row @ scaled) - 0.5 * row @ row
+    for seen in np.unique(~np.isnan(rows), axis=0):
+        members = np.flatnonzero((~np.isnan(rows) == seen).all(axis=1))
+        mean = values @ matrices["loadings"][seen].T + matrices["intercepts"][seen]
+        root = np.linalg.cholesky(covariance[np.ix_(seen, seen)])
+        scaled = solve_triangular(root, mean.T, lower=True)
+        constant = seen.sum() * np.log(2.0 * np.pi) + 2.0 * np.log(np.diag(root)).sum()
+        common = log_weights - 0.5 * ((scaled**2).sum(axis=0) + constant)
+        for i in members:
+            row = solve_triangular(root, rows[i, seen], lower=True)
+            out[i] = logsumexp(common + row @ scaled) - 0.5 * row @ row
     return out
 
 
@@ -138,22 +146,12 @@ def product_log_likelihood(
     prior += len(factors) * np.log(grid[1] - grid[0])
     linear = total @ matrices["means"] + points @ weights.T
     rest = loadings @ (spread - weights @ weights.T) @ loadings.T + matrices["residuals"]
-    shared = None if observed else latent_values(linear, matrices, pairs)
-    # respondents with the same variables observed together, alone where x differs
-    blocks = np.unique(~np.isnan(rows), axis=0) if shared is not None else range(len(rows))
+    if not observed:
+        values = latent_values(linear, matrices, pairs)
+        return _over_grid(matrices, rows, values, rest, prior)
     out = np.empty(len(rows))
-    for block in blocks:
-        if shared is not None:
-            values, seen = shared, block
-            members = np.flatnonzero((~np.isnan(rows) == seen).all(axis=1))
-        else:
-            known = {j: rows[block, column] for j, column in observed.items()}
-            values, seen = (
-                latent_values(linear, matrices, pairs, known=known),
-                ~np.isnan(rows[block]),
-            )
-            members = np.array([block])
-        mean = values @ loadings[seen].T + matrices["intercepts"][seen]
-        part = rows[np.ix_(members, np.flatnonzero(seen))]
-        out[members] = _log_integrals(part, mean, rest[np.ix_(seen, seen)], prior)
+    for i, row in enumerate(rows):
+        known = {j: row[column] for j, column in observed.items()}
+        values = latent_values(linear, matrices, pairs, known=known)
+        out[i] = _over_grid(matrices, row[None], values, rest, prior)[0]
     return out

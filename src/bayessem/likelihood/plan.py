@@ -102,7 +102,7 @@ def pack(
     """
 
     def join(names: Sequence[str], dtype: type) -> tuple[np.ndarray, list[int]]:
-        arrays = [np.ascontiguousarray(fields[name], dtype=dtype).ravel() for name in names]
+        arrays: list[np.ndarray] = [np.asarray(fields[name], dtype=dtype).ravel() for name in names]
         return np.concatenate(arrays), np.cumsum([0] + [a.size for a in arrays]).tolist()
 
     integers, integer_at = join(integer_fields, np.int64)
@@ -212,7 +212,11 @@ def build_plan(
     if products.needs_general_terms:
         load_general_terms()
     widths = [len(x.variables) for x in patterns]
-    numbers, mean_at, cov_at, rows_at, at = [], [], [], [], 0
+    numbers: list[np.ndarray] = []
+    mean_at: list[int] = []
+    cov_at: list[int] = []
+    rows_at: list[int] = []
+    at = 0
     for x in patterns:
         for array, where in ((x.mean, mean_at), (x.covariance, cov_at), (x.rows, rows_at)):
             where.append(at)

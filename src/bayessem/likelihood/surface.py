@@ -1,6 +1,6 @@
 """One respondent's log integrand over z, the latents integrated numerically, as polynomials of z.
 
-Given z and the analytically integrated w, y = mu0 + D c + e with c = c_M(z, x) + sum_a w_a c_a(z, x)
+Given z and the analytically integrated w, y = mu0 + D c + e with c = c_M(z, x) + sum w_a c_a(z, x)
 the monomials (products.py; x data). With U = D'W r and Q = D'WD the integral over w gives
 
     g(z) = U.c_M - c_M'Q c_M / 2 - |z|^2 / 2 - log|H| / 2 + t'H^-1 t / 2,
@@ -62,8 +62,8 @@ def tables(plan):
     pair = np.empty((size, size), dtype=np.int64)
     data = np.empty((size, o), dtype=np.int64)
     for j in range(size):
-        for l in range(size):
-            pair[j, l] = plan.node_pair[(j + 1) * monomials + l + 1]
+        for r in range(size):
+            pair[j, r] = plan.node_pair[(j + 1) * monomials + r + 1]
         for s in range(o):
             data[j, s] = plan.data_exponent[(j + 1) * o + s]
     powers = np.empty((nodes, k), dtype=np.int64)
@@ -99,10 +99,10 @@ def collect_gram(table, surface):
     surface.inner[:] = 0.0
     for j in range(table.part.size):
         a = table.weight[j]
-        for l in range(table.part.size):
-            b = table.weight[l]
-            term = surface.gram[j, l] * surface.scale[j] * surface.scale[l]
-            e = table.pair[j, l]
+        for r in range(table.part.size):
+            b = table.weight[r]
+            term = surface.gram[j, r] * surface.scale[j] * surface.scale[r]
+            e = table.pair[j, r]
             if a < 0 and b < 0:
                 surface.base[e] -= 0.5 * term
             elif b < 0:
@@ -150,8 +150,8 @@ def _solve(t_mean, spread, value, logdet, n):
         for i in range(q):  # H = R R'
             for j in range(i + 1):
                 s = spread[i * (i + 1) // 2 + j, b]
-                for l in range(j):
-                    s -= root[i, l] * root[j, l]
+                for r in range(j):
+                    s -= root[i, r] * root[j, r]
                 if i == j:
                     root[i, i] = np.sqrt(s)
                     log_root += np.log(root[i, i])
@@ -161,8 +161,8 @@ def _solve(t_mean, spread, value, logdet, n):
             root[j, j] = 1.0 / root[j, j]
             for i in range(j + 1, q):
                 s = 0.0
-                for l in range(j, i):
-                    s -= root[i, l] * root[l, j]
+                for r in range(j, i):
+                    s -= root[i, r] * root[r, j]
                 root[i, j] = s / root[i, i]
         for i in range(q):
             t[i] = t_mean[i, b]
@@ -170,8 +170,8 @@ def _solve(t_mean, spread, value, logdet, n):
         for i in range(q):
             for j in range(i + 1):
                 s = 0.0
-                for l in range(i, q):
-                    s += root[l, i] * root[l, j]
+                for r in range(i, q):
+                    s += root[r, i] * root[r, j]
                 spread[i * (i + 1) // 2 + j, b] = s
                 t_mean[i, b] += s * t[j]
                 if j < i:
@@ -275,19 +275,19 @@ def slope(table, surface, batch, slopes, bent, gradient, curvature):
     for j in range(size):
         for i in range(k + q + 1):
             bent[j, i] = 0.0
-        for l in range(size):
+        for r in range(size):
             for i in range(k + q + 1):
-                bent[j, i] += gram[j, l] * slopes[l, i]
+                bent[j, i] += gram[j, r] * slopes[r, i]
     for i in range(k):
         s = -batch.z[i, 0]
         for j in range(size):
             s += slopes[j, i] * (pulled[j] - bent[j, k + q])
         gradient[i] = s
-        for l in range(i + 1):
-            s = 1.0 if i == l else 0.0
+        for r in range(i + 1):
+            s = 1.0 if i == r else 0.0
             for j in range(size):
-                s += slopes[j, i] * bent[j, l]
-            curvature[i, l] = s
+                s += slopes[j, i] * bent[j, r]
+            curvature[i, r] = s
     # less what w takes over: B' H^-1 B with B = c_w' Q c_z, kept where c by z no longer is needed
     taken = slopes
     for i in range(k):
@@ -297,8 +297,8 @@ def slope(table, surface, batch, slopes, bent, gradient, curvature):
                 s += slopes[j, k + a] * bent[j, i]
             taken[a, i] = s
     for i in range(k):
-        for l in range(i + 1):
+        for r in range(i + 1):
             for a in range(q):
                 for b in range(q):
                     row = a * (a + 1) // 2 + b if a >= b else b * (b + 1) // 2 + a
-                    curvature[i, l] -= taken[a, i] * spread[row, 0] * taken[b, l]
+                    curvature[i, r] -= taken[a, i] * spread[row, 0] * taken[b, r]
