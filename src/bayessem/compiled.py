@@ -28,7 +28,7 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}
 def source_version() -> str:
     """Hash of everything that ends up in machine code."""
     digest = hashlib.sha256(numba.__version__.encode())
-    files = sorted((PACKAGE / "likelihood").glob("*.py"))
+    files = sorted(f for f in (PACKAGE / "likelihood").glob("*.py") if f.stem != "oracle")
     files += [PACKAGE / name for name in ("compiled.py", "density.py", "native.py", "operation.py")]
     for path in files:
         digest.update(path.read_bytes())
@@ -80,6 +80,16 @@ def compiled(function: Callable) -> Any:
     """`numba.njit` with fast arithmetic that keeps NaN, and this version's disk cache."""
     with _caching():
         return numba.njit(cache=True, fastmath=FAST, error_model="numpy")(function)
+
+
+def inlined(function: Callable) -> Any:
+    """`compiled`, but put into its caller as source: for a large function with one caller.
+
+    Numba optimises a function by itself and again inside every caller; a chain of n large functions
+    is optimised n times.
+    """
+    with _caching():
+        return numba.njit(cache=True, fastmath=FAST, error_model="numpy", inline="always")(function)
 
 
 def c_function(signature: Any) -> Callable[[Callable], Any]:

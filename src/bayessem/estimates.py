@@ -13,7 +13,7 @@ from bayessem.structure import Structure
 from bayessem.table import ParameterTable
 
 
-def summarise(values: np.ndarray, *, ci_prob: float = 0.95) -> pd.DataFrame:
+def summarise(values: np.ndarray, *, ci_prob: float = 0.95, quality: bool = True) -> pd.DataFrame:
     """Mean, sd, equal-tailed interval, P(> 0), R-hat and effective sample sizes of draws.
 
     Parameters
@@ -22,6 +22,8 @@ def summarise(values: np.ndarray, *, ci_prob: float = 0.95) -> pd.DataFrame:
         Draws; quantities that are nan in some draws (undefined there) are summarised over the rest.
     ci_prob : float
         Probability of the interval.
+    quality : bool
+        False leaves out R-hat and the effective sample sizes, which take most of the time.
 
     Returns
     -------
@@ -44,9 +46,10 @@ def summarise(values: np.ndarray, *, ci_prob: float = 0.95) -> pd.DataFrame:
         column[4, some] = np.nansum(part > 0, axis=0) / known[:, some].sum(axis=0)
     for name, one in zip(("mean", "sd", "lower", "upper", "p_positive"), column, strict=True):
         out[name] = one
+    if not quality:
+        return out
     complete = known.all(axis=0)
-    quality = convergence(np.where(complete, values, 0.0))
-    return pd.concat([out, quality], axis=1)
+    return pd.concat([out, convergence(np.where(complete, values, 0.0))], axis=1)
 
 
 def free_draws(structure: Structure, rows: np.ndarray) -> np.ndarray:

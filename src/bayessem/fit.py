@@ -131,6 +131,11 @@ class Fit:
             walls=bool(self.prepared.space.proper),
         )
 
+    @cached_property
+    def _summaries(self) -> dict[float, pd.DataFrame]:
+        """Tables of estimates by interval, since printing and saving ask for the same one."""
+        return {}
+
     def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """Table of estimates: every free and defined parameter.
 
@@ -147,6 +152,11 @@ class Fit:
             standardised factor) and std_square (of the standardised square, sqrt(2) times that);
             r_hat, ess_bulk, ess_tail.
         """
+        if ci_prob not in self._summaries:
+            self._summaries[ci_prob] = self._summarise(ci_prob)
+        return self._summaries[ci_prob].copy()
+
+    def _summarise(self, ci_prob: float) -> pd.DataFrame:
         structure, table = self.prepared.structure, self.prepared.table
         shown = [k for k, r in enumerate(table.rows) if r.free >= 0 or r.op == ":="]
         draws = self.parameters
@@ -161,16 +171,16 @@ class Fit:
         std = standardised(structure, self.elements)[..., shown]
         out = row_labels(table, shown)
         main = summarise(raw, ci_prob=ci_prob)
-        scaled = summarise(std, ci_prob=ci_prob)
+        scaled = summarise(std, ci_prob=ci_prob, quality=False)
         out = pd.concat([out, main[["mean", "sd", "lower", "upper", "p_positive"]]], axis=1)
         out[["std", "std_lower", "std_upper"]] = scaled[["mean", "lower", "upper"]]
         if structure.products:
+            products = [
+                k in structure.places and structure.places[k].matrix == "products" for k in shown
+            ]
             square = standardised(structure, self.elements, square="square")[..., shown]
-            out["std_square"] = np.where(
-                [k in structure.places and structure.places[k].matrix == "products" for k in shown],
-                summarise(square, ci_prob=ci_prob)["mean"],
-                np.nan,
-            )
+            means = np.mean(square, axis=(0, 1))
+            out["std_square"] = np.where(products, means, np.nan)
         out[["r_hat", "ess_bulk", "ess_tail"]] = main[["r_hat", "ess_bulk", "ess_tail"]]
         return out
 

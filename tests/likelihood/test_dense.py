@@ -23,15 +23,17 @@ def positive_definite(n: int) -> np.ndarray:
 def test_spd_inverse(n):
     a = positive_definite(n)
     out = np.empty((n, n))
+    before = a.copy()
     assert spd_inverse(a, out) == pytest.approx(np.linalg.slogdet(a)[1], rel=1e-10, abs=1e-10)
     np.testing.assert_allclose(out, np.linalg.inv(a), rtol=1e-8, atol=1e-8)
+    np.testing.assert_array_equal(a, before)
 
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("value", [-1.0, np.nan])
 def test_not_positive_definite_is_not_a_number(n, value):
     out = np.empty((n, n))
-    for i in (0, n - 1):
+    for i in (0, n // 2, n - 1):
         a = positive_definite(n)
         a[i, i] = value
         assert np.isnan(spd_inverse(a, out))

@@ -59,7 +59,7 @@ def _invert_block(a, k0, k1, upper, out):
 
 @compiled
 def spd_inverse(a, out):
-    """Inverse of a symmetric positive definite matrix, by block Gauss-Jordan elimination.
+    """Inverse of a symmetric positive definite matrix, block after block by bordering.
 
     Returns log|a|, or NaN when a is not positive definite (out is then meaningless).
     """
@@ -67,34 +67,37 @@ def spd_inverse(a, out):
     upper = np.empty((BLOCK, BLOCK))
     if n <= BLOCK:
         return _invert_block(a, 0, n, upper, out)
-    out[:, :] = a
-    update = np.empty((n, n))
-    logdet = 0.0
     blocks = (n + BLOCK - 1) // BLOCK
-    for b in range(blocks):
-        k0 = b * n // blocks
-        k1 = (b + 1) * n // blocks
-        size = k1 - k0
-        inverse = np.empty((size, size))
-        part = _invert_block(out, k0, k1, upper, inverse)
-        if np.isnan(part):
+    done = n // blocks
+    head = np.empty((done, done))  # inverse of the leading block
+    logdet = _invert_block(a, 0, done, upper, head)
+    for b in range(2, blocks + 1):
+        end = b * n // blocks
+        size = end - done
+        border = a[:done, done:end].copy()
+        gain = np.dot(head, border)
+        schur = np.dot(border.T, gain)
+        for i in range(size):
+            for j in range(size):
+                schur[i, j] = a[done + i, done + j] - schur[i, j]
+        corner = np.empty((size, size))
+        logdet += _invert_block(schur, 0, size, upper, corner)
+        if np.isnan(logdet):
             return np.nan
-        logdet += part
-        rows = np.dot(inverse, np.ascontiguousarray(out[k0:k1]))
-        columns = np.ascontiguousarray(out[:, k0:k1])
-        np.dot(columns, rows, update)
-        gain = np.dot(columns, inverse)
-        for i in range(n):
-            if i < k0 or i >= k1:
-                for j in range(n):
-                    out[i, j] -= update[i, j]
-                for j in range(size):
-                    out[i, k0 + j] = -gain[i, j]
-            else:
-                for j in range(n):
-                    out[i, j] = rows[i - k0, j]
-                for j in range(size):
-                    out[i, k0 + j] = inverse[i - k0, j]
+        weighted = np.dot(gain, corner)
+        update = np.dot(weighted, gain.T)
+        target = out if end == n else np.empty((end, end))
+        for i in range(done):
+            for j in range(done):
+                target[i, j] = head[i, j] + update[i, j]
+            for j in range(size):
+                target[i, done + j] = -weighted[i, j]
+                target[done + j, i] = -weighted[i, j]
+        for i in range(size):
+            for j in range(size):
+                target[done + i, done + j] = corner[i, j]
+        head = target
+        done = end
     return logdet
 
 

@@ -7,7 +7,7 @@ a sampler that is a rejected proposal.
 
 import numpy as np
 
-from bayessem.compiled import compiled
+from bayessem.compiled import compiled, inlined
 from bayessem.likelihood.dense import cholesky_lower, spd_inverse
 from bayessem.likelihood.moments import (
     latent_moments,
@@ -66,7 +66,7 @@ def _respondent_forms(rows, mean, inverse, logdet, out):
         out[i] = -0.5 * (p * LOG_2PI + logdet + s)
 
 
-@compiled
+@inlined
 def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_design, by_respondent):
     """One missingness pattern: its log-likelihood; adds to the derivatives by the group's moments.
 
@@ -84,8 +84,13 @@ def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_desi
     at = plan.pattern_rows_at[index]
     n_columns = design.shape[1]
 
-    observed = np.empty((width, width))
-    _select(covariance, variables, observed)
+    complete = width == covariance.shape[0]
+    for i in range(width):
+        complete = complete and variables[i] == i
+    observed = covariance
+    if not complete:
+        observed = np.empty((width, width))
+        _select(covariance, variables, observed)
     inverse = np.empty((width, width))
     logdet = spd_inverse(observed, inverse)
     if np.isnan(logdet):
@@ -151,6 +156,10 @@ def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_desi
             for j in range(n_columns):
                 d_design[variables[i], j] += g_design[i, j]
 
+    if complete:
+        d_mean += g_mean
+        d_covariance += g_cov
+        return value
     for i in range(width):
         d_mean[variables[i]] += g_mean[i]
         for j in range(width):
@@ -175,7 +184,7 @@ def _proper(plan, group, disturbances, residuals):
     return True
 
 
-@compiled
+@inlined
 def _group(plan, group, elements, gradient, by_respondent):
     """Log-likelihood of one group; adds to the gradient by its matrices."""
     p, m, h = plan.sizes[0], plan.sizes[1], plan.sizes[2]
@@ -232,7 +241,7 @@ def _group(plan, group, elements, gradient, by_respondent):
     d_intercepts += d_mean
     half = np.dot(d_covariance, loadings)
     d_given = np.dot(loadings.T, half)
-    d_loadings += 2.0 * np.dot(d_covariance, mapped)
+    d_loadings += 2.0 * np.dot(half, given)
     d_centre = np.dot(loadings.T, d_mean)
     for i in range(p):
         for j in range(m):
@@ -263,7 +272,7 @@ def _group(plan, group, elements, gradient, by_respondent):
     return value
 
 
-@compiled
+@inlined
 def evaluate(elements, ints, floats, gradient, by_respondent):
     """Log-likelihood of all respondents; entry.py is how the rest of the program calls it.
 

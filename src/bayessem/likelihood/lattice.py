@@ -15,10 +15,9 @@ it leaves out nothing. Here, for one respondent's log integrand g (surface.py):
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from bayessem.compiled import FAST, compiled
+from bayessem.compiled import compiled, inlined
 from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, place, slope
 
 MOST_MODES = 6
@@ -26,9 +25,8 @@ LEVELS = 12
 WIDTH = 64  # nodes in a batch
 LOG_2PI = np.log(2.0 * np.pi)
 
-# For what runs once a respondent: counting references to the arrays of a Room and a Surface at
-# every call costs as much as an integral in one dimension.
-inlined = numba.njit(inline="always", fastmath=FAST, error_model="numpy")
+# Inlined is what runs once a respondent: counting references to the arrays of a Room and a Surface
+# at every call costs as much as an integral in one dimension.
 
 
 class Room(NamedTuple):
