@@ -63,6 +63,8 @@ def _drop_old(parent: Path, current: Path) -> None:
 
 VERSION = source_version()
 _FOLDER = _cache_folder()
+# Nothing is compiled yet: the first fit will take half a minute longer than all later ones.
+FIRST_TIME = _FOLDER is None or not any(_FOLDER.rglob("*.nbi"))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -296,6 +297,10 @@ class SEM:
         report = check(prepared)
         report.raise_errors()
 
+        from bayessem.compiled import FIRST_TIME
+
+        if progress and FIRST_TIME:
+            print("bayessem: compiling, this once; about half a minute ...", file=sys.stderr)
         from bayessem.fit import run
 
         return run(
