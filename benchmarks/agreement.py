@@ -1,4 +1,4 @@
-"""Integrated against sampled latents, same quadratic model: `python -m benchmarks.agreement --json`.
+"""Integrated against sampled latents, one quadratic model: `python -m benchmarks.agreement`.
 
 The alliance model is sampled both ways. The last line is one JSON object: largest_z, the largest
 difference of posterior means in Monte Carlo standard errors, and the smallest and largest ratio of
