@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "models"))
 from alliance_capability import QUADRATIC, read_data  # noqa: E402
 
 import bayessem as bs  # noqa: E402
-from bayessem.diagnostics import convergence  # noqa: E402
+from bayessem.posterior.diagnostics import convergence  # noqa: E402
 
 
 def main() -> None:

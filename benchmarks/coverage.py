@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 from alliance_capability import QUADRATIC  # noqa: E402
 
 import bayessem as bs  # noqa: E402
-from bayessem.standardize import standardised  # noqa: E402
+from bayessem.results.standardize import standardised  # noqa: E402
 from data.simulate_alliance import TRUE, simulate  # noqa: E402
 
 COEFFICIENTS = (

@@ -31,7 +31,7 @@ from bayessem.likelihood.integral import quartic_integral
 from bayessem.likelihood.oracle import linear_moments
 from bayessem.likelihood.plan import REACH, STEP, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS, plan_products
-from bayessem.structure import MATRICES
+from bayessem.model.structure import MATRICES
 
 AMC, RAD, INC, SUCC, SPEED = 0, 6, 7, 8, 9
 ITEMS = (3, 3, 3, 3, 4, 3, 3, 4)  # of AMC's five dimensions, RAD, INC, SUCC

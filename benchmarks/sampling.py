@@ -25,11 +25,11 @@ sys.path.insert(0, str(ROOT))
 from alliance_capability import MEASUREMENT, QUADRATIC  # noqa: E402
 
 import bayessem as bs  # noqa: E402
-from bayessem.assemble import posterior_density  # noqa: E402
-from bayessem.diagnostics import convergence  # noqa: E402
-from bayessem.prepare import Prepared  # noqa: E402
-from bayessem.sampling import approximate, sample  # noqa: E402
-from bayessem.starts import initial_point, start_values  # noqa: E402
+from bayessem.model.prepare import Prepared  # noqa: E402
+from bayessem.model.starts import initial_point, start_values  # noqa: E402
+from bayessem.posterior.assemble import posterior_density  # noqa: E402
+from bayessem.posterior.diagnostics import convergence  # noqa: E402
+from bayessem.posterior.sampling import approximate, sample  # noqa: E402
 from data import simulate_alliance  # noqa: E402
 
 LINEAR = MEASUREMENT + "RAD ~ AMC\nINC ~ AMC\nSUCC ~ INC + AMC\n"
@@ -65,9 +65,9 @@ def sampled(prepared: Prepared, *, seed: int, draws: int, tune: int) -> float:
     """
     import nutpie
 
-    from bayessem.pymc_model import build_pymc_model
-    from bayessem.pymc_sampling import start_of_variables
-    from bayessem.sampled_latents import start_scores
+    from bayessem.graph.pymc_model import build_pymc_model
+    from bayessem.graph.pymc_sampling import start_of_variables
+    from bayessem.graph.sampled_latents import start_scores
 
     density = posterior_density(prepared.space, prepared.structure, prepared.sample)
     start = initial_point(

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from bayessem.model.structure import Structure, build_structure
+from bayessem.results.simulate import elements_at, simulate
 from bayessem.sem import SEM
-from bayessem.simulate import elements_at, simulate
-from bayessem.structure import Structure, build_structure
 
 REFCASES = Path(
     os.environ.get("BAYESSEM_REFCASES", Path(__file__).resolve().parents[2] / "shared/refcases")

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayessem.prepare import Prepared, prepare
-from bayessem.syntax import parse
+from bayessem.model.prepare import Prepared, prepare
+from bayessem.syntax.statements import parse
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 

@@ -19,18 +19,18 @@ from example_models import (
 from scipy.integrate import quad
 from scipy.special import beta as beta_function
 
-from bayessem.assemble import (
+from bayessem.errors import PriorError
+from bayessem.model.priors import FAMILIES, parse_prior
+from bayessem.model.space import Coordinate
+from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior.assemble import (
     encode_prior,
     kernel_plan,
     likelihood_density,
     posterior_density,
     respondent_order,
 )
-from bayessem.density import build_density
-from bayessem.errors import PriorError
-from bayessem.priors import FAMILIES, parse_prior
-from bayessem.space import Coordinate
-from bayessem.starts import initial_point, start_values
+from bayessem.posterior.density import build_density
 
 INF = math.inf
 # every family where it makes sense, with and without bounds

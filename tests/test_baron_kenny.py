@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayessem.baron_kenny import conclusion, statements_without, steps
+from bayessem.effects.baron_kenny import conclusion, statements_without, steps
+from bayessem.model.structure import build_structure
 from bayessem.sem import SEM
-from bayessem.structure import build_structure
 from tests.drawn import drawn_fit, measured
 
 

@@ -16,10 +16,10 @@ from example_models import (
     prepared,
 )
 
-from bayessem.check import check
 from bayessem.errors import IdentificationError
-from bayessem.identification import implied_moments, null_space
-from bayessem.starts import start_values
+from bayessem.model.check import check
+from bayessem.model.identification import implied_moments, null_space
+from bayessem.model.starts import start_values
 
 FOUR = """
 a =~ a1 + a2 + a3

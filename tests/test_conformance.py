@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bayessem.conformance import (
+from bayessem.conformance.case import case_model
+from bayessem.conformance.checks import Check, unit
+from bayessem.conformance.command import (
     check_case,
     command,
     conformance_page,
@@ -14,8 +16,6 @@ from bayessem.conformance import (
     read_cases,
     run_conformance,
 )
-from bayessem.conformance_case import case_model
-from bayessem.conformance_checks import Check, unit
 from bayessem.errors import DataError, NotSupported
 
 ROOT = Path(__file__).resolve().parents[1]

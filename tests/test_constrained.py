@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from bayessem.constrained import climb, maximise_within, named_values, read_constraints
 from bayessem.errors import ModelError
-from bayessem.syntax import parse
-from bayessem.table import build_table
+from bayessem.ml.constrained import climb, maximise_within, named_values, read_constraints
+from bayessem.syntax.statements import parse
+from bayessem.syntax.table import build_table
 
 
 class Bowl:

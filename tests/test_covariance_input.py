@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayessem.covariance_input import made_from_moments, rows_from_moments
-from bayessem.data import read_sample
 from bayessem.errors import DataError
+from bayessem.model.covariance_input import made_from_moments, rows_from_moments
+from bayessem.model.data import read_sample
 
 NAMES = ["a", "b", "c"]
 COVARIANCE = pd.DataFrame(

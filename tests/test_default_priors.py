@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from example_models import SECOND_ORDER, abilities, noise, prepared
 
-from bayessem.default_priors import latent_scales, model_scales
+from bayessem.model.default_priors import latent_scales, model_scales
 
 MODEL = "f =~ x1 + x2 + x3\ng =~ y1 + y2 + y3\ng ~ f + z"
 

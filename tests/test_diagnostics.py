@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bayessem.diagnostics import convergence, diagnose, energy_bfmi
+from bayessem.posterior.diagnostics import convergence, diagnose, energy_bfmi
 
 CHAINS, DRAWS = 4, 1000
 NAMES = ["a", "b"]

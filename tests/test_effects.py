@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayessem.effects import effects
+from bayessem.effects.effects import effects
 from bayessem.errors import ModelError
+from bayessem.results.standardize import model_moments
 from bayessem.sem import SEM
-from bayessem.standardize import model_moments
 from tests.drawn import REFCASES, drawn_fit, measured, parameter
 
 SERIAL = measured("X", "M", "N", "Y") + "\nM ~ a*X\nN ~ d*M + e*X\nY ~ b*N + f*M + c*X\n"

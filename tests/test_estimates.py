@@ -5,7 +5,7 @@ import pytest
 from example_models import DEMOCRACY, democracy, noise, prepared
 from scipy.stats import norm
 
-from bayessem.estimates import defined_draws, free_draws, row_labels, summarise
+from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
 
 
 def test_summary_of_known_draws():

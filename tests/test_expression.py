@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayessem.errors import ModelError, SyntaxProblem
-from bayessem.expression import (
+from bayessem.syntax.expression import (
     Call,
     Name,
     Negative,
@@ -19,7 +19,7 @@ from bayessem.expression import (
     names,
     parse_expression,
 )
-from bayessem.tokens import split_statements
+from bayessem.syntax.tokens import split_statements
 
 
 def expression(text):

@@ -9,10 +9,10 @@ import pytest
 from example_models import ABILITIES, abilities, democracy, noise
 from scipy.special import logsumexp
 
-from bayessem import SEM, load
+from bayessem import SEM, load, run_folder
 from bayessem.errors import FitError
-from bayessem.fit import Fit, versions
-from bayessem.priors import Prior
+from bayessem.model.priors import Prior
+from bayessem.run_folder import versions
 
 # Political Democracy by maximum likelihood: estimate and standard error, lavaan 0.6-14,
 # sem(..., meanstructure = TRUE); the loadings and paths are those of its tutorial
@@ -181,13 +181,13 @@ def test_the_folder_is_readable_without_the_program(small_fit, tmp_path):
 def test_a_killed_save_leaves_the_old_fit(small_fit, tmp_path, monkeypatch):
     folder = small_fit.save(tmp_path / "small")
     before = (folder / "fit.json").read_text(encoding="utf-8")
-    write = Fit._write
+    write = run_folder._write
 
-    def killed(self, target):
-        write(self, target)
+    def killed(fit, target):
+        write(fit, target)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Fit, "_write", killed)
+    monkeypatch.setattr(run_folder, "_write", killed)
     with pytest.raises(KeyboardInterrupt):
         small_fit.save(folder)
     assert (folder / "fit.json").read_text(encoding="utf-8") == before

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayessem.fit_measures import (
+from bayessem.ml.fit_measures import (
     Ends,
     chi_square_measures,
     count_ends,
@@ -13,7 +13,7 @@ from bayessem.fit_measures import (
     residual_measures,
     rmsea,
 )
-from bayessem.saturated import Saturated
+from bayessem.ml.saturated import Saturated
 
 # Holzinger-Swineford, three factors, n = 301: lavaan 0.6-14 (and the lavaan tutorial)
 HS = chi_square_measures(

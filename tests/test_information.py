@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayessem.assemble import likelihood_density
-from bayessem.information import (
+from bayessem.ml.estimate import fit_ml
+from bayessem.ml.information import (
     expected_information,
     invert_information,
     observed_information,
     score_products,
 )
-from bayessem.ml import fit_ml
-from bayessem.prepare import prepare
-from bayessem.standardize import model_moments
-from bayessem.syntax import parse
+from bayessem.model.prepare import prepare
+from bayessem.posterior.assemble import likelihood_density
+from bayessem.results.standardize import model_moments
+from bayessem.syntax.statements import parse
 
 MODEL = """
 f =~ x1 + l*x2 + x3

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bayessem.intervention import intervene, raw_moments
-from bayessem.polynomial import derivative, value_at
-from bayessem.standardize import model_moments
+from bayessem.effects.intervention import intervene, raw_moments
+from bayessem.effects.polynomial import derivative, value_at
+from bayessem.results.standardize import model_moments
 from tests.drawn import brute_force, elements_for, measured, structure_of
 
 CHAIN = (

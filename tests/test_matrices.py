@@ -6,7 +6,7 @@ import pytensor.tensor as pt
 import pytest
 
 from bayessem.errors import ModelError
-from bayessem.matrices import matrix_structure, read_matrix, spread, static_shape
+from bayessem.graph.matrices import matrix_structure, read_matrix, spread, static_shape
 
 
 def test_a_vector_of_variances_is_a_diagonal_matrix():

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayessem.constructs import find_constructs, indicator_moments, item_weights
 from bayessem.errors import FitError, ModelError
-from bayessem.htmt import (
+from bayessem.measurement.constructs import find_constructs, indicator_moments, item_weights
+from bayessem.measurement.htmt import (
     bootstrap_covariances,
     composite_correlations,
     construct_htmt,
     cronbach_alpha,
 )
-from bayessem.measurement import Measurement, assess
+from bayessem.measurement.quality import Measurement, assess
+from bayessem.results.standardize import model_moments
 from bayessem.sem import SEM
-from bayessem.standardize import model_moments
 
 REFCASES = Path(
     os.environ.get("BAYESSEM_REFCASES", Path(__file__).parents[2] / "shared" / "refcases")
@@ -32,7 +32,7 @@ def prepared_of(model, data, **options):
 
 def elements_of(structure, values, groups=1):
     """Flat model matrices from values by name ("f=~x1"); 0 where nothing is said."""
-    from bayessem.structure import matrix_offsets
+    from bayessem.model.structure import matrix_offsets
 
     elements = np.zeros(groups * matrix_offsets(*structure.shape)[1])
     for g in range(groups):
@@ -429,7 +429,7 @@ def test_omega_and_ave_of_semtools(name):
 
     With the sample's in the place of the implied ones, the formulas give semTools' numbers.
     """
-    from bayessem.reliability import reliability
+    from bayessem.measurement.reliability import reliability
 
     case = next(c for c in json.loads(CASES.read_text())["cases"] if c["id"] == name)
     data = pd.read_csv(REFCASES / case["data_file"])

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from bayessem.effects import effects
+from bayessem.effects.effects import effects
+from bayessem.effects.mediation import TYPES, mediation, proportion_mediated, type_probabilities
 from bayessem.errors import ModelError
-from bayessem.mediation import TYPES, mediation, proportion_mediated, type_probabilities
-from bayessem.standardize import model_moments
+from bayessem.results.standardize import model_moments
 from tests.drawn import drawn_fit, measured, parameter
 
 SIMPLE = measured("X", "M", "Y") + "\nM ~ a*X\nY ~ b*M + c*X\n"

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayessem.assemble import likelihood_density
-from bayessem.bootstrap import bootstrap
-from bayessem.covariance_input import rows_from_moments
 from bayessem.errors import DataError, ModelError, NotSupported
-from bayessem.ml import MLFit, fit_ml
-from bayessem.prepare import prepare
-from bayessem.syntax import parse
+from bayessem.ml.bootstrap import bootstrap
+from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.model.covariance_input import rows_from_moments
+from bayessem.model.prepare import prepare
+from bayessem.posterior.assemble import likelihood_density
+from bayessem.syntax.statements import parse
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 HS_CFA = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"

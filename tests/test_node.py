@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from bayessem.errors import BayessemError, DataError, ModelError, NotSupported
-from bayessem.node import StructuralModel
+from bayessem.graph.node import StructuralModel
 
 LOADINGS = np.array([[1.0, 0], [0.8, 0], [0.7, 0], [0, 1.0], [0, 0.9]])
 PATHS = np.array([[0.0, 0], [0.6, 0]])

@@ -7,14 +7,14 @@ import pytest
 from pytensor.gradient import NullTypeGradError
 from scipy.stats import multivariate_normal
 
-from bayessem.likelihood.plan import build_plan, pattern_from_rows
-from bayessem.operation import (
+from bayessem.graph.operation import (
     Correlations,
     GenerateIndicators,
     LogLikelihood,
     generate_indicators,
     semidefinite_root,
 )
+from bayessem.likelihood.plan import build_plan, pattern_from_rows
 
 PYTHON = pytensor.compile.mode.Mode(linker="py", optimizer=None)
 NUMBA = "NUMBA"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from example_models import ABILITIES, abilities, prepared
 
-from bayessem.assemble import likelihood_density, posterior_density
-from bayessem.optimise import hessian, maximise
-from bayessem.starts import initial_point, start_values
+from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior.assemble import likelihood_density, posterior_density
+from bayessem.posterior.optimise import hessian, maximise
 
 
 class Quadratic:

@@ -1,7 +1,6 @@
 import pytest
 
-from bayessem.errors import ModelError
-from bayessem.pathways import (
+from bayessem.effects.pathways import (
     descendants,
     directed_paths,
     mediators,
@@ -9,6 +8,7 @@ from bayessem.pathways import (
     on_circle,
     position,
 )
+from bayessem.errors import ModelError
 from tests.drawn import measured, structure_of
 
 SERIAL = measured("X", "M", "N", "Y") + "\nM ~ X\nN ~ X + M\nY ~ X + M + N\n"

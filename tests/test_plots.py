@@ -12,17 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayessem import plots
-from bayessem.effects import Effects
+from bayessem.effects.effects import Effects
+from bayessem.effects.mediation import Mediation
+from bayessem.effects.slopes import Slopes
+from bayessem.effects.whatif import WhatIf
 from bayessem.errors import ModelError
-from bayessem.measurement import assess
-from bayessem.mediation import Mediation
+from bayessem.measurement.quality import assess
 from bayessem.plots.style import COLOURS, ONE, chance, density, path_name, term_name
 from bayessem.plots.traces import readable
 from bayessem.sem import SEM
-from bayessem.shape import Shape
-from bayessem.slopes import Slopes
-from bayessem.turning_point import QUANTITIES
-from bayessem.whatif import WhatIf
+from bayessem.shapes.shape import Shape
+from bayessem.shapes.turning_point import QUANTITIES
 
 RNG = np.random.default_rng(3)
 
@@ -255,7 +255,7 @@ def test_names_of_paths_and_products():
 
 
 def measurement_result():
-    from bayessem.structure import matrix_offsets
+    from bayessem.model.structure import matrix_offsets
 
     names = ["x1", "x2", "x3", "y1", "y2", "y3"]
     data = pd.DataFrame(RNG.standard_normal((80, 6)), columns=names)
@@ -448,7 +448,7 @@ def test_plots_have_one_signature():
 
 
 def test_measurement_of_one_construct_and_of_single_items():
-    from bayessem.structure import matrix_offsets
+    from bayessem.model.structure import matrix_offsets
 
     data = pd.DataFrame(RNG.standard_normal((40, 3)), columns=["x1", "x2", "x3"])
     for model, names in (("f =~ x1 + x2 + x3", ["f"]), ("f =~ x1\ng =~ x2\ng ~ f", [])):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayessem.polynomial import (
+from bayessem.effects.polynomial import (
     add,
     coefficients,
     degree,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from example_models import ABILITIES, abilities, noise, prepared
 
-from bayessem.data import read_sample
 from bayessem.errors import DataError, ModelError
-from bayessem.prepare import sample_moments
+from bayessem.model.data import read_sample
+from bayessem.model.prepare import sample_moments
 
 
 def test_moments_by_group():

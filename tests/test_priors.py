@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bayessem.errors import PriorError
-from bayessem.priors import KINDS, Prior, default_prior, parse_prior
+from bayessem.model.priors import KINDS, Prior, default_prior, parse_prior
 
 
 @pytest.mark.parametrize(

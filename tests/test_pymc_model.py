@@ -7,17 +7,17 @@ import pandas as pd
 import pymc as pm
 import pytest
 
-from bayessem.assemble import posterior_density
 from bayessem.errors import ModelError
-from bayessem.prepare import Prepared, prepare
-from bayessem.pymc_model import (
+from bayessem.graph.pymc_model import (
     build_pymc_model,
     coordinate_labels,
     space_parts,
     value_order,
 )
-from bayessem.space import dimension
-from bayessem.syntax import parse
+from bayessem.model.prepare import Prepared, prepare
+from bayessem.model.space import dimension
+from bayessem.posterior.assemble import posterior_density
+from bayessem.syntax.statements import parse
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 POINTS = 20

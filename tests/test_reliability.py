@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from bayessem.reliability import (
+from bayessem.measurement.reliability import (
     average_variance_extracted,
     composite_reliability,
     construct_indicators,
     heterotrait_monotrait,
     reliability,
 )
-from bayessem.structure import build_structure, matrix_offsets
-from bayessem.syntax import parse
-from bayessem.table import build_table
+from bayessem.model.structure import build_structure, matrix_offsets
+from bayessem.syntax.statements import parse
+from bayessem.syntax.table import build_table
 
 
 def test_formulas_by_hand():

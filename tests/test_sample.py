@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayessem.data import read_sample
 from bayessem.errors import DataError
+from bayessem.model.data import read_sample
 
 NAMES = ("x1", "x2", "x3")
 

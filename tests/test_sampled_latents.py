@@ -10,14 +10,14 @@ import pymc as pm
 import pytest
 from scipy.special import logsumexp
 
-from bayessem.assemble import posterior_density
 from bayessem.errors import DataError, ModelError, NotSupported
-from bayessem.prepare import Prepared, prepare
-from bayessem.pymc_model import build_pymc_model, value_order
-from bayessem.sampled_latents import read_equations, start_scores
-from bayessem.structure import build_structure
-from bayessem.syntax import parse
-from bayessem.table import build_table
+from bayessem.graph.pymc_model import build_pymc_model, value_order
+from bayessem.graph.sampled_latents import read_equations, start_scores
+from bayessem.model.prepare import Prepared, prepare
+from bayessem.model.structure import build_structure
+from bayessem.posterior.assemble import posterior_density
+from bayessem.syntax.statements import parse
+from bayessem.syntax.table import build_table
 
 MODE = "FAST_COMPILE"  # a few evaluations: interpreted is quicker than compiled
 DATA = Path(__file__).resolve().parents[1] / "data"

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from example_models import ABILITIES, abilities, noise, prepared
 
-from bayessem import SEM, sampling
-from bayessem.assemble import posterior_density
-from bayessem.diagnostics import convergence
+from bayessem import SEM
 from bayessem.errors import FitError
-from bayessem.sampling import approximate, sample
-from bayessem.starts import initial_point, start_values
+from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior import sampling
+from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.diagnostics import convergence
+from bayessem.posterior.sampling import approximate, sample
 
 SHORT = {"draws": 100, "tune": 100, "chains": 2, "progress": False}
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from bayessem.errors import DataError, FitError
-from bayessem.scores import draw_scores, quick_scores, score_draws, scores
+from bayessem.results.scores import draw_scores, quick_scores, score_draws, scores
+from bayessem.results.simulate import simulate
+from bayessem.results.standardize import model_moments
 from bayessem.sem import SEM
-from bayessem.simulate import simulate
-from bayessem.standardize import model_moments
 from tests.drawn import drawn_fit, elements_for, measured, structure_of
 
 LINEAR = measured("X", "M", "Y") + "\nM ~ a*X\nY ~ b*M + c*X\n"

@@ -15,7 +15,7 @@ from bayessem.errors import (
     PriorError,
     SyntaxProblem,
 )
-from bayessem.priors import Prior
+from bayessem.model.priors import Prior
 
 QUICK = {"draws": 5, "tune": 5, "chains": 1, "random_seed": 1, "progress": False}
 
@@ -27,7 +27,7 @@ def never_sample(monkeypatch):
     def refuse(*_args, **_kwargs):
         raise AssertionError("the sampler was reached")
 
-    monkeypatch.setattr("bayessem.fit.run", refuse)
+    monkeypatch.setattr("bayessem.posterior.run.run", refuse)
 
 
 def test_str_is_the_table_and_repr_makes_the_model_again():

@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayessem.effects.intervention import intervene
 from bayessem.errors import ModelError
-from bayessem.intervention import intervene
-from bayessem.quadratic import latent_quantiles
+from bayessem.results.simulate import elements_at, simulate
 from bayessem.sem import SEM
-from bayessem.shape import shape
-from bayessem.simulate import elements_at, simulate
-from bayessem.turning_point import moderated_turning_point, shape_probabilities, three_steps
-from bayessem.utest import lind_mehlum
+from bayessem.shapes.quadratic import latent_quantiles
+from bayessem.shapes.shape import shape
+from bayessem.shapes.turning_point import moderated_turning_point, shape_probabilities, three_steps
+from bayessem.shapes.utest import lind_mehlum
 from tests.drawn import REFCASES, drawn_fit, elements_for, measured, parameter, structure_of
 
 SQUARE = measured("X", "Y") + "\nY ~ b*X + q*X:X\n"

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from bayessem.errors import FitError, ModelError
-from bayessem.simulate import elements_at, simulate
-from bayessem.standardize import model_moments
+from bayessem.results.simulate import elements_at, simulate
+from bayessem.results.standardize import model_moments
 from tests.drawn import elements_for, measured, structure_of, values_for
 
 MODEL = measured("X", "W", "Y") + "\nY ~ b*X + q*X:X + i*X:W + W\n"

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayessem.effects.slopes import excluding_zero, johnson_neyman, simple_slopes
 from bayessem.errors import ModelError
+from bayessem.results.simulate import elements_at
 from bayessem.sem import SEM
-from bayessem.simulate import elements_at
-from bayessem.slopes import excluding_zero, johnson_neyman, simple_slopes
 from tests.drawn import REFCASES, drawn_fit, measured, parameter
 
 MODEL = measured("X", "W", "Y") + "\nY ~ b*X + g*W + h*X:W\nX ~~ s*W\n"

@@ -7,8 +7,8 @@ import pytest
 from example_models import ABILITIES, DEMOCRACY, abilities, democracy, noise, prepared
 
 from bayessem.errors import ModelError, NotSupported, PriorError
-from bayessem.priors import KINDS, Prior
-from bayessem.space import refuse_constraints
+from bayessem.model.priors import KINDS, Prior
+from bayessem.model.space import refuse_constraints
 
 CFA = "f =~ x1 + x2 + x3\ng =~ y1 + y2 + y3\n"
 COLUMNS = "x1 x2 x3 y1 y2 y3 z"

@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayessem.errors import ModelError
-from bayessem.standardize import (
+from bayessem.model.structure import build_structure, matrix_offsets
+from bayessem.results.standardize import (
     model_moments,
     product_order,
     r_squared,
     row_values,
     standardised,
 )
-from bayessem.structure import build_structure, matrix_offsets
-from bayessem.syntax import parse
-from bayessem.table import build_table
+from bayessem.syntax.statements import parse
+from bayessem.syntax.table import build_table
 
 MEDIATION = """
 x =~ x1 + l2*x2

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from example_models import ABILITIES, SECOND_ORDER, abilities, noise, prepared
 
-from bayessem.assemble import likelihood_density, posterior_density
-from bayessem.starts import initial_point, start_values
+from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior.assemble import likelihood_density, posterior_density
 
 
 def starts(model, data, **options):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from bayessem.errors import NotSupported
-from bayessem.structure import MATRICES, Place, build_structure, matrix_offsets, matrix_shapes
-from bayessem.syntax import parse
-from bayessem.table import build_table
+from bayessem.model.structure import MATRICES, Place, build_structure, matrix_offsets, matrix_shapes
+from bayessem.syntax.statements import parse
+from bayessem.syntax.table import build_table
 
 MODEL = """
 f =~ x1 + x2 + x3

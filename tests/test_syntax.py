@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayessem.errors import BayessemError, NotSupported, SyntaxProblem
-from bayessem.expression import Name, Operation
-from bayessem.syntax import Statement, group_count, model_text, parse
-from bayessem.terms import Modifier
+from bayessem.syntax.expression import Name, Operation
+from bayessem.syntax.statements import Statement, group_count, model_text, parse
+from bayessem.syntax.terms import Modifier
 
 
 def triples(text):

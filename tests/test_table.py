@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayessem.errors import ModelError
-from bayessem.expression import evaluate
-from bayessem.rows import GROUP_EQUAL
-from bayessem.syntax import parse
-from bayessem.table import build_table, cycles
+from bayessem.syntax.expression import evaluate
+from bayessem.syntax.rows import GROUP_EQUAL
+from bayessem.syntax.statements import parse
+from bayessem.syntax.table import build_table, cycles
 
 CFA = "f =~ x1 + x2 + x3\ng =~ y1 + y2 + y3\n"
 TWO = ("p", "q")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bayessem.two_lines import least_squares, spline_basis, two_lines
+from bayessem.shapes.two_lines import least_squares, spline_basis, two_lines
 
 RNG = np.random.default_rng(4)
 X = RNG.normal(size=(20, 400))

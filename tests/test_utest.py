@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from bayessem.utest import fieller_interval, lind_mehlum
+from bayessem.shapes.utest import fieller_interval, lind_mehlum
 
 # wage on experience and its square, n = 526 (Wooldridge's wage1): least squares, and the numbers
 # of the utest program of Lind and Mehlum

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from bayessem.effects.whatif import pointwise, what_if
 from bayessem.errors import ModelError
-from bayessem.whatif import pointwise, what_if
 from tests.drawn import brute_force, drawn_fit, measured, parameter
 
 CHAIN = (

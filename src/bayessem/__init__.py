@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit as Fit
-    from bayessem.fit import load as load
-    from bayessem.node import StructuralModel as StructuralModel
-    from bayessem.pooling import complete_pooling as complete_pooling
-    from bayessem.pooling import no_pooling as no_pooling
-    from bayessem.pooling import partial as partial
-    from bayessem.priors import Prior as Prior
+    from bayessem.graph.node import StructuralModel as StructuralModel
+    from bayessem.model.priors import Prior as Prior
+    from bayessem.moderation.pooling import complete_pooling as complete_pooling
+    from bayessem.moderation.pooling import no_pooling as no_pooling
+    from bayessem.moderation.pooling import partial as partial
+    from bayessem.run_folder import load as load
     from bayessem.sem import SEM as SEM
 
 try:
@@ -28,12 +28,12 @@ except PackageNotFoundError:  # a source tree that is not installed
 _WHERE = {
     "SEM": "bayessem.sem",
     "Fit": "bayessem.fit",
-    "load": "bayessem.fit",
-    "Prior": "bayessem.priors",
-    "partial": "bayessem.pooling",
-    "no_pooling": "bayessem.pooling",
-    "complete_pooling": "bayessem.pooling",
-    "StructuralModel": "bayessem.node",
+    "load": "bayessem.run_folder",
+    "Prior": "bayessem.model.priors",
+    "partial": "bayessem.moderation.pooling",
+    "no_pooling": "bayessem.moderation.pooling",
+    "complete_pooling": "bayessem.moderation.pooling",
+    "StructuralModel": "bayessem.graph.node",
     "BayessemError": "bayessem.errors",
     "BayessemWarning": "bayessem.errors",
     "DataError": "bayessem.errors",

@@ -122,14 +122,14 @@ def _ml(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from bayessem.fit import load
+    from bayessem.run_folder import load
 
     print(load(arguments.run))
     return 0
 
 
 def _conformance(arguments: argparse.Namespace) -> int:
-    from bayessem.conformance import command
+    from bayessem.conformance.command import command
 
     return command(
         arguments.directory, only=arguments.only, bayes=arguments.bayes, json_file=arguments.json

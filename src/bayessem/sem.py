@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import FitError
-from bayessem.syntax import group_count, model_text, parse
-from bayessem.table import ParameterTable, build_table
+from bayessem.syntax.statements import group_count, model_text, parse
+from bayessem.syntax.table import ParameterTable, build_table
 
 if TYPE_CHECKING:
     import pandas as pd
     import pymc as pm
 
-    from bayessem.check import CheckReport
     from bayessem.fit import Fit
-    from bayessem.ml import MLFit
-    from bayessem.pooling import Pooling
-    from bayessem.prepare import Prepared
-    from bayessem.priors import Prior
+    from bayessem.ml.estimate import MLFit
+    from bayessem.model.check import CheckReport
+    from bayessem.model.prepare import Prepared
+    from bayessem.model.priors import Prior
+    from bayessem.moderation.pooling import Pooling
 
 
 class SEM:
@@ -37,7 +37,7 @@ class SEM:
     std_lv : bool
         Fix the (residual) variances of constructs at 1 instead of their first loadings.
     meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto
-        As in lavaan; see `bayessem.table.build_table`.
+        As in lavaan; see `bayessem.syntax.table.build_table`.
 
     Raises
     ------
@@ -109,7 +109,7 @@ class SEM:
         DataError, ModelError, PriorError, NotSupported
             Naming what is wrong and where.
         """
-        from bayessem.prepare import prepare
+        from bayessem.model.prepare import prepare
 
         return prepare(
             self.statements,
@@ -137,7 +137,7 @@ class SEM:
         CheckReport
             Print it; `.ok` says whether the model can be fitted.
         """
-        from bayessem.check import check
+        from bayessem.model.check import check
 
         return check(self.prepare(data, group=group, group_order=group_order, missing=missing))
 
@@ -182,8 +182,8 @@ class SEM:
             Latent variables integrated out (one observed node), or as random variables, a score a
             respondent.
         """
-        from bayessem.pymc_model import build_pymc_model
-        from bayessem.space import refuse_constraints
+        from bayessem.graph.pymc_model import build_pymc_model
+        from bayessem.model.space import refuse_constraints
 
         prepared = self.prepare(
             data, group=group, group_order=group_order, missing=missing, priors=priors
@@ -203,7 +203,7 @@ class SEM:
         se: str = "observed",
     ) -> MLFit:
         """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures."""
-        from bayessem.ml import fit_ml
+        from bayessem.ml.estimate import fit_ml
 
         return fit_ml(
             self.prepare(data, group=group, group_order=group_order, missing=missing), se=se
@@ -241,7 +241,7 @@ class SEM:
         missing : {"fiml", "listwise", "error"}
             Use all observed values, leave out incomplete rows, or refuse missing values.
         priors : mapping, optional
-            Prior by parameter name ("RAD~AMC"), label or kind ("path"); see `bayessem.priors`.
+            Prior by parameter name ("RAD~AMC"), label or kind ("path"); see `model.priors`.
         pooling : Pooling, optional
             How parameters differ between groups: `partial("RAD ~ AMC", by="apd")`, `no_pooling`,
             `complete_pooling`. All others are equal, unless `group_equal` says otherwise.
@@ -268,8 +268,8 @@ class SEM:
             FitError when the density is not finite where it has to be.
         """
         began = time.perf_counter()
-        from bayessem.check import check
-        from bayessem.space import refuse_constraints
+        from bayessem.model.check import check
+        from bayessem.model.space import refuse_constraints
 
         for name, value, allowed in (
             ("latents", latents, ("integrated", "sampled")),
@@ -297,11 +297,11 @@ class SEM:
         report = check(prepared)
         report.raise_errors()
 
-        from bayessem.compiled import FIRST_TIME
+        from bayessem.likelihood.compiled import FIRST_TIME
 
         if progress and FIRST_TIME:
             print("bayessem: compiling, this once; about half a minute ...", file=sys.stderr)
-        from bayessem.fit import run
+        from bayessem.posterior.run import run
 
         return run(
             self,

@@ -8,7 +8,7 @@ from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
 from bayessem.likelihood.oracle import latent_values
 from bayessem.likelihood.plan import build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS, plan_products
-from bayessem.structure import MATRICES, matrix_offsets, matrix_shapes
+from bayessem.model.structure import MATRICES, matrix_offsets, matrix_shapes
 
 
 @dataclass(frozen=True)

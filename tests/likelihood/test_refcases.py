@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayessem.assemble import kernel_plan
-from bayessem.data import read_sample
 from bayessem.likelihood.entry import log_likelihood
-from bayessem.structure import build_structure, matrix_offsets
-from bayessem.syntax import parse
-from bayessem.table import build_table
+from bayessem.model.data import read_sample
+from bayessem.model.structure import build_structure, matrix_offsets
+from bayessem.posterior.assemble import kernel_plan
+from bayessem.syntax.statements import parse
+from bayessem.syntax.table import build_table
 
 FOLDER = Path(
     os.environ.get("BAYESSEM_REFCASES", Path(__file__).parents[3] / "shared" / "refcases")

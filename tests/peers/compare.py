@@ -22,10 +22,10 @@ from pathlib import Path
 import pandas as pd
 from peer_models import MODELS, PeerModel
 
-from bayessem.conformance_case import case_model
-from bayessem.covariance_input import rows_from_moments
-from bayessem.ml import MLFit, fit_ml
-from bayessem.prepare import prepare
+from bayessem.conformance.case import case_model
+from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.model.covariance_input import rows_from_moments
+from bayessem.model.prepare import prepare
 
 HERE = Path(__file__).resolve().parent
 # The peers' optimisers stop earlier than ours: a hundredth of a standard error, and as much in

@@ -6,7 +6,7 @@ and its call overhead is of the order of the work at the sizes of a survey (10 t
 
 import numpy as np
 
-from bayessem.compiled import compiled
+from bayessem.likelihood.compiled import compiled
 
 BLOCK = 18
 

@@ -9,7 +9,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from numba import carray, types
 
-from bayessem.compiled import c_function, compiled
+from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.kernel import evaluate
 
 SYMBOL = "bayessem_log_likelihood"

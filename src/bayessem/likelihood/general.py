@@ -6,7 +6,7 @@ Compiled as one C function, `entry`, which the kernel calls by its symbol (exter
 import numpy as np
 from numba import carray, types
 
-from bayessem.compiled import c_function, compiled
+from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.lattice import lattice_integral, new_room
 from bayessem.likelihood.plan import unpack
 from bayessem.likelihood.surface import (

@@ -12,7 +12,7 @@ exponential of a quartic needs no exponentials: its ratios of ratios of ratios a
 
 import numpy as np
 
-from bayessem.compiled import compiled
+from bayessem.likelihood.compiled import compiled
 
 DROP = 2.0
 LOG_2PI = np.log(2.0 * np.pi)

@@ -7,7 +7,7 @@ a sampler that is a rejected proposal.
 
 import numpy as np
 
-from bayessem.compiled import compiled, inlined
+from bayessem.likelihood.compiled import compiled, inlined
 from bayessem.likelihood.dense import cholesky_lower, spd_inverse
 from bayessem.likelihood.moments import (
     latent_moments,

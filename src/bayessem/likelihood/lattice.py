@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayessem.compiled import compiled, inlined
+from bayessem.likelihood.compiled import compiled, inlined
 from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, place, slope
 
 MOST_MODES = 6

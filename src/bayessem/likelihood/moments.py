@@ -15,7 +15,7 @@ and covariance Lambda (V - N N') Lambda' + Theta.
 
 import numpy as np
 
-from bayessem.compiled import compiled
+from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.dense import cholesky_lower, general_inverse, lower_inverse
 
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayessem.compiled import compiled
 from bayessem.errors import DataError
+from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.external import load_general_terms
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayessem.compiled import compiled
+from bayessem.likelihood.compiled import compiled
 
 
 class Tables(NamedTuple):

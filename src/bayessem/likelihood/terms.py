@@ -6,7 +6,7 @@ integrand, and over all respondents the sum of E[c c'], c the monomials without 
 
 import numpy as np
 
-from bayessem.compiled import compiled
+from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.external import general_terms
 from bayessem.likelihood.integral import quartic_integral
 

@@ -21,7 +21,7 @@ from bayessem.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayessem.effects import Effects
+    from bayessem.effects.effects import Effects
     from bayessem.fit import Fit
 
 # What can be asked for, and what its rows of the table are.
@@ -93,7 +93,7 @@ def plot_effects(effects: Effects, *, ax: Axes | None = None) -> Axes:
     ax : Axes, optional
         Where to draw; by default a new figure of one column's width.
     """
-    from bayessem.effects import without_repetition
+    from bayessem.effects.effects import without_repetition
 
     table = without_repetition(effects.table)
     shown = pd.DataFrame(

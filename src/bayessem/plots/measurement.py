@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.errors import ModelError
-from bayessem.measurement_tables import HTMT_LIMITS, THRESHOLDS, VERDICTS
+from bayessem.measurement.tables import HTMT_LIMITS, THRESHOLDS, VERDICTS
 from bayessem.plots.style import (
     COLOURS,
     INK,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bayessem.measurement import Measurement
+    from bayessem.measurement.quality import Measurement
 
 
 @styled

@@ -24,7 +24,7 @@ from bayessem.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayessem.mediation import Mediation
+    from bayessem.effects.mediation import Mediation
 
 # Height of the highest density, in rows; the part of the draws that is shown.
 HEIGHT, SHOWN = 0.82, 0.998

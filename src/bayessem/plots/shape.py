@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bayessem.shape import Shape
+    from bayessem.shapes.shape import Shape
 
 # How far beyond the bounds the curve is followed, as a share of their distance: at least, and at
 # most when respondents lie there.

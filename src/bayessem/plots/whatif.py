@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bayessem.slopes import Slopes
-    from bayessem.whatif import WhatIf
+    from bayessem.effects.slopes import Slopes
+    from bayessem.effects.whatif import WhatIf
 
 
 @styled

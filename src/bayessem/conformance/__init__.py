@@ -1,0 +1,1 @@
+"""Reference cases with published numbers, run and compared."""

@@ -1,0 +1,178 @@
+"""Reference cases about posteriors: blavaan's means, sds, intervals and LOO, and weak-prior means.
+
+Sampled with the priors that the case names (blavaan's defaults where it names none), so that the
+same posterior is compared; rows with `tol_bayes_mean` with bayessem's own defaults.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayessem.conformance.case import case_model, read_data
+from bayessem.conformance.checks import Check, Outcome
+from bayessem.sem import SEM
+from bayessem.syntax.rows import row_key
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+SEED = 20260101
+DRAWS = 4000
+FIT_OPTIONS = ("group", "group_order", "missing")
+# blavaan's names of parameter matrices, and its default priors (Stan target, version 0.5).
+KIND_OF = {
+    "lambda": "loading",
+    "beta": "path",
+    "nu": "intercept",
+    "alpha": "mean",
+    "theta": "residual_sd",
+    "psi": "disturbance_sd",
+    "rho": "correlation",
+    "lv_cor": "correlation",
+}
+BLAVAAN = {
+    "loading": "normal(0, 10)",
+    "path": "normal(0, 10)",
+    "intercept": "normal(0, 32)",
+    "residual_sd": "gamma(1, 0.5)",
+    "disturbance_sd": "gamma(1, 0.5)",
+    "correlation": "lkj(1)",
+}
+
+
+def case_priors(text: str) -> dict[str, str]:
+    """Read priors such as "lambda N(0,10); theta sd Gamma(1,.5)", over blavaan's defaults."""
+    out = dict(BLAVAAN)
+    for part in text.split(";"):
+        found = re.match(r"\s*(\w+)\s+(?:sd\s+)?([A-Za-z]+)\s*\(([^)]*)\)", part)
+        if found and found[1] in KIND_OF:
+            family = {"n": "normal"}.get(found[2].lower(), found[2].lower())
+            out[KIND_OF[found[1]]] = f"{family}({found[3]})"
+    return out
+
+
+def _sample(
+    case: Mapping[str, Any], directory: Path, *, extra: str = "", priors: Mapping[str, str] | None
+) -> Fit:
+    model = case_model(case)
+    data, options = read_data(case, directory, model.options)
+    fit_options = {k: options.pop(k) for k in FIT_OPTIONS if k in options}
+    sem = SEM(f"{case['model']}\n{extra}", **options)
+    return sem.fit(
+        data, priors=priors, draws=DRAWS, random_seed=SEED, progress=False, **fit_options
+    )
+
+
+def _table(fit: Fit) -> dict[tuple[Any, str], Mapping[str, Any]]:
+    """Rows of the summary by their identity and group."""
+    return {
+        (row_key(str(r["lhs"]), str(r["op"]), str(r["rhs"])), str(r.get("group", ""))): r
+        for r in fit.summary().to_dict("records")
+    }
+
+
+def _row(table: Mapping[Any, Any], row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    rhs = "" if row["op"] in ("~1", ":=") else str(row.get("rhs") or "")
+    if row["op"] == ":=":
+        return next(
+            (v for (key, _), v in table.items() if (v["op"], v["lhs"]) == (":=", row["lhs"])), None
+        )
+    return table.get((row_key(str(row["lhs"]), str(row["op"]), rhs), str(row.get("group") or "")))
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['lhs']}{row['op']}{row.get('rhs') or ''}"
+
+
+def _posterior_rows(case: Mapping[str, Any], fit: Fit) -> Iterator[Check | str]:
+    table = _table(fit)
+    for row in case["expected"]:
+        if "post_mean" not in row:
+            continue
+        here = _row(table, row)
+        if here is None:
+            yield f"{_name(row)}: not a free parameter here"
+            continue
+        yield Check(f"{_name(row)} mean", here["mean"], row["post_mean"], row["tol_mean"])
+        yield Check(
+            f"{_name(row)} sd", here["sd"], row["post_sd"], row["tol_sd_rel"] * row["post_sd"]
+        )
+        for end, want in zip(("lower", "upper"), row["ci95"], strict=True):
+            yield Check(f"{_name(row)} {end}", here[end], want, row["tol_ci"])
+
+
+def _removed(text: str, case: Mapping[str, Any]) -> str | None:
+    """Lines that fix what a model of a comparison leaves out: "dem65~ind60=0", "all ... 0"."""
+    paths = [r for r in SEM(str(case["model"])).table.rows if r.op == "~"]
+    if "full" in text:
+        return ""
+    if "all latent regressions 0" in text:
+        return "\n".join(f"{r.lhs} ~ 0*{r.rhs}" for r in paths)
+    found = re.search(r"(\w+)\s*~\s*(\w+)\s*=\s*0", text)
+    return f"{found[1]} ~ 0*{found[2]}" if found else None
+
+
+def _comparison(case: Mapping[str, Any], directory: Path) -> Iterator[Check | str]:
+    """elpd, its SE and p of several models, and their order."""
+    first: float | None = None
+    for row in case["expected"]:
+        if "elpd_loo" not in row:
+            continue
+        extra = _removed(str(row["model"]), case)
+        if extra is None:
+            yield f"{row['model']}: this model cannot be read"
+            continue
+        fit = _sample(case, directory, extra=extra, priors=BLAVAAN)
+        loo = fit.loo()
+        label = str(row["model"])
+        yield Check(f"{label} elpd", loo.elpd, row["elpd_loo"], row["tol_elpd"])
+        yield Check(f"{label} se", loo.se, row["se"], row["tol_elpd"])
+        yield Check(f"{label} p", loo.p, row["p_loo"], row["tol_p"])
+        first = loo.elpd if first is None else first
+        if "elpd_diff" in row:
+            yield Check(f"{label} difference", loo.elpd - first, row["elpd_diff"], row["tol_elpd"])
+
+
+def posterior_outcome(case: Mapping[str, Any], directory: Path) -> Outcome:
+    """Compare a case about posteriors (`post_mean`, `elpd_loo`) with sampled fits."""
+    rows = case["expected"]
+    found: list[Check | str] = []
+    if any("post_mean" in row for row in rows):
+        text = str((case.get("options") or {}).get("priors", ""))
+        fit = _sample(case, directory, priors=case_priors(text))
+        found += _posterior_rows(case, fit)
+    found += _comparison(case, directory)
+    found += [f"fit.{key}" for key in case.get("fit") or {}]
+    return _outcome(found)
+
+
+def weak_prior_outcome(case: Mapping[str, Any], directory: Path) -> Outcome:
+    """Compare posterior means under the default priors with `est`, within `tol_bayes_mean`."""
+    rows = [
+        r
+        for r in case["expected"]
+        if r.get("tol_bayes_mean") and r.get("estimator") in (None, "LMS") and "est" in r
+    ]
+    if not rows:
+        return Outcome((), ())
+    table = _table(_sample(case, directory, priors=None))
+    found: list[Check | str] = []
+    for row in rows:
+        here = _row(table, row)
+        if here is not None:
+            found.append(
+                Check(
+                    f"{_name(row)} posterior mean", here["mean"], row["est"], row["tol_bayes_mean"]
+                )
+            )
+    return _outcome(found)
+
+
+def _outcome(found: list[Check | str]) -> Outcome:
+    return Outcome(
+        tuple(x for x in found if isinstance(x, Check)),
+        tuple(dict.fromkeys(x for x in found if isinstance(x, str))),
+    )

@@ -1,0 +1,1 @@
+"""Direct, indirect, conditional and what-if effects as draws."""

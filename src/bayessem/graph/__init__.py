@@ -1,0 +1,1 @@
+"""The same models as PyMC and PyTensor graphs."""

@@ -1,0 +1,337 @@
+"""Measurement quality of a fitted model: loadings, reliability, discriminant validity.
+
+Everything the model implies is computed for every draw, so that a threshold is passed with a
+probability; HTMT and the classic alpha come from the data, with a Bayesian bootstrap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayessem.effects.effects import chosen_groups
+from bayessem.errors import ModelError
+from bayessem.measurement.constructs import (
+    Construct,
+    find_constructs,
+    indicator_moments,
+    item_weights,
+)
+from bayessem.measurement.htmt import bootstrap_covariances, construct_htmt, cronbach_alpha
+from bayessem.measurement.reliability import average_variance_extracted, composite_reliability
+from bayessem.measurement.tables import (
+    Part,
+    Quantities,
+    correlations_table,
+    draws_dataset,
+    fornell_larcker_table,
+    htmt_table,
+    join_groups,
+    loadings_table,
+    reliability_table,
+)
+from bayessem.model.prepare import Prepared
+from bayessem.model.structure import Structure
+from bayessem.results.standardize import model_moments
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from bayessem.fit import Fit
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Measurement quality; `print` it for a report with the formulas.
+
+    The tables have a column `group` where the model has several.
+
+    Attributes
+    ----------
+    loadings : DataFrame
+        Standardised: construct, indicator, level; mean, sd, lower, upper, p_above (the
+        probability that it exceeds .70), r_hat, ess_bulk, ess_tail.
+    reliability : DataFrame
+        construct, level, items, measure ("omega", "ave", "alpha", "alpha_data", "omega_items");
+        mean, sd, lower, upper, threshold, p_pass, r_hat, ess_bulk, ess_tail.
+    fornell_larcker : DataFrame
+        construct, ave, nearest (the variable it correlates most with), squared_correlation (its
+        mean), p_pass: probability that the AVE exceeds all squared correlations.
+    htmt : DataFrame
+        construct, other, htmt (of the sample), lower, upper, p_below_85, p_below_90.
+    correlations : DataFrame
+        construct, other; mean, sd, lower, upper, p_above_90 (of the absolute value), verdict,
+        r_hat, ess_bulk, ess_tail.
+    draws : Dataset
+        loading, omega, ave, alpha, omega_items, correlation over (chain, draw).
+    constructs : tuple of Construct
+        What was measured, by how many indicators and on which level.
+    notes : tuple of str
+        What has no reliability and why, and what makes a number doubtful.
+    groups : tuple of str
+        Those shown; ("",) for a model of one group.
+    ci_prob : float
+        Probability of the intervals.
+    standardized : bool
+        Whether omega, AVE and alpha of the items are those of standardised items.
+    bootstrap, random_seed : int
+        Bootstrap draws behind HTMT and alpha_data, and their seed.
+    """
+
+    loadings: pd.DataFrame
+    reliability: pd.DataFrame
+    fornell_larcker: pd.DataFrame
+    htmt: pd.DataFrame
+    correlations: pd.DataFrame
+    draws: xr.Dataset
+    constructs: tuple[Construct, ...]
+    notes: tuple[str, ...]
+    groups: tuple[str, ...]
+    ci_prob: float
+    standardized: bool
+    bootstrap: int
+    random_seed: int
+
+    def __str__(self) -> str:
+        from bayessem.measurement.report import measurement_text
+
+        return measurement_text(self)
+
+
+def measurement(
+    fit: Fit,
+    *,
+    ci_prob: float = 0.95,
+    group: str | Sequence[str] | None = None,
+    standardized: bool = False,
+    bootstrap: int = 1000,
+    random_seed: int | None = None,
+) -> Measurement:
+    """Judge how well the constructs of a fitted model are measured.
+
+    Parameters
+    ----------
+    fit : Fit
+        A sampled model.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    group : str or sequence of str, optional
+        Groups of a model with several; all by default.
+    standardized : bool
+        Omega, AVE and alpha of standardised items. By default, as in semTools, items keep their
+        units, and one with a large variance counts for more. Dimensions of higher-order
+        constructs have no units of their own and are always standardised.
+    bootstrap : int
+        Bootstrap draws behind HTMT and the alpha of the data.
+    random_seed : int, optional
+        Seed of the bootstrap; by default that of the fit.
+
+    Raises
+    ------
+    ModelError
+        For a group that the model does not have, or a model without constructs.
+    """
+    seed = fit.settings["random_seed"] if random_seed is None else random_seed
+    return assess(
+        fit.prepared,
+        fit.elements,
+        ci_prob=ci_prob,
+        group=group,
+        standardized=standardized,
+        bootstrap=bootstrap,
+        random_seed=seed,
+    )
+
+
+def assess(
+    prepared: Prepared,
+    elements: np.ndarray,
+    *,
+    ci_prob: float = 0.95,
+    group: str | Sequence[str] | None = None,
+    standardized: bool = False,
+    bootstrap: int = 1000,
+    random_seed: int = 0,
+) -> Measurement:
+    """Judge the measurement of constructs from draws of the model matrices.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The model with its data.
+    elements : ndarray (chain, draw, elements)
+        Draws of the flat model matrices of all groups.
+    ci_prob, group, standardized, bootstrap, random_seed
+        See `measurement`.
+    """
+    structure, labels = prepared.structure, prepared.table.groups
+    constructs = find_constructs(structure)
+    if not constructs:
+        raise ModelError(
+            "the model has no constructs, so there is no measurement to judge; constructs are "
+            "written as 'f =~ x1 + x2 + x3'"
+        )
+    related = _related(constructs)
+    parts = [
+        Part(
+            labels[g],
+            _quantities(structure, elements, constructs, group=g, standardized=standardized),
+            *_from_data(prepared, constructs, g, standardized, bootstrap, random_seed + g),
+        )
+        for g in chosen_groups(labels, group)
+    ]
+
+    def by_group(table: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
+        return join_groups([table(p, *arguments) for p in parts], len(labels) > 1)
+
+    return Measurement(
+        loadings=by_group(loadings_table, constructs, ci_prob),
+        reliability=by_group(reliability_table, constructs, ci_prob),
+        fornell_larcker=by_group(fornell_larcker_table, structure, related),
+        htmt=by_group(htmt_table, ci_prob),
+        correlations=by_group(correlations_table, structure, related, ci_prob),
+        draws=draws_dataset(parts, structure, len(labels) > 1),
+        constructs=constructs,
+        notes=_notes(structure, constructs, parts),
+        groups=tuple(p.group for p in parts),
+        ci_prob=ci_prob,
+        standardized=standardized,
+        bootstrap=bootstrap,
+        random_seed=random_seed,
+    )
+
+
+def _quantities(
+    structure: Structure,
+    elements: np.ndarray,
+    constructs: Sequence[Construct],
+    *,
+    group: int,
+    standardized: bool,
+) -> Quantities:
+    moments = model_moments(structure, elements, group=group)
+    matrices = structure.matrices(elements, group)
+    sd = np.sqrt(np.diagonal(moments.latent_covariance, axis1=-2, axis2=-1))
+    out = Quantities({}, {}, {}, {}, {}, _correlation(moments.latent_covariance))
+    for c in constructs:
+        j = structure.variables.index(c.name)
+        loadings, block = indicator_moments(structure, matrices, moments, c)
+        spread = np.sqrt(np.diagonal(block, axis1=-2, axis2=-1))
+        standard = loadings * sd[..., j, None] / spread
+        for i, indicator in enumerate(c.indicators):
+            out.loading[c.name, indicator] = standard[..., i]
+        if len(c.indicators) < 2:
+            continue
+        variance = sd[..., j] ** 2
+        if standardized or c.level > 1:
+            loadings, variance = standard, np.ones_like(variance)
+            block = block / (spread[..., :, None] * spread[..., None, :])
+        out.omega[c.name] = composite_reliability(loadings, variance, block)
+        out.ave[c.name] = average_variance_extracted(
+            loadings, variance, np.diagonal(block, axis1=-2, axis2=-1)
+        )
+        out.alpha[c.name] = cronbach_alpha(block)
+        if c.level > 1:
+            weights, columns = item_weights(structure, matrices, constructs, c.name)
+            items = moments.observed_covariance[..., columns, :][..., :, columns]
+            if standardized:
+                sds = np.sqrt(np.diagonal(items, axis1=-2, axis2=-1))
+                weights = weights / sds
+                items = items / (sds[..., :, None] * sds[..., None, :])
+            out.omega_items[c.name] = composite_reliability(weights, sd[..., j] ** 2, items)
+    return out
+
+
+def _correlation(covariance: np.ndarray) -> np.ndarray:
+    sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):  # a variable without variance: nan
+        return covariance / (sd[..., :, None] * sd[..., None, :])
+
+
+def _from_data(
+    prepared: Prepared,
+    constructs: Sequence[Construct],
+    group: int,
+    standardized: bool,
+    bootstrap: int,
+    seed: int,
+) -> tuple[tuple, np.ndarray, np.ndarray, dict]:
+    """Pairs, HTMT and its draws, and alpha by construct, of one group's data."""
+    sample, position = prepared.sample, {n: i for i, n in enumerate(prepared.sample.variables)}
+    several = [c for c in constructs if len(c.indicators) > 1]
+    related = _related(constructs)
+    pairs = tuple(
+        (a.name, b.name) for a, b in combinations(several, 2) if b.name not in related[a.name]
+    )
+    whole = prepared.covariances[group]
+    resampled = bootstrap_covariances(
+        sample.values[sample.group == group], draws=bootstrap, random_seed=seed
+    )
+    measures = {c.name: [[position[item] for item in items] for items in c.items] for c in several}
+    alpha = {}
+    for c in several:
+        if c.level == 1:
+            at = np.array([columns[0] for columns in measures[c.name]])
+            blocks = [m[..., at, :][..., :, at] for m in (whole, resampled)]
+            if standardized:
+                blocks = [_correlation(b) for b in blocks]
+            alpha[c.name] = (float(cronbach_alpha(blocks[0])), cronbach_alpha(blocks[1]))
+    return (
+        pairs,
+        construct_htmt(whole, measures, pairs),
+        construct_htmt(resampled, measures, pairs),
+        alpha,
+    )
+
+
+def _related(constructs: Sequence[Construct]) -> dict[str, set[str]]:
+    """Of each construct, those it measures or is measured by, at any distance."""
+    below: dict[str, set[str]] = {}
+    for c in sorted(constructs, key=lambda c: c.level):
+        below[c.name] = set(c.indicators).union(*(below.get(i, set()) for i in c.indicators))
+    out = {name: set(inside) for name, inside in below.items()}
+    for name, inside in below.items():
+        for other in inside:
+            out.setdefault(other, set()).add(name)
+    return out
+
+
+def _notes(
+    structure: Structure, constructs: Sequence[Construct], parts: Sequence[Part]
+) -> tuple[str, ...]:
+    """What has no reliability and why, and what makes a number doubtful."""
+    out = []
+    measured = {i for c in constructs for i in c.indicators}
+    observed = [v for v in structure.variables if v in structure.observed and v not in measured]
+    if observed:
+        out.append(
+            f"{', '.join(observed)}: observed, taken as measured without error; no reliability."
+        )
+    for c in constructs:
+        by_indicator = {
+            i: float(np.nanmean([p.model.loading[c.name, i] for p in parts])) for i in c.indicators
+        }
+        negative = [i for i, mean in by_indicator.items() if mean < 0]
+        if len(c.indicators) == 1:
+            out.append(
+                f"{c.name} has one indicator, {c.indicators[0]}: its reliability is not estimated "
+                f"but what the model takes it to be ({by_indicator[c.indicators[0]] ** 2:.2f})."
+            )
+        elif negative and len(negative) < len(by_indicator):
+            out.append(
+                f"{', '.join(negative)} load{'s' if len(negative) == 1 else ''} on {c.name} with "
+                "the other sign: omega and alpha are about the plain sum of the indicators; "
+                "reverse such items in the data."
+            )
+        if c.level > 1:
+            out.append(
+                f"{c.name} is measured by {', '.join(c.indicators)}: its omega, AVE and alpha are "
+                "about these dimensions, standardised and free of their items' error; omega_items "
+                f"is the share of {c.name} in the variance of the sum of all its items."
+            )
+    return tuple(out)

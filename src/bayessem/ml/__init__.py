@@ -1,0 +1,1 @@
+"""Maximum likelihood with the same likelihood."""

@@ -1,0 +1,192 @@
+"""Nonparametric bootstrap of maximum likelihood: estimates of resampled respondents.
+
+Efron & Tibshirani (1993), doi:10.1007/978-1-4899-4541-9; percentile intervals, which for indirect
+effects need no symmetry.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TextIO
+
+import numpy as np
+
+from bayessem.errors import BayessemError, FitError, ModelError, NotSupported
+from bayessem.ml.constrained import climb, named_values, read_constraints
+from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.ml.maximum import find_maximum
+from bayessem.ml.sample import has_means, with_sample
+from bayessem.model.covariance_input import made_from_moments
+from bayessem.model.prepare import Prepared
+from bayessem.posterior.assemble import likelihood_density
+from bayessem.syntax.table import ParameterTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Bootstrap estimates.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Free parameters, then definitions.
+    estimate : ndarray (names,)
+        Of the data themselves.
+    draws : ndarray (sample, names)
+        Of the bootstrap samples that converged.
+    failed : int
+        Bootstrap samples without a maximum; they are left out.
+    """
+
+    names: tuple[str, ...]
+    estimate: np.ndarray
+    draws: np.ndarray
+    failed: int
+
+    def summary(self, *, level: float = 0.95) -> pd.DataFrame:
+        """Estimate, bootstrap standard error, bias and percentile interval of each name."""
+        import pandas as pd
+
+        low, high = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return pd.DataFrame(
+            {
+                "est": self.estimate,
+                "se": self.draws.std(axis=0, ddof=1),
+                "bias": self.draws.mean(axis=0) - self.estimate,
+                "ci_lower": low,
+                "ci_upper": high,
+            },
+            index=list(self.names),
+        )
+
+    def __str__(self) -> str:
+        head = f"{len(self.draws)} bootstrap samples"
+        if self.failed:
+            head += f"; {self.failed} more had no maximum and are left out"
+        return f"{head}\n{self.summary().round(4).to_string()}"
+
+
+def bootstrap(
+    prepared: Prepared,
+    n: int = 1000,
+    *,
+    random_seed: int | np.random.Generator | None = None,
+    progress: bool = True,
+    stream: TextIO | None = None,
+) -> Bootstrap:
+    """Bootstrap the parameters and definitions of a model; respondents are drawn within groups.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Model and data.
+    n : int
+        Number of bootstrap samples.
+    random_seed : int or Generator, optional
+        For the same samples again.
+    progress : bool
+        Show a progress bar on `stream` (standard error by default).
+
+    Raises
+    ------
+    NotSupported
+        For data made from a covariance matrix.
+    FitError
+        When the model does not converge on the data themselves, or on 9 of 10 samples.
+    """
+    if n < 2:
+        raise ModelError(f"a bootstrap needs at least 2 samples, not {n}")
+    if made_from_moments(prepared.sample):
+        raise NotSupported("a bootstrap needs the raw data, not a covariance matrix")
+    fit = fit_ml(prepared, se="expected" if not prepared.structure.products else "observed")
+    if not fit.converged:
+        raise FitError(f"no bootstrap: {fit.problems[0]}")
+    table = fit.prepared.table
+    names = (*table.parameters, *(row.lhs for row in table.defined))
+    roots, vectors = np.linalg.eigh(fit.covariance)
+    useful = roots > 1e-12 * roots[-1]
+    root = vectors[:, useful] * np.sqrt(roots[useful])
+    constraints = read_constraints(table)
+    plain = not (constraints.curved or constraints.at_least)
+    rng = np.random.default_rng(random_seed)
+    bar = _Bar(n, stream or sys.stderr) if progress else None
+    kept: list[np.ndarray] = []
+    failed = 0
+    for i in range(n):
+        x = _estimate(fit, _resampled(fit.prepared, rng), root, plain=plain)
+        if x is None:
+            failed += 1
+        else:
+            kept.append(_with_definitions(table, x))
+        if bar is not None:
+            bar.show(i + 1, failed)
+    if len(kept) < max(2, n // 10):
+        raise FitError(f"only {len(kept)} of {n} bootstrap samples have a maximum")
+    return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), failed)
+
+
+def _with_definitions(table: ParameterTable, x: np.ndarray) -> np.ndarray:
+    values = named_values(table, x)
+    return np.concatenate([x, [float(values[row.lhs]) for row in table.defined]])
+
+
+def _resampled(prepared: Prepared, rng: np.random.Generator) -> Prepared:
+    """The model with respondents drawn with replacement within their groups."""
+    sample = prepared.sample
+    members = [np.flatnonzero(sample.group == g) for g in range(len(sample.groups))]
+    chosen = np.concatenate([rng.choice(m, size=len(m)) for m in members])
+    drawn = replace(
+        sample,
+        values=sample.values[chosen],
+        group=sample.group[chosen],
+        rows=np.arange(len(chosen)),
+    )
+    if not has_means(prepared.table):
+        means = np.array([drawn.values[drawn.group == g].mean(axis=0) for g in range(len(members))])
+        drawn = replace(drawn, values=drawn.values - means[drawn.group])
+    if prepared.table.exogenous:  # their moments are part of the model
+        return with_sample(prepared, drawn)
+    return replace(prepared, sample=drawn)
+
+
+def _estimate(fit: MLFit, again: Prepared, root: np.ndarray, *, plain: bool) -> np.ndarray | None:
+    """Estimates of one bootstrap sample, None where there is no maximum.
+
+    root : (D, k) of the covariance of the estimates, the unit in which the likelihood is round.
+    """
+    try:
+        density = likelihood_density(again.structure, again.space, again.sample)
+        if plain:
+            x = climb(density, fit.x, root)
+            if x is not None:
+                return x
+        known = dict(
+            zip(fit.prepared.table.parameters, np.sqrt(np.diag(fit.covariance)), strict=True)
+        )
+        found, _ = find_maximum(again, density, start=fit.x, known=known)
+    except (BayessemError, np.linalg.LinAlgError):
+        return None
+    return found.x if found.converged else None
+
+
+class _Bar:
+    """A progress bar on one line."""
+
+    def __init__(self, total: int, stream: TextIO) -> None:
+        self.total, self.stream, self.shown = total, stream, -1
+
+    def show(self, done: int, failed: int) -> None:
+        share = math.floor(100 * done / self.total)
+        if share == self.shown:
+            return
+        self.shown = share
+        bar = "#" * (share // 4)
+        tail = f", {failed} without a maximum" if failed else ""
+        end = "\n" if done == self.total else ""
+        print(f"\rbootstrap [{bar:<25}] {done}/{self.total}{tail}", end=end, file=self.stream)
+        self.stream.flush()

@@ -1,0 +1,324 @@
+"""Maximum likelihood: estimates, standard errors and fit of a model, from the sampler's own kernel.
+
+`fit_ml` takes what `prepare` made of a model and its data. As in lavaan, observed covariates are
+conditioned on (their log-likelihood is left out), respondents without a value of a covariate are
+left out, and without a mean structure the means are those of the sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayessem.errors import ModelError, NotSupported
+from bayessem.measurement.reliability import reliability
+from bayessem.ml.constrained import Constrained, named_values
+from bayessem.ml.fit_measures import (
+    Ends,
+    chi_square_measures,
+    count_ends,
+    information_criteria,
+    residual_measures,
+)
+from bayessem.ml.information import (
+    expected_information,
+    invert_information,
+    observed_information,
+    score_products,
+)
+from bayessem.ml.maximum import find_maximum
+from bayessem.ml.problems import improper_solutions
+from bayessem.ml.report import defined_standardised, estimates, ml_text
+from bayessem.ml.sample import conditional_data, covariate_names, has_means, linear_counterpart
+from bayessem.ml.saturated import (
+    Saturated,
+    baseline_log_likelihood,
+    covariate_log_likelihood,
+    saturate,
+)
+from bayessem.model.covariance_input import made_from_moments
+from bayessem.model.prepare import Prepared
+from bayessem.posterior.assemble import likelihood_density
+from bayessem.posterior.density import Density
+from bayessem.results.standardize import model_moments, r_squared, standardised
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STANDARD_ERRORS = ("observed", "expected", "robust", "none")
+
+
+@dataclass(frozen=True)
+class MLFit:
+    """A model fitted by maximum likelihood; `print` it for a report.
+
+    Attributes
+    ----------
+    prepared : Prepared
+        Model and data as they were used.
+    x : ndarray (D,)
+        Free parameters, in the order of `prepared.table.parameters`.
+    covariance : ndarray (D, D)
+        Of the free parameters; nan without standard errors.
+    table : DataFrame
+        A row a parameter: lhs op rhs group label free est se z pvalue ci_lower ci_upper std_lv
+        std_all.
+    measures : dict of str to float
+        Fit, under lavaan's names. For a model with product terms logl, npar and the information
+        criteria; its chi-square and indices are those of `counterpart`.
+    r2 : dict of str to dict
+        Explained share of the variance by group and variable.
+    omega, ave : dict of str to dict
+        Composite reliability and average variance extracted by group and construct.
+    saturated : tuple of Saturated
+        Sample moments by group.
+    elements : ndarray
+        Flat model matrices.
+    se : str
+        Which information the standard errors come from.
+    converged : bool
+        Whether a maximum was found.
+    problems : tuple of str
+        Everything that makes the result doubtful, in words.
+    counterpart : MLFit or None
+        The linear counterpart of a model with product terms.
+    """
+
+    prepared: Prepared
+    x: np.ndarray
+    covariance: np.ndarray
+    table: pd.DataFrame
+    measures: Mapping[str, float]
+    r2: Mapping[str, Mapping[str, float]]
+    omega: Mapping[str, Mapping[str, float]]
+    ave: Mapping[str, Mapping[str, float]]
+    saturated: tuple[Saturated, ...]
+    elements: np.ndarray
+    se: str
+    converged: bool
+    problems: tuple[str, ...]
+    counterpart: MLFit | None = None
+
+    @property
+    def logl(self) -> float:
+        """Log-likelihood, given the covariates."""
+        return self.measures["logl"]
+
+    @property
+    def npar(self) -> int:
+        """Number of parameters, equality constraints taken off."""
+        return int(self.measures["npar"])
+
+    def __str__(self) -> str:
+        return ml_text(self)
+
+
+def _parameter_covariance(
+    prepared: Prepared, density: Density, found: Constrained, scale: np.ndarray, se: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Covariance matrix of the free parameters (D, D) and what is wrong with it."""
+    d = density.size
+    basis = found.basis
+    if se == "none":
+        return np.full((d, d), np.nan), ()
+    if se == "expected":
+        full = expected_information(prepared.structure, density, found.x, prepared.sample)
+    else:
+        full = observed_information(prepared.structure, density, found.x, scale=scale)
+    inverse, flat = invert_information(basis.T @ full @ basis)
+    if inverse is None:
+        moved = np.abs(basis @ flat) / scale[:, None]
+        share = moved.max(axis=1) / max(float(moved.max(initial=0.0)), 1e-300)
+        involved = [n for n, s in zip(prepared.table.parameters, share, strict=True) if s > 0.1]
+        return np.full((d, d), np.nan), (
+            "the information matrix is not positive definite, so there are no standard errors: "
+            f"the model may not be identified; look at {', '.join(involved[:12])}",
+        )
+    if se == "robust":
+        scores = score_products(density, found.x, scale=scale)
+        inverse = inverse @ (basis.T @ scores @ basis) @ inverse
+    return basis @ inverse @ basis.T, ()
+
+
+def _check_standard_errors(prepared: Prepared, se: str) -> None:
+    if se not in STANDARD_ERRORS:
+        raise ModelError(f"se is one of {', '.join(STANDARD_ERRORS)}, not {se!r}")
+    if se == "expected" and prepared.structure.products:
+        raise NotSupported(
+            'expected information is not available for product terms; use se="observed"'
+        )
+    if se == "robust" and made_from_moments(prepared.sample):
+        raise NotSupported("robust standard errors need the raw data, not a covariance matrix")
+
+
+def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
+    """Fit a model by maximum likelihood.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Model and data, from `prepare`.
+    se : {"observed", "expected", "robust", "none"}
+        Standard errors from the observed information (minus the Hessian), the expected
+        information (lavaan's default for complete data; linear models), or the sandwich of the
+        observed information and the respondents' scores (lavaan's MLR; Yuan & Bentler 2000,
+        doi:10.1111/0081-1750.00078).
+
+    Returns
+    -------
+    MLFit
+        Whatever is doubtful about it is in `problems`.
+
+    Raises
+    ------
+    BayessemError
+        DataError for singular data, FitError when the likelihood is not finite at the start,
+        NotSupported for standard errors that do not exist for the model.
+    """
+    _check_standard_errors(prepared, se)
+    prepared, notes = conditional_data(prepared)
+    counterpart, start, known = None, None, None
+    if prepared.structure.products:
+        counterpart = fit_ml(linear_counterpart(prepared), se="expected")
+        start, known = _from_counterpart(prepared, counterpart)
+    table, structure, sample = prepared.table, prepared.structure, prepared.sample
+    density = likelihood_density(structure, prepared.space, sample)
+    found, scale = find_maximum(prepared, density, start=start, known=known)
+    elements = density.elements(found.x)
+    covariance, singular = _parameter_covariance(prepared, density, found, scale, se)
+    saturated = tuple(saturate(sample, group=g) for g in range(len(sample.groups)))
+    measures = _measures(prepared, found, elements, saturated)
+    labels = [name or "all" for name in sample.groups]
+    problems = (
+        *notes,
+        *_convergence(found, saturated, measures),
+        *singular,
+        *improper_solutions(structure, elements),
+    )
+    quality = [
+        reliability(structure, elements, covariances=[s.covariance for s in saturated], group=g)
+        for g in range(len(sample.groups))
+    ]
+    return MLFit(
+        prepared=prepared,
+        x=found.x,
+        covariance=covariance,
+        table=estimates(
+            table,
+            values=_all_values(prepared, found.x, elements),
+            covariance=covariance,
+            x=found.x,
+            std_all=defined_standardised(table, standardised(structure, elements)),
+            std_lv=defined_standardised(table, standardised(structure, elements, scale="latent")),
+        ),
+        measures=measures,
+        r2={
+            label: _numbers(r_squared(structure, elements, group=g))
+            for g, label in enumerate(labels)
+        },
+        omega={label: _numbers(q["omega"]) for label, q in zip(labels, quality, strict=True)},
+        ave={label: _numbers(q["ave"]) for label, q in zip(labels, quality, strict=True)},
+        saturated=saturated,
+        elements=elements,
+        se=se,
+        converged=found.converged,
+        problems=problems,
+        counterpart=counterpart,
+    )
+
+
+def _numbers(values: Mapping[str, np.ndarray]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
+
+
+def _from_counterpart(
+    prepared: Prepared, counterpart: MLFit
+) -> tuple[np.ndarray, dict[str, float]]:
+    """Start values and rough standard errors from the linear counterpart."""
+    names = counterpart.prepared.table.parameters
+    value = dict(zip(names, counterpart.x, strict=True))
+    start = np.array([value.get(name, 0.0) for name in prepared.table.parameters])
+    for row in prepared.table.rows:
+        if row.free >= 0 and row.start is not None:
+            start[row.free] = row.start
+    spread = np.sqrt(np.diag(counterpart.covariance))
+    return start, dict(zip(names, spread, strict=True))
+
+
+def _all_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
+    """Value of each row of the table: matrix elements, definitions, left sides of constraints."""
+    out = np.full(len(prepared.table.rows), np.nan)
+    for k, place in prepared.structure.places.items():
+        out[k] = elements[prepared.structure.element(place)[0]]
+    values = named_values(prepared.table, x)
+    for k, row in enumerate(prepared.table.rows):
+        if row.op == ":=":
+            out[k] = values[row.lhs]
+    return out
+
+
+def _measures(
+    prepared: Prepared,
+    found: Constrained,
+    elements: np.ndarray,
+    saturated: tuple[Saturated, ...],
+) -> dict[str, float]:
+    """Log-likelihood and criteria; for a linear model chi-square and fit indices too."""
+    table, sample, structure = prepared.table, prepared.sample, prepared.structure
+    fixed = [sample.variables.index(name) for name in table.exogenous]
+    given = sum(covariate_log_likelihood(sample, fixed, group=g) for g in range(len(sample.groups)))
+    logl = found.value - given
+    npar = len(table.parameters) - found.equalities
+    criteria = information_criteria(logl, npar, sample.size)
+    if structure.products:
+        return criteria
+    means = has_means(table)
+    covariates = [sample.variables.index(name) for name in covariate_names(table)]
+    counts = count_ends(
+        len(sample.variables),
+        len(covariates),
+        conditioned=bool(fixed),
+        groups=len(sample.groups),
+        means=means,
+    )
+    baseline = sum(
+        baseline_log_likelihood(sample, covariates, group=g) for g in range(len(sample.groups))
+    )
+    ends = Ends(sum(s.log_likelihood for s in saturated) - given, baseline - given, *counts)
+    moments = [model_moments(structure, elements, group=g) for g in range(len(sample.groups))]
+    return {
+        **criteria,
+        **chi_square_measures(logl, npar, ends, size=sample.size, groups=len(sample.groups)),
+        **residual_measures(
+            saturated,
+            [m.observed_covariance for m in moments],
+            [m.observed_mean for m in moments] if means else None,
+            covariates=fixed,
+        ),
+    }
+
+
+def _convergence(
+    found: Constrained, saturated: tuple[Saturated, ...], measures: Mapping[str, float]
+) -> list[str]:
+    out = []
+    if not found.converged:
+        out.append(
+            "no maximum of the likelihood was found "
+            f"(Newton decrement {found.decrement:.2g}): do not use these estimates; try start(), "
+            "more respondents, or a simpler model"
+        )
+    out += [f"at its bound: {text}" for text in found.active]
+    if not all(s.converged for s in saturated):
+        out.append(
+            "EM for the saturated model did not converge; chi-square and its indices are off"
+        )
+    if measures.get("df", 0.0) < 0:
+        out.append(
+            f"{int(measures['npar'])} parameters but only "
+            f"{int(measures['npar'] + measures['df'])} moments: the model is not identified"
+        )
+    return out

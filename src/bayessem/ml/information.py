@@ -1,0 +1,192 @@
+"""Standard errors of maximum likelihood: observed, expected and robust (sandwich) information."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayessem.model.data import Sample
+from bayessem.model.structure import Structure, matrix_offsets, matrix_shapes
+from bayessem.posterior.density import Density
+from bayessem.results.standardize import model_moments
+
+# Smallest eigenvalue, with a unit diagonal, that a difference of gradients can tell from 0.
+FLAT = 1e-7
+
+
+def moment_derivatives(
+    structure: Structure, density: Density, x: np.ndarray, *, group: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """How the implied moments of one group of a linear model answer to its free matrix elements.
+
+    Returns
+    -------
+    parameter : ndarray (e,)
+        The parameter that each of the e elements holds.
+    left, right : ndarray (e, p)
+        The implied covariance changes by left right' + right left', a matrix of rank two.
+    mean : ndarray (e, p)
+        By how much the implied mean changes.
+    covariance : ndarray (p, p)
+        The implied covariance.
+    """
+    p, m, h = structure.shape
+    offsets, stride = matrix_offsets(p, m, h)
+    shapes = matrix_shapes(p, m, h)
+    elements = density.elements(x)
+    matrices = structure.matrices(elements, group)
+    moments = model_moments(structure, elements, group=group)
+    loadings = matrices["loadings"]
+    reach = loadings @ np.linalg.inv(np.eye(m) - matrices["paths"])  # (p, m), of a disturbance
+    spread = loadings @ moments.latent_covariance  # (p, m)
+    # left and right of an element in row i and column j are columns of these
+    sides = {
+        "loadings": (np.eye(p), spread),
+        "paths": (reach, spread),
+        "disturbances": (reach, 0.5 * reach),
+        "residuals": (np.eye(p), 0.5 * np.eye(p)),
+    }
+    parameters, lefts, rights, means = [], [], [], []
+    for name, shape in shapes.items():
+        first = group * stride + offsets[name]
+        place = density.fields["place_element"] - first
+        inside = (place >= 0) & (place < int(np.prod(shape)))
+        i, j = np.divmod(place[inside], shape[1] if len(shape) == 2 else 1)
+        if not len(i):
+            continue
+        none = np.zeros((len(i), p))
+        left, right, mean = none, none, none
+        if name in sides:
+            left, right = sides[name][0][:, i].T, sides[name][1][:, j].T
+        if name in ("loadings", "paths"):
+            mean = left * moments.latent_mean[j][:, None]
+        elif name in ("means", "intercepts"):
+            mean = (reach if name == "means" else np.eye(p))[:, i].T
+        parameters.append(density.fields["place_cell"][inside])
+        lefts.append(left)
+        rights.append(right)
+        means.append(mean)
+    return (
+        np.concatenate(parameters),
+        np.concatenate(lefts),
+        np.concatenate(rights),
+        np.concatenate(means),
+        moments.observed_covariance,
+    )
+
+
+def expected_information(
+    structure: Structure, density: Density, x: np.ndarray, sample: Sample
+) -> np.ndarray:
+    """Expected (Fisher) information of a linear model at its implied moments, (D, D).
+
+    With missing values each pattern counts with the variables it has.
+    """
+    total = np.zeros((len(x), len(x)))
+    patterns = sample.patterns()
+    for g in range(len(sample.groups)):
+        parameter, left, right, mean, covariance = moment_derivatives(
+            structure, density, x, group=g
+        )
+        by_element = np.zeros((len(parameter), len(parameter)))
+        for group, o, members in patterns:
+            if group != g:
+                continue
+            inverse = np.linalg.inv(covariance[np.ix_(o, o)])
+            u, v, d = left[:, o], right[:, o], mean[:, o]
+            wu, wv = u @ inverse, v @ inverse
+            crossed = wu @ v.T
+            # tr(W dS W dT) / 2 for dS = u v' + v u' and dT = x y' + y x'
+            value = (wu @ u.T) * (wv @ v.T) + crossed * crossed.T + d @ inverse @ d.T
+            by_element += len(members) * value
+        own, position = np.unique(parameter, return_inverse=True)
+        gather = np.zeros((len(own), len(parameter)))
+        gather[position, np.arange(len(parameter))] = 1.0
+        total[np.ix_(own, own)] += gather @ by_element @ gather.T
+    return total
+
+
+def observed_information(
+    structure: Structure, density: Density, x: np.ndarray, *, scale: np.ndarray
+) -> np.ndarray:
+    """Minus the Hessian of the log-likelihood by central differences of the gradient, (D, D).
+
+    Parameters of different groups do not meet in the likelihood, so they are moved together: the
+    cost grows with the parameters a group has, not with the number of groups.
+
+    Parameters
+    ----------
+    structure, density : Structure, Density
+        The model and its likelihood.
+    x : ndarray (D,)
+        Where.
+    scale : ndarray (D,)
+        Rough standard errors; the steps are 1e-4 of them.
+    """
+    groups: list[set[int]] = [set() for _ in x]
+    for k, place in structure.places.items():
+        free = structure.table.rows[k].free
+        if free >= 0:
+            groups[free].add(place.group)
+    together: list[tuple[list[int], set[int]]] = []
+    for i, own in enumerate(groups):
+        batch = next((b for b in together if not b[1] & own), None)
+        if batch is None:
+            together.append(([i], set(own)))
+        else:
+            batch[0].append(i)
+            batch[1].update(own)
+    known = np.full((len(x), len(x)), np.nan)
+    for members, _ in together:
+        step = np.zeros(len(x))
+        step[members] = 1e-4 * scale[members]
+        change = density.value_and_gradient(x - step)[1] - density.value_and_gradient(x + step)[1]
+        for i in members:
+            others = [j for j in members if j != i]
+            meets = np.array([bool(groups[i] & own) for own in groups])
+            mixed = np.array([any(groups[j] & own for j in others) for own in groups])
+            row = np.where(meets, change / (2.0 * step[i]), 0.0)
+            # What also answers to another member is read from its own row, by symmetry.
+            known[i] = np.where(meets & mixed, np.nan, row)
+    known = np.where(np.isnan(known), known.T, known)
+    return 0.5 * (known + known.T)
+
+
+def score_products(density: Density, x: np.ndarray, *, scale: np.ndarray) -> np.ndarray:
+    """Sum over respondents of the outer products of their scores, (D, D).
+
+    Scores are central differences of the respondents' log-likelihoods; `scale` (D,) is a rough
+    standard error of each parameter.
+    """
+    step = 1e-4 * scale
+    ahead = density.respondent_log_likelihood(x + np.diag(step))  # (D, respondent)
+    behind = density.respondent_log_likelihood(x - np.diag(step))
+    scores = (ahead - behind) / (2.0 * step[:, None])
+    return scores @ scores.T
+
+
+def invert_information(information: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    """Inverse of an information matrix and its null directions.
+
+    Parameters
+    ----------
+    information : ndarray (k, k)
+        In units in which its diagonal is about 1.
+
+    Returns
+    -------
+    inverse : ndarray (k, k) or None
+        None when it is not positive definite.
+    flat : ndarray (k, f)
+        Directions that the data say nothing about (or that lead uphill).
+    """
+    if not np.isfinite(information).all():
+        return None, np.empty((len(information), 0))
+    size = np.sqrt(np.abs(np.diag(information)))
+    size = np.where(size > 0, size, 1.0)
+    roots, vectors = np.linalg.eigh(information / np.outer(size, size))
+    flat = roots < FLAT * max(float(np.abs(roots).max(initial=0.0)), 1e-300)
+    if flat.any():
+        directions = vectors[:, flat] / size[:, None]
+        return None, directions / np.linalg.norm(directions, axis=0)
+    inverse = (vectors / roots) @ vectors.T / np.outer(size, size)
+    return 0.5 * (inverse + inverse.T), np.empty((len(information), 0))

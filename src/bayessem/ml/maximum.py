@@ -1,0 +1,109 @@
+"""Where the likelihood of a model is largest: start values, step sizes, further attempts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from bayessem.errors import FitError
+from bayessem.ml.constrained import Constrained, maximise_within
+from bayessem.ml.information import expected_information
+from bayessem.model.prepare import Prepared
+from bayessem.model.starts import start_values
+from bayessem.posterior.density import Density
+from bayessem.results.standardize import model_moments
+
+
+def rough_scale(
+    prepared: Prepared,
+    density: Density,
+    x: np.ndarray,
+    *,
+    known: Mapping[str, float] | None = None,
+    information: np.ndarray | None = None,
+) -> np.ndarray:
+    """Rough standard error of each parameter at x, (D,): the unit of the optimiser's steps.
+
+    information : the expected information at x, for a linear model.
+    known : of parameters that the linear counterpart has, for a model with product terms.
+    """
+    table, structure = prepared.table, prepared.structure
+    n = prepared.sample.size
+    if information is not None:
+        diagonal = np.diag(information)
+        useful = np.isfinite(diagonal) & (diagonal > 0)
+        return np.where(useful, 1.0 / np.sqrt(np.where(useful, diagonal, 1.0)), 1.0)
+    out = np.full(len(x), np.nan)
+    moments = model_moments(structure, density.elements(x))
+    sd = np.sqrt(np.abs(np.diag(moments.latent_covariance)))
+    for k, place in structure.places.items():
+        free = table.rows[k].free
+        if free >= 0 and place.matrix == "products":
+            a, b = structure.products[place.j]
+            out[free] = sd[place.i] / (sd[a] * sd[b] * math.sqrt(n))
+    for at, name in enumerate(table.parameters):
+        if known is not None and name in known:
+            out[at] = known[name]
+    return np.where(np.isfinite(out) & (out > 0), out, 1.0)
+
+
+def _starts(prepared: Prepared, density: Density, first: np.ndarray) -> Iterator[np.ndarray]:
+    """Start values, the best first: as guessed, then with weaker loadings and smaller paths."""
+    yield first
+    kinds: dict[int, str] = {}
+    for row in prepared.table.rows:
+        if row.free >= 0:
+            own = row.op == "~~" and row.lhs == row.rhs
+            kinds.setdefault(row.free, "variance" if own else row.op)
+    kind = np.array([kinds[i] for i in range(density.size)])
+    variance, covariance, loading = kind == "variance", kind == "~~", kind == "=~"
+    for share in (0.6, 0.3):
+        yield np.where(loading, share * first, np.where(variance, 1.5 * first, first))
+    yield np.where(covariance, 0.0, np.where(variance, 2.0 * np.abs(first), first))
+    for seed in range(4):
+        noise = np.random.default_rng(seed).normal(size=density.size)
+        yield first * np.exp(0.4 * noise * (loading | variance))
+
+
+def find_maximum(
+    prepared: Prepared,
+    density: Density,
+    *,
+    start: np.ndarray | None = None,
+    known: Mapping[str, float] | None = None,
+) -> tuple[Constrained, np.ndarray]:
+    """The maximum of the likelihood and the rough scale of the parameters (D,).
+
+    Further starts are tried until one converges; the highest maximum is returned either way.
+
+    Raises
+    ------
+    FitError
+        When no start has a finite likelihood.
+    """
+    first = start
+    if first is None:
+        first = start_values(prepared.structure, prepared.covariances, prepared.means)
+    best: tuple[Constrained, np.ndarray] | None = None
+    for x in _starts(prepared, density, first):
+        if not np.isfinite(density.value_and_gradient(x)[0]):
+            continue
+        information = None
+        if not prepared.structure.products:
+            information = expected_information(prepared.structure, density, x, prepared.sample)
+        scale = rough_scale(prepared, density, x, known=known, information=information)
+        found = maximise_within(density, prepared.table, x, scale=scale, information=information)
+        if np.isfinite(found.value) and (
+            best is None or (found.converged, found.value) > (best[0].converged, best[0].value)
+        ):
+            best = found, scale
+        if best is not None and best[0].converged:
+            return best
+    if best is None:
+        raise FitError(
+            "the likelihood is not finite at any start value; give some with start(), and check "
+            "that the model's covariance matrix can be positive definite"
+        )
+    return best

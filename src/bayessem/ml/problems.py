@@ -1,0 +1,77 @@
+"""Improper solutions: negative variances and covariance matrices that no variables can have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bayessem.model.structure import Structure
+from bayessem.results.standardize import model_moments
+
+
+def improper_solutions(structure: Structure, elements: np.ndarray) -> tuple[str, ...]:
+    """Heywood cases and covariance matrices that are not positive definite, in words.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    elements : ndarray (elements,)
+        Flat model matrices of one point.
+    """
+    out: list[str] = []
+    table = structure.table
+    for g, label in enumerate(table.groups):
+        where = f" in group {label!r}" if label else ""
+        out += _negative_variances(structure, elements, g, where)
+        moments = model_moments(structure, elements, group=g)
+        constructs = [structure.variables.index(name) for name in table.latent]
+        latent = moments.latent_covariance[np.ix_(constructs, constructs)]
+        out += _not_definite("constructs", table.latent, latent, where)
+        residuals = structure.matrices(elements, g)["residuals"]
+        present = [i for i in range(len(residuals)) if residuals[i].any()]
+        out += _not_definite(
+            "residuals",
+            [structure.observed[i] for i in present],
+            residuals[np.ix_(present, present)],
+            where,
+        )
+    return tuple(out)
+
+
+def _negative_variances(
+    structure: Structure, elements: np.ndarray, group: int, where: str
+) -> list[str]:
+    out = []
+    for k, place in structure.places.items():
+        row = structure.table.rows[k]
+        if row.op == "~~" and row.lhs == row.rhs and place.group == group:
+            value = elements[structure.element(place)[0]]
+            if value < 0:
+                out.append(
+                    f"the variance {row.name}{where} is negative ({value:.4g}): a Heywood case; "
+                    "the model is wrong for these data, or they are too few for it"
+                )
+    return out
+
+
+def _not_definite(what: str, names: Sequence[str], covariance: np.ndarray, where: str) -> list[str]:
+    """Say which variables make a covariance matrix with positive variances improper."""
+    variances = np.diag(covariance)
+    if len(covariance) < 2 or not np.isfinite(covariance).all() or (variances <= 0).any():
+        return []
+    sd = np.sqrt(variances)
+    correlation = covariance / np.outer(sd, sd)
+    roots, vectors = np.linalg.eigh(correlation)
+    if roots[0] > -1e-8:
+        return []
+    pairs = [
+        f"{names[j]} and {names[i]} correlate {correlation[i, j]:.3f}"
+        for i in range(len(names))
+        for j in range(i)
+        if abs(correlation[i, j]) > 1.0
+    ]
+    involved = [n for n, v in zip(names, vectors[:, 0], strict=True) if abs(v) > 0.2]
+    detail = "; ".join(pairs) or f"look at {', '.join(involved)}"
+    return [f"the covariance matrix of the {what} is not positive definite{where}: {detail}"]

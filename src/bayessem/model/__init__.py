@@ -1,0 +1,1 @@
+"""The parameter table meets data and priors: matrices, respondents, coordinates."""

@@ -1,0 +1,161 @@
+"""Before sampling: is the model identified, and are the data fit for it? In plain words.
+
+Pure NumPy on the parameter table and the data: the answer comes within a second.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayessem.model.data_checks import data_findings, sample_correlations
+from bayessem.model.findings import CheckReport, Finding
+from bayessem.model.identification import null_space
+from bayessem.model.prepare import Prepared
+from bayessem.syntax import expression
+from bayessem.syntax.table import Parameter, cycles
+
+__all__ = ["CheckReport", "Finding", "check"]
+
+
+def check(prepared: Prepared) -> CheckReport:
+    """Look at a model with its data before anything is sampled."""
+    table, sample = prepared.table, prepared.sample
+    p, groups = len(table.observed), len(table.groups)
+    has_means = any(row.op == "~1" and row.free >= 0 for row in table.rows)
+    q = len(table.exogenous)
+    moments = groups * (p * (p + 1) // 2 - q * (q + 1) // 2 + (p - q) * has_means)
+    linear = {
+        r.free
+        for k, r in enumerate(table.rows)
+        if k in prepared.structure.places
+        and r.free >= 0
+        and prepared.structure.places[k].matrix != "products"
+    }
+    parameters = len(table.parameters)
+    equalities = sum(row.op == "==" for row in table.constraints)
+    findings = [
+        *_scale_findings(prepared),
+        *_identification_findings(prepared, moments, len(linear) - equalities),
+        *data_findings(prepared),
+    ]
+    findings.sort(key=lambda f: not f.serious)
+    missing = np.isnan(sample.values)
+    text = (
+        f"{sample.size} respondents, {p} observed variables, {len(table.latent)} constructs"
+        + (f", {groups} groups" if groups > 1 else "")
+        + f"; {moments} moments, {parameters} free parameters"
+        + (f" ({parameters - len(linear)} of product terms)" if len(linear) < parameters else "")
+        + f", {moments - len(linear) + equalities} degrees of freedom."
+    )
+    if missing.any():
+        text += (
+            f" {int(missing.any(axis=1).sum())} respondents have missing values "
+            f"({100 * missing.mean():.1f} % of all cells, {len(sample.patterns())} patterns); "
+            "all observed values are used."
+        )
+    if sample.dropped:
+        text += f" {len(sample.dropped)} rows were left out: nothing (or not all) was observed."
+    return CheckReport(tuple(findings), moments, parameters, sample.size, text)
+
+
+def _scale_findings(prepared: Prepared) -> list[Finding]:
+    """Every construct needs a scale, and an item that is not reverse-keyed as its marker."""
+    table = prepared.table
+    out = []
+    correlation = sample_correlations(prepared)
+    for name in table.latent:
+        own = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group == 0]
+        variance = next(
+            (r for r in table.rows if r.op == "~~" and r.lhs == r.rhs == name and r.group == 0),
+            None,
+        )
+        fixed = [r for r in own if r.free < 0 and r.value]
+        coded = _constrained(prepared, own)
+        if not fixed and not coded and (variance is None or variance.free >= 0):
+            out.append(
+                Finding(
+                    True,
+                    "scale",
+                    f"construct {name!r} has no scale: none of its loadings and not its variance "
+                    "is fixed",
+                    f"fix a loading ({name} =~ 1*{own[0].rhs if own else 'x'} ...) or the "
+                    f"variance ({name} ~~ 1*{name}), or use std_lv=True",
+                )
+            )
+        if len(own) == 1 and own[0].rhs in table.observed:
+            residual = next(
+                (r for r in table.rows if r.op == "~~" and r.lhs == r.rhs == own[0].rhs), None
+            )
+            if residual is None or not residual.user:
+                out.append(
+                    Finding(
+                        True,
+                        "one indicator",
+                        f"construct {name!r} has one indicator, {own[0].rhs!r}: its measurement "
+                        "error cannot be told from the construct",
+                        f"say what the error variance is ({own[0].rhs} ~~ 0*{own[0].rhs} for none) "
+                        f"or use {own[0].rhs} itself in the paths",
+                    )
+                )
+        items = [table.observed.index(r.rhs) for r in own if r.rhs in table.observed]
+        if len(items) > 2:
+            signs = np.sign(correlation[np.ix_(items, items)]).sum(axis=1) - 1
+            marker = fixed[0].rhs if fixed else own[0].rhs
+            if marker in table.observed:
+                position = items.index(table.observed.index(marker))
+                if signs[position] < 0 and np.median(signs) >= 0:
+                    out.append(
+                        Finding(
+                            False,
+                            "reverse-keyed marker",
+                            f"{marker!r} sets the sign of {name!r} but correlates negatively with "
+                            "its other items: high values of the construct mean low values of them",
+                            f"put another item of {name!r} first, or recode {marker!r}",
+                        )
+                    )
+    return out
+
+
+def _constrained(prepared: Prepared, rows: list[Parameter]) -> bool:
+    """Whether an `==` constraint is about one of these rows, as in effect coding."""
+    table = prepared.table
+    known = {r.label for r in rows if r.label}
+    known |= {table.parameters[r.free] for r in rows if r.free >= 0}
+    return any(
+        known & set(expression.names(r.expression))
+        for r in table.constraints
+        if r.op == "==" and r.expression is not None
+    )
+
+
+def _listed(parameters: list[str]) -> str:
+    more = f" and {len(parameters) - 12} more" if len(parameters) > 12 else ""
+    return ", ".join(parameters[:12]) + more
+
+
+def _identification_findings(prepared: Prepared, moments: int, linear: int) -> list[Finding]:
+    table = prepared.table
+    undetermined = [_listed(together) for together in null_space(prepared)]
+    if linear > moments:
+        message = f"{linear} free parameters for {moments} sample moments"
+        remedy = (
+            f"fix or equate at least {linear - moments} parameters, or measure constructs with "
+            "more indicators"
+        )
+        if undetermined:
+            remedy += f"; undetermined are {'; '.join(undetermined)}"
+        return [Finding(True, "counting rule", message, remedy)]
+    message = "the covariances and means cannot determine these parameters together: "
+    remedy = "fix or equate one of them (for example a covariance or a path to 0)"
+    out = [Finding(True, "not identified", message + names, remedy) for names in undetermined]
+    loop = cycles(table)
+    if loop and not out:
+        out.append(
+            Finding(
+                False,
+                "feedback loop",
+                f"{' -> '.join(loop)} explain each other",
+                "such a model rests on instruments: make sure that each has a cause of its own",
+            )
+        )
+    return out

@@ -1,0 +1,229 @@
+"""Are the data fit for the model? Few respondents, odd items, collinear constructs, weak squares.
+
+Everything here is a note, except columns that are linear combinations of others: with those no
+covariance matrix can be inverted and no likelihood is finite.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayessem.model.findings import Finding
+from bayessem.model.prepare import Prepared
+
+# Latent correlations above this are hard to tell from 1 (Roenkkoe & Cho 2022,
+# doi:10.1177/1094428120968614).
+COLLINEAR = 0.9
+# Respondents times reliability of a product below which its standardised coefficient is known to
+# no better than about +-0.2.
+PRODUCT_INFORMATION = 100.0
+SKEWED = 1.0
+
+
+def sample_correlations(prepared: Prepared) -> np.ndarray:
+    """Correlations of the observed variables within groups, (p, p)."""
+    covariance = np.average(
+        prepared.covariances, axis=0, weights=np.bincount(prepared.sample.group)
+    )
+    sd = np.sqrt(np.diag(covariance))
+    return covariance / np.outer(sd, sd)
+
+
+def data_findings(prepared: Prepared) -> list[Finding]:
+    """What the data have that the model or its likelihood will not bear, or bears badly."""
+    return [
+        *_group_findings(prepared),
+        *_dependent_columns(prepared),
+        *(f for j in range(len(prepared.sample.variables)) for f in _item_findings(prepared, j)),
+        *_scale_findings(prepared),
+        *_collinear_predictors(prepared),
+        *_product_findings(prepared),
+    ]
+
+
+def _group_findings(prepared: Prepared) -> list[Finding]:
+    """Groups with few respondents."""
+    sample, table = prepared.sample, prepared.table
+    p = len(table.observed)
+    out = []
+    for g, label in enumerate(sample.groups):
+        n = int((sample.group == g).sum())
+        where = f" in group {label!r}" if len(sample.groups) > 1 else ""
+        if n <= p:
+            message = f"{n} respondents{where}, no more than the {p} observed variables"
+            remedy = (
+                "their covariances alone determine nothing: set parameters equal across groups "
+                "(group_equal=) or pool them, or join groups"
+            )
+            out.append(Finding(False, "tiny group", message, remedy))
+        elif n < 5 * p and n < 100:
+            message = f"{n} respondents{where} for {p} observed variables"
+            remedy = "expect wide intervals, and priors that matter: look at sem.priors(data)"
+            out.append(Finding(False, "few respondents", message, remedy))
+    return out
+
+
+def _dependent_columns(prepared: Prepared) -> list[Finding]:
+    """Columns that are linear combinations of others, such as a total and its parts."""
+    correlation = sample_correlations(prepared)
+    roots, vectors = np.linalg.eigh(correlation)
+    if roots[0] > 1e-10:
+        return []
+    involved = np.abs(vectors[:, roots <= 1e-10]).max(axis=1) > 1e-4
+    named = [repr(x) for x, i in zip(prepared.sample.variables, involved, strict=True) if i]
+    return [
+        Finding(
+            True,
+            "dependent columns",
+            f"{', '.join(named)} determine each other exactly (a copy, or a total with its parts)",
+            "take one of them out of the model",
+        )
+    ]
+
+
+def _item_findings(prepared: Prepared, j: int) -> list[Finding]:
+    """One column: few categories, nearly constant, heavy tails."""
+    name, column = prepared.sample.variables[j], prepared.sample.values[:, j]
+    known = column[~np.isnan(column)]
+    levels, counts = np.unique(known, return_counts=True)
+    if name in prepared.table.exogenous:  # conditioned on: its distribution does not matter
+        return []
+    out = []
+    if counts.max() > 0.9 * len(known):
+        share = f"{100 * counts.max() / len(known):.0f} % of {name!r} is one value"
+        remedy = "it hardly carries information; consider leaving it out"
+        out.append(Finding(False, "nearly constant", share, remedy))
+    elif len(levels) < 5:
+        remedy = "a normal likelihood is an approximation here; loadings come out too small"
+        message = f"{name!r} has {len(levels)} distinct values"
+        out.append(Finding(False, "few categories", message, remedy))
+    z = (known - known.mean()) / known.std()
+    kurtosis = float((z**4).mean() - 3.0)
+    if kurtosis > 7.0:
+        remedy = "a few respondents dominate its covariances; check them, or transform it"
+        message = f"{name!r} has excess kurtosis {kurtosis:.1f}"
+        out.append(Finding(False, "heavy tails", message, remedy))
+    return out
+
+
+def _scale_findings(prepared: Prepared) -> list[Finding]:
+    """Variables in very different units."""
+    variables, sds = prepared.sample.variables, prepared.sample.sds
+    if sds.max() <= 100 * sds.min():
+        return []
+    low, high = variables[int(sds.argmin())], variables[int(sds.argmax())]
+    message = (
+        f"standard deviations run from {sds.min():.3g} ({low!r}) to {sds.max():.3g} ({high!r})"
+    )
+    remedy = "rescale variables to similar units; paths are easier to read, too"
+    return [Finding(False, "scales", message, remedy)]
+
+
+def _items(prepared: Prepared, name: str, seen: frozenset[str] = frozenset()) -> list[int]:
+    """Columns that measure a variable, directly or through lower-order constructs."""
+    table = prepared.table
+    if name in table.observed:
+        return [table.observed.index(name)]
+    if name in seen:
+        return []
+    children = [r.rhs for r in table.rows if r.op == "=~" and r.lhs == name and r.group == 0]
+    found = [i for child in children for i in _items(prepared, child, seen | {name})]
+    return list(dict.fromkeys(found))
+
+
+def _score(prepared: Prepared, name: str) -> tuple[np.ndarray, float]:
+    """Mean score of a variable's standardised items (respondent,) and its reliability.
+
+    Items that run against the first principal component are turned round; the reliability is
+    Cronbach's alpha of standardised items, 1 for an observed variable.
+    """
+    items = _items(prepared, name)
+    if not items:
+        return np.zeros(prepared.sample.size), 0.0
+    correlation = sample_correlations(prepared)[np.ix_(items, items)]
+    sign = np.sign(np.linalg.eigh(correlation)[1][:, -1])
+    sign[sign == 0] = 1.0
+    centred = prepared.sample.values[:, items] - prepared.means[prepared.sample.group][:, items]
+    z = sign * centred / prepared.sample.sds[items]
+    known = ~np.isnan(z)
+    score = np.where(known, z, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    k = len(items)
+    if k == 1:
+        return score, 1.0
+    total = float(sign @ correlation @ sign)
+    return score, max(k / (k - 1) * (1.0 - k / total), 0.0)
+
+
+def _collinear_predictors(prepared: Prepared) -> list[Finding]:
+    """Constructs that predict the same outcome and can hardly be told apart.
+
+    From the correlation of their mean scores, corrected for unreliability (Spearman 1904).
+    """
+    table = prepared.table
+    predictors: dict[str, list[str]] = {}
+    for row in table.rows:
+        if row.op == "~" and row.group == 0 and row.rhs in (*table.latent, *table.promoted):
+            predictors.setdefault(row.lhs, []).append(row.rhs)
+    out = []
+    for outcome, names in predictors.items():
+        scores = {name: _score(prepared, name) for name in names}
+        for i, a in enumerate(names):
+            for b in names[:i]:
+                shared = set(_items(prepared, a)) & set(_items(prepared, b))
+                reliability = scores[a][1] * scores[b][1]
+                if shared or reliability <= 0.0:
+                    continue
+                observed = float(np.corrcoef(scores[a][0], scores[b][0])[0, 1])
+                corrected = abs(observed) / np.sqrt(reliability)
+                if corrected > COLLINEAR:
+                    message = (
+                        f"{b!r} and {a!r} both predict {outcome!r} and correlate about "
+                        f"{min(corrected, 1.0):.2f} without measurement error"
+                    )
+                    remedy = (
+                        "their separate effects will be known badly; consider a common "
+                        "(second-order) construct, or one of them"
+                    )
+                    out.append(Finding(False, "collinear constructs", message, remedy))
+    return out
+
+
+def _product_findings(prepared: Prepared) -> list[Finding]:
+    """Product terms about which the data say little, or which skewness could be taken for.
+
+    Reliability of a square: squared reliability of its factor; of X:Z, (rel_X rel_Z + r^2) /
+    (1 + r^2) with r the correlation of the scores (Bohrnstedt & Marwell 1978, Sociological
+    Methodology 9); both are ratios of variances of products of centred normal variables. The
+    likelihood takes the factors of products to be normal, and its estimates are biased where they
+    are far from it (Cham, West, Ma & Aiken 2012, doi:10.1080/00273171.2012.732901).
+    """
+    structure, n = prepared.structure, prepared.sample.size
+    out = []
+    for (name, _), pair in zip(prepared.table.products, structure.products, strict=True):
+        (a, rel_a), (b, rel_b) = (_score(prepared, structure.variables[i]) for i in pair)
+        reliability = rel_a**2
+        if pair[0] != pair[1]:
+            squared = float(np.corrcoef(a, b)[0, 1]) ** 2
+            reliability = (rel_a * rel_b + squared) / (1.0 + squared)
+        if n * reliability < PRODUCT_INFORMATION:
+            message = (
+                f"the mean scores behind {name!r} give the product a reliability of "
+                f"{reliability:.2f} with {n} respondents: its standardised coefficient will be "
+                f"known to about +-{2.0 / np.sqrt(max(n * reliability, 1.0)):.1f}"
+            )
+            remedy = "expect its sign to stay open; more respondents or better items would help"
+            out.append(Finding(False, "weak product", message, remedy))
+    factors = {i for pair in structure.products for i in pair}
+    for name in (structure.variables[i] for i in sorted(factors)):
+        score = _score(prepared, name)[0]
+        skewness = float(((score - score.mean()) ** 3).mean() / score.std() ** 3)
+        if name in prepared.table.latent and abs(skewness) > SKEWED:
+            message = (
+                f"the mean score of {name!r}, a factor of a product, has skewness {skewness:.1f}"
+            )
+            remedy = (
+                "the model takes it to be normal, and skewness can look like a square: check the "
+                "items for floor and ceiling, and compare with and without the product"
+            )
+            out.append(Finding(False, "skewed factor", message, remedy))
+    return out

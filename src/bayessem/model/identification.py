@@ -1,0 +1,151 @@
+"""Is a model identified? The counting rule cannot say, the rank of the moments' Jacobian can.
+
+Wald (1950, in Statistical Inference in Dynamic Economic Models); Bekker, Merckens & Wansbeek (1994,
+Identification, Equivalent Models and Computer Algebra).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bayessem.model.default_priors import latent_scales
+from bayessem.model.prepare import Prepared
+from bayessem.model.starts import start_values
+from bayessem.model.structure import Structure
+from bayessem.syntax.expression import evaluate
+from bayessem.syntax.table import ParameterTable
+
+
+def implied_moments(structure: Structure, elements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means and covariances of the linear model, (group, p) and (group, p, p)."""
+    means, covariances = [], []
+    for g in range(len(structure.table.groups)):
+        m = structure.matrices(elements, g)
+        total = np.linalg.inv(np.eye(len(structure.variables)) - m["paths"])
+        reach = m["loadings"] @ total
+        covariances.append(reach @ m["disturbances"] @ reach.T + m["residuals"])
+        means.append(m["intercepts"] + reach @ m["means"])
+    return np.array(means), np.array(covariances)
+
+
+def moment_vector(prepared: Prepared, values: np.ndarray) -> np.ndarray:
+    """Implied means and covariances as functions of the table's free parameters.
+
+    In units of the sample's standard deviations, so that the units of the data do not matter; the
+    differences that `==` constraints set to 0 stand at the end.
+    """
+    structure, table = prepared.structure, prepared.table
+    elements = prepared.space.base.copy()
+    for k, place in structure.places.items():
+        if table.rows[k].free >= 0:
+            for e in structure.element(place):
+                elements[e] = values[table.rows[k].free]
+    means, covariances = implied_moments(structure, elements)
+    lower = np.tril_indices(covariances.shape[1])
+    sds = np.sqrt(np.diagonal(prepared.covariances, axis1=1, axis2=2))
+    standardised = covariances / (sds[:, :, None] * sds[:, None, :])
+    parts = [standardised[:, lower[0], lower[1]].ravel()]
+    if any(row.op == "~1" and row.free >= 0 for row in table.rows):
+        parts.append((means / sds).ravel())
+    return np.concatenate([*parts, equality_differences(table, values)])
+
+
+def equality_differences(table: ParameterTable, values: np.ndarray) -> np.ndarray:
+    """Left minus right side of each `==` constraint at values of the free parameters."""
+    named: dict[str, Any] = {
+        name: values[at] if isinstance(at, int) else at for name, at in table.names.items()
+    }
+    for row in table.defined:
+        assert row.expression is not None
+        named[row.lhs] = evaluate(row.expression, named)
+    equalities = [r.expression for r in table.constraints if r.op == "==" and r.expression]
+    return np.array([float(evaluate(e, named)) for e in equalities])
+
+
+def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndarray:
+    """A plausible value of each free parameter: nothing 0, everything within its range."""
+    structure, table = prepared.structure, prepared.table
+    values = start_values(structure, prepared.covariances, prepared.means)
+    scales = latent_scales(structure, prepared.sample.sds)
+    out = values.copy()
+    for k, place in structure.places.items():
+        row = table.rows[k]
+        if row.free < 0:
+            continue
+        start = values[row.free]
+        if row.op == "=~":
+            out[row.free] = (start or 0.5) * generator.uniform(0.7, 1.3)
+        elif row.op == "~~" and row.lhs == row.rhs:
+            sd = scales[place.i] if place.matrix == "disturbances" else prepared.sample.sds[place.i]
+            out[row.free] = (abs(start) or float(sd) ** 2) * generator.uniform(0.6, 1.4)
+        elif row.op == "~~":
+            sizes = [
+                _variance(prepared, values, place.matrix, place.group, i)
+                for i in (place.i, place.j)
+            ]
+            out[row.free] = np.sqrt(sizes[0] * sizes[1]) * generator.uniform(0.05, 0.3)
+        elif row.op == "~":
+            size = scales[place.i] / scales[place.j] if place.matrix == "paths" else 1.0
+            out[row.free] = size * generator.uniform(0.2, 0.6) * generator.choice([-1.0, 1.0])
+        else:
+            out[row.free] = start + generator.normal()
+    return out
+
+
+def _variance(
+    prepared: Prepared, values: np.ndarray, matrix: str, group: int, position: int
+) -> float:
+    for k, place in prepared.structure.places.items():
+        if (place.matrix, place.group, place.i, place.j) == (matrix, group, position, position):
+            row = prepared.table.rows[k]
+            return abs(float(values[row.free] if row.free >= 0 else (row.value or 0.0)))
+    return 1.0
+
+
+def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> list[list[str]]:
+    """Groups of parameters that the moments leave undetermined together; [] when identified.
+
+    The Jacobian of the implied moments by the parameters is computed at several random points; a
+    direction is undetermined when it is in the null space at all of them (Wald 1950; Bekker,
+    Merckens & Wansbeek 1994). Coefficients of product terms are left out: they are identified by
+    moments of higher order than the second.
+    """
+    structure, table = prepared.structure, prepared.table
+    generator = np.random.default_rng(random_seed)
+    products = {table.rows[k].free for k, p in structure.places.items() if p.matrix == "products"}
+    keep = [i for i in range(len(table.parameters)) if i not in products]
+    best: tuple[int, list[list[str]]] | None = None
+    for _ in range(points):
+        point = _random_point(prepared, generator)
+        jacobian = _jacobian(prepared, point, keep)
+        norms = np.linalg.norm(jacobian, axis=0)
+        scaled = jacobian / np.where(norms > 0, norms, 1.0)
+        _, singular, rows = np.linalg.svd(scaled, full_matrices=True)
+        singular = np.concatenate([singular, np.zeros(len(keep) - len(singular))])
+        empty = rows[singular < 1e-6]
+        if best is None or len(empty) < best[0]:
+            involved = []
+            if len(empty):
+                share = np.sqrt((empty**2).sum(axis=0))
+                involved = [
+                    [table.parameters[keep[i]] for i in np.argsort(-share) if share[i] > 0.05]
+                ]
+            best = (len(empty), involved)
+        if best[0] == 0:
+            return []
+    assert best is not None
+    return best[1] * min(best[0], 1)
+
+
+def _jacobian(prepared: Prepared, point: np.ndarray, keep: list[int]) -> np.ndarray:
+    """Central differences of the moments, (moment, parameter kept)."""
+    columns = []
+    for i in keep:
+        h = 1e-4 * (abs(point[i]) or 1.0)
+        up, down = point.copy(), point.copy()
+        up[i] += h
+        down[i] -= h
+        columns.append((moment_vector(prepared, up) - moment_vector(prepared, down)) / (2 * h))
+    return np.array(columns).T

@@ -1,0 +1,147 @@
+"""A model meets its data: everything that is known before the first likelihood evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bayessem.errors import ModelError
+from bayessem.model.data import Sample, read_sample
+from bayessem.model.priors import Prior
+from bayessem.model.space import Space, build_space
+from bayessem.model.structure import Structure, build_structure
+from bayessem.moderation.pooling import (
+    Pooling,
+    group_predictor,
+    pool_space,
+    split_priors,
+    table_options,
+)
+from bayessem.syntax.statements import Statement, group_count
+from bayessem.syntax.table import ParameterTable, build_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model with its data.
+
+    Attributes
+    ----------
+    table, structure, sample, space
+        The model, its matrices, its respondents, its sampled coordinates.
+    covariances, means : ndarray (group, p, p), (group, p)
+        Moments of the observed variables by group (divisor n; of available pairs where values are
+        missing), for start values and covariates.
+    """
+
+    table: ParameterTable
+    structure: Structure
+    sample: Sample
+    space: Space
+    covariances: np.ndarray
+    means: np.ndarray
+    pooling: Pooling | None = None
+    predictor: np.ndarray | None = None
+
+
+def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Covariances and means by group, (group, p, p) and (group, p); positive definite.
+
+    With missing values the moments are of the available values, and the covariance matrix is
+    shrunk towards its diagonal as far as positive definiteness needs.
+    """
+    covariances, means = [], []
+    for g in range(len(sample.groups)):
+        values = sample.values[sample.group == g]
+        mean = np.nanmean(values, axis=0)
+        centred = values - mean
+        known = ~np.isnan(centred)
+        filled = np.where(known, centred, 0.0)
+        pairs = known.astype(float).T @ known
+        covariance = filled.T @ filled / np.maximum(pairs, 1.0)
+        if not known.all():
+            sd = np.sqrt(np.diag(covariance))
+            correlation = covariance / np.outer(sd, sd)
+            lowest = np.linalg.eigvalsh(correlation)[0]
+            if lowest < 0.02:
+                keep = (1.0 - 0.02) / (1.0 - lowest)
+                correlation = keep * correlation + (1.0 - keep) * np.eye(len(sd))
+            covariance = correlation * np.outer(sd, sd)
+        covariances.append(covariance)
+        means.append(mean)
+    return np.array(covariances), np.array(means)
+
+
+def _placeholders(statements: Sequence[Statement]) -> tuple[str, ...]:
+    """Names for the groups that `c(...)` modifiers ask for, before the data are read."""
+    count = group_count(statements)
+    return ("",) if count == 1 else tuple(str(g) for g in range(count))
+
+
+def prepare(
+    statements: Sequence[Statement],
+    data: pd.DataFrame,
+    *,
+    group: str | None = None,
+    group_order: Sequence[str] | None = None,
+    missing: str = "fiml",
+    priors: Mapping[str, str | Prior] | None = None,
+    pooling: Pooling | None = None,
+    **options: Any,
+) -> Prepared:
+    """Build the table for the groups in the data, and read, check and describe the data.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+        From `syntax.parse`.
+    data : DataFrame
+        One row a respondent.
+    group, group_order, missing
+        See `data.read_sample`.
+    priors : mapping, optional
+        Prior by parameter name, label or kind.
+    pooling : Pooling, optional
+        How parameters differ between groups (`pooling.partial` and its siblings).
+    **options
+        Of `table.build_table`.
+
+    Raises
+    ------
+    BayessemError
+        DataError, ModelError, PriorError or NotSupported, naming what is wrong.
+    """
+    if pooling is not None:
+        if group is None:
+            raise ModelError(f"{pooling} needs groups: give the column of the groups, group=")
+        options = table_options(pooling, options)
+    first = {k: v for k, v in options.items() if k != "group_partial"}
+    observed = build_table(statements, groups=_placeholders(statements), **first).observed
+    sample = read_sample(data, observed, group=group, groups=group_order, missing=missing)
+    table = build_table(statements, groups=sample.groups, **options)
+    structure = build_structure(table)
+    covariances, means = sample_moments(sample)
+    own: Mapping[str, str | Prior] = {}
+    predictor = None
+    if pooling is not None:
+        own, priors = split_priors(pooling, priors)
+    space = build_space(
+        structure,
+        means=sample.means,
+        sds=sample.sds,
+        covariances=covariances,
+        group_means=means,
+        priors=priors,
+    )
+    if pooling is not None and pooling.how == "partial":
+        assert group is not None
+        if pooling.by is not None:
+            predictor = group_predictor(data, pooling.by, group=group, groups=sample.groups)
+        space = pool_space(space, structure, pooling, predictor=predictor, priors=own)
+    return Prepared(table, structure, sample, space, covariances, means, pooling, predictor)

@@ -1,0 +1,503 @@
+"""The parameter space of a model: which numbers are sampled, and how they fill the matrices.
+
+Sampled are vectors by kind (loading, path, product, intercept, mean, residual_sd, disturbance_sd,
+covariance, correlation), one after the other. Variances enter as standard deviations, covariances
+as correlations; complete blocks of correlations of three or more variables as partial correlations,
+so that every point is positive definite and their joint prior is the LKJ distribution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayessem.errors import ModelError, NotSupported, PriorError
+from bayessem.model.default_priors import default_of, model_scales
+from bayessem.model.priors import KINDS, Prior, default_prior, parse_prior
+from bayessem.model.structure import Place, Structure, matrix_offsets
+from bayessem.syntax.table import Parameter, ParameterTable
+
+# A cell is a number that goes into the matrices: a sum of terms, each the product of three factors
+# that are names of coordinates or fixed numbers: a variance sd sd 1, a covariance r sd sd.
+Factor = str | float
+Term = tuple[Factor, Factor, Factor]
+
+UNIFORM_CORRELATION = default_prior("correlation", scale=1.0)
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One sampled number.
+
+    Attributes
+    ----------
+    name : str
+        The table's name of the parameter.
+    kind : str
+        One of `priors.KINDS`.
+    prior : Prior
+        On the natural scale (of the standard deviation or correlation for those kinds).
+    lower, upper : float
+        Bounds within the prior's support, infinite without any.
+    block : int
+        Number of the complete correlation block it belongs to, -1 for none.
+    """
+
+    name: str
+    kind: str
+    prior: Prior
+    lower: float
+    upper: float
+    block: int = -1
+
+
+@dataclass(frozen=True)
+class Block:
+    """A complete block of correlations: LKJ with `eta` over k variables."""
+
+    eta: float
+    size: int
+    names: tuple[str, ...]  # row by row below the diagonal
+
+
+@dataclass(frozen=True)
+class Space:
+    """The sampled numbers of a model and what they stand for.
+
+    Attributes
+    ----------
+    coordinates : tuple of Coordinate
+        In the order of `priors.KINDS`.
+    blocks : tuple of Block
+        Complete correlation blocks of three or more variables.
+    proper : tuple
+        Covariance blocks whose positive definiteness has to be checked: (0 disturbances or
+        1 residuals, group, positions).
+    cells : tuple of tuple of (a, b, c)
+        What the coordinates become in the matrices: sums of products.
+    cell_of_row : dict
+        Cell of each free row of the table.
+    base : ndarray
+        Flat matrices with the fixed values.
+    places : tuple of (cell, element)
+        Which cell fills which element.
+    """
+
+    coordinates: tuple[Coordinate, ...]
+    blocks: tuple[Block, ...]
+    proper: tuple[tuple[int, int, tuple[int, ...]], ...]
+    cells: tuple[tuple[Term, ...], ...]
+    cell_of_row: dict[int, int]
+    base: np.ndarray
+    places: tuple[tuple[int, int], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coordinates."""
+        return tuple(c.name for c in self.coordinates)
+
+    def kinds(self) -> dict[str, slice]:
+        """Where each kind that occurs stands among the coordinates."""
+        out = {}
+        for kind in KINDS:
+            members = [i for i, c in enumerate(self.coordinates) if c.kind == kind]
+            if members:
+                out[kind] = slice(members[0], members[-1] + 1)
+        return out
+
+
+def dimension(kind: str) -> str:
+    """Name of the dimension of a kind's vector, which must not be the variable's own."""
+    return f"{kind}s"
+
+
+def _kind(row: Parameter, place: Place) -> str:
+    if place.matrix == "loadings" or row.op == "=~":
+        return "loading"
+    if place.matrix in ("paths", "products", "intercepts", "means"):
+        return {"paths": "path", "products": "product", "intercepts": "intercept"}.get(
+            place.matrix, "mean"
+        )
+    if place.i == place.j:
+        return "residual_sd" if place.matrix == "residuals" else "disturbance_sd"
+    return "correlation"
+
+
+def _user_prior(
+    row: Parameter, name: str, kind: str, given: Mapping[str, str | Prior]
+) -> Prior | None:
+    """The prior that the user set for a row: in the model text, by name, or by kind."""
+    if row.prior:
+        return parse_prior(row.prior, where=name)
+    for key in (name, row.label, row.name, kind):
+        if key and key in given:
+            return parse_prior(given[key], where=key)
+    return None
+
+
+def check_prior_names(structure: Structure, given: Mapping[str, str | Prior]) -> None:
+    """Every key of the user's priors has to be a kind or a free parameter.
+
+    Raises
+    ------
+    PriorError
+        Naming the key and what it could have been.
+    """
+    table = structure.table
+    known = set(KINDS) | set(table.parameters)
+    for row in table.rows:
+        if row.free >= 0:
+            known |= {row.name, row.label}
+    unknown = [key for key in given if key not in known]
+    if unknown:
+        raise PriorError(
+            f"priors: {unknown[0]!r} is neither a kind of parameter ({', '.join(KINDS)}) nor a "
+            f"free parameter of this model ({', '.join(table.parameters[:12])}, ...)"
+        )
+
+
+def refuse_constraints(table: ParameterTable) -> None:
+    """The posterior is sampled without constraints between parameters; maximum likelihood has them.
+
+    Raises
+    ------
+    NotSupported
+        Naming the first `==`, `<` or `>` that is neither an equality of labels nor a bound.
+    """
+    if table.constraints:
+        row = table.constraints[0]
+        raise NotSupported(
+            f"'{row.lhs} {row.op} {row.rhs}': sampling has no constraints between parameters but "
+            "equal ones (the same label) and bounds; estimate this model by maximum likelihood "
+            "(sem.ml), or say it with labels, fixed values or priors"
+        )
+
+
+def _bounds(row: Parameter, kind: str, prior: Prior) -> tuple[float, float]:
+    """Bounds on the natural scale: the row's, the prior's support, and the kind's own."""
+    lower, upper = row.lower, row.upper
+    if kind.endswith("_sd"):  # the row's bounds are about the variance
+        lower = math.sqrt(max(lower, 0.0)) if lower > -math.inf else 0.0
+        if upper <= 0:
+            raise PriorError(f"{row.name}: a variance cannot have the upper bound {upper:g}")
+        upper = math.sqrt(upper)
+    if kind == "correlation":
+        lower, upper = -1.0, 1.0
+    support = prior.support
+    if kind == "correlation" and prior.family in ("beta", "lkj"):
+        support = (-1.0, 1.0)  # stretched to where correlations live
+    lower, upper = max(lower, support[0]), min(upper, support[1])
+    if not lower < upper:
+        raise PriorError(f"{row.name}: prior {prior} and bounds leave nothing between them")
+    return lower, upper
+
+
+def _signed(structure: Structure) -> set[int]:
+    """Rows of loadings that fix the sign of a construct whose scale is not set by a marker."""
+    table = structure.table
+    rows: set[int] = set()
+    for group in range(len(table.groups)):
+        for name in table.latent:
+            own = [
+                (k, r)
+                for k, r in enumerate(table.rows)
+                if r.op == "=~" and r.lhs == name and r.group == group
+            ]
+            if any(r.free < 0 and r.value for _, r in own):
+                continue
+            bounded = any(r.free >= 0 and (r.lower >= 0 or r.upper <= 0) for _, r in own)
+            free = [k for k, r in own if r.free >= 0]
+            if free and not bounded:
+                rows.add(free[0])
+    return rows
+
+
+def _components(edges: set[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """Connected components of a graph given by its edges, each sorted."""
+    neighbours: dict[int, set[int]] = {}
+    for a, b in edges:
+        neighbours.setdefault(a, set()).add(b)
+        neighbours.setdefault(b, set()).add(a)
+    out, seen = [], set()
+    for start in sorted(neighbours):
+        if start in seen:
+            continue
+        component, todo = {start}, [start]
+        while todo:
+            for other in neighbours[todo.pop()] - component:
+                component.add(other)
+                todo.append(other)
+        seen |= component
+        out.append(tuple(sorted(component)))
+    return out
+
+
+def build_space(
+    structure: Structure,
+    *,
+    means: np.ndarray,
+    sds: np.ndarray,
+    covariances: np.ndarray,
+    group_means: np.ndarray,
+    priors: Mapping[str, str | Prior] | None = None,
+) -> Space:
+    """Choose coordinates and priors for the free parameters of a table.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    means, sds : ndarray (p,)
+        Of the observed variables, for the scale of default priors.
+    covariances, group_means : ndarray (group, p, p), (group, p)
+        Of the observed variables by group, for the moments of covariates (divisor n).
+    priors : mapping, optional
+        Prior by parameter name, label or kind.
+
+    Raises
+    ------
+    PriorError, ModelError
+        For priors that do not suit their parameter; covariances of variables without variance.
+    """
+    given = dict(priors or {})
+    check_prior_names(structure, given)
+    base = _base(structure, covariances, group_means)
+    variance_row = {
+        (place.matrix, place.group, place.i): k
+        for k, place in structure.places.items()
+        if place.matrix in ("disturbances", "residuals") and place.i == place.j
+    }
+    rows_of = _rows_of(structure)
+    kinds = {
+        name: _parameter_kind(name, rows, structure, variance_row) for name, rows in rows_of.items()
+    }
+    chosen = {
+        name: _chosen_prior(structure, name, rows, kinds[name], given)
+        for name, rows in rows_of.items()
+    }
+    blocks, proper = _blocks(structure, rows_of, kinds, chosen)
+    coordinates = _coordinates(structure, rows_of, kinds, chosen, blocks, (means, sds))
+    cells, cell_of_row, places = _cells(structure, kinds, variance_row)
+    return Space(coordinates, tuple(blocks), tuple(proper), cells, cell_of_row, base, places)
+
+
+def _rows_of(structure: Structure) -> dict[str, list[int]]:
+    """Rows of the table by the name of their free parameter."""
+    out: dict[str, list[int]] = {}
+    for k in structure.places:
+        free = structure.table.rows[k].free
+        if free >= 0:
+            out.setdefault(structure.table.parameters[free], []).append(k)
+    return out
+
+
+def _chosen_prior(
+    structure: Structure,
+    name: str,
+    rows: list[int],
+    kind: str,
+    given: Mapping[str, str | Prior],
+) -> Prior | None:
+    """The user's prior of a parameter, None for the default."""
+    found = {
+        p
+        for k in rows
+        if (p := _user_prior(structure.table.rows[k], name, kind, given)) is not None
+    }
+    if len(found) > 1:
+        raise PriorError(f"{name} has several priors: {', '.join(sorted(map(str, found)))}")
+    return next(iter(found), None)
+
+
+def _coordinates(
+    structure: Structure,
+    rows_of: dict[str, list[int]],
+    kinds: dict[str, str],
+    chosen: dict[str, Prior | None],
+    blocks: list[Block],
+    sample: tuple[np.ndarray, np.ndarray],
+) -> tuple[Coordinate, ...]:
+    """The sampled numbers by kind, with their priors and bounds."""
+    scales = model_scales(structure, *sample)
+    signed = _signed(structure)
+    block_of = {name: b for b, block in enumerate(blocks) for name in block.names}
+    out = []
+    for kind in KINDS:
+        members = [name for name in rows_of if kinds[name] == kind]
+        if kind == "correlation":  # blocks first, contiguous and in their own order
+            inside = [name for block in blocks for name in block.names]
+            members = inside + [name for name in members if name not in block_of]
+        for name in members:
+            k = rows_of[name][0]
+            row, place = structure.table.rows[k], structure.places[k]
+            prior = chosen[name]
+            if prior is None:
+                prior = default_of(row, place, kind, structure, scales)
+            if prior.family == "lkj" and kind != "correlation":
+                raise PriorError(f"{name}: lkj is a prior of correlations, not of a {kind}")
+            lower, upper = _bounds(row, kind, prior)
+            if signed & set(rows_of[name]):
+                lower = max(lower, 0.0)
+            if name in block_of:
+                prior = Prior("lkj", eta=blocks[block_of[name]].eta)
+            out.append(Coordinate(name, kind, prior, lower, upper, block_of.get(name, -1)))
+    return tuple(out)
+
+
+def _cells(
+    structure: Structure, kinds: dict[str, str], variance_row: dict[tuple[str, int, int], int]
+) -> tuple[tuple[tuple[Term, ...], ...], dict[int, int], tuple[tuple[int, int], ...]]:
+    """Cells of the free rows, which row has which, and the elements they fill."""
+    table = structure.table
+    cells: list[tuple[Term, ...]] = []
+    cell_of_row: dict[int, int] = {}
+    places: list[tuple[int, int]] = []
+    index: dict[Term, int] = {}
+    for k, place in structure.places.items():
+        row = table.rows[k]
+        if row.free < 0:
+            continue
+        name = table.parameters[row.free]
+        cell: Term = (name, 1.0, 1.0)
+        if kinds[name].endswith("_sd"):
+            cell = (name, name, 1.0)
+        elif kinds[name] == "correlation":
+            ends = [variance_row[place.matrix, place.group, i] for i in (place.i, place.j)]
+            cell = (name, _sd_term(table, ends[0]), _sd_term(table, ends[1]))
+        at = index.setdefault(cell, len(cells))
+        if at == len(cells):
+            cells.append((cell,))
+        cell_of_row[k] = at
+        places.extend((at, e) for e in structure.element(place))
+    return tuple(cells), cell_of_row, tuple(places)
+
+
+def _sd_term(table: ParameterTable, k: int) -> Factor:
+    """Standard deviation of the variance in row k: a coordinate's name or a fixed number."""
+    row = table.rows[k]
+    return table.parameters[row.free] if row.free >= 0 else math.sqrt(float(row.value or 0.0))
+
+
+def _base(structure: Structure, covariances: np.ndarray, group_means: np.ndarray) -> np.ndarray:
+    """Flat matrices of all groups with every fixed value, moments of covariates included."""
+    table = structure.table
+    _, stride = matrix_offsets(*structure.shape)
+    base = np.zeros(stride * len(table.groups))
+    position = {name: i for i, name in enumerate(structure.observed)}
+    for g in range(len(table.groups)):
+        loadings = structure.matrices(base, g)["loadings"]
+        for j, name in enumerate(structure.variables):
+            if name in position:
+                loadings[position[name], j] = 1.0
+    for k, place in structure.places.items():
+        row = table.rows[k]
+        if row.free >= 0:
+            continue
+        value = float(row.value or 0.0)
+        if row.exogenous:
+            i = position[row.lhs]
+            value = (
+                group_means[place.group, i]
+                if row.op == "~1"
+                else covariances[place.group, i, position[row.rhs]]
+            )
+        for e in structure.element(place):
+            base[e] = value
+    return base
+
+
+def _parameter_kind(
+    name: str, rows: list[int], structure: Structure, variance_row: dict[tuple[str, int, int], int]
+) -> str:
+    """Kind of a parameter; one for all the rows that share it."""
+    table = structure.table
+    kinds = {_kind(table.rows[k], structure.places[k]) for k in rows}
+    if kinds <= {"residual_sd", "disturbance_sd"}:
+        return "residual_sd" if "residual_sd" in kinds else "disturbance_sd"
+    if len(kinds) > 1:
+        if kinds & {"correlation", "residual_sd", "disturbance_sd"}:
+            raise ModelError(
+                f"the label of {name} is shared by parameters of different kinds "
+                f"({', '.join(sorted(kinds))}); a variance or covariance cannot equal another kind"
+            )
+        return next(kind for kind in KINDS if kind in kinds)
+    if kinds != {"correlation"}:
+        return next(iter(kinds))
+    # bounds in the model text are about the covariance
+    bounded = any(table.rows[k].lower > -math.inf or table.rows[k].upper < math.inf for k in rows)
+    scales = set()
+    for k in rows:
+        place = structure.places[k]
+        pair = []
+        for i in (place.i, place.j):
+            v = variance_row.get((place.matrix, place.group, i))
+            row = table.rows[v] if v is not None else None
+            if row is None or (row.free < 0 and not (row.value or 0.0) > 0):
+                raise ModelError(
+                    f"{table.rows[k].name}: a covariance needs both variances to be positive; "
+                    "free the variance or take the covariance out"
+                )
+            pair.append(row.free if row.free >= 0 else ("fixed", row.value))
+        scales.add(frozenset(map(str, pair)))
+    # Equal covariances of variables with different variances are not equal correlations.
+    return "correlation" if len(scales) == 1 and not bounded else "covariance"
+
+
+def _blocks(
+    structure: Structure,
+    rows_of: dict[str, list[int]],
+    kinds: dict[str, str],
+    chosen: dict[str, Prior | None],
+) -> tuple[list[Block], list[tuple[int, int, tuple[int, ...]]]]:
+    """Complete blocks (sampled as partial correlations) and blocks that have to be checked."""
+    blocks: list[Block] = []
+    proper: list[tuple[int, int, tuple[int, ...]]] = []
+    for code, matrix in enumerate(("disturbances", "residuals")):
+        for group in range(len(structure.table.groups)):
+            edges = _covarying(structure, matrix, group)
+            for component in _components(set(edges)):
+                size = len(component)
+                pairs = [(component[i], component[j]) for i in range(size) for j in range(i)]
+                names = [edges.get(pair) for pair in pairs]
+                eta = _common_eta(names, rows_of, kinds, chosen)
+                if eta is not None and size > 2:
+                    blocks.append(Block(eta, size, tuple(n for n in names if n)))
+                elif size > 2 or any(n is None or kinds[n] == "covariance" for n in names):
+                    proper.append((code, group, component))
+    return blocks, proper
+
+
+def _covarying(structure: Structure, matrix: str, group: int) -> dict[tuple[int, int], str | None]:
+    """Pairs of variables with a covariance, and its parameter (None: a fixed number)."""
+    table = structure.table
+    edges: dict[tuple[int, int], str | None] = {}
+    for k, place in structure.places.items():
+        if place.matrix == matrix and place.group == group and place.i != place.j:
+            row = table.rows[k]
+            pair = (max(place.i, place.j), min(place.i, place.j))
+            if row.free >= 0:
+                edges[pair] = table.parameters[row.free]
+            elif row.value and not row.exogenous:
+                edges[pair] = None
+    return edges
+
+
+def _common_eta(
+    names: list[str | None],
+    rows_of: dict[str, list[int]],
+    kinds: dict[str, str],
+    chosen: dict[str, Prior | None],
+) -> float | None:
+    """The eta that all correlations of a block share; None when it is not one LKJ block."""
+    etas = set()
+    for name in names:
+        if name is None or len(rows_of[name]) != 1 or kinds[name] != "correlation":
+            return None
+        prior = chosen[name] or UNIFORM_CORRELATION
+        if prior.family != "lkj":
+            return None
+        etas.add(prior.named["eta"])
+    return etas.pop() if len(etas) == 1 else None

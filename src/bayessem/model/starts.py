@@ -1,0 +1,169 @@
+"""Start values: close enough to the maximum that the optimiser walks downhill all the way.
+
+Loadings from the first principal component of each construct's indicators, which also gives
+reverse-keyed items their sign; variances from what is left; paths and covariances 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bayessem.model.space import Space
+from bayessem.model.structure import Structure
+from bayessem.syntax.table import ParameterTable
+
+
+def start_values(structure: Structure, covariances: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Start value of each free parameter of the table (variances, not sds), (free,).
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    covariances, means : ndarray (group, p, p), (group, p)
+        Of the observed variables by group.
+    """
+    table = structure.table
+    values = np.full(len(table.parameters), np.nan)
+    for group in range(len(table.groups)):
+        guess = _group_guess(structure, covariances[group], means[group], group)
+        for k, place in structure.places.items():
+            row = table.rows[k]
+            if row.free >= 0 and place.group == group and np.isnan(values[row.free]):
+                values[row.free] = guess[k] if row.start is None else row.start
+    return _within_bounds(structure, values)
+
+
+def _within_bounds(structure: Structure, values: np.ndarray) -> np.ndarray:
+    for row in structure.table.rows:
+        if row.free >= 0:
+            value = values[row.free]
+            low, high = row.lower, row.upper
+            if value < low:
+                value = low + min(0.1 * abs(low) + 0.01, 0.5 * (high - low))
+            if value > high:
+                value = high - min(0.1 * abs(high) + 0.01, 0.5 * (high - low))
+            values[row.free] = value
+    return values
+
+
+def _construct_order(structure: Structure) -> list[str]:
+    """Constructs, those measured by other constructs after their measures."""
+    table = structure.table
+    children = {
+        name: [r.rhs for r in table.rows if r.op == "=~" and r.lhs == name and r.group == 0]
+        for name in table.latent
+    }
+    done: list[str] = []
+    todo = list(table.latent)
+    while todo:
+        ready = [n for n in todo if not any(c in todo and c != n for c in children[n])]
+        done += ready or todo[:1]
+        todo = [n for n in todo if n not in done]
+    return done
+
+
+def _component(correlation: np.ndarray) -> np.ndarray:
+    """Standardised loadings on the first principal component, shrunk below 0.95."""
+    if len(correlation) == 1:
+        return np.array([math.sqrt(0.8)])
+    roots, vectors = np.linalg.eigh(correlation)
+    # the unique part of each item is in the component too; taking its share out gets closer to
+    # factor loadings (it is exact for equally correlated items)
+    k = len(correlation)
+    common = max((roots[-1] - 1.0) / (k - 1), 0.05)
+    loadings = vectors[:, -1] * math.sqrt(common * k)
+    return np.clip(loadings * np.sign(loadings.sum() or 1.0), -0.95, 0.95)
+
+
+def _group_guess(
+    structure: Structure, covariance: np.ndarray, mean: np.ndarray, group: int
+) -> dict[int, float]:
+    """Start value of each row of one group, by row position."""
+    table = structure.table
+    rows = {k: table.rows[k] for k, p in structure.places.items() if p.group == group}
+    position = {name: i for i, name in enumerate(structure.observed)}
+    # Constructs are approximated by weighted sums of their indicators, so that a second-order
+    # factor can be started from the scores of its dimensions in the same way.
+    p = len(structure.observed)
+    weights: dict[str, np.ndarray] = {name: np.eye(p)[i] for name, i in position.items()}
+    variance: dict[str, float] = {n: float(covariance[i, i]) for n, i in position.items()}
+    explained: dict[str, float] = {}
+    guess: dict[int, float] = {}
+    for name in _construct_order(structure):
+        own = [(k, r) for k, r in rows.items() if r.op == "=~" and r.lhs == name]
+        if not own:
+            weights[name], variance[name] = np.zeros(p), 1.0
+            continue
+        stack = np.array([weights.get(r.rhs, np.zeros(p)) for _, r in own])
+        block = stack @ covariance @ stack.T
+        sd = np.sqrt(np.maximum(np.diag(block), 1e-8))
+        standardised = _component(block / np.outer(sd, sd))
+        true_sd = np.array([math.sqrt(variance[r.rhs]) for _, r in own])
+        raw = standardised * true_sd
+        marker = next((i for i, (_, r) in enumerate(own) if r.free < 0 and r.value), None)
+        if marker is None:
+            sign = np.sign(raw[0]) or 1.0
+            raw, size = raw * sign, 1.0
+        else:
+            # a marker unrelated to its other items would make all loadings huge
+            weak = math.copysign(0.2, standardised[marker]) * true_sd[marker]
+            size = raw[marker] if abs(standardised[marker]) > 0.2 else weak
+            size /= float(own[marker][1].value or 1.0)
+            raw = raw / size
+        for i, (k, r) in enumerate(own):
+            guess[k] = raw[i]
+            share = min(standardised[i] ** 2, 0.9)
+            explained[r.rhs] = max(explained.get(r.rhs, 0.0), share)
+        variance[name] = size * size
+        # score with the construct's variance: sum of standardised items, rescaled
+        direction = (standardised / sd) @ stack
+        spread = math.sqrt(max(direction @ covariance @ direction, 1e-12))
+        weights[name] = direction * (size / spread)
+    for k, r in rows.items():
+        if r.op == "~~" and r.lhs == r.rhs:
+            share = explained.get(r.lhs, 0.0 if r.lhs in table.latent else 0.5)
+            guess[k] = variance[r.lhs] * (1.0 - share)
+        elif r.op == "~1":
+            guess[k] = mean[position[r.lhs]] if r.lhs in position else 0.0
+        elif r.op != "=~":
+            guess[k] = 0.0
+    return guess
+
+
+def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np.ndarray:
+    """Unconstrained coordinates of start values of the table's parameters, (D,).
+
+    Correlations start at 0: whatever the others, that is positive definite.
+    """
+    position = {name: i for i, name in enumerate(table.parameters)}
+    by_name: dict[str, list[float]] = {}  # without the group
+    for name, at in position.items():
+        by_name.setdefault(name.split("[")[0], []).append(float(values[at]))
+    x = np.zeros(len(space.coordinates))
+    for i, c in enumerate(space.coordinates):
+        if c.kind == "pool_mean":
+            value = float(np.mean(by_name[c.name]))
+        elif c.kind == "pool_sd":
+            value = 0.3 * c.prior.named.get("sigma", 1.0)
+        elif c.kind in ("pool_slope", "pool_z"):
+            value = 0.0
+        else:
+            value = float(values[position[c.name]])
+        if c.kind.endswith("_sd"):
+            value = math.sqrt(max(value, 1e-8))
+        elif c.kind == "correlation":
+            value = 0.0
+        low, high = c.lower, c.upper
+        if math.isfinite(low) and math.isfinite(high):
+            share = min(max((value - low) / (high - low), 0.02), 0.98)
+            x[i] = math.log(share / (1.0 - share))
+        elif math.isfinite(low):
+            x[i] = math.log(max(value - low, 1e-3 * max(1.0, abs(value))))
+        elif math.isfinite(high):
+            x[i] = math.log(max(high - value, 1e-3 * max(1.0, abs(value))))
+        else:
+            x[i] = value
+    return x

@@ -1,0 +1,181 @@
+"""From the parameter table to the model matrices: which row sits where, and what is fixed.
+
+LISREL's layout with lavaan's promotion: an observed variable with a structural role is a latent
+variable with loading 1 and residual 0, so that paths and disturbances are about `variables` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayessem.errors import ModelError, NotSupported
+from bayessem.syntax.table import Parameter, ParameterTable
+
+MATRICES = ("loadings", "paths", "disturbances", "residuals", "intercepts", "means", "products")
+
+
+def matrix_shapes(p: int, m: int, h: int) -> dict[str, tuple[int, ...]]:
+    """Shape of each model matrix: p observed, m latent variables, h product terms."""
+    return {
+        "loadings": (p, m),
+        "paths": (m, m),
+        "disturbances": (m, m),
+        "residuals": (p, p),
+        "intercepts": (p,),
+        "means": (m,),
+        "products": (m, h),
+    }
+
+
+def matrix_offsets(p: int, m: int, h: int) -> tuple[dict[str, int], int]:
+    """Where each matrix starts inside one group's elements, and how many elements a group has."""
+    offsets, at = {}, 0
+    for name, shape in matrix_shapes(p, m, h).items():
+        offsets[name] = at
+        at += math.prod(shape)
+    return offsets, at
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row of the table sits: the matrix, row and column (0 in a vector) and group."""
+
+    matrix: str
+    i: int
+    j: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The matrices of a model.
+
+    Attributes
+    ----------
+    table : ParameterTable
+    observed : tuple of str
+        The p columns of the data, in the order of the rows of `loadings`.
+    variables : tuple of str
+        The m latent variables: constructs, then promoted observed variables.
+    products : tuple of (int, int)
+        The h product terms as positions in `variables`.
+    places : dict
+        Place of each row of the table that sits in a matrix, by the row's position.
+    """
+
+    table: ParameterTable
+    observed: tuple[str, ...]
+    variables: tuple[str, ...]
+    products: tuple[tuple[int, int], ...]
+    places: dict[int, Place]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(p, m, h)."""
+        return len(self.observed), len(self.variables), len(self.products)
+
+    def element(self, place: Place) -> tuple[int, ...]:
+        """Positions of a place in the flat elements: two for an off-diagonal symmetric one."""
+        offsets, stride = matrix_offsets(*self.shape)
+        shape = matrix_shapes(*self.shape)[place.matrix]
+        start = place.group * stride + offsets[place.matrix]
+        if len(shape) == 1:
+            return (start + place.i,)
+        first = start + place.i * shape[1] + place.j
+        if place.matrix in ("disturbances", "residuals") and place.i != place.j:
+            return first, start + place.j * shape[1] + place.i
+        return (first,)
+
+    def matrices(self, elements: np.ndarray, group: int = 0) -> dict[str, np.ndarray]:
+        """Views of one group's matrices inside flat elements (..., elements)."""
+        offsets, stride = matrix_offsets(*self.shape)
+        lead = elements.shape[:-1]
+        out = {}
+        for name, shape in matrix_shapes(*self.shape).items():
+            start = group * stride + offsets[name]
+            part = elements[..., start : start + math.prod(shape)]
+            out[name] = part.reshape(*lead, *shape)
+        return out
+
+    def descendants(self, start: set[int]) -> set[int]:
+        """The variables that depend on those in `start` through any path, themselves included."""
+        edges: dict[int, set[int]] = {}
+        for place in self.places.values():
+            if place.matrix == "paths":
+                edges.setdefault(place.j, set()).add(place.i)
+        found, todo = set(start), list(start)
+        while todo:
+            for child in edges.get(todo.pop(), ()):
+                if child not in found:
+                    found.add(child)
+                    todo.append(child)
+        return found
+
+    @property
+    def affected(self) -> list[set[int]]:
+        """For each product term, the variables that depend on it."""
+        outcomes: list[set[int]] = [set() for _ in self.products]
+        for place in self.places.values():
+            if place.matrix == "products":
+                outcomes[place.j].add(place.i)
+        return [self.descendants(x) for x in outcomes]
+
+
+def _place(
+    row: Parameter, observed: dict[str, int], variable: dict[str, int], product: dict[str, int]
+) -> Place:
+    if row.op == "=~":
+        j = variable[row.lhs]
+        if row.rhs in variable:  # second-order factor, or an indicator with a structural role
+            return Place("paths", variable[row.rhs], j, row.group)
+        return Place("loadings", observed[row.rhs], j, row.group)
+    if row.op == "~":
+        i = variable[row.lhs]
+        if row.rhs in product:
+            return Place("products", i, product[row.rhs], row.group)
+        return Place("paths", i, variable[row.rhs], row.group)
+    if row.op == "~~":
+        if row.lhs in variable and row.rhs in variable:
+            return Place("disturbances", variable[row.lhs], variable[row.rhs], row.group)
+        if row.lhs in variable or row.rhs in variable:
+            raise ModelError(
+                f"{row.lhs} ~~ {row.rhs}: a residual of an indicator cannot covary with the "
+                "disturbance of a construct; write a path between them instead"
+            )
+        return Place("residuals", observed[row.lhs], observed[row.rhs], row.group)
+    if row.lhs in variable:
+        return Place("means", variable[row.lhs], 0, row.group)
+    return Place("intercepts", observed[row.lhs], 0, row.group)
+
+
+def build_structure(table: ParameterTable) -> Structure:
+    """Lay a parameter table out in matrices.
+
+    Raises
+    ------
+    NotSupported
+        For products of three or more factors.
+    ModelError
+        For a covariance between an indicator's residual and a construct.
+    """
+    observed = {name: i for i, name in enumerate(table.observed)}
+    variables = (*table.latent, *(x for x in table.promoted if x in observed))
+    variable = {name: i for i, name in enumerate(variables)}
+    product = {name: t for t, (name, _) in enumerate(table.products)}
+    pairs = []
+    for name, factors in table.products:
+        if len(factors) != 2:
+            raise NotSupported(
+                f"the product {name} has {len(factors)} factors; squares and products of two "
+                "variables are supported"
+            )
+        pairs.append((variable[factors[0]], variable[factors[1]]))
+    places = {
+        k: _place(row, observed, variable, product)
+        for k, row in enumerate(table.rows)
+        if row.op in ("=~", "~", "~~", "~1")
+    }
+    return Structure(table, table.observed, variables, tuple(pairs), places)

@@ -1,0 +1,243 @@
+"""Partial pooling of parameters across groups, as one more way to fill the matrices.
+
+beta_g = mu + delta w_g + tau z_g with z_g standard normal: mu the mean of the population of groups,
+delta the slope on a group-level predictor w (centred over the groups), tau the standard deviation
+between groups. The parameters stay rows of the table, one a group; what is sampled are mu, delta,
+tau and z, so that every effect, shape or index of a group is computed as in any multi-group model.
+
+Gelman & Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayessem.errors import ModelError
+from bayessem.model.priors import KINDS, Prior, parse_prior
+from bayessem.model.space import Coordinate, Space, Term
+from bayessem.model.structure import Structure
+from bayessem.syntax.rows import GROUP_EQUAL, row_key, row_name_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POOLABLE = ("loading", "path", "product", "intercept", "mean")
+# All that pooling does not release is equal across groups, unless group_equal says otherwise.
+EVERYTHING = tuple(GROUP_EQUAL)
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Which parameters differ between groups, and how.
+
+    Attributes
+    ----------
+    how : {"partial", "none", "complete"}
+        Drawn from a common distribution, free in each group, or equal.
+    parameters : tuple of str
+        Names such as "RAD~AMC", "RAD~AMC:AMC", "RAD~1" or "f=~x2".
+    by : str or None
+        Column of a group-level predictor (partial pooling only).
+    """
+
+    how: str
+    parameters: tuple[str, ...]
+    by: str | None = None
+
+    def __str__(self) -> str:
+        by = f", by {self.by}" if self.by else ""
+        return f"{self.how} pooling of {', '.join(self.parameters) or 'everything'}{by}"
+
+
+def _names(parameters: Sequence[str]) -> tuple[str, ...]:
+    if not parameters:
+        raise ModelError('say what to pool, for example partial("RAD ~ AMC", "INC ~ AMC")')
+    out = []
+    for text in parameters:
+        key = row_name_key(text)
+        if key is None:
+            raise ModelError(
+                f"pooling does not understand {text!r}; write 'y ~ x', 'y ~ x:z', 'y ~ 1' or "
+                "'f =~ x2'"
+            )
+        out.append("".join(text.split()))
+    return tuple(dict.fromkeys(out))
+
+
+def partial(*parameters: str, by: str | None = None) -> Pooling:
+    """Partial pooling: each group's value is drawn from a common normal distribution.
+
+    Parameters
+    ----------
+    *parameters : str
+        "RAD ~ AMC", "RAD ~ AMC:AMC", "RAD ~ 1", "f =~ x2".
+    by : str, optional
+        Column of the data that predicts the groups' values; its mean in each group is used.
+    """
+    return Pooling("partial", _names(parameters), by)
+
+
+def no_pooling(*parameters: str) -> Pooling:
+    """No pooling: the parameters are free in each group."""
+    return Pooling("none", _names(parameters))
+
+
+def complete_pooling() -> Pooling:
+    """Complete pooling: one value for all groups."""
+    return Pooling("complete", ())
+
+
+def table_options(pooling: Pooling, options: Mapping[str, object]) -> dict[str, object]:
+    """Table options (`build_table`) of a model with pooling: equal but for what is pooled."""
+    out = dict(options)
+    if not out.get("group_equal"):
+        out["group_equal"] = EVERYTHING
+    given = out.get("group_partial") or ()
+    given = (given,) if isinstance(given, str) else tuple(given)  # type: ignore[arg-type]
+    out["group_partial"] = (*given, *pooling.parameters)
+    return out
+
+
+def group_predictor(
+    data: pd.DataFrame, column: str, *, group: str, groups: Sequence[str]
+) -> np.ndarray:
+    """Mean of a column in each group, centred over the groups, (group,).
+
+    Raises
+    ------
+    ModelError
+        When the column is absent, or the same in every group.
+    """
+    if column not in data.columns:
+        raise ModelError(
+            f"by={column!r} is not a column of the data; columns: "
+            f"{', '.join(map(str, data.columns[:40]))}"
+        )
+    means = data[column].astype(float).groupby(data[group].astype(str)).mean()
+    values = means.reindex(list(groups)).to_numpy()
+    if not np.isfinite(values).all() or np.ptp(values) == 0:
+        raise ModelError(f"by={column!r} does not differ between the groups: it predicts nothing")
+    return values - values.mean()
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """One pooled parameter.
+
+    Attributes
+    ----------
+    name : str
+        Without the group, such as "RAD~AMC".
+    members : tuple of str
+        The parameter's name in each group.
+    """
+
+    name: str
+    members: tuple[str, ...]
+
+
+def pooled_parameters(structure: Structure, pooling: Pooling) -> tuple[Pooled, ...]:
+    """The pooled parameters with their members by group.
+
+    Raises
+    ------
+    ModelError
+        When a name is no free parameter that differs by group.
+    """
+    table = structure.table
+    out = []
+    for name in pooling.parameters:
+        key = row_name_key(name)
+        assert key is not None
+        rows = [
+            (k, r)
+            for k, r in enumerate(table.rows)
+            if r.group >= 0 and row_key(r.lhs, r.op, r.rhs) == key
+        ]
+        if not rows:
+            paths = sorted({r.name for r in table.rows if r.op == "~" and r.free >= 0})
+            raise ModelError(f"pooling: {name} is not in the model; its paths: {', '.join(paths)}")
+        free = [r.free for _, r in rows]
+        if min(free) < 0:
+            raise ModelError(f"pooling: {name} is fixed, there is nothing to pool")
+        if len(set(free)) < len(table.groups):
+            raise ModelError(
+                f"pooling: {name} is equal across groups by its label; take the label away"
+            )
+        out.append(Pooled(name, tuple(table.parameters[i] for i in free)))
+    return tuple(out)
+
+
+def split_priors(
+    pooling: Pooling, priors: Mapping[str, str | Prior] | None
+) -> tuple[dict[str, str | Prior], dict[str, str | Prior]]:
+    """The user's priors of mu, delta and tau, and all others."""
+    names = {key for p in pooling.parameters for key in (p, f"sd({p})", f"{p}|{pooling.by}")}
+    own = {k: v for k, v in (priors or {}).items() if "".join(k.split()) in names}
+    rest = {k: v for k, v in (priors or {}).items() if k not in own}
+    return {"".join(k.split()): v for k, v in own.items()}, rest
+
+
+def pool_space(
+    space: Space,
+    structure: Structure,
+    pooling: Pooling,
+    *,
+    predictor: np.ndarray | None,
+    priors: Mapping[str, str | Prior] | None = None,
+) -> Space:
+    """Replace the groups' own parameters by mu, delta, tau and z.
+
+    Parameters
+    ----------
+    space : Space
+        With one coordinate a group for each pooled parameter.
+    structure : Structure
+        The model.
+    pooling : Pooling
+        Partial pooling.
+    predictor : ndarray (group,), optional
+        Centred group-level predictor.
+    priors : mapping, optional
+        The user's priors: "RAD~AMC" is that of mu, "RAD~AMC|by" of delta, "sd(RAD~AMC)" of tau.
+    """
+    given = dict(priors or {})
+    pooled = pooled_parameters(structure, pooling)
+    old = {c.name: c for c in space.coordinates}
+    dropped = {m for p in pooled for m in p.members}
+    coordinates = [c for c in space.coordinates if c.name not in dropped]
+    replaced: dict[Term, tuple[Term, ...]] = {}
+    for p in pooled:
+        first = old[p.members[0]]
+        if first.kind not in POOLABLE:
+            raise ModelError(
+                f"pooling: {p.name} is a {first.kind}; loadings, paths, products, intercepts and "
+                "means can be pooled"
+            )
+        width = first.prior.named.get("sigma", 1.0)
+        mean, sd, slope = p.name, f"sd({p.name})", f"{p.name}|{pooling.by}"
+        mean_prior = parse_prior(given[p.name], where=p.name) if p.name in given else first.prior
+        coordinates.append(Coordinate(mean, "pool_mean", mean_prior, -np.inf, np.inf))
+        spread = parse_prior(given.get(sd, f"half_normal({0.5 * width!r})"), where=sd)
+        coordinates.append(Coordinate(sd, "pool_sd", spread, 0.0, np.inf))
+        if predictor is not None:
+            scale = width / float(predictor.std())
+            prior = parse_prior(given.get(slope, f"normal(0, {scale!r})"), where=slope)
+            coordinates.append(Coordinate(slope, "pool_slope", prior, -np.inf, np.inf))
+        for g, member in enumerate(p.members):
+            coordinates.append(
+                Coordinate(member, "pool_z", Prior("normal", mu=0, sigma=1), -np.inf, np.inf)
+            )
+            terms: list[Term] = [(mean, 1.0, 1.0), (sd, member, 1.0)]
+            if predictor is not None:
+                terms.append((slope, float(predictor[g]), 1.0))
+            replaced[(member, 1.0, 1.0)] = tuple(terms)
+    cells = tuple(replaced.get(cell[0], cell) if len(cell) == 1 else cell for cell in space.cells)
+    order = {kind: i for i, kind in enumerate(KINDS)}
+    coordinates.sort(key=lambda c: order[c.kind])  # stable: blocks of correlations stay together
+    return dataclasses.replace(space, coordinates=tuple(coordinates), cells=cells)

@@ -1,0 +1,1 @@
+"""The posterior density, its maximum, and draws from it."""

@@ -1,0 +1,240 @@
+"""A model and its data put together as the densities that are optimised and sampled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import betaln, gammaln, ndtr, stdtr
+
+from bayessem.errors import PriorError
+from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
+from bayessem.likelihood.products import NO_PRODUCTS, plan_products
+from bayessem.model.data import Sample
+from bayessem.model.space import Coordinate, Space
+from bayessem.model.structure import Structure
+from bayessem.posterior import density as d
+from bayessem.posterior.density import Density, build_density
+
+LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+def sample_patterns(sample: Sample) -> list[Pattern]:
+    """Sufficient statistics and rows of each missingness pattern of each group."""
+    return [
+        pattern_from_rows(group, columns, sample.values[np.ix_(members, columns)])
+        for group, columns, members in sample.patterns()
+    ]
+
+
+def respondent_order(sample: Sample) -> np.ndarray:
+    """Position among the kernel's respondents of each respondent of the sample, (respondent,)."""
+    order = np.concatenate([members for _, _, members in sample.patterns()])
+    inverse = np.empty_like(order)
+    inverse[order] = np.arange(len(order))
+    return inverse
+
+
+def kernel_plan(
+    structure: Structure, sample: Sample, *, proper: tuple = (), reach: float = 0, step: float = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The packed plan of a model with its data; `reach` and `step` override the quadrature's.
+
+    Raises
+    ------
+    NotSupported
+        For product terms that need more than three integrals.
+    DataError
+        For a missing value of an observed variable that is a factor of a product.
+    """
+    products = NO_PRODUCTS
+    if structure.products:
+        factors = {i for pair in structure.products for i in pair}
+        names = structure.variables
+        observed = {
+            i: structure.observed.index(names[i]) for i in factors if names[i] in structure.observed
+        }
+        products = plan_products(
+            structure.products, structure.affected, observed=observed, names=names
+        )
+    options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
+    return build_plan(
+        structure.shape,
+        sample_patterns(sample),
+        groups=len(sample.groups),
+        products=products,
+        proper=proper,
+        names=structure.observed,
+        **options,
+    )
+
+
+def _log_mass(low: float, high: float, cdf: Callable[[float], float]) -> float:
+    """Log of the probability between two standardised bounds, 0 when there are none."""
+    if low == -math.inf and high == math.inf:
+        return 0.0
+    if low > 0:  # the upper tail by symmetry: no cancellation
+        low, high = -high, -low
+    mass = float(cdf(high) - cdf(low))
+    return math.log(mass) if mass > 0 else -math.inf
+
+
+def _truncation(
+    coordinate: Coordinate, mu: float, sigma: float, cdf: Callable[[float], float]
+) -> float:
+    """Log of the probability that a location-scale prior gives to the coordinate's bounds."""
+    out = _log_mass((coordinate.lower - mu) / sigma, (coordinate.upper - mu) / sigma, cdf)
+    if out == -math.inf:
+        raise PriorError(
+            f"{coordinate.name}: the prior {coordinate.prior} has no mass between its bounds "
+            f"{coordinate.lower:g} and {coordinate.upper:g}"
+        )
+    return out
+
+
+def encode_prior(
+    coordinate: Coordinate, *, partial_of: tuple[int, int] | None = None
+) -> tuple[int, tuple[float, float, float], float]:
+    """Family code, hyperparameters and log normalising constant of a coordinate's prior.
+
+    partial_of : (column j, size k) of a partial correlation in a complete block, whose prior under
+        LKJ(eta) is Beta(a, a) on (-1, 1) with a = eta + (k - 2 - j) / 2.
+    """
+    prior, low, high = coordinate.prior, coordinate.lower, coordinate.upper
+    a = prior.named
+    family = prior.family
+    if family in ("normal", "half_normal"):
+        mu, sigma = a.get("mu", 0.0), a["sigma"]
+        mass = _truncation(coordinate, mu, sigma, ndtr)
+        return d.NORMAL, (mu, sigma, 0.0), -math.log(sigma) - LOG_SQRT_2PI - mass
+    if family in ("student_t", "half_student_t", "cauchy", "half_cauchy"):
+        nu = a.get("nu", 1.0)
+        mu = a.get("alpha", 0.0) if "cauchy" in family else a.get("mu", 0.0)
+        sigma = a["beta"] if "cauchy" in family else a["sigma"]
+        mass = _truncation(coordinate, mu, sigma, lambda q: stdtr(nu, q))
+        constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * math.log(nu * math.pi)
+        return d.STUDENT_T, (mu, sigma, nu), float(constant) - math.log(sigma) - mass
+    if family == "uniform":
+        return d.FLAT, (0.0, 0.0, 0.0), -math.log(high - low)
+    if family == "flat":
+        return d.FLAT, (0.0, 0.0, 0.0), 0.0
+    support = (-1.0, 1.0) if coordinate.kind == "correlation" else prior.support
+    if (low, high) != support:
+        raise PriorError(
+            f"{coordinate.name}: bounds go with normal, student_t, cauchy and uniform priors, "
+            f"not with {prior}"
+        )
+    if family in ("lkj", "beta"):
+        if family == "lkj":
+            alpha = beta = a["eta"]
+            if partial_of is not None:
+                alpha = beta = a["eta"] + (partial_of[1] - 2 - partial_of[0]) / 2
+        else:
+            alpha, beta = a["alpha"], a["beta"]
+        return d.BETA, (alpha, beta, 0.0), float(-betaln(alpha, beta)) - math.log(high - low)
+    if family in ("gamma", "inverse_gamma"):
+        alpha, beta = a["alpha"], a["beta"]
+        code = d.GAMMA if family == "gamma" else d.INVERSE_GAMMA
+        return code, (alpha, beta, 0.0), alpha * math.log(beta) - float(gammaln(alpha))
+    if family == "exponential":
+        return d.EXPONENTIAL, (a["lam"], 0.0, 0.0), math.log(a["lam"])
+    if family == "log_normal":
+        return d.LOG_NORMAL, (a["mu"], a["sigma"], 0.0), -math.log(a["sigma"]) - LOG_SQRT_2PI
+    raise PriorError(f"{coordinate.name}: no density for {prior}")
+
+
+def _transform_code(lower: float, upper: float) -> int:
+    if lower > -math.inf:
+        return d.INTERVAL if upper < math.inf else d.LOG
+    return d.BELOW if upper < math.inf else d.IDENTITY
+
+
+def _cell_arrays(space: Space) -> dict[str, np.ndarray]:
+    """Cells as terms over the coordinates, extended by the fixed numbers they need."""
+    index = {name: i for i, name in enumerate(space.names)}
+    fixed: list[float] = []
+
+    def at(term: str | float) -> int:
+        if isinstance(term, str):
+            return index[term]
+        if term not in fixed:
+            fixed.append(term)
+        return len(index) + fixed.index(term)
+
+    terms = [
+        (cell, at(a), at(b), at(c)) for cell, terms in enumerate(space.cells) for a, b, c in terms
+    ]
+    cell, a, b, c = np.array(terms, dtype=np.int64).reshape(-1, 4).T
+    places = np.array(space.places, dtype=np.int64).reshape(-1, 2)
+    return {
+        "term_cell": cell,
+        "term_a": a,
+        "term_b": b,
+        "term_c": c,
+        "place_cell": places[:, 0],
+        "place_element": places[:, 1],
+        "fixed": np.array(fixed),
+    }
+
+
+def posterior_density(
+    space: Space, structure: Structure, sample: Sample, *, reach: float = 0, step: float = 0
+) -> Density:
+    """The posterior of a model on unconstrained coordinates, as one program."""
+    coordinates = space.coordinates
+    partial: dict[str, tuple[int, int]] = {}
+    for block in space.blocks:
+        pairs = [(i, j) for i in range(block.size) for j in range(i)]
+        partial |= {n: (j, block.size) for n, (_, j) in zip(block.names, pairs, strict=True)}
+    codes = [encode_prior(c, partial_of=partial.get(c.name)) for c in coordinates]
+    index = {name: i for i, name in enumerate(space.names)}
+    fields = {
+        "transform": np.array([_transform_code(c.lower, c.upper) for c in coordinates]),
+        "family": np.array([code for code, _, _ in codes]),
+        "lower": np.array([c.lower for c in coordinates]),
+        "upper": np.array([c.upper for c in coordinates]),
+        "hyper": np.array([hyper for _, hyper, _ in codes]).ravel(),
+        "constant": np.array([sum(constant for _, _, constant in codes)]),
+        "block_size": np.array([b.size for b in space.blocks]),
+        "block_at": np.array([index[b.names[0]] for b in space.blocks]),
+        "base": space.base,
+        **_cell_arrays(space),
+    }
+    plan = kernel_plan(structure, sample, proper=space.proper, reach=reach, step=step)
+    return build_density(space.names, fields, plan, respondents=sample.size)
+
+
+def likelihood_density(structure: Structure, space: Space, sample: Sample) -> Density:
+    """The likelihood as a function of the table's free parameters (variances, not sds)."""
+    table = structure.table
+    names = table.parameters
+    n = len(names)
+    cells = np.arange(n)
+    places = [
+        (table.rows[k].free, e)
+        for k, place in structure.places.items()
+        if table.rows[k].free >= 0
+        for e in structure.element(place)
+    ]
+    zero = np.zeros(n)
+    place = np.array(places, dtype=np.int64).reshape(-1, 2)
+    fields = {
+        "transform": zero,
+        "family": zero,
+        "lower": zero,
+        "upper": zero,
+        "hyper": np.zeros(3 * n),
+        "constant": np.zeros(1),
+        "block_size": np.empty(0),
+        "block_at": np.empty(0),
+        "term_cell": cells,
+        "term_a": cells,
+        "term_b": np.full(n, n),
+        "term_c": np.full(n, n),
+        "place_cell": place[:, 0],
+        "place_element": place[:, 1],
+        "fixed": np.ones(1),
+        "base": space.base,
+    }
+    return build_density(names, fields, kernel_plan(structure, sample), respondents=sample.size)

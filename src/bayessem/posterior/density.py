@@ -1,0 +1,446 @@
+"""The posterior density of a model on unconstrained parameters, as one Numba program.
+
+x (unconstrained) -> raw (by element: identity, log, logit; or folded at 0, see `folded`) -> v
+(natural: partial correlations of a block become correlations) -> cells (sums of products such as
+sd^2, r sd sd or mu + tau z) -> model matrices -> likelihood; and the chain rule back. Priors are
+evaluated on raw, by family code. Maximum likelihood is the same program with identity transforms,
+flat priors and cells that are the parameters themselves.
+
+The PyMC model of the same table (pymc_model.py) is the definition; the tests hold the two to the
+same log-probability and gradient.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
+from bayessem.likelihood.plan import pack
+
+# transforms
+IDENTITY, LOG, INTERVAL, BELOW, FOLD = range(5)
+# families (unnormalised; their constants are summed in `constant`)
+FLAT, NORMAL, STUDENT_T, GAMMA, INVERSE_GAMMA, EXPONENTIAL, LOG_NORMAL, BETA = range(8)
+LOG_2 = np.log(2.0)
+
+INTEGER_FIELDS = (
+    "transform",
+    "family",
+    "block_size",
+    "block_at",
+    "term_cell",
+    "term_a",
+    "term_b",
+    "term_c",
+    "place_cell",
+    "place_element",
+)
+FLOAT_FIELDS = ("lower", "upper", "hyper", "constant", "fixed", "base", "centre", "whitening")
+
+
+class Layout(NamedTuple):
+    """Views of the packed program, by name (sizes: D parameters).
+
+    transform, family : (D,) codes;  lower, upper : (D,) bounds of LOG (lower) and INTERVAL (both);
+        upper is the scale of FOLD.
+    hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
+    block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
+        and position of their first partial correlation (row by row below the diagonal).
+    term_* : a cell is the sum of its terms v[a] v[b] v[c], with v extended by the numbers `fixed`.
+    place_* : which cell goes to which element of the matrices; the rest is `base`.
+    centre, whitening : x = centre + whitening u when the density is wanted in u; else empty.
+    """
+
+    transform: np.ndarray
+    family: np.ndarray
+    block_size: np.ndarray
+    block_at: np.ndarray
+    term_cell: np.ndarray
+    term_a: np.ndarray
+    term_b: np.ndarray
+    term_c: np.ndarray
+    place_cell: np.ndarray
+    place_element: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    hyper: np.ndarray
+    constant: np.ndarray
+    fixed: np.ndarray
+    base: np.ndarray
+    centre: np.ndarray
+    whitening: np.ndarray
+
+
+@compiled
+def _layout(ints, floats):
+    return Layout(
+        ints[ints[0] : ints[1]],
+        ints[ints[1] : ints[2]],
+        ints[ints[2] : ints[3]],
+        ints[ints[3] : ints[4]],
+        ints[ints[4] : ints[5]],
+        ints[ints[5] : ints[6]],
+        ints[ints[6] : ints[7]],
+        ints[ints[7] : ints[8]],
+        ints[ints[8] : ints[9]],
+        ints[ints[9] : ints[10]],
+        floats[ints[11] : ints[12]],
+        floats[ints[12] : ints[13]],
+        floats[ints[13] : ints[14]],
+        floats[ints[14] : ints[15]],
+        floats[ints[15] : ints[16]],
+        floats[ints[16] : ints[17]],
+        floats[ints[17] : ints[18]],
+        floats[ints[18] : ints[19]],
+    )
+
+
+@compiled
+def _transform(code, x, lower, upper):
+    """Raw value, its derivative by x, log of that derivative, and the derivative of the log."""
+    if code == 1:
+        e = np.exp(x)
+        return lower + e, e, x, 1.0
+    if code == 2:
+        # log-odds; the log-Jacobian without cancellation for large |x|
+        e = np.exp(-abs(x))
+        s = 1.0 / (1.0 + e) if x >= 0.0 else e / (1.0 + e)
+        span = upper - lower
+        slope = span * e / ((1.0 + e) * (1.0 + e))
+        return lower + span * s, slope, np.log(span) - abs(x) - 2.0 * np.log1p(e), 1.0 - 2.0 * s
+    if code == 3:
+        e = np.exp(x)
+        return upper - e, -e, x, 1.0
+    if code == 4:
+        # raw^2 = 2 s (sqrt(x^2 + s^2) - s), s in place of the upper bound
+        q = np.sqrt(x * x + upper * upper)
+        slope = np.sqrt(0.5 * upper * (q + upper)) / q
+        bend = (0.5 / (q + upper) - 1.0 / q) * x / q
+        raw = np.sqrt(2.0 * upper / (q + upper)) * abs(x)
+        return raw, (slope if x >= 0.0 else -slope), np.log(slope) - LOG_2, bend
+    return x, 1.0, 0.0, 0.0
+
+
+@compiled
+def _prior(code, r, a, b, c, lower, upper):
+    """Log-density of a raw value up to its constant, and the derivative."""
+    if code == 1:  # normal(mean, sd)
+        z = (r - a) / b
+        return -0.5 * z * z, -z / b
+    if code == 2:  # student_t(location, scale, df)
+        z = (r - a) / b
+        q = 1.0 + z * z / c
+        return -0.5 * (c + 1.0) * np.log(q), -(c + 1.0) * z / (b * c * q)
+    if code == 3:  # gamma(shape, rate)
+        return (a - 1.0) * np.log(r) - b * r, (a - 1.0) / r - b
+    if code == 4:  # inverse gamma(shape, scale)
+        return -(a + 1.0) * np.log(r) - b / r, -(a + 1.0) / r + b / (r * r)
+    if code == 5:  # exponential(rate)
+        return -a * r, -a
+    if code == 6:  # log-normal(mean of log, sd of log)
+        z = (np.log(r) - a) / b
+        return -np.log(r) - 0.5 * z * z, -(1.0 + z / b) / r
+    if code == 7:  # beta(a, b) stretched to (lower, upper)
+        u = (r - lower) / (upper - lower)
+        return (
+            (a - 1.0) * np.log(u) + (b - 1.0) * np.log1p(-u),
+            ((a - 1.0) / u - (b - 1.0) / (1.0 - u)) / (upper - lower),
+        )
+    return 0.0, 0.0
+
+
+@compiled
+def partials_to_correlations(partial, k, root, out):
+    """Correlations below the diagonal, row by row, from canonical partial correlations.
+
+    Lewandowski, Kurowicka & Joe (2009, doi:10.1016/j.jmva.2009.04.008). root (k, k) becomes the
+    Cholesky factor: root[i, j] = partial_ij sqrt(1 - sum of the squares before it in row i).
+    """
+    at = 0
+    for i in range(k):
+        rest = 1.0
+        for j in range(i):
+            root[i, j] = partial[at + j] * np.sqrt(rest)
+            rest -= root[i, j] * root[i, j]
+        root[i, i] = np.sqrt(max(rest, 0.0))
+        for j in range(i):
+            s = 0.0
+            for a in range(j + 1):
+                s += root[i, a] * root[j, a]
+            out[at + j] = s
+        at += i
+
+
+@compiled
+def pull_correlations(partial, k, root, d_out, d_partial):
+    """Adjoint of `partials_to_correlations`; overwrites d_partial."""
+    d_root = np.zeros((k, k))
+    at = 0
+    for i in range(k):
+        for j in range(i):
+            g = d_out[at + j]
+            for a in range(j + 1):
+                d_root[i, a] += g * root[j, a]
+                d_root[j, a] += g * root[i, a]
+        at += i
+    at = 0
+    for i in range(k):
+        # rest_j = rest_{j-1} - root_ij^2, from the diagonal back
+        rest = root[i, i] * root[i, i]
+        d_rest = 0.5 * d_root[i, i] / root[i, i] if root[i, i] > 0.0 else 0.0
+        for j in range(i - 1, -1, -1):
+            d_value = d_root[i, j] - 2.0 * root[i, j] * d_rest
+            rest += root[i, j] * root[i, j]
+            scale = np.sqrt(rest)
+            d_partial[at + j] = d_value * scale
+            d_rest += d_value * partial[at + j] * 0.5 / scale
+        at += i
+
+
+@compiled
+def _natural(layout, x, v, slope, d_prior):
+    """Fill the natural parameters v (extended by the constants); returns log prior + log Jacobian.
+
+    slope becomes d raw / d x and d_prior the derivative of the returned value by x.
+    """
+    d = layout.transform.size
+    value = layout.constant[0]
+    for i in range(d):
+        raw, s, log_s, d_log_s = _transform(
+            layout.transform[i], x[i], layout.lower[i], layout.upper[i]
+        )
+        prior, d_raw = _prior(
+            layout.family[i],
+            raw,
+            layout.hyper[3 * i],
+            layout.hyper[3 * i + 1],
+            layout.hyper[3 * i + 2],
+            layout.lower[i],
+            layout.upper[i],
+        )
+        v[i] = raw
+        slope[i] = s
+        value += prior + log_s
+        d_prior[i] = d_raw * s + d_log_s
+    for i in range(layout.fixed.size):
+        v[d + i] = layout.fixed[i]
+    return value
+
+
+@compiled
+def _correlate(layout, v):
+    """Turn the partial correlations of the complete blocks inside v into correlations."""
+    for b in range(layout.block_size.size):
+        k = layout.block_size[b]
+        part = v[layout.block_at[b] : layout.block_at[b] + k * (k - 1) // 2]
+        partials_to_correlations(part.copy(), k, np.empty((k, k)), part)
+
+
+@compiled
+def _fill(layout, v, elements):
+    """Model matrices from the natural parameters."""
+    elements[:] = layout.base
+    cells = np.zeros(layout.term_cell.size)
+    for i in range(layout.term_cell.size):
+        cells[layout.term_cell[i]] += (
+            v[layout.term_a[i]] * v[layout.term_b[i]] * v[layout.term_c[i]]
+        )
+    for i in range(layout.place_cell.size):
+        elements[layout.place_element[i]] = cells[layout.place_cell[i]]
+
+
+@compiled
+def _pull_fill(layout, v, d_elements, d_v):
+    """Adjoint of `_fill`."""
+    d_cells = np.zeros(layout.term_cell.size)
+    d_v[:] = 0.0
+    for i in range(layout.place_cell.size):
+        d_cells[layout.place_cell[i]] += d_elements[layout.place_element[i]]
+    for i in range(layout.term_cell.size):
+        g = d_cells[layout.term_cell[i]]
+        ia, ib, ic = layout.term_a[i], layout.term_b[i], layout.term_c[i]
+        d_v[ia] += g * v[ib] * v[ic]
+        d_v[ib] += g * v[ia] * v[ic]
+        d_v[ic] += g * v[ia] * v[ib]
+
+
+@compiled
+def log_density(point, program, numbers, ints, floats, gradient):
+    """Log prior + log Jacobian + log-likelihood at an unconstrained point, and its gradient."""
+    layout = _layout(program, numbers)
+    d = layout.transform.size
+    white = layout.whitening.size > 0
+    x = point
+    if white:
+        matrix = layout.whitening.reshape(d, d)
+        x = layout.centre + np.dot(matrix, point)
+    v = np.empty(d + layout.fixed.size)
+    slope = np.empty(d)
+    d_prior = np.empty(d)
+    value = _natural(layout, x, v, slope, d_prior)
+    raw = v[:d].copy()
+    _correlate(layout, v)
+    elements = np.empty(layout.base.size)
+    _fill(layout, v, elements)
+    d_elements = np.empty(layout.base.size)
+    value += log_likelihood(elements, ints, floats, d_elements)
+    d_v = np.empty(v.size)
+    _pull_fill(layout, v, d_elements, d_v)
+    for b in range(layout.block_size.size):
+        k = layout.block_size[b]
+        at = layout.block_at[b]
+        end = at + k * (k - 1) // 2
+        root = np.empty((k, k))
+        partials_to_correlations(raw[at:end], k, root, np.empty(end - at))
+        d_block = d_v[at:end].copy()
+        pull_correlations(raw[at:end], k, root, d_block, d_v[at:end])
+    d_x = np.empty(d)
+    for i in range(d):
+        d_x[i] = d_v[i] * slope[i] + d_prior[i]
+    if white:
+        d_x = np.dot(matrix.T, d_x)
+    gradient[:] = d_x
+    return value
+
+
+@compiled
+def natural_values(points, program, numbers, out):
+    """Natural parameters of many unconstrained points: (n, D) -> out (n, D); no whitening."""
+    layout = _layout(program, numbers)
+    d = layout.transform.size
+    v = np.empty(d + layout.fixed.size)
+    slope, d_prior = np.empty(d), np.empty(d)
+    for i in range(points.shape[0]):
+        _natural(layout, points[i], v, slope, d_prior)
+        _correlate(layout, v)
+        out[i] = v[:d]
+
+
+@compiled
+def matrix_elements(values, program, numbers, out):
+    """Model matrices of many natural parameter vectors: (n, D) -> out (n, elements)."""
+    layout = _layout(program, numbers)
+    d = layout.transform.size
+    v = np.empty(d + layout.fixed.size)
+    v[d:] = layout.fixed
+    for i in range(values.shape[0]):
+        v[:d] = values[i]
+        _fill(layout, v, out[i])
+
+
+@compiled
+def respondent_values(values, program, numbers, ints, floats, out):
+    """Log p(y_i) for many natural parameter vectors: (n, D) -> out (n, respondent)."""
+    layout = _layout(program, numbers)
+    d = layout.transform.size
+    v = np.empty(d + layout.fixed.size)
+    v[d:] = layout.fixed
+    elements = np.empty(layout.base.size)
+    for i in range(values.shape[0]):
+        v[:d] = values[i]
+        _fill(layout, v, elements)
+        respondent_log_likelihood(elements, ints, floats, out[i])
+
+
+@dataclass(frozen=True)
+class Density:
+    """A packed density: what the optimiser and the sampler see.
+
+    names : the D parameters;  fields : the program by field;  plan : packed model and data.
+    """
+
+    names: tuple[str, ...]
+    fields: dict[str, np.ndarray]
+    program: np.ndarray
+    numbers: np.ndarray
+    ints: np.ndarray
+    floats: np.ndarray
+    respondents: int
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return len(self.names)
+
+    def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Log-density and gradient at x (D,)."""
+        gradient = np.empty(self.size)
+        x = np.ascontiguousarray(x, dtype=np.float64)
+        value = log_density(x, self.program, self.numbers, self.ints, self.floats, gradient)
+        return value, gradient
+
+    def natural(self, x: np.ndarray) -> np.ndarray:
+        """Natural parameters of unconstrained points, (..., D) -> (..., D)."""
+        points = np.ascontiguousarray(x, dtype=np.float64).reshape(-1, self.size)
+        out = np.empty_like(points)
+        natural_values(points, self.program, self.numbers, out)
+        return out.reshape(np.shape(x))
+
+    def elements(self, values: np.ndarray) -> np.ndarray:
+        """Model matrices (flat) of natural parameters, (..., D) -> (..., elements)."""
+        points = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, self.size)
+        out = np.empty((len(points), self.fields["base"].size))
+        matrix_elements(points, self.program, self.numbers, out)
+        return out.reshape((*np.shape(values)[:-1], -1))
+
+    def respondent_log_likelihood(self, values: np.ndarray) -> np.ndarray:
+        """Log p(y_i) of natural parameters, (..., D) -> (..., respondent)."""
+        points = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, self.size)
+        out = np.empty((len(points), self.respondents))
+        respondent_values(points, self.program, self.numbers, self.ints, self.floats, out)
+        return out.reshape((*np.shape(values)[:-1], self.respondents))
+
+    def folded(self, which: np.ndarray, scale: np.ndarray) -> "Density":
+        """The same density with the standard deviations in `which` (D,) bool folded at 0.
+
+        A standard deviation whose posterior reaches 0 has a long tail on the log scale, where
+        samplers get stuck. Folded, it is an even function of a real x: |x| near 0, and such that
+        its square, the variance, is linear in |x| beyond `scale` (D,), since likelihoods are
+        nearly normal in variances. The density is smooth across 0: the likelihood depends on the
+        square, and the priors that qualify are even functions.
+        """
+        return self._changed(
+            transform=np.where(which, FOLD, self.fields["transform"]),
+            upper=np.where(which, scale, self.fields["upper"]),
+        )
+
+    @property
+    def foldable(self) -> np.ndarray:
+        """What `folded` may take: positive coordinates with an even prior that enter as squares."""
+        f = self.fields
+        location = np.reshape(f["hyper"], (-1, 3))[:, 0]
+        even = np.isin(f["family"], (FLAT, NORMAL, STUDENT_T)) & (location == 0.0)
+        # r sd sd' or tau z have a kink where the sd is folded at 0; sd^2 has none
+        factors = np.array([f["term_a"], f["term_b"], f["term_c"]])
+        odd = [(factors == i).sum(axis=0) % 2 == 1 for i in range(self.size)]
+        smooth = ~np.any(odd, axis=1)
+        return (f["transform"] == LOG) & (f["lower"] == 0.0) & even & smooth
+
+    def _changed(self, **fields: np.ndarray) -> "Density":
+        return build_density(
+            self.names,
+            {**self.fields, **fields},
+            (self.ints, self.floats),
+            respondents=self.respondents,
+        )
+
+    def whitened(self, centre: np.ndarray, matrix: np.ndarray) -> "Density":
+        """The same density as a function of u, x = centre + matrix u (without log|matrix|)."""
+        return self._changed(centre=centre, whitening=matrix)
+
+
+def build_density(
+    names: Sequence[str],
+    fields: dict[str, np.ndarray],
+    plan: tuple[np.ndarray, np.ndarray],
+    *,
+    respondents: int,
+) -> Density:
+    """Pack a program (fields of `Layout`) together with a packed plan."""
+    empty = np.empty(0)
+    fields = {"centre": empty, "whitening": empty, **fields}
+    program, numbers = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)
+    return Density(tuple(names), fields, program, numbers, *plan, respondents)

@@ -1,0 +1,97 @@
+"""The maximum of a density from its gradient, and the curvature there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from bayessem.posterior.density import Density
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """Where a density is largest.
+
+    Attributes
+    ----------
+    x : ndarray (D,)
+        The point.
+    value : float
+        Log-density there.
+    hessian : ndarray (D, D)
+        Of the negative log-density, by central differences of the gradient.
+    converged : bool
+        Whether the Newton decrement g'H^-1 g is under 1e-6 and the Hessian positive definite.
+    decrement : float
+        The Newton decrement.
+    """
+
+    x: np.ndarray
+    value: float
+    hessian: np.ndarray
+    converged: bool
+    decrement: float
+
+
+def hessian(density: Density, x: np.ndarray) -> np.ndarray:
+    """Negative Hessian of a log-density at x by central differences of the gradient, (D, D)."""
+    d = len(x)
+    out = np.empty((d, d))
+    for i in range(d):
+        h = 1e-5 * max(1.0, abs(x[i]))
+        up, down = x.copy(), x.copy()
+        up[i] += h
+        down[i] -= h
+        out[i] = (density.value_and_gradient(down)[1] - density.value_and_gradient(up)[1]) / (2 * h)
+    return 0.5 * (out + out.T)
+
+
+def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximum:
+    """Climb from start: BFGS in scaled coordinates, then Newton steps to full precision.
+
+    Parameters
+    ----------
+    density : Density
+        What to maximise.
+    start : ndarray (D,)
+        A point with finite density.
+    newton : int
+        Largest number of Newton steps.
+    """
+    curvature = np.diag(hessian(density, start))
+    scale = 1.0 / np.sqrt(np.clip(np.abs(curvature), 1e-2, 1e12))
+
+    def objective(u: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = density.value_and_gradient(start + scale * u)
+        if not np.isfinite(value):
+            return 1e12, np.zeros_like(u)
+        return -value, -gradient * scale
+
+    found = minimize(
+        objective, np.zeros_like(start), jac=True, method="L-BFGS-B", options={"maxiter": 2000}
+    )
+    x = start + scale * found.x
+    value, gradient = density.value_and_gradient(x)
+    curvature = hessian(density, x)
+    decrement = np.inf
+    for _ in range(newton):
+        roots, vectors = np.linalg.eigh(curvature)
+        projected = vectors.T @ gradient
+        # A saddle or a flat direction: step along its gradient by its absolute curvature.
+        step = vectors @ (projected / np.maximum(np.abs(roots), 1e-6 * np.abs(roots).max()))
+        decrement = float(gradient @ step)
+        if decrement < 1e-12:
+            break
+        for halving in range(12):
+            trial = x + step * 0.5**halving
+            new_value, new_gradient = density.value_and_gradient(trial)
+            if np.isfinite(new_value) and new_value >= value - 1e-10 * abs(value):
+                break
+        else:
+            break
+        x, value, gradient = trial, new_value, new_gradient
+        curvature = hessian(density, x)
+    positive = bool(np.linalg.eigvalsh(curvature)[0] > 0)
+    return Maximum(x, value, curvature, positive and decrement < 1e-6, decrement)

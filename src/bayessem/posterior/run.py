@@ -1,0 +1,136 @@
+"""From a prepared model to a `Fit`: start, sample, log-likelihoods, quadrature error."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from bayessem.errors import FitError
+from bayessem.fit import Fit
+from bayessem.model.prepare import Prepared
+from bayessem.model.space import dimension
+from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior.assemble import posterior_density, respondent_order
+from bayessem.posterior.density import Density
+from bayessem.posterior.sampling import approximate, sample
+
+if TYPE_CHECKING:
+    from bayessem.sem import SEM
+
+# Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
+# (400 MB); beyond, for evenly spaced draws.
+LOG_LIKELIHOOD_LIMIT = 50_000_000
+# Draws at which the quadrature is checked against four times the nodes.
+QUADRATURE_DRAWS = 20
+
+
+def run(
+    sem: SEM,
+    prepared: Prepared,
+    settings: dict[str, Any],
+    *,
+    notes: tuple[str, ...],
+    progress: bool,
+    began: float,
+) -> Fit:
+    """Sample a prepared model and put the result together; called by `SEM.fit`."""
+    if settings["random_seed"] is None:
+        settings = {**settings, "random_seed": int(np.random.default_rng().integers(2**31))}
+    engine = settings["engine"]
+    if settings["latents"] == "sampled":
+        if engine == "native":
+            raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')
+        engine = "pymc"
+    engine = "native" if engine == "auto" else engine
+    settings = {**settings, "engine": engine}
+    density = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    start = initial_point(
+        prepared.space,
+        prepared.table,
+        start_values(prepared.structure, prepared.covariances, prepared.means),
+    )
+    approximation = approximate(density, start)
+    keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept")
+    options = {k: settings[k] for k in keys}
+    ready = time.perf_counter()
+    if engine == "native":
+        result = sample(approximation, progress=progress, **options)
+    else:
+        from bayessem.graph.pymc_sampling import sample_pymc
+
+        result = sample_pymc(
+            prepared, approximation, latents=settings["latents"], progress=progress, **options
+        )
+    sampled = time.perf_counter()
+    data = _tree(prepared, density, result.values, result.stats)
+    data.attrs["quadrature_error"] = _quadrature_error(prepared, density, result.values)
+    done = time.perf_counter()
+    timings = {
+        "before_first_draw": ready - began,
+        "sampling": sampled - ready,
+        "log_likelihood": done - sampled,
+        "total": done - began,
+    }
+    return Fit(sem, prepared, data, settings, timings, notes)
+
+
+def _tree(
+    prepared: Prepared, density: Density, values: np.ndarray, stats: dict[str, np.ndarray]
+) -> xr.DataTree:
+    """Draws as a DataTree in ArviZ's layout."""
+    space, sample = prepared.space, prepared.sample
+    chains, draws = values.shape[:2]
+    axes = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    posterior = xr.Dataset(coords=axes)
+    for kind, where in space.kinds().items():
+        names = list(space.names[where])
+        posterior[kind] = xr.DataArray(
+            values[..., where],
+            dims=("chain", "draw", dimension(kind)),
+            coords={dimension(kind): names},
+        )
+    step = int(np.ceil(chains * draws * sample.size / LOG_LIKELIHOOD_LIMIT))
+    kept = np.arange(0, draws, step)
+    log_likelihood = density.respondent_log_likelihood(values[:, kept])
+    log_likelihood = log_likelihood[..., respondent_order(sample)]
+    rows = [str(x) for x in sample.rows]
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "sample_stats": xr.Dataset(
+                {name: (("chain", "draw"), array) for name, array in stats.items()}, coords=axes
+            ),
+            "log_likelihood": xr.Dataset(
+                {"y": (("chain", "draw", "respondent"), log_likelihood)},
+                coords={"chain": axes["chain"], "draw": kept, "respondent": rows},
+            ),
+            "observed_data": xr.Dataset(
+                {"y": (("respondent", "indicator"), sample.values)},
+                coords={"respondent": rows, "indicator": list(sample.variables)},
+            ),
+        }
+    )
+    tree.attrs["data_hash"] = sample.hash
+    return tree
+
+
+def _quadrature_error(prepared: Prepared, density: Density, values: np.ndarray) -> float:
+    """Largest change of a draw's log-likelihood with four times the nodes; 0 for linear models."""
+    if not prepared.structure.products:
+        return 0.0
+    from bayessem.likelihood.plan import REACH, STEP
+
+    flat = values.reshape(-1, values.shape[-1])
+    some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
+    fine = posterior_density(
+        prepared.space,
+        prepared.structure,
+        prepared.sample,
+        reach=REACH + 8.0,
+        step=STEP / 4.0,
+    )
+    coarse = density.respondent_log_likelihood(some).sum(axis=1)
+    return float(np.abs(coarse - fine.respondent_log_likelihood(some).sum(axis=1)).max())

@@ -1,0 +1,192 @@
+"""Sampling the posterior with nutpie: where chains start, in which coordinates, and the draws.
+
+The maximum of the posterior and its curvature cost a few milliseconds and are used twice: chains
+start from draws of the normal approximation there, and the sampler works in u, x = maximum + C u
+with C C' the inverse Hessian, in which a near-normal posterior is round. The target is the same.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayessem.errors import FitError
+from bayessem.posterior.density import Density
+from bayessem.posterior.optimise import Maximum, maximise
+
+# A log standard deviation with more posterior spread than this is folded (density.py) instead.
+FOLD_ABOVE = 0.2
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """A density at its maximum.
+
+    Attributes
+    ----------
+    density : Density
+        With the coordinates that are sampled best (see `Density.folded`).
+    maximum : Maximum
+        In those coordinates.
+    root : ndarray (D, D)
+        Symmetric square root of the inverse Hessian; without correlations of folded coordinates.
+    """
+
+    density: Density
+    maximum: Maximum
+    root: np.ndarray
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of the natural parameters.
+
+    Attributes
+    ----------
+    values : ndarray (chain, draw, D)
+        In the order of the density's names.
+    stats : dict of ndarray (chain, draw)
+        `diverging` (of these, `outside`: trajectories that left the support), `energy`, `n_steps`,
+        `step_size`, `depth`, `lp` (log-density of the sampled coordinates) and whatever else the
+        sampler kept a number a draw.
+    seconds : float
+        Wall time from the call to the last draw.
+    """
+
+    values: np.ndarray
+    stats: dict[str, np.ndarray]
+    seconds: float
+
+
+def _inverse_root(curvature: np.ndarray) -> np.ndarray:
+    """Symmetric C with C C' = H^-1, flat and negative directions given a plausible width."""
+    roots, vectors = np.linalg.eigh(curvature)
+    floor = 1e-4 * np.median(np.abs(roots))
+    roots = np.maximum(np.abs(roots), max(floor, 1e-8))
+    return (vectors / np.sqrt(roots)) @ vectors.T
+
+
+def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """The root for a density with a mirror image in each folded coordinate, (D, D).
+
+    In the mirror image the folded coordinate's correlations with all others have the other sign, so
+    the covariance that fits both halves has none. (With them, the curvature seen in the mirrored
+    half is up to ten times that at the maximum, and single trajectories diverge.)
+    """
+    root = _inverse_root(curvature)
+    covariance = root @ root.T
+    alone = fold[:, None] | fold[None, :]
+    covariance = np.where(alone, np.diag(np.diag(covariance)), covariance)
+    return _inverse_root(np.linalg.inv(covariance))
+
+
+def approximate(density: Density, start: np.ndarray) -> Approximation:
+    """Find the maximum of a posterior and its curvature, and choose the coordinates.
+
+    Raises
+    ------
+    FitError
+        When the density is not finite at the start.
+    """
+    if not np.isfinite(density.value_and_gradient(start)[0]):
+        raise FitError(
+            "the posterior density is not finite at the start values; check start() values, "
+            "bounds and priors"
+        )
+    maximum = maximise(density, start)
+    root = _inverse_root(maximum.hessian)
+    spread = np.sqrt(np.sum(root * root, axis=1))
+    fold = density.foldable & (spread > FOLD_ABOVE)
+    if fold.any():
+        size = np.exp(np.where(fold, maximum.x, 0.0))
+        density = density.folded(fold, size)
+        point = np.where(fold, math.sqrt(1.25) * size, maximum.x)  # where the folded sd is `size`
+        maximum = maximise(density, point)
+        root = _mirrored_root(maximum.hessian, fold)
+    return Approximation(density, maximum, root)
+
+
+def sample(
+    approximation: Approximation,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    cores: int | None,
+    random_seed: int,
+    progress: bool,
+    target_accept: float = 0.8,
+    **options: Any,
+) -> Draws:
+    """Draw from the posterior.
+
+    Parameters
+    ----------
+    approximation : Approximation
+        From `approximate`.
+    draws, tune, chains : int
+        Draws kept and warm-up draws per chain, and chains.
+    cores : int, optional
+        Chains that run at once; by default as many as the machine has.
+    random_seed : int
+        Same seed, same draws, however many cores.
+    progress : bool
+        Show nutpie's progress bar.
+    target_accept : float
+        Aim of the step size's adaptation.
+    **options
+        Handed to `nutpie.sample`.
+    """
+    import nutpie
+
+    from bayessem.posterior.native import OUTSIDE, VARIABLE, native_model
+
+    density, maximum, root = approximation.density, approximation.maximum, approximation.root
+    began = time.perf_counter()
+    generator = np.random.default_rng(random_seed)
+    starts = _finite_starts(density.whitened(maximum.x, root), generator, 16 * chains)
+    model = native_model(density.whitened(maximum.x, root), starts)
+    tree = nutpie.sample(
+        model,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        seed=random_seed,
+        progress_bar=progress,
+        target_accept=target_accept,
+        save_warmup=False,
+        **options,
+    )
+    white = tree["posterior"][VARIABLE].values
+    values = density.natural(maximum.x + white @ root.T)
+    stats = {
+        str(name): array.values
+        for name, array in tree["sample_stats"].data_vars.items()
+        if array.dims == ("chain", "draw") and array.dtype.kind in "biuf"
+    }
+    stats["lp"] = stats.pop("logp")
+    messages = tree["sample_stats"]["divergence_message"].values.astype(str)
+    stats["outside"] = np.char.find(messages, f"error code: {OUTSIDE}") >= 0
+    return Draws(values, stats, time.perf_counter() - began)
+
+
+def _finite_starts(density: Density, generator: np.random.Generator, count: int) -> np.ndarray:
+    """Points from the normal approximation (u of unit variance) where the density is finite."""
+    points: list[np.ndarray] = []
+    for _ in range(20 * count):
+        u = generator.normal(size=density.size)
+        for _ in range(6):
+            if np.isfinite(density.value_and_gradient(u)[0]):
+                points.append(u)
+                break
+            u = 0.5 * u
+        if len(points) == count:
+            break
+    if not points:
+        raise FitError("the posterior density is not finite near its maximum")
+    return np.array(points)

@@ -1,0 +1,1 @@
+"""Draws to estimates, standardised solutions, latent scores, simulated data."""

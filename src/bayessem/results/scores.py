@@ -1,0 +1,341 @@
+"""Factor scores: the latent variables of each respondent, given the data and the parameters.
+
+For draws of the parameters, latent variables are drawn from their exact conditional distribution
+(plausible values), so that what is computed from them carries their uncertainty. In a linear model
+that is normal. With product terms let u be the normal variables behind the latent factors of
+products: given u all is normal with one covariance, so only u needs a sampler: a fine grid when it
+is one-dimensional, else Metropolis steps from a good start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.effects.intervention import normal_root
+from bayessem.errors import DataError, FitError
+from bayessem.model.structure import Structure
+from bayessem.results.standardize import product_order
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+    from bayessem.model.data import Sample
+
+DRAWS = 100
+GRID = np.linspace(-6.0, 6.0, 601)  # of a standard normal variable
+CHUNK = 4000  # respondents at once on the grid
+STARTS, STEPS = 512, 100
+
+
+def score_draws(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0) -> xr.DataArray:
+    """Latent variables drawn given the data, for evenly spaced draws of the parameters.
+
+    Parameters
+    ----------
+    fit : Fit
+        A sampled model.
+    draws : int
+        How many draws of the parameters to use.
+    random_seed : int
+        Makes them repeatable.
+
+    Returns
+    -------
+    DataArray (draw, respondent, variable)
+        In the metric of the model; variables are constructs, then observed variables with a
+        structural role (at their observed values).
+    """
+    structure, sample = fit.prepared.structure, fit.prepared.sample
+    flat = fit.elements.reshape(-1, fit.elements.shape[-1])
+    if draws < 1:
+        raise FitError(f"draws has to be at least 1, not {draws}")
+    chosen = np.unique(np.linspace(0, len(flat) - 1, draws).round().astype(int))
+    rng = np.random.default_rng(random_seed)
+    values = np.stack([draw_scores(structure, flat[k], sample, rng) for k in chosen])
+    return xr.DataArray(
+        values,
+        dims=("draw", "respondent", "variable"),
+        coords={
+            "respondent": [str(r) for r in sample.rows],
+            "variable": list(structure.variables),
+        },
+        name="scores",
+    )
+
+
+def scores(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataFrame:
+    """Posterior mean and standard deviation of each construct for each respondent.
+
+    Returns
+    -------
+    DataFrame
+        A row a respondent (labelled as in the data); columns NAME and NAME_sd. The uncertainty of
+        the parameters is included.
+    """
+    drawn = score_draws(fit, draws=draws, random_seed=random_seed)
+    sample = fit.prepared.sample
+    out = {}
+    for k, name in enumerate(fit.prepared.structure.variables):
+        if name not in sample.variables:
+            out[name] = drawn.values[:, :, k].mean(axis=0)
+            out[f"{name}_sd"] = drawn.values[:, :, k].std(axis=0)
+    return pd.DataFrame(out, index=sample.rows)
+
+
+def quick_scores(fit: Fit, *, repeats: int = 100, random_seed: int = 0) -> pd.DataFrame:
+    """Expected scores at the posterior mean of the parameters: quick, for a figure's rug.
+
+    Regression scores in a linear model; with products the mean of `repeats` draws.
+    """
+    structure, sample = fit.prepared.structure, fit.prepared.sample
+    elements = fit.elements.reshape(-1, fit.elements.shape[-1]).mean(axis=0)
+    if structure.products:
+        rng = np.random.default_rng(random_seed)
+        values = np.mean(
+            [draw_scores(structure, elements, sample, rng) for _ in range(repeats)], axis=0
+        )
+    else:
+        values = draw_scores(structure, elements, sample, None)
+    frame = pd.DataFrame(values, columns=list(structure.variables), index=sample.rows)
+    return frame[[v for v in structure.variables if v not in sample.variables]]
+
+
+def draw_scores(
+    structure: Structure, elements: np.ndarray, sample: Sample, rng: np.random.Generator | None
+) -> np.ndarray:
+    """One value of each latent variable for each respondent, (respondent, m).
+
+    Parameters
+    ----------
+    structure, elements
+        Model and one draw of its flat matrices (elements,).
+    sample : Sample
+        The data.
+    rng : Generator or None
+        None for conditional means instead of draws; linear models only.
+
+    Raises
+    ------
+    FitError
+        For a covariance matrix that is not positive definite.
+    DataError
+        Where an observed factor of a product is missing.
+    """
+    out = np.empty((sample.size, len(structure.variables)))
+    for group, columns, members in sample.patterns():
+        part = _conditional(structure, elements, group, columns)
+        rows = sample.values[np.ix_(members, columns)] - part.mean
+        known = _observed_factors(structure, sample, members)
+        for start in range(0, len(members), CHUNK):
+            some = slice(start, start + CHUNK)
+            out[members[some]] = _draw(
+                part, rows[some], {i: v[some] for i, v in known.items()}, rng
+            )
+    return out
+
+
+@dataclass(frozen=True)
+class _Conditional:
+    """What is needed to draw latent variables given one pattern of observed values.
+
+    With eta = means + linear u + weights h(u) + e and y = mean + design (u, h) + Lambda e + eps:
+    `gain` is Cov(e, y) Sigma_c^-1, `root` a root of the covariance of e given y, `precision`
+    Sigma_c^-1, where Sigma_c is the covariance of y given u.
+    """
+
+    products: tuple[tuple[int, int], ...]
+    order: tuple[int, ...]
+    factors: tuple[int, ...]
+    means: np.ndarray
+    linear: np.ndarray
+    weights: np.ndarray
+    mean: np.ndarray
+    design: np.ndarray
+    gain: np.ndarray
+    root: np.ndarray
+    precision: np.ndarray
+
+    def features(self, u: np.ndarray, known: dict[int, np.ndarray]) -> np.ndarray:
+        """(u, h(u)) for u (..., f); `known` holds observed factors, shaped to go with u."""
+        h: dict[int, np.ndarray] = {}
+        for t in self.order:
+            pair = []
+            for i in self.products[t]:
+                if i in known:
+                    pair.append(known[i])
+                    continue
+                value = self.means[i] + u @ self.linear[i]
+                for s, product in h.items():
+                    if self.weights[i, s]:
+                        value = value + self.weights[i, s] * product
+                pair.append(value)
+            h[t] = pair[0] * pair[1]
+        shape = u.shape[:-1]
+        terms = [np.broadcast_to(h[t], shape) for t in range(len(self.products))]
+        return np.concatenate([u, *(x[..., None] for x in terms)], axis=-1)
+
+
+def _conditional(
+    structure: Structure, elements: np.ndarray, group: int, columns: np.ndarray
+) -> _Conditional:
+    matrices = structure.matrices(elements, group)
+    m = len(structure.variables)
+    total = np.linalg.inv(np.eye(m) - matrices["paths"])
+    covariance = total @ matrices["disturbances"] @ total.T
+    weights = total @ matrices["products"]
+    factors = tuple(
+        sorted(
+            {
+                i
+                for pair in structure.products
+                for i in pair
+                if structure.variables[i] not in structure.observed
+            }
+        )
+    )
+    root = normal_root(covariance[np.ix_(factors, factors)])
+    linear = covariance[:, factors] @ np.linalg.pinv(root).T  # Cov(L, u)
+    rest = covariance - linear @ linear.T
+    loadings = matrices["loadings"][columns]
+    spread = loadings @ rest @ loadings.T + matrices["residuals"][np.ix_(columns, columns)]
+    try:
+        np.linalg.cholesky(spread)
+    except np.linalg.LinAlgError:
+        raise FitError(
+            "the model-implied covariance matrix of the observed variables is not positive "
+            "definite at a draw; scores do not exist there"
+        ) from None
+    precision = np.linalg.inv(spread)
+    gain = rest @ loadings.T @ precision
+    means = total @ matrices["means"]
+    return _Conditional(
+        products=structure.products,
+        order=tuple(product_order(structure)) if structure.products else (),
+        factors=factors,
+        means=means,
+        linear=linear,
+        weights=weights,
+        mean=(matrices["intercepts"] + matrices["loadings"] @ means)[columns],
+        design=loadings @ np.concatenate([linear, weights], axis=1),
+        gain=gain,
+        root=normal_root(rest - gain @ loadings @ rest),
+        precision=precision,
+    )
+
+
+def _observed_factors(
+    structure: Structure, sample: Sample, members: np.ndarray
+) -> dict[int, np.ndarray]:
+    """Values of the observed variables that are factors of products."""
+    out = {}
+    for i in sorted({i for pair in structure.products for i in pair}):
+        name = structure.variables[i]
+        if name in structure.observed:
+            out[i] = sample.values[members, sample.variables.index(name)]
+            if np.isnan(out[i]).any():
+                raise DataError(
+                    f"{name} is a factor of a product and missing for some respondents; leave "
+                    'them out with missing="listwise"'
+                )
+    return out
+
+
+def _draw(
+    part: _Conditional,
+    rows: np.ndarray,
+    known: dict[int, np.ndarray],
+    rng: np.random.Generator | None,
+) -> np.ndarray:
+    """Latent variables of respondents whose data, less their mean, are `rows` (n, o)."""
+    n, f = len(rows), len(part.factors)
+    u = np.zeros((n, 0))
+    if f:
+        if rng is None:
+            raise FitError("conditional means with product terms are not available in closed form")
+        pull = rows @ part.precision @ part.design
+        curve = part.design.T @ part.precision @ part.design
+        sampler = _sample_on_grid if f == 1 else _sample_by_steps
+        u = sampler(part, pull, curve, known, rng)
+    features = part.features(u, known)
+    left = rows - features @ part.design.T
+    eta = part.means + features @ np.concatenate([part.linear, part.weights], axis=1).T
+    eta = eta + left @ part.gain.T
+    if rng is not None:
+        eta = eta + rng.standard_normal((n, len(part.means))) @ part.root.T
+    return eta
+
+
+def _exponent(
+    features: np.ndarray, u: np.ndarray, pull: np.ndarray, curve: np.ndarray
+) -> np.ndarray:
+    """Log p(u | y) + constant, for features (..., b) of u (..., f) and pull (..., b)."""
+    quadratic = np.einsum("...b,bc,...c->...", features, curve, features, optimize=True)
+    return (features * pull).sum(axis=-1) - 0.5 * quadratic - 0.5 * (u**2).sum(axis=-1)
+
+
+def _sample_on_grid(
+    part: _Conditional,
+    pull: np.ndarray,
+    curve: np.ndarray,
+    known: dict[int, np.ndarray],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """U (n, 1) drawn from its density on a grid, uniform within a cell."""
+    points = GRID[:, None]
+    if known:
+        features = part.features(
+            np.broadcast_to(points, (len(pull), *points.shape)),
+            {i: v[:, None] for i, v in known.items()},
+        )
+        exponent = _exponent(features, points, pull[:, None, :], curve)
+    else:
+        features = part.features(points, {})
+        own = _exponent(features, points, np.zeros(features.shape[-1]), curve)
+        exponent = pull @ features.T + own
+    weight = np.exp(exponent - exponent.max(axis=1, keepdims=True))
+    cumulative = np.cumsum(weight, axis=1)
+    target = rng.random((len(pull), 1)) * cumulative[:, -1:]
+    cell = np.minimum((cumulative < target).sum(axis=1), len(GRID) - 1)
+    return (GRID[cell] + (rng.random(len(pull)) - 0.5) * (GRID[1] - GRID[0]))[:, None]
+
+
+def _sample_by_steps(
+    part: _Conditional,
+    pull: np.ndarray,
+    curve: np.ndarray,
+    known: dict[int, np.ndarray],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """U (n, f) by Metropolis steps: all respondents at once, each with its own step size.
+
+    The start is drawn from `STARTS` points spread over the prior, by their posterior weight, so
+    that a respondent with two modes may start in either.
+    """
+    from scipy.special import ndtri
+    from scipy.stats import qmc
+
+    n, f = len(pull), len(part.factors)
+    spread = qmc.Sobol(f, rng=rng).random(STARTS)
+    points = ndtri(np.clip(spread, 1e-9, 1 - 1e-9)) * 1.3
+    wide = np.broadcast_to(points, (n, STARTS, f))
+    features = part.features(wide, {i: v[:, None] for i, v in known.items()})
+    exponent = _exponent(features, wide, pull[:, None, :], curve)
+    # Proposed from a normal of sd 1.3: divide by its density.
+    exponent = exponent + 0.5 * ((points / 1.3) ** 2).sum(axis=-1)
+    gumbel = rng.gumbel(size=exponent.shape)
+    u = points[np.argmax(exponent + gumbel, axis=1)]
+    now = _exponent(part.features(u, known), u, pull, curve)
+    step = np.full((n, 1), 0.5)
+    for k in range(STEPS):
+        proposal = u + step * rng.standard_normal((n, f))
+        then = _exponent(part.features(proposal, known), proposal, pull, curve)
+        accepted = np.log(rng.random(n)) < then - now
+        u = np.where(accepted[:, None], proposal, u)
+        now = np.where(accepted, then, now)
+        if k < STEPS // 2:  # adapt first, then keep the step so that the target is exact
+            step = step * np.where(accepted[:, None], 1.25, 0.87)
+    return u

@@ -1,0 +1,154 @@
+"""Data from a model: latent variables, products and indicators drawn at given parameter values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from bayessem.errors import FitError, ModelError
+from bayessem.model.structure import Structure, matrix_offsets
+from bayessem.results.standardize import product_order
+
+
+def elements_at(structure: Structure, values: Mapping[str, float]) -> np.ndarray:
+    """Flat model matrices (elements,) at given parameter values.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    values : mapping
+        Value of every free parameter, by its name (`RAD~AMC`, `x1~~x1`, a variance rather than a
+        standard deviation) or label, and of the moments of covariates.
+
+    Raises
+    ------
+    ModelError
+        For parameters without a value, and names that are none.
+    """
+    table = structure.table
+    offsets, stride = matrix_offsets(*structure.shape)
+    p, m, _ = structure.shape
+    out = np.zeros(stride * len(table.groups))
+    for g in range(len(table.groups)):
+        loadings = structure.matrices(out, g)["loadings"]
+        for j, name in enumerate(structure.variables):
+            if name in structure.observed:
+                loadings[structure.observed.index(name), j] = 1.0
+    used, absent = set(), []
+    for k, place in structure.places.items():
+        row = table.rows[k]
+        unique = table.parameters[row.free] if row.free >= 0 else row.name
+        key = next((x for x in (unique, row.label, row.name) if x and x in values), None)
+        fixed = row.free < 0 and not row.exogenous
+        if key is not None and not fixed:
+            used.add(key)
+            value = float(values[key])
+        elif fixed:
+            value = float(row.value if row.value is not None else 0.0)
+        else:
+            absent.append(unique)
+            continue
+        for e in structure.element(place):
+            out[e] = value
+    if absent:
+        raise ModelError(f"no value for {', '.join(dict.fromkeys(absent))}")
+    strangers = [name for name in values if name not in used]
+    if strangers:
+        raise ModelError(
+            f"{strangers[0]!r} is no free parameter of the model; those are "
+            f"{', '.join(table.parameters)}"
+        )
+    return out
+
+
+def simulate(
+    structure: Structure,
+    elements: np.ndarray,
+    n: int | Sequence[int],
+    *,
+    random_seed: int | np.random.Generator | None = None,
+    latents: bool = False,
+    group_column: str = "group",
+) -> pd.DataFrame:
+    """Draw respondents from a model.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    elements : ndarray (elements,)
+        Flat model matrices of all groups: `elements_at`, or one draw of `Fit.elements`.
+    n : int or sequence of int
+        Respondents of each group.
+    random_seed : int or Generator, optional
+        Makes the data repeatable.
+    latents : bool
+        Add the constructs' values as columns.
+    group_column : str
+        Column with the groups' names, for a model of several groups.
+
+    Returns
+    -------
+    DataFrame
+        A row a respondent; no values are missing.
+
+    Raises
+    ------
+    ModelError
+        For sizes that do not fit the groups.
+    FitError
+        For a covariance matrix that is none.
+    """
+    groups = structure.table.groups
+    sizes = [n] * len(groups) if isinstance(n, int | np.integer) else [int(size) for size in n]
+    if len(sizes) != len(groups) or min(sizes) < 1:
+        raise ModelError(f"n is one size, or one for each of {len(groups)} groups, not {n!r}")
+    if np.ndim(elements) != 1:
+        raise ModelError(
+            f"elements has shape {np.shape(elements)}; simulate takes one draw (elements,)"
+        )
+    rng = np.random.default_rng(random_seed)
+    frames = []
+    for g, size in enumerate(sizes):
+        eta, y = _one_group(structure, elements, g, size, rng)
+        frame = pd.DataFrame(y, columns=list(structure.observed))
+        if latents:
+            for j, name in enumerate(structure.variables):
+                if name not in structure.observed:
+                    frame[name] = eta[:, j]
+        if len(groups) > 1:
+            frame[group_column] = groups[g]
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _one_group(
+    structure: Structure, elements: np.ndarray, group: int, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Latent (n, m) and observed (n, p) values of a group."""
+    matrices = structure.matrices(elements, group)
+    p, m, _ = structure.shape
+    groups = structure.table.groups
+    where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
+    total = np.linalg.inv(np.eye(m) - matrices["paths"])
+    zeta = rng.standard_normal((n, m)) @ _root(matrices["disturbances"], f"disturbances{where}").T
+    eta = (matrices["means"] + zeta) @ total.T
+    weights = total @ matrices["products"]
+    for t in product_order(structure) if structure.products else ():
+        a, b = structure.products[t]
+        eta = eta + np.multiply.outer(eta[:, a] * eta[:, b], weights[:, t])
+    epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
+    return eta, matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon
+
+
+def _root(covariance: np.ndarray, name: str) -> np.ndarray:
+    values, vectors = np.linalg.eigh(covariance)
+    if values[0] < -1e-9 * max(1.0, values[-1]):
+        raise FitError(
+            f"the covariance matrix of the {name} has an eigenvalue of {values[0]:.3g}: no data "
+            "have such a covariance; check the variances and covariances"
+        )
+    return vectors * np.sqrt(np.clip(values, 0.0, None))

@@ -1,0 +1,332 @@
+"""Model-implied moments, the standardised solution and R2, for one point or for many draws.
+
+Everything takes the flat model matrices `elements` (..., elements) of `Density.elements` and keeps
+their leading axes, so that maximum likelihood and posterior draws use the same functions.
+
+Products are polynomials of normal variables, so their moments are exact. Write L = A(alpha + zeta)
+for the normal part of the latent variables (A = (I - B)^-1), C for the latents that enter products
+and L_C = m + R u with u standard normal: every product h is a polynomial of u, and
+eta = L + A Omega h(u) needs only E[h], E[u h'] and E[h h'].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayessem.errors import ModelError
+from bayessem.model.structure import Structure
+
+Polynomial = dict[tuple[int, ...], np.ndarray]  # exponents of u -> coefficient (...)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Model-implied moments of one group, with any leading axes.
+
+    Attributes
+    ----------
+    latent_covariance, latent_mean : ndarray (..., m, m), (..., m)
+        Of the latent variables (in the order of `Structure.variables`).
+    observed_covariance, observed_mean : ndarray (..., p, p), (..., p)
+        Of the observed variables.
+    """
+
+    latent_covariance: np.ndarray
+    latent_mean: np.ndarray
+    observed_covariance: np.ndarray
+    observed_mean: np.ndarray
+
+
+def _transpose(matrix: np.ndarray) -> np.ndarray:
+    return np.swapaxes(matrix, -1, -2)
+
+
+def model_moments(structure: Structure, elements: np.ndarray, *, group: int = 0) -> Moments:
+    """Means and covariances that a model implies, product terms included.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    elements : ndarray (..., elements)
+        Flat model matrices of all groups.
+    group : int
+        Which group.
+
+    Returns
+    -------
+    Moments
+        With the leading axes of `elements`; nan where I - B is singular.
+    """
+    matrices = structure.matrices(elements, group)
+    paths = matrices["paths"]
+    total = _inverse(np.eye(paths.shape[-1]) - paths)
+    covariance = total @ matrices["disturbances"] @ _transpose(total)
+    mean = _apply(total, matrices["means"])
+    if structure.products:
+        weights = total @ matrices["products"]  # (..., m, h)
+        covariance, mean = _with_products(structure, covariance, mean, weights)
+    loadings = matrices["loadings"]
+    return Moments(
+        latent_covariance=covariance,
+        latent_mean=mean,
+        observed_covariance=loadings @ covariance @ _transpose(loadings) + matrices["residuals"],
+        observed_mean=matrices["intercepts"] + _apply(loadings, mean),
+    )
+
+
+def _inverse(matrix: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        # One singular draw must not take the others with it.
+        flat = matrix.reshape(-1, *matrix.shape[-2:])
+        out = np.full_like(flat, np.nan)
+        for i, one in enumerate(flat):
+            if np.linalg.matrix_rank(one) == one.shape[-1]:
+                out[i] = np.linalg.inv(one)
+        return out.reshape(matrix.shape)
+
+
+def _apply(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    return (matrix @ vector[..., None])[..., 0]
+
+
+def product_order(structure: Structure) -> list[int]:
+    """Product terms in an order in which each depends on earlier ones only.
+
+    Raises
+    ------
+    ModelError
+        When products depend on each other in a circle.
+    """
+    affected = structure.affected
+    waiting = list(range(len(structure.products)))
+    order: list[int] = []
+    while waiting:
+        ready = [
+            t for t in waiting if not any(set(structure.products[t]) & affected[s] for s in waiting)
+        ]
+        if not ready:
+            names = [structure.table.products[t][0] for t in waiting]
+            raise ModelError(
+                f"the product terms {', '.join(names)} depend on each other in a circle"
+            )
+        order += ready
+        waiting = [t for t in waiting if t not in ready]
+    return order
+
+
+def _with_products(
+    structure: Structure, covariance: np.ndarray, mean: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance (..., m, m) and mean (..., m) of the latents with their product terms."""
+    factors = sorted({i for pair in structure.products for i in pair})
+    f, h = len(factors), len(structure.products)
+    between = covariance[..., :, factors]  # Cov(L, L_C)
+    roots, vectors = np.linalg.eigh(between[..., factors, :])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # A covariate may be constant given the others; a negative root is no covariance matrix.
+        tiny = np.abs(roots) < 1e-12 * np.abs(roots).max(axis=-1, keepdims=True)
+        spread = np.sqrt(np.where(tiny, 0.0, roots))
+        shrink = np.where(tiny, 0.0, 1.0 / np.where(tiny, 1.0, spread))
+    root = vectors * spread[..., None, :]  # R
+    with_u = between @ vectors * shrink[..., None, :]  # Cov(L, u), (..., m, f)
+
+    none, unit = (0,) * f, np.eye(f, dtype=int)
+    terms: dict[int, Polynomial] = {}
+
+    def factor(i: int) -> Polynomial:
+        c = factors.index(i)
+        found: Polynomial = {none: mean[..., i]}
+        for j in range(f):
+            found[tuple(unit[j].tolist())] = root[..., c, j]
+        for t, product in terms.items():
+            for exponents, value in product.items():
+                found[exponents] = found.get(exponents, 0.0) + weights[..., i, t] * value
+        return found
+
+    for t in product_order(structure):
+        first, second = structure.products[t]
+        terms[t] = _times(factor(first), factor(second))
+    products = [terms[t] for t in range(h)]
+    expected = np.stack([_expectation(x) for x in products], axis=-1)  # (..., h)
+    by_u = np.stack(
+        [
+            np.stack([_expectation(x, tuple(unit[j].tolist())) for x in products], axis=-1)
+            for j in range(f)
+        ],
+        axis=-2,
+    )  # E[u h'], (..., f, h)
+    second_moments = np.stack(
+        [
+            np.stack([_expectation(_times(products[s], products[t])) for s in range(h)], axis=-1)
+            for t in range(h)
+        ],
+        axis=-1,
+    )
+    spread_of_products = second_moments - expected[..., :, None] * expected[..., None, :]
+    cross = (with_u @ by_u) @ _transpose(weights)  # Cov(L, eta - L)
+    covariance = (
+        covariance + cross + _transpose(cross) + weights @ spread_of_products @ _transpose(weights)
+    )
+    return covariance, mean + _apply(weights, expected)
+
+
+def _times(left: Polynomial, right: Polynomial) -> Polynomial:
+    out: Polynomial = {}
+    for a, x in left.items():
+        for b, y in right.items():
+            exponents = tuple(i + j for i, j in zip(a, b, strict=True))
+            out[exponents] = out.get(exponents, 0.0) + x * y
+    return out
+
+
+def _expectation(polynomial: Polynomial, times: tuple[int, ...] = ()) -> np.ndarray:
+    """E[polynomial * u^times] for independent standard normal u."""
+    total: np.ndarray = np.zeros(())
+    for exponents, value in polynomial.items():
+        powers = exponents
+        if times:
+            powers = tuple(i + j for i, j in zip(exponents, times, strict=True))
+        # E[u^k] = (k - 1)!! for even k, 0 for odd k
+        weight = math.prod(0 if k % 2 else math.prod(range(1, k, 2)) for k in powers)
+        total = total + weight * value
+    return total
+
+
+def _deviations(
+    structure: Structure, moments: Moments, scale: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Standard deviations to divide by: of latents (as latents, as structural) and observed."""
+    with np.errstate(invalid="ignore"):
+        latent = np.sqrt(np.diagonal(moments.latent_covariance, axis1=-2, axis2=-1))
+        observed = np.sqrt(np.diagonal(moments.observed_covariance, axis1=-2, axis2=-1))
+    if scale == "latent":
+        kept = np.array([name in structure.observed for name in structure.variables])
+        latent = np.where(kept, 1.0, latent)
+        observed = np.ones_like(observed)
+    return latent, observed, kept if scale == "latent" else np.zeros(latent.shape[-1], dtype=bool)
+
+
+def row_values(structure: Structure, elements: np.ndarray) -> np.ndarray:
+    """Value of each row of the table, (..., rows); nan for definitions and constraints."""
+    out = np.full((*elements.shape[:-1], len(structure.table.rows)), np.nan)
+    for k, place in structure.places.items():
+        out[..., k] = elements[..., structure.element(place)[0]]
+    return out
+
+
+def standardised(
+    structure: Structure, elements: np.ndarray, *, square: str = "factor", scale: str = "all"
+) -> np.ndarray:
+    """Standardised solution, row by row of the table.
+
+    Loadings and paths are multiplied by the standard deviation of the cause and divided by that
+    of the outcome, both model-implied in the row's own group; variances become shares of the total,
+    covariances correlations (of residuals, where they are residuals), as in lavaan.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    elements : ndarray (..., elements)
+        Flat model matrices of all groups.
+    square : {"factor", "square"}
+        Coefficient of a squared term: of the square of the standardised factor
+        (b sd(x)^2 / sd(y)), or of the standardised square (sqrt(2) times that, what product
+        indicator models print). An interaction is that of the standardised factors.
+    scale : {"all", "latent"}
+        Standardise all variables (lavaan's std.all) or constructs only (std.lv).
+
+    Returns
+    -------
+    ndarray (..., rows)
+        nan for rows without a place in the matrices, and where a variance is not positive.
+    """
+    if square not in ("factor", "square"):
+        raise ModelError(f'square is "factor" or "square", not {square!r}')
+    if scale not in ("all", "latent"):
+        raise ModelError(f'scale is "all" or "latent", not {scale!r}')
+    values = row_values(structure, elements)
+    out = np.full_like(values, np.nan)
+    for g in range(len(structure.table.groups)):
+        moments = model_moments(structure, elements, group=g)
+        latent, observed, kept = _deviations(structure, moments, scale)
+        matrices = structure.matrices(elements, g)
+        for k, place in structure.places.items():
+            if place.group != g:
+                continue
+            i, j = place.i, place.j
+            with np.errstate(all="ignore"):
+                match place.matrix:
+                    case "loadings":
+                        factor = latent[..., j] / observed[..., i]
+                    case "paths":
+                        factor = latent[..., j] / latent[..., i]
+                    case "products":
+                        a, b = structure.products[j]
+                        factor = latent[..., a] * latent[..., b] / latent[..., i]
+                        if square == "square" and a == b:
+                            factor = factor * math.sqrt(2.0)
+                    case "intercepts":
+                        factor = 1.0 / observed[..., i]
+                    case "means":
+                        factor = 1.0 / latent[..., i]
+                    case matrix if i == j:
+                        sd = latent if matrix == "disturbances" else observed
+                        factor = 1.0 / sd[..., i] ** 2
+                    case matrix:
+                        own = np.abs(np.diagonal(matrices[matrix], axis1=-2, axis2=-1))
+                        sd_own = np.sqrt(own)
+                        if scale == "latent":
+                            raw = kept if matrix == "disturbances" else np.ones(own.shape[-1], bool)
+                            sd_own = np.where(raw, 1.0, sd_own)
+                        factor = 1.0 / (sd_own[..., i] * sd_own[..., j])
+                out[..., k] = values[..., k] * factor
+    return out
+
+
+def r_squared(
+    structure: Structure, elements: np.ndarray, *, group: int = 0
+) -> dict[str, np.ndarray]:
+    """Share of the variance that is explained, 1 - residual / total, of every explained variable.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    elements : ndarray (..., elements)
+        Flat model matrices of all groups.
+    group : int
+        Which group.
+
+    Returns
+    -------
+    dict of str to ndarray (...)
+        By variable: indicators, then outcomes, in the order of the table; nan where the residual
+        variance is negative.
+    """
+    table = structure.table
+    explained = dict.fromkeys(
+        row.rhs if row.op == "=~" else row.lhs
+        for op in ("=~", "~")
+        for row in table.rows
+        if row.op == op
+    )
+    moments = model_moments(structure, elements, group=group)
+    matrices = structure.matrices(elements, group)
+    out: dict[str, np.ndarray] = {}
+    for name in explained:
+        if name in structure.variables:
+            i, own, total = structure.variables.index(name), "disturbances", "latent_covariance"
+        else:
+            i, own, total = structure.observed.index(name), "residuals", "observed_covariance"
+        residual = matrices[own][..., i, i]
+        with np.errstate(all="ignore"):
+            share = 1.0 - residual / getattr(moments, total)[..., i, i]
+            out[name] = np.where((residual >= 0) & (share >= 0), share, np.nan)
+    return out

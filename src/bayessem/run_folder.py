@@ -1,0 +1,153 @@
+"""A fit as a folder: written whole or not at all, readable without this program."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.errors import FitError
+from bayessem.fit import Fit
+from bayessem.moderation.pooling import Pooling
+
+FORMAT = 1
+# Columns of data.csv; no variable of a model can have such a name.
+ROW, GROUP = "(row)", "(group)"
+
+
+def save(fit: Fit, path: str | os.PathLike[str]) -> Path:
+    """Write a fit; an older one of that name is replaced when all is written; see `Fit.save`."""
+    target = Path(path)
+    if target.exists() and not (target / "fit.json").exists():
+        raise FitError(f"{target} exists and is not the folder of a fit; not replaced")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mark = secrets.token_hex(4)
+    partial = target.with_name(f".{target.name}.partial-{mark}")
+    partial.mkdir()
+    try:
+        _write(fit, partial)
+        _replace(target, partial, old=target.with_name(f".{target.name}.old-{mark}"))
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return target
+
+
+def _write(fit: Fit, folder: Path) -> None:
+    sample = fit.prepared.sample
+    (folder / "model.txt").write_text(fit.sem.text, encoding="utf-8")
+    frame = pd.DataFrame(sample.values, columns=list(sample.variables), index=sample.rows)
+    if len(sample.groups) > 1:
+        frame[GROUP] = [sample.groups[g] for g in sample.group]
+    pooling, predictor = fit.prepared.pooling, fit.prepared.predictor
+    if pooling is not None and predictor is not None and pooling.by not in frame:
+        frame[pooling.by] = predictor[sample.group]
+    frame.to_csv(folder / "data.csv", index_label=ROW, float_format="%.17g")
+    fit.data.to_netcdf(folder / "draws.nc", engine="h5netcdf")
+    fit.summary().to_csv(folder / "estimates.csv", index=False)
+    (folder / "summary.txt").write_text(str(fit) + "\n", encoding="utf-8")
+    about = {
+        "format": FORMAT,
+        "model_options": {k: _plain(v) for k, v in fit.sem.options.items()},
+        "settings": {k: _plain(v) for k, v in fit.settings.items()},
+        "timings": fit.timings,
+        "notes": list(fit.notes),
+        "groups": list(sample.groups),
+        "data_hash": sample.hash,
+        "respondents": sample.size,
+        "dropped_rows": [str(x) for x in sample.dropped],
+        "versions": versions(),
+    }
+    (folder / "fit.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def _replace(target: Path, new: Path, *, old: Path) -> None:
+    """Give a finished folder its name; the one that had it moves to `old` and goes at the end."""
+    if target.exists():
+        target.rename(old)
+    try:
+        new.rename(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _plain(value: Any) -> Any:
+    """Something JSON can hold."""
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that the numbers depend on."""
+    out = {"python": platform.python_version()}
+    for name in ("bayessem", "numpy", "scipy", "numba", "nutpie", "pymc", "arviz", "xarray"):
+        try:
+            out[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            out[name] = "not installed"
+    return out
+
+
+def load(path: str | os.PathLike[str]) -> Fit:
+    """Read a fit that `Fit.save` wrote.
+
+    Raises
+    ------
+    FitError
+        When the folder is no fit, or its data are not those it was fitted to.
+    """
+    from bayessem.sem import SEM
+
+    folder = Path(path)
+    try:
+        about = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+        if about["format"] != FORMAT:
+            raise FitError(f"{folder} has format {about['format']}; this version reads {FORMAT}")
+        text = (folder / "model.txt").read_text(encoding="utf-8")
+        frame = _read_data(folder / "data.csv")
+        with xr.open_datatree(folder / "draws.nc", engine="h5netcdf") as tree:
+            data = tree.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise FitError(f"{folder} is not the folder of a fit: {error}") from None
+    sem = SEM(text, **about["model_options"])
+    settings = about["settings"]
+    grouped = len(about["groups"]) > 1 or settings["group"] is not None
+    prepared = sem.prepare(
+        frame if GROUP in frame or not grouped else frame.assign(**{GROUP: about["groups"][0]}),
+        group=GROUP if grouped else None,
+        group_order=about["groups"] if grouped else None,
+        missing=settings["missing"],
+        priors=settings["priors"],
+        pooling=None if settings["pooling"] is None else _pooling(settings["pooling"]),
+    )
+    if prepared.sample.hash != about["data_hash"]:
+        raise FitError(f"{folder}: data.csv is not the data that the model was fitted to")
+    return Fit(sem, prepared, data, settings, about["timings"], tuple(about["notes"]))
+
+
+def _read_data(path: Path) -> pd.DataFrame:
+    """The respondents as they were, to the last digit; only an empty cell is missing."""
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=ROW)
+    numbers = {
+        name: [float(cell) if cell else np.nan for cell in text[name]]
+        for name in text.columns
+        if name != GROUP
+    }
+    return text.assign(**numbers)
+
+
+def _pooling(saved: dict[str, Any]) -> Pooling:
+    return Pooling(saved["how"], tuple(saved["parameters"]), saved["by"])

@@ -1,0 +1,360 @@
+"""The shape of a quadratic relation: inverted U, U, or one-sided, as posterior probabilities.
+
+The slope of y on x is b1 + 2 b2 x. On an interval [xL, xH] the relation is an inverted U when the
+slope is positive at xL and negative at xH: the condition of Lind & Mehlum (2010,
+doi:10.1111/j.1468-0084.2009.00569.x), here with its posterior probability. The table of three steps
+is that of Haans, Pieters & He (2016, doi:10.1002/smj.2399).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.effects.effects import POINTS, chosen_groups
+from bayessem.effects.intervention import intervene, raw_moments
+from bayessem.effects.pathways import position
+from bayessem.effects.polynomial import value_at
+from bayessem.effects.whatif import pointwise
+from bayessem.errors import ModelError
+from bayessem.model.structure import Structure
+from bayessem.results.estimates import summarise
+from bayessem.shapes.quadratic import (
+    Quadratic,
+    direct_quadratic,
+    latent_means,
+    latent_quantiles,
+    total_quadratic,
+)
+from bayessem.shapes.turning_point import (
+    MODERATED,
+    QUANTITIES,
+    conditional_interval,
+    moderated_turning_points,
+    shape_probabilities,
+    three_steps,
+)
+from bayessem.shapes.two_lines import LINES, lines_of_scores
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Shape of the relation of y with x; `print` it.
+
+    Attributes
+    ----------
+    x, y : str
+    effect : str
+        "direct" (y's own equation) or "total" (through mediators too).
+    probabilities : DataFrame
+        A row a group, a column for each of `SHAPES`; they sum to 1.
+    table : DataFrame
+        group, quantity (bounds, coefficients, slopes at both ends), and the summary.
+    turning_point : DataFrame
+        group, kind ("peak" or "trough", the more probable), p_kind, median, lower, upper given
+        that kind, p_inside (of lying between the bounds), low, high.
+    steps : DataFrame
+        Haans, Pieters & He's three steps: group, step, estimate, lower, upper, probability, holds.
+    moderated : DataFrame
+        Turning point at values of each moderator and its shift with it; empty without any.
+    lines : DataFrame
+        Two lines (Simonsohn 2018): group, break_point, slopes with intervals, probabilities;
+        empty if not asked for.
+    draws : DataArray (chain, draw, group, quantity)
+        Quantities as in `QUANTITIES`.
+    ci_prob : float
+    notes : tuple of str
+    """
+
+    x: str
+    y: str
+    effect: str
+    probabilities: pd.DataFrame
+    table: pd.DataFrame
+    turning_point: pd.DataFrame
+    steps: pd.DataFrame
+    moderated: pd.DataFrame
+    lines: pd.DataFrame
+    draws: xr.DataArray
+    ci_prob: float
+    notes: tuple[str, ...]
+
+    def curve(self, *, points: int = 81, beyond: float = 0.25) -> pd.DataFrame:
+        """The quadratic with its pointwise band, for a figure.
+
+        Parameters
+        ----------
+        points : int
+            Values of x for each group.
+        beyond : float
+            How far outside the bounds to go, as a share of their distance.
+
+        Returns
+        -------
+        DataFrame
+            group, x, mean, sd, lower, upper of the expected y, everything else held at what it is
+            on average.
+        """
+        frames = []
+        for k, label in enumerate(self.probabilities["group"]):
+            own = self.draws.values[:, :, k]
+            low, high = (float(own[..., QUANTITIES.index(n)].mean()) for n in ("low", "high"))
+            more = beyond * (high - low)
+            x = np.linspace(low - more, high + more, points)
+            level, linear, square = (
+                own[..., QUANTITIES.index(n), None] for n in ("level", "linear", "square")
+            )
+            band = pointwise(level + linear * x + square * x * x, ci_prob=self.ci_prob)
+            band.insert(0, "group", label)
+            band.insert(1, "x", x)
+            frames.append(band.drop(columns="p_positive"))
+        return pd.concat(frames, ignore_index=True)
+
+    def __str__(self) -> str:
+        from bayessem.shapes.shape_text import shape_text
+
+        return shape_text(self)
+
+
+def _chosen_effect(
+    structure: Structure, x: int, y: int, square: int | None, effect: str | None
+) -> str:
+    if effect not in (None, "direct", "total"):
+        raise ModelError(f'effect is "direct" or "total", not {effect!r}')
+    own = square is not None or any(
+        p.matrix == "products" and p.i == y and structure.products[p.j] == (x, x)
+        for p in structure.places.values()
+    )
+    if effect == "total" and square is not None:
+        raise ModelError('square= is about one equation; use effect="direct"')
+    return effect or ("direct" if own else "total")
+
+
+def _bounds(
+    fit: Fit, x: int, bounds: tuple[float, float] | None, group: int
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Lower and upper bound (...) of x, and what they are in words."""
+    structure, sample = fit.prepared.structure, fit.prepared.sample
+    shape, name = fit.elements.shape[:-1], structure.variables[x]
+    if bounds is not None:
+        low, high = (float(b) for b in bounds)
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise ModelError(f"bounds are two numbers, the lower one first, not {bounds!r}")
+        return np.full(shape, low), np.full(shape, high), "as given"
+    if name in sample.variables:
+        column = sample.values[:, sample.variables.index(name)]
+        low, high = np.nanmin(column), np.nanmax(column)
+        words = "the smallest and largest value in the data"
+        return np.full(shape, low), np.full(shape, high), words
+    found = latent_quantiles(structure, fit.elements, x, group=group)
+    return found[..., 0], found[..., 1], "the 5 % and 95 % quantiles that the model implies"
+
+
+def shape(
+    fit: Fit,
+    x: str,
+    y: str,
+    *,
+    bounds: tuple[float, float] | None = None,
+    square: str | None = None,
+    effect: str | None = None,
+    hypothesis: str | None = None,
+    at: Sequence[float] = POINTS,
+    group: str | Sequence[str] | None = None,
+    lines: bool = True,
+    ci_prob: float = 0.95,
+    random_seed: int = 0,
+) -> Shape:
+    """Judge whether the relation of y with x is an inverted U, a U, or one-sided.
+
+    Parameters
+    ----------
+    fit : Fit
+        A sampled model in which y depends on the square of x.
+    x, y : str
+        Predictor and outcome.
+    bounds : (float, float), optional
+        Interval of x on which the shape is judged, in its own units. By default the 5 % and 95 %
+        quantiles that the model implies for a construct (in each draw), the range of the data for
+        an observed variable.
+    square : str, optional
+        The observed variable that holds x^2, where the model has it as a column of its own.
+    effect : {"direct", "total"}, optional
+        The quadratic in y's own equation (default where there is one) or of E[y | do(x)].
+    hypothesis : {"inverted U", "U"}, optional
+        What the three steps are about; by default what the sign of the square makes more probable.
+    at : sequence of float
+        Where a moderated turning point is shown, in standard deviations of the moderator.
+    group : str or sequence of str, optional
+        All groups by default.
+    lines : bool
+        Add the two-lines companion (takes a second or more: it draws factor scores).
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    random_seed : int
+        Of the draws of factor scores.
+
+    Returns
+    -------
+    Shape
+
+    Raises
+    ------
+    ModelError
+        When y does not depend on the square of x.
+    """
+    structure, elements = fit.prepared.structure, fit.elements
+    i, j = position(structure, x), position(structure, y)
+    column = None if square is None else position(structure, square, "square:")
+    kind = _chosen_effect(structure, i, j, column, effect)
+    if hypothesis not in (None, "inverted U", "U"):
+        raise ModelError(f'hypothesis is "inverted U" or "U", not {hypothesis!r}')
+    groups = structure.table.groups
+    picked = chosen_groups(groups, group)
+    parts: dict[str, list] = {n: [] for n in ("shape", "table", "turn", "steps", "moderated")}
+    drawn, labels, words = [], [], ""
+    for g in picked:
+        label = groups[g] if len(groups) > 1 else ""
+        if kind == "direct":
+            curve = direct_quadratic(structure, elements, i, j, square=column, group=g)
+        else:
+            curve = total_quadratic(structure, elements, i, j, group=g)
+        low, high, words = _bounds(fit, i, bounds, g)
+        values = _quantities(curve, low, high, _level(fit, curve, i, j, column, kind, g))
+        wanted = hypothesis or ("inverted U" if (values[..., 1] < 0).mean() >= 0.5 else "U")
+        parts["shape"].append(
+            {"group": label, **shape_probabilities(values[..., 4], values[..., 5])}
+        )
+        parts["table"].append(_table(values, label, ci_prob))
+        parts["turn"].append(_turning_point(values, label, ci_prob))
+        parts["steps"].append(three_steps(values, wanted, ci_prob=ci_prob).assign(group=label))
+        parts["moderated"] += moderated_turning_points(fit, curve, at, g, ci_prob)
+        drawn.append(values)
+        labels.append(label or "all")
+    table = pd.DataFrame(parts["moderated"], columns=MODERATED)
+    found = pd.DataFrame(columns=LINES)
+    if lines:
+        found = pd.DataFrame(
+            [
+                lines_of_scores(fit, i, j, column, g, kind=kind, ci_prob=ci_prob, seed=random_seed)
+                for g in picked
+            ],
+            columns=LINES,
+        )
+    return Shape(
+        x=x,
+        y=y,
+        effect=kind,
+        probabilities=pd.DataFrame(parts["shape"]),
+        table=pd.concat(parts["table"], ignore_index=True),
+        turning_point=pd.DataFrame(parts["turn"]),
+        steps=pd.concat(parts["steps"], ignore_index=True),
+        moderated=table,
+        lines=found,
+        draws=xr.DataArray(
+            np.stack(drawn, axis=-2),
+            dims=("chain", "draw", "group", "quantity"),
+            coords={"group": labels, "quantity": list(QUANTITIES)},
+            name="shape",
+        ),
+        ci_prob=ci_prob,
+        notes=_notes(x, y, kind, words, table, found, bool(structure.products), _scored(fit, i, j)),
+    )
+
+
+def _level(
+    fit: Fit, curve: Quadratic, x: int, y: int, square: int | None, kind: str, group: int
+) -> np.ndarray:
+    """Expected y at x = 0, other things as they are on average."""
+    structure, elements = fit.prepared.structure, fit.elements
+    if kind == "total":
+        return value_at(intervene(structure, elements, (x,), group=group).expected(y), [0.0])
+    means = latent_means(structure, elements, group)
+    moments = raw_moments(structure, elements, x, 2, group=group)
+    squared = moments[..., 2] if square is None else means[..., square]
+    return means[..., y] - curve.linear * moments[..., 1] - curve.square * squared
+
+
+def _quantities(
+    curve: Quadratic, low: np.ndarray, high: np.ndarray, level: np.ndarray
+) -> np.ndarray:
+    """Draws of `QUANTITIES` stacked, (..., quantity)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        turning = -curve.linear / (2.0 * curve.square)
+    slopes = (curve.linear + 2.0 * curve.square * x for x in (low, high))
+    columns = (curve.linear, curve.square, low, high, *slopes, turning, level)
+    return np.stack(np.broadcast_arrays(*columns), axis=-1)
+
+
+def _table(values: np.ndarray, label: str, ci_prob: float) -> pd.DataFrame:
+    summary = summarise(values[..., :6], ci_prob=ci_prob)
+    summary.insert(0, "group", label)
+    summary.insert(1, "quantity", list(QUANTITIES[:6]))
+    return summary
+
+
+def _turning_point(values: np.ndarray, label: str, ci_prob: float) -> dict:
+    square, low, high, turning = (values[..., k] for k in (1, 2, 3, 6))
+    peak = bool((square < 0).mean() >= 0.5)
+    where = square < 0 if peak else square > 0
+    median, lower, upper = conditional_interval(turning, where, ci_prob=ci_prob)
+    return {
+        "group": label,
+        "kind": "peak" if peak else "trough",
+        "p_kind": float(where.mean()),
+        "median": median,
+        "lower": lower,
+        "upper": upper,
+        "p_inside": float(((turning > low) & (turning < high)).mean()),
+        "low": float(low.mean()),
+        "high": float(high.mean()),
+    }
+
+
+def _scored(fit: Fit, x: int, y: int) -> bool:
+    """Whether the two lines need factor scores."""
+    structure, sample = fit.prepared.structure, fit.prepared.sample
+    return any(structure.variables[v] not in sample.variables for v in (x, y))
+
+
+def _notes(
+    x: str,
+    y: str,
+    effect: str,
+    words: str,
+    moderated: pd.DataFrame,
+    lines: pd.DataFrame,
+    products: bool,
+    scored: bool,
+) -> tuple[str, ...]:
+    notes = [f"Bounds of {x}: {words}."]
+    if effect == "total":
+        notes.append(f"The relation is E[{y} | do({x})]: all paths from {x} to {y} together.")
+    if len(moderated) and not (moderated["quantity"] == "flip").any():
+        names = " and ".join(dict.fromkeys(moderated["moderator"]))
+        notes.append(
+            f"{names} shifts the turning point but, without a product with the square, does not "
+            "change the curvature: there is no value at which the shape flips."
+        )
+    if len(lines):
+        source = "draws of factor scores, with their uncertainty" if scored else "the data"
+        notes.append(
+            "Two lines (Simonsohn 2018): a quadratic cannot tell a relation that turns from one "
+            "that flattens out; two lines can. The break point is by his Robin Hood procedure, "
+            f"with a natural cubic spline as the smooth fit; slopes are from {source}, with HC3 "
+            "standard errors."
+        )
+        if scored and products:
+            notes.append(
+                "Factor scores are drawn under the quadratic model, so they lean towards its form "
+                "as far as the items leave room; with reliable scales that is little."
+            )
+    return tuple(notes)

@@ -1,0 +1,1 @@
+"""lavaan text to a parameter table; nothing heavy is imported here."""

@@ -1,0 +1,313 @@
+"""lavaan's automatic rules: from statements and roles to the rows of one group.
+
+A row says what is fixed and what is free, before anything is numbered or set equal. The rules
+are those of lavaan's `sem()`, `cfa()` and `growth()`: the first loading is 1, the residual of
+a single indicator is 0, variances are added, exogenous constructs covary, disturbances of
+final outcomes covary, covariates are conditioned on, intercepts of observed variables are free
+and means of constructs 0.
+
+Rosseel, Y. (2012). lavaan: An R package for structural equation modeling. Journal of
+Statistical Software, 48(2). doi:10.18637/jss.v048.i02
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, combinations_with_replacement
+
+from bayessem.errors import ModelError, NotSupported, SyntaxProblem
+from bayessem.syntax.expression import number_text
+from bayessem.syntax.roles import FORMULAS, Roles
+from bayessem.syntax.statements import Statement, parse
+
+Key = tuple[str, str, str]
+
+GROUP_EQUAL = (
+    "loadings",
+    "intercepts",
+    "means",
+    "residuals",
+    "residual.covariances",
+    "lv.variances",
+    "lv.covariances",
+    "regressions",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The switches of `build_table`; see there."""
+
+    groups: tuple[str, ...] = ("",)
+    std_lv: bool = False
+    meanstructure: bool = True
+    fixed_x: bool = True
+    group_equal: tuple[str, ...] = ()
+    group_partial: tuple[Key, ...] = ()
+    growth: bool = False
+    orthogonal: bool = False
+    effect_coding: tuple[str, ...] = ()
+    auto: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One parameter of one group; `value` None is free, nan is fixed to the sample."""
+
+    lhs: str
+    op: str
+    rhs: str
+    group: int
+    value: float | None = None
+    label: str = ""
+    start: float | None = None
+    prior: str = ""
+    lower: float = -math.inf
+    upper: float = math.inf
+    equal_to: str = ""
+    exogenous: bool = False
+    statement: Statement | None = None
+
+    @property
+    def key(self) -> Key:
+        """What the row is about, whichever way round a covariance is written."""
+        return row_key(self.lhs, self.op, self.rhs)
+
+    @property
+    def name(self) -> str:
+        """Lavaan's name of the parameter, without the group."""
+        return f"{self.lhs}{self.op}{self.rhs}"
+
+    @property
+    def where(self) -> str:
+        """The row as messages quote it, with its line if the user wrote it."""
+        return self.statement.where if self.statement else f'"{self.name}"'
+
+
+def row_key(lhs: str, op: str, rhs: str) -> Key:
+    """Return the identity of a row: covariances and products are symmetric."""
+    if op == "~~":
+        return (min(lhs, rhs), op, max(lhs, rhs))
+    return (lhs, op, ":".join(sorted(rhs.split(":"))))
+
+
+def row_name_key(text: str) -> Key | None:
+    """Return the identity of the row that a text such as "f=~x2" names, None for other texts."""
+    try:
+        statements = parse(text)
+    except (SyntaxProblem, NotSupported):
+        return None
+    if len(statements) != 1 or statements[0].op not in FORMULAS or statements[0].modifiers:
+        return None
+    return row_key(statements[0].lhs, statements[0].op, statements[0].rhs)
+
+
+def group_rows(
+    statements: Sequence[Statement], roles: Roles, options: Options, *, group: int
+) -> tuple[Row, ...]:
+    """Return the rows of one group: those of the user, then those that lavaan adds.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+        The model.
+    roles : Roles
+        Its names by role.
+    options : Options
+        The switches.
+    group : int
+        Which group, from 0.
+
+    Raises
+    ------
+    ModelError
+        For modifiers that contradict each other or do not fit the number of groups.
+    """
+    written: dict[Key, list[Statement]] = {}
+    for statement in statements:
+        if statement.op in FORMULAS:
+            key = row_key(statement.lhs, statement.op, statement.rhs)
+            written.setdefault(key, []).append(statement)
+    user = tuple(_user_row(same, roles, options, group=group) for same in written.values())
+    added = (row for row in _added_rows(roles, options, group) if row.key not in written)
+    return user + tuple(added)
+
+
+def _user_row(same: Sequence[Statement], roles: Roles, options: Options, *, group: int) -> Row:
+    first = same[0]
+    row = Row(
+        first.lhs,
+        first.op,
+        first.rhs,
+        group,
+        value=_default_value(first, roles, options),
+        statement=first,
+    )
+    return _modified(row, _merged_modifiers(same, options, group))
+
+
+def _default_value(statement: Statement, roles: Roles, options: Options) -> float | None:
+    """Return what a written parameter is fixed to when nothing is said about it."""
+    lhs, op, rhs = statement.lhs, statement.op, statement.rhs
+    marked = options.auto and not options.std_lv and "loadings" not in options.effect_coding
+    if op == "=~" and marked:
+        return 1.0 if rhs == roles.indicators[lhs][0] else None
+    if op == "~~" and lhs == rhs and lhs in roles.latent and options.std_lv:
+        return 1.0
+    return None
+
+
+def _merged_modifiers(
+    same: Sequence[Statement], options: Options, group: int
+) -> Mapping[str, float | str | None]:
+    """Return the modifiers of one group; a term may be written twice, if without contradiction."""
+    merged: dict[str, float | str | None] = {}
+    for statement in same:
+        for modifier in statement.modifiers:
+            count, wanted = len(modifier.values), len(options.groups)
+            if count not in (1, wanted):
+                raise ModelError(
+                    f"{statement.where} gives {count} values for {wanted} "
+                    f"group{'s' if wanted > 1 else ''}; give one for all or one a group"
+                    + (f" ({', '.join(options.groups)})" if wanted > 1 else "")
+                )
+            value = modifier.values[group if count > 1 else 0]
+            kind = modifier.kind
+            if value is None and kind != "fixed":
+                continue
+            if kind in merged and merged[kind] != value:
+                raise ModelError(
+                    f"{statement.where} is given two different values of '{kind}': "
+                    f"{_shown(merged[kind])} and {_shown(value)}; keep one"
+                )
+            merged[kind] = value
+    return merged
+
+
+def _shown(value: float | str | None) -> str:
+    if value is None:
+        return "NA"
+    return value if isinstance(value, str) else number_text(value)
+
+
+def _modified(row: Row, given: Mapping[str, float | str | None]) -> Row:
+    value = given.get("fixed", row.value)
+    lower = _number(given.get("lower"), -math.inf)
+    upper = _number(given.get("upper"), math.inf)
+    if lower > upper:
+        raise ModelError(
+            f"{row.where} has a lower bound {number_text(lower)} above its upper bound "
+            f"{number_text(upper)}"
+        )
+    start = given.get("start")
+    return replace(
+        row,
+        value=None if value is None else float(value),
+        label=str(given.get("label", "")),
+        start=None if start is None else float(start),
+        prior=str(given.get("prior", "")),
+        lower=lower,
+        upper=upper,
+        equal_to=str(given.get("equal", "")),
+    )
+
+
+def _number(value: float | str | None, default: float) -> float:
+    return default if value is None else float(value)
+
+
+def _added_rows(roles: Roles, options: Options, group: int) -> Iterator[Row]:
+    yield from _variances(roles, options, group)
+    if options.auto:
+        yield from _covariances(roles, options, group)
+    yield from _covariate_moments(roles, options, group)
+    if options.meanstructure:
+        yield from _intercepts(roles, options, group)
+
+
+def _variances(roles: Roles, options: Options, group: int) -> Iterator[Row]:
+    single = _single_indicators(roles)
+    freed = (
+        group > 0
+        and "loadings" in options.group_equal
+        and "lv.variances" not in options.group_equal
+    )
+    for name in (*roles.observed, *roles.latent):
+        if name in roles.covariates:
+            continue
+        scaled = options.std_lv and name in roles.latent
+        value = None if options.auto else 0.0
+        if scaled:
+            value = 1.0
+        if name in single:
+            value = 0.0
+        if scaled and freed:
+            value = None
+        yield Row(name, "~~", name, group, value=value)
+
+
+def _single_indicators(roles: Roles) -> frozenset[str]:
+    """Indicators that measure one construct, alone: their residual is not identified."""
+    counts = [name for names in roles.indicators.values() for name in names]
+    return frozenset(
+        names[0]
+        for names in roles.indicators.values()
+        if len(names) == 1 and counts.count(names[0]) == 1
+    )
+
+
+def _covariances(roles: Roles, options: Options, group: int) -> Iterator[Row]:
+    pairs = (*combinations(roles.exogenous_latent, 2), *combinations(roles.endogenous_free, 2))
+    for one, other in pairs:
+        unrelated = options.orthogonal and one in roles.latent and other in roles.latent
+        yield Row(one, "~~", other, group, value=0.0 if unrelated else None)
+
+
+def _covariate_moments(roles: Roles, options: Options, group: int) -> Iterator[Row]:
+    for one, other in combinations_with_replacement(roles.covariates, 2):
+        value = 0.0 if one == other and not options.auto else None
+        if options.fixed_x:
+            value = math.nan
+        yield Row(one, "~~", other, group, value=value, exogenous=options.fixed_x)
+
+
+def _intercepts(roles: Roles, options: Options, group: int) -> Iterator[Row]:
+    observed_free = options.auto and not options.growth
+    for name in roles.observed:
+        if name in roles.covariates and options.fixed_x:
+            yield Row(name, "~1", "", group, value=math.nan, exogenous=True)
+        else:
+            yield Row(name, "~1", "", group, value=None if observed_free else 0.0)
+    freed = group > 0 and "intercepts" in options.group_equal and "means" not in options.group_equal
+    for name in roles.latent:
+        free = (options.auto and options.growth) or freed
+        free = free or ("intercepts" in options.effect_coding and first_order(name, roles))
+        yield Row(name, "~1", "", group, value=None if free else 0.0)
+
+
+def first_order(name: str, roles: Roles) -> bool:
+    """Whether all indicators of a construct are observed."""
+    return not any(indicator in roles.latent for indicator in roles.indicators[name])
+
+
+def equal_across_groups(row: Row, roles: Roles, options: Options) -> bool:
+    """Whether `group_equal` asks for this parameter to be the same in all groups."""
+    return _family(row, roles) in options.group_equal and row.key not in options.group_partial
+
+
+def _family(row: Row, roles: Roles) -> str:
+    """Return lavaan's name, in `group.equal`, for the family a row belongs to."""
+    latent = row.lhs in roles.latent or (row.op == "~~" and row.rhs in roles.latent)
+    if row.op == "=~":
+        return "loadings"
+    if row.op == "~":
+        return "regressions"
+    if not latent and row.lhs in roles.covariates:
+        return "covariates"
+    if row.op == "~1":
+        return "means" if latent else "intercepts"
+    if row.lhs == row.rhs:
+        return "lv.variances" if latent else "residuals"
+    return "lv.covariances" if latent else "residual.covariances"

@@ -1,0 +1,356 @@
+"""The parameter table: one row a parameter, frozen. It is the model; all else is read from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bayessem.errors import ModelError
+from bayessem.syntax.expression import Expression
+from bayessem.syntax.linking import Linked, link_rows
+from bayessem.syntax.listing import table_text
+from bayessem.syntax.roles import Roles, assign_roles, strongly_connected
+from bayessem.syntax.rows import (
+    GROUP_EQUAL,
+    Key,
+    Options,
+    Row,
+    group_rows,
+    row_name_key,
+)
+from bayessem.syntax.statements import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One row of the table.
+
+    Attributes
+    ----------
+    lhs, op, rhs : str
+        The relation; `op` is one of `=~ ~ ~~ ~1 := == < >`, `rhs` is "" for `~1`.
+    group : int
+        From 0; -1 for `:=`, `==`, `<`, `>`.
+    free : int
+        Position in `ParameterTable.parameters`, -1 when fixed or derived.
+    label : str
+        The user's label, or "".
+    value : float or None
+        The fixed value, nan when it is fixed to a moment of the sample, None when free.
+    start : float or None
+        Start value, if the user gave one.
+    prior : str
+        Prior, if the user gave one, as text.
+    lower, upper : float
+        Bounds, infinite without any.
+    exogenous : bool
+        A moment of a covariate that the model conditions on (lavaan's fixed.x).
+    user : bool
+        Written by the user, as against added by lavaan's rules.
+    expression : Expression or None
+        For `:=` the definition; for `==`, `<`, `>` left minus right side, to compare with 0.
+    """
+
+    lhs: str
+    op: str
+    rhs: str
+    group: int
+    free: int
+    label: str = ""
+    value: float | None = None
+    start: float | None = None
+    prior: str = ""
+    lower: float = -math.inf
+    upper: float = math.inf
+    exogenous: bool = False
+    user: bool = True
+    expression: Expression | None = None
+
+    @property
+    def name(self) -> str:
+        """Lavaan's name, such as `RAD~AMC` or `x1~1`, without the group."""
+        return self.lhs if self.op == ":=" else f"{self.lhs}{self.op}{self.rhs}"
+
+
+@dataclass(frozen=True)
+class ParameterTable:
+    """A structural equation model.
+
+    Attributes
+    ----------
+    rows : tuple of Parameter
+        By group; then definitions and constraints.
+    groups : tuple of str
+        Their names, ("",) for one group.
+    observed, latent : tuple of str
+        Columns of the data and constructs, in lavaan's order.
+    products : tuple of (name, factors)
+        Product terms.
+    exogenous : tuple of str
+        Observed covariates that the model conditions on.
+    parameters : tuple of str
+        Unique name of each free parameter.
+    promoted : tuple of str
+        Observed variables with a structural role: in `~` on either side, factor of a product,
+        covariate, or covarying with a construct or with such a variable.
+    """
+
+    rows: tuple[Parameter, ...]
+    groups: tuple[str, ...]
+    observed: tuple[str, ...]
+    latent: tuple[str, ...]
+    products: tuple[tuple[str, tuple[str, ...]], ...]
+    exogenous: tuple[str, ...]
+    parameters: tuple[str, ...]
+    promoted: tuple[str, ...]
+
+    @property
+    def defined(self) -> tuple[Parameter, ...]:
+        """The rows of `:=`, each after those it refers to."""
+        return tuple(row for row in self.rows if row.op == ":=")
+
+    @property
+    def constraints(self) -> tuple[Parameter, ...]:
+        """The rows of `==`, `<` and `>` that shared parameters and bounds do not express."""
+        return tuple(row for row in self.rows if row.op in ("==", "<", ">"))
+
+    @property
+    def names(self) -> dict[str, int | float]:
+        """What the names in expressions stand for: a free parameter's position or a value.
+
+        Labels and names of parameters; an int is a position in `parameters`, a float the
+        value of a fixed parameter.
+        """
+        found: dict[str, int | float] = {name: i for i, name in enumerate(self.parameters)}
+        for row in self.rows:
+            if row.label and row.group >= 0:
+                found[row.label] = row.free if row.free >= 0 else float(row.value or 0.0)
+        return found
+
+    def __str__(self) -> str:
+        return table_text(self)
+
+
+def build_table(
+    statements: Sequence[Statement],
+    *,
+    groups: Sequence[str] = ("",),
+    std_lv: bool = False,
+    meanstructure: bool = True,
+    fixed_x: bool = True,
+    group_equal: str | Sequence[str] = (),
+    group_partial: str | Sequence[str] = (),
+    growth: bool = False,
+    orthogonal: bool = False,
+    effect_coding: bool | str | Sequence[str] = False,
+    auto: bool = True,
+) -> ParameterTable:
+    """Complete a model by lavaan's rules and number its parameters.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+        From `bayessem.syntax.statements.parse`.
+    groups : sequence of str
+        Names of the groups; ("",) for one.
+    std_lv : bool
+        Fix the (residual) variances of constructs at 1 instead of the first loadings. With
+        equal loadings the variances of later groups are free.
+    meanstructure : bool
+        Whether intercepts and means are part of the model; a `~ 1` in it turns them on.
+    fixed_x : bool
+        Condition on observed covariates (their moments are those of the sample).
+    group_equal : sequence of str
+        Families of parameters that are equal across groups, out of `GROUP_EQUAL`. Equal
+        intercepts free the means of constructs in later groups, unless "means" is there too.
+    group_partial : sequence of str
+        Exceptions from `group_equal`, such as "f=~x2" or "x3~1".
+    growth : bool
+        Intercepts of observed variables are 0, means of constructs free.
+    orthogonal : bool
+        Exogenous constructs do not covary.
+    effect_coding : bool or sequence of str
+        Scale constructs by loadings with mean 1 ("loadings") and intercepts with sum 0
+        ("intercepts"); True for both. Little, Slegers & Card (2006),
+        doi:10.1207/s15328007sem1301_3
+    auto : bool
+        False fixes every variance and intercept that is not written at 0, as `lavaan()` does.
+
+    Returns
+    -------
+    ParameterTable
+        The model.
+
+    Raises
+    ------
+    ModelError
+        When no model can be what the statements say; with names and line.
+    """
+    roles = assign_roles(statements)
+    options = Options(
+        groups=_group_names(groups),
+        std_lv=std_lv,
+        meanstructure=meanstructure or any(s.op == "~1" for s in statements),
+        fixed_x=fixed_x,
+        group_equal=_checked(group_equal, GROUP_EQUAL, "group_equal"),
+        group_partial=_partial_keys(group_partial),
+        growth=growth,
+        orthogonal=orthogonal,
+        effect_coding=_effect_coding(effect_coding, std_lv),
+        auto=auto,
+    )
+    rows = tuple(
+        row
+        for group in range(len(options.groups))
+        for row in group_rows(statements, roles, options, group=group)
+    )
+    _check_labels(rows, roles)
+    _check_partial(rows, options)
+    linked = link_rows(rows, statements, roles, options)
+    return ParameterTable(
+        rows=_parameters(linked),
+        groups=options.groups,
+        observed=roles.observed,
+        latent=roles.latent,
+        products=roles.products,
+        exogenous=roles.covariates if fixed_x else (),
+        parameters=linked.parameters,
+        promoted=_promoted(linked.rows, roles),
+    )
+
+
+def _group_names(groups: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(groups, str):
+        raise ModelError(f"groups is a sequence of names, not the text {groups!r}")
+    names = tuple(str(name) for name in groups)
+    if not names:
+        raise ModelError("groups is empty; leave it out for a model of one group")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ModelError(f"groups names {', '.join(map(repr, twice))} twice")
+    return names
+
+
+def _checked(given: str | Sequence[str], known: Sequence[str], argument: str) -> tuple[str, ...]:
+    values = (given,) if isinstance(given, str) else tuple(given)
+    for value in values:
+        if value not in known:
+            raise ModelError(f"{argument} does not know {value!r}; it knows: {', '.join(known)}")
+    return values
+
+
+def _effect_coding(given: bool | str | Sequence[str], std_lv: bool) -> tuple[str, ...]:
+    families = ("loadings", "intercepts")
+    if isinstance(given, bool):
+        chosen: tuple[str, ...] = families if given else ()
+    else:
+        chosen = _checked(given, families, "effect_coding")
+    if chosen and std_lv:
+        raise ModelError(
+            "effect_coding and std_lv both set the scale of the constructs; use one of them"
+        )
+    return chosen
+
+
+def _partial_keys(given: str | Sequence[str]) -> tuple[Key, ...]:
+    keys = []
+    for text in (given,) if isinstance(given, str) else given:
+        key = row_name_key(text)
+        if key is None:
+            raise ModelError(
+                f"group_partial does not understand {text!r}; write a row as 'f=~x2', 'y~x', "
+                "'x1~~x2' or 'x1~1'"
+            )
+        keys.append(key)
+    return tuple(keys)
+
+
+def _check_partial(rows: Sequence[Row], options: Options) -> None:
+    known = {row.key for row in rows}
+    for lhs, op, rhs in options.group_partial:
+        if (lhs, op, rhs) not in known:
+            raise ModelError(
+                f"group_partial names '{lhs}{op}{rhs}', which is no parameter of the model"
+            )
+
+
+def _check_labels(rows: Sequence[Row], roles: Roles) -> None:
+    """Refuse a label that is a construct's or a structural variable's name."""
+    variables = {*roles.latent, *roles.outcomes, *roles.predictors}
+    for row in rows:
+        if row.label in variables:
+            raise ModelError(
+                f"'{row.label}*{row.rhs or 1}' in {row.where} makes '{row.label}', a variable of "
+                f"the model, a label; a product of variables is written "
+                f"{row.label}:{row.rhs or 'x'}, and a label needs another name"
+            )
+
+
+def _parameters(linked: Linked) -> tuple[Parameter, ...]:
+    rows = [
+        Parameter(
+            lhs=row.lhs,
+            op=row.op,
+            rhs=row.rhs,
+            group=row.group,
+            free=free,
+            label=row.label,
+            value=row.value,
+            start=row.start,
+            prior=row.prior,
+            lower=row.lower,
+            upper=row.upper,
+            exogenous=row.exogenous,
+            user=row.statement is not None,
+        )
+        for row, free in zip(linked.rows, linked.free, strict=True)
+    ]
+    rows += [
+        Parameter(
+            lhs=one.lhs,
+            op=one.op,
+            rhs=one.rhs,
+            group=-1,
+            free=-1,
+            label=one.lhs if one.op == ":=" else "",
+            user=one.user,
+            expression=one.expression,
+        )
+        for one in linked.derived
+    ]
+    return tuple(rows)
+
+
+def _promoted(rows: Sequence[Row], roles: Roles) -> tuple[str, ...]:
+    structural = {*roles.outcomes, *roles.predictors, *roles.latent}
+    covarying = [
+        {row.lhs, row.rhs}
+        for row in rows
+        if row.op == "~~" and row.lhs != row.rhs and row.value != 0.0
+    ]
+    while True:
+        # A covariance with something structural cannot be held by the residual matrix.
+        wider = structural.union(*(pair for pair in covarying if pair & structural))
+        if wider == structural:
+            return tuple(name for name in roles.observed if name in structural)
+        structural = wider
+
+
+def cycles(table: ParameterTable) -> list[str]:
+    """Return the variables that lie on a directed circle of paths, [] for a recursive model.
+
+    Loadings count as paths from a construct to its indicators, and each factor of a product
+    as a predictor.
+    """
+    factors: Mapping[str, tuple[str, ...]] = dict(table.products)
+    arrows: dict[str, set[str]] = {name: set() for name in (*table.latent, *table.observed)}
+    for row in table.rows:
+        if row.value == 0.0:
+            continue
+        if row.op == "~":
+            for name in factors.get(row.rhs, (row.rhs,)):
+                arrows[name].add(row.lhs)
+        elif row.op == "=~":
+            arrows[row.lhs].add(row.rhs)
+    return list(strongly_connected(arrows))
