@@ -14,18 +14,33 @@ so that a positive path means faster.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from reporting import (
+    ROOT,
+    Hypothesis,
+    arguments,
+    fit_measures,
+    heading,
+    paragraph,
+    print_fit_measures,
+    print_hypotheses,
+    print_ranges,
+    write_figures,
+)
 
 import bayessem as bs
+from bayessem import plots
+from bayessem.effects.effects import chance_text
 
 if TYPE_CHECKING:
     import pymc as pm
 
-ROOT = Path(__file__).resolve().parents[1]
+    from bayessem.effects.mediation import Mediation
+    from bayessem.measurement.quality import Measurement
+    from bayessem.shapes.shape import Shape
 
 # AMC is a second-order construct: what its five dimensions share. Each construct is measured on the
 # metric of its first item (its marker).
@@ -55,14 +70,38 @@ QUADRATIC = (
 )
 LINEAR = QUADRATIC.replace(" + AMC:AMC", "")
 
-# What the study reports for the paths, standardised; squares are of the standardised square.
-REPORTED = {
+# The measurement model alone, as the study tested it: eight correlated constructs.
+EIGHT_FACTORS = "\n".join(line for line in MEASUREMENT.splitlines() if "AMC" not in line)
+
+# What the study reports. Paths are standardised; "square" is the path of the *standardised* square
+# of AMC, (AMC^2 - 1)/sqrt(2), as product-indicator models print it, and is compared with the same
+# quantity of ours.
+REPORTED_PATHS = {
     "RAD~AMC": 0.75,
     "RAD~AMC:AMC": 0.65,
     "INC~AMC": 0.73,
     "INC~AMC:AMC": 0.55,
     "speed~RAD": 0.15,
     "SUCC~INC": 0.61,
+}
+REPORTED_RANGES = {
+    "loading": (0.70, 0.91),
+    "composite reliability": (0.75, 0.90),
+    "Cronbach's alpha": (0.75, 0.90),
+    "average variance extracted": (0.51, 0.67),
+}
+REPORTED_FIT = {
+    "measurement": {
+        "chisq": 428.5, "df": 270, "cfi": 0.96, "ifi": 0.96, "gfi": 0.90, "rmsea": 0.046,
+    },
+    "structural": {
+        "chisq": 576.1, "df": 389, "cfi": 0.95, "ifi": 0.95, "gfi": 0.89, "rmsea": 0.042,
+    },
+}  # fmt: skip
+# Linear paths by diversity of the alliance portfolio; both differences significant at 5 %.
+REPORTED_BY_DIVERSITY = {
+    "RAD~AMC": {"high": 0.76, "low": 0.72},
+    "INC~AMC": {"high": 0.46, "low": 0.80},
 }
 
 
@@ -166,102 +205,307 @@ def pymc_model(data: pd.DataFrame) -> pm.Model:
     return model
 
 
-def hypothesis_table(fit: bs.Fit) -> pd.DataFrame:
-    """The reported standardised paths beside the posterior of this fit."""
+# --- the hypotheses -------------------------------------------------------------------------------
+
+
+def hypotheses(
+    fit: bs.Fit, shapes: dict[str, Shape], mediations: dict[str, Mediation]
+) -> list[Hypothesis]:
+    """H1 to H4 with their two mediations: the study's number and ours, standardised alike."""
     summary = fit.summary()
-    summary.index = pd.Index(summary["lhs"] + summary["op"] + summary["rhs"])
-    rows = []
-    for name, reported in REPORTED.items():
-        if name not in summary.index:
-            continue
-        row = summary.loc[name]
-        squared = name.endswith("AMC:AMC")
-        factor = row["std_square"] / row["std"] if squared else 1.0
-        rows.append(
-            {
-                "path": name,
-                "reported": reported,
-                "posterior": row["std"] * factor,
-                "lower": row["std_lower"] * factor,
-                "upper": row["std_upper"] * factor,
-                "P(> 0)": row["p_positive"],
-            }
+    by_name = summary.set_index(summary["lhs"] + summary["op"] + summary["rhs"])
+
+    def path(name: str, claim: str, key: str, probability: float | None = None, words: str = ""):
+        r = by_name.loc[key]
+        factor = 2**0.5 if key.endswith("AMC:AMC") else 1.0  # to the standardised square
+        std = [float(factor * r[c]) for c in ("std", "std_lower", "std_upper")]
+        chance = float(r["p_positive"]) if probability is None else probability
+        return Hypothesis(name, claim, f"{REPORTED_PATHS[key]:.2f}", *std, chance, words)
+
+    peak = float(shapes["RAD"].probabilities["inverted U"].iloc[0])
+    speed, success = mediations["speed"], mediations["SUCC"]
+    return [
+        path(
+            "H1",
+            "AMC on RAD is an inverted U (square)",
+            "RAD~AMC:AMC",
+            peak,
+            "an inverted U needs a negative square; the study found a positive one, and so do we. "
+            + shape_words(shapes["RAD"]),
+        ),
+        path("H2", "AMC on INC is positive (on average)", "INC~AMC", words=rises_words(shapes)),
+        path("", "and non-linear (square above 0)", "INC~AMC:AMC"),
+        path("H3", "RAD on speed is positive", "speed~RAD", words=mediation_words(speed, "full")),
+        mediation_row("RAD mediates AMC -> speed, fully", speed, "full"),
+        path(
+            "H4", "INC on SUCC is positive", "SUCC~INC", words=mediation_words(success, "partial")
+        ),
+        mediation_row("INC mediates AMC -> SUCC, partially", success, "partial"),
+    ]
+
+
+TYPE = {"full": "indirect-only", "partial": "complementary"}
+
+
+def mediation_row(claim: str, mediation: Mediation, reported: str) -> Hypothesis:
+    """The standardised indirect effect, and the probability of the reported type of mediation."""
+    effects = mediation.standardized.table
+    indirect = effects[
+        (effects["effect"] == "indirect") & effects["at"].str.startswith("averaged")
+    ].iloc[0]
+    chance = float(mediation.types.iloc[0][TYPE[reported]])
+    return Hypothesis(
+        "", claim, reported, indirect["mean"], indirect["lower"], indirect["upper"], chance
+    )
+
+
+def mediation_words(mediation: Mediation, reported: str) -> str:
+    """What the data say on the type of mediation, beside the study's Baron-Kenny verdict."""
+    from bayessem.effects.baron_kenny import conclusion
+
+    x, y, through = mediation.x, mediation.y, mediation.mediators[0]
+    types = mediation.types.iloc[0]
+    chance = float(types[TYPE[reported]])
+    steps = conclusion(mediation.steps, through)
+    return (
+        f"the study finds {reported} mediation of {x} -> {y} by {through}. That type has "
+        f"posterior probability {chance_text(chance)} here; Baron and Kenny's steps give {steps}."
+    )
+
+
+def share_below(shape: Shape) -> float:
+    """Share of firms whose capability lies below the turning point, averaged over draws.
+
+    The default bounds are the 5 % and 95 % quantiles of a normal construct, 1.645 standard
+    deviations to either side of its mean.
+    """
+    from scipy.special import ndtr
+
+    low, high, turning = (
+        shape.draws.sel(quantity=q).values for q in ("low", "high", "turning_point")
+    )
+    return float(ndtr((turning - (low + high) / 2) / ((high - low) / (2 * 1.645))).mean())
+
+
+def shape_words(shape: Shape) -> str:
+    """The most probable shape in a sentence, with the firms on its smaller side."""
+    chances = shape.probabilities.drop(columns="group").iloc[0].astype(float)
+    kind = str(chances.idxmax())
+    if kind in ("increasing", "decreasing"):
+        way = {"increasing": "rises", "decreasing": "falls"}[kind]
+        return (
+            f"Over the middle 90 % of the firms {shape.y} {way} throughout with {shape.x} "
+            f"(probability {chance_text(chances[kind])})."
         )
-    return pd.DataFrame(rows).set_index("path")
+    first, then = ("rises", "falls") if kind == "inverted U" else ("falls", "rises")
+    turn = shape.turning_point.iloc[0]
+    return (
+        f"Over the middle 90 % of the firms the relation is {'an' if kind[0] == 'i' else 'a'} "
+        f"{kind} (probability {chance_text(chances[kind])}): {shape.y} {first} with {shape.x} up "
+        f"to {shape.x} = {turn['median']:.2f} ({100 * share_below(shape):.0f} % of the firms lie "
+        f"below it) and {then} beyond."
+    )
+
+
+def rises_words(shapes: dict[str, Shape]) -> str:
+    """H2 asks for a positive non-linear effect: on average, and whether everywhere."""
+    shape = shapes["INC"]
+    slope, square = (shape.draws.sel(quantity=q) for q in ("linear", "square"))
+    both = float(((slope > 0) & (square > 0)).mean())
+    everywhere = float(shape.probabilities["increasing"].iloc[0])
+    return (
+        f"that the effect is positive on average and the curve bends upwards has probability "
+        f"{chance_text(both)}; that it is positive for each of the middle 90 % of the firms, "
+        f"{chance_text(everywhere)}. {shape_words(shape)}"
+    )
+
+
+# --- the study, section by section ----------------------------------------------------------------
+
+
+def print_measurement(measurement: Measurement) -> None:
+    """The study's ranges beside ours: items of first-order constructs, and those constructs."""
+    loadings = measurement.loadings[measurement.loadings["level"] == 1]
+    quality = measurement.reliability[measurement.reliability["level"] == 1]
+
+    def of(measure: str) -> pd.Series:
+        return quality[quality["measure"] == measure].set_index("construct")["mean"]
+
+    print_ranges(
+        REPORTED_RANGES,
+        {
+            "loading": loadings.set_index("indicator")["mean"],
+            "composite reliability": of("omega"),
+            "Cronbach's alpha": of("alpha"),
+            "average variance extracted": of("ave"),
+        },
+    )
+
+
+def print_maximum_likelihood(data: pd.DataFrame) -> None:
+    """The study's two chi-square tables beside ours, with what cannot be compared."""
+    measurement = bs.SEM(EIGHT_FACTORS).ml(data)
+    linear = bs.SEM(LINEAR).ml(data)
+    print_fit_measures(
+        {
+            "measurement model, the study": REPORTED_FIT["measurement"],
+            "measurement model, ours": fit_measures(measurement),
+            "structural model, the study": REPORTED_FIT["structural"],
+            "structural model, ours, without squares": fit_measures(linear),
+        }
+    )
+    print()
+    paragraph(
+        "The measurement model has eight correlated constructs and 26 items (351 variances and "
+        "covariances, 80 parameters: 271 degrees of freedom; the study prints 270). The study's "
+        "structural model cannot be the one without squares: its 389 degrees of freedom exceed the "
+        "378 variances and covariances of 27 observed variables, so it had product indicators of "
+        "AMC squared among them. Here the square is that of the latent variable and needs no such "
+        "indicators; a model with it has no chi-square, so the line is of the model without, and "
+        "whether the squares belong in the model is asked below, by leaving firms out."
+    )
+
+
+def diversity_rows(data: pd.DataFrame, *, seed: int, out: str) -> list[Hypothesis]:
+    """H5: do the paths from AMC differ between firms of low and of high partner diversity?
+
+    The two linear paths are drawn from a common distribution (partial pooling); everything else,
+    the squares included, is equal in both groups. Two groups leave the spread of that distribution
+    to its prior: a narrow corner at 0, hence the smaller steps.
+    """
+    from bayessem.results.standardize import standardised
+
+    fit = bs.SEM(QUADRATIC).fit(
+        data,
+        group="diversity",
+        pooling=bs.partial(*REPORTED_BY_DIVERSITY),
+        random_seed=seed,
+        target_accept=0.95,
+    )
+    print(fit.diagnosis)
+    print(f"saved in {fit.save(out + '_diversity')}")
+    table = fit.prepared.table
+    draws = standardised(fit.prepared.structure, fit.elements)
+    rows = []
+    for name, (path, reported) in zip(("H5a", "H5b"), REPORTED_BY_DIVERSITY.items(), strict=True):
+        higher = max(reported, key=lambda level: reported[level])
+        lower = "low" if higher == "high" else "high"
+        by_group = {
+            table.groups[r.group]: draws[..., k]
+            for k, r in enumerate(table.rows)
+            if f"{r.lhs}{r.op}{r.rhs}" == path
+        }
+        gap = by_group[higher] - by_group[lower]
+        means = {level: float(by_group[level].mean()) for level in (higher, lower)}
+        rows.append(
+            Hypothesis(
+                name,
+                f"AMC on {path[:3]} is stronger at {higher} diversity",
+                f"{reported[higher] - reported[lower]:.2f}",
+                float(gap.mean()),
+                *(float(q) for q in np.quantile(gap, [0.025, 0.975])),
+                float((gap > 0).mean()),
+                f"{higher} {reported[higher]:.2f}, {lower} {reported[lower]:.2f} in the study; "
+                f"{higher} {means[higher]:.2f}, {lower} {means[lower]:.2f} here (standardised "
+                "within each group). The row compares the differences.",
+            )
+        )
+    return rows
 
 
 def main() -> None:
     """Fit, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--study", choices=("full", "quick"), default="full")
-    parser.add_argument("--seed", type=int, default=1, help="random seed (1)")
-    parser.add_argument("--out", default=str(ROOT / "runs" / "alliance"))
-    arguments = parser.parse_args()
-
+    options = arguments(__doc__.splitlines()[0], out="alliance", studies=("full", "quick"))
     data = read_data()
     sem = bs.SEM(QUADRATIC)
     print(sem.check(data))
-    quadratic = sem.fit(data, random_seed=arguments.seed)
+    # Default sampling: 4 chains of 1000 draws after 1000 of warm-up.
+    quadratic = sem.fit(data, random_seed=options.seed)
     print(quadratic)
-    heading("Standardised paths: the study's report and the posterior (squares standardised)")
-    print(hypothesis_table(quadratic).round(3).to_string())
-    print(f"\nsaved in {quadratic.save(arguments.out)}")
-    if arguments.study == "full":
-        full_study(data, quadratic, seed=arguments.seed, out=arguments.out)
+    print(f"\nsaved in {quadratic.save(options.out)}")
+
+    full = options.study == "full"
+    # The three steps of an inverted U are asked of both; the two lines take a second each.
+    shapes = {
+        y: quadratic.shape("AMC", y, hypothesis=h, lines=full)
+        for y, h in (("RAD", "inverted U"), ("INC", None))
+    }
+    mediations = {y: quadratic.mediation("AMC", y) for y in ("speed", "SUCC")}
+    rows = hypotheses(quadratic, shapes, mediations)
+    if full:
+        rows += full_study(data, quadratic, shapes, mediations, seed=options.seed, out=options.out)
+
+    heading("Hypotheses: the study and the posterior")
+    print_hypotheses(rows)
+    print()
+    paragraph(
+        "All coefficients are standardised; a square is the path of the standardised square, in "
+        "the study and here; an indirect effect is averaged over the firms. The data are simulated "
+        "from the study's numbers: agreement shows that the analysis recovers them, it is not "
+        "evidence about firms."
+    )
+    if options.figures:
+        figures(quadratic, shapes, mediations, options.figures)
 
 
-def full_study(data: pd.DataFrame, quadratic: bs.Fit, *, seed: int, out: str) -> None:
-    """Measurement, hypotheses H1 to H4, mediation, the linear model, and H5 by partial pooling."""
-    import arviz as az
-
+def full_study(
+    data: pd.DataFrame,
+    quadratic: bs.Fit,
+    shapes: dict[str, Shape],
+    mediations: dict[str, Mediation],
+    *,
+    seed: int,
+    out: str,
+) -> list[Hypothesis]:
+    """Measurement, shapes, mediations, the model without squares; the rows of H5."""
+    # Before any path is read: do the items measure the constructs, and are these distinct?
     heading("Measurement")
-    print(quadratic.measurement())
+    measurement = quadratic.measurement()
+    print(measurement)
+    heading("Measurement: the study's ranges and ours")
+    print_measurement(measurement)
+    heading("Global fit by maximum likelihood: the study's table and ours")
+    print_maximum_likelihood(data)
 
     heading("H1: is the effect of AMC on radical co-innovation an inverted U?")
-    print(quadratic.shape("AMC", "RAD"))
+    print(shapes["RAD"])
     heading("H2: is the effect of AMC on incremental co-innovation positive and non-linear?")
-    print(quadratic.shape("AMC", "INC"))
-
+    print(shapes["INC"])
     heading("H3: does RAD carry AMC's effect on speed?")
-    print(quadratic.mediation("AMC", "speed"))
+    print(mediations["speed"])
     heading("H4: does INC carry AMC's effect on success?")
-    print(quadratic.mediation("AMC", "SUCC"))
+    print(mediations["SUCC"])
 
-    heading("Maximum likelihood of the model without squares, as the study's fit table")
-    print(bs.SEM(LINEAR).ml(data))
-
-    heading("Is the curvature worth it? The same model without the squares, by LOO")
+    heading("Is the curvature worth it? The same model without the squares")
     linear = bs.SEM(LINEAR).fit(data, random_seed=seed)
     print(linear.diagnosis)
-    comparison = az.compare({"quadratic": quadratic.data, "linear": linear.data})
-    print(comparison[["rank", "elpd", "se", "elpd_diff", "dse", "weight"]].to_string())
-    print(f"\nsaved in {linear.save(out + '_linear')}")
+    # Log predictive densities of firms left out in turn: larger is better.
+    print(f"\n{bs.compare({'quadratic': quadratic, 'linear': linear})}\n")
+    print(f"saved in {linear.save(out + '_linear')}")
 
     heading("H5: do the paths from AMC differ between firms of low and of high diversity?")
-    paths = ("RAD~AMC", "INC~AMC")
-    by_diversity = bs.SEM(QUADRATIC).fit(
-        data,
-        group="diversity",
-        pooling=bs.partial(*paths),
-        random_seed=seed,
-        target_accept=0.95,  # two groups leave tau to its prior: a narrow corner at tau = 0
+    return diversity_rows(data, seed=seed, out=out)
+
+
+def figures(
+    fit: bs.Fit, shapes: dict[str, Shape], mediations: dict[str, Mediation], folder: str
+) -> None:
+    """The figures of the study, as PNG files."""
+    amc = fit.scores()["AMC"]  # one number a firm, for the rug below the curve
+    write_figures(
+        {
+            "estimates": lambda: plots.plot_estimates(fit),
+            "shape_RAD": lambda: plots.plot_shape(shapes["RAD"], rug=amc),
+            "shape_INC": lambda: plots.plot_shape(shapes["INC"], rug=amc),
+            "mediation_speed": lambda: plots.plot_mediation(mediations["speed"]),
+            "mediation_SUCC": lambda: plots.plot_mediation(mediations["SUCC"]),
+            "effects_SUCC": lambda: plots.plot_effects(mediations["SUCC"].standardized),
+            "what_if_SUCC": lambda: plots.plot_what_if(fit.what_if("AMC", "SUCC"), in_sd=True),
+            "measurement": lambda: plots.plot_measurement(fit.measurement()),
+            "traces": lambda: plots.plot_traces(fit, ["RAD~AMC", "RAD~AMC:AMC", "RAD~~RAD"]),
+        },
+        folder,
     )
-    print(by_diversity.diagnosis)
-    draws = by_diversity.parameters
-    for path, higher in zip(paths, ("high", "low"), strict=True):
-        lower = "low" if higher == "high" else "high"
-        gap = draws.sel(parameter=f"{path}[{higher}]") - draws.sel(parameter=f"{path}[{lower}]")
-        print(
-            f"{path}: {higher} less {lower} diversity {float(gap.mean()):.2f} "
-            f"[{float(gap.quantile(0.025)):.2f}, {float(gap.quantile(0.975)):.2f}], "
-            f"P(> 0) = {float((gap > 0).mean()):.3f}"
-        )
-    print(f"\nsaved in {by_diversity.save(out + '_diversity')}")
-
-
-def heading(text: str) -> None:
-    """Print a heading."""
-    print(f"\n{text}\n{'-' * len(text)}")
 
 
 if __name__ == "__main__":

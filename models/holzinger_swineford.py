@@ -8,14 +8,11 @@ numbers that lavaan publishes are printed beside ours.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import pandas as pd
+from reporting import ROOT, arguments, print_published, write_figures
 
 import bayessem as bs
-
-ROOT = Path(__file__).resolve().parents[1]
+from bayessem import plots
 
 MODEL = """
   visual  =~ x1 + x2 + x3
@@ -39,31 +36,23 @@ PUBLISHED = {
 
 def main() -> None:
     """Fit, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=int, default=1, help="random seed (1)")
-    parser.add_argument("--out", default=str(ROOT / "runs" / "holzinger_swineford"))
-    arguments = parser.parse_args()
-
+    options = arguments(__doc__.splitlines()[0], out="holzinger_swineford")
     data = pd.read_csv(ROOT / "data" / "holzinger_swineford_1939.csv")
     sem = bs.SEM(MODEL)
     print(sem.check(data))
-    fit = sem.fit(data, random_seed=arguments.seed)
+    fit = sem.fit(data, random_seed=options.seed)
     print(fit)
-
-    summary = fit.summary()
-    ours = summary.set_index(summary["lhs"] + summary["op"] + summary["rhs"])
-    table = pd.DataFrame(
+    measurement = fit.measurement()
+    print(f"\n{measurement}")
+    print_published(fit, PUBLISHED)
+    write_figures(
         {
-            "published": {k: v[0] for k, v in PUBLISHED.items()},
-            "se": {k: v[1] for k, v in PUBLISHED.items()},
-            "posterior mean": {k: ours.loc[k, "mean"] for k in PUBLISHED},
-            "posterior sd": {k: ours.loc[k, "sd"] for k in PUBLISHED},
-        }
+            "estimates": lambda: plots.plot_estimates(fit, ("loading", "covariance")),
+            "measurement": lambda: plots.plot_measurement(measurement),
+        },
+        options.figures,
     )
-    table["difference / se"] = (table["posterior mean"] - table["published"]) / table["se"]
-    print("\nPublished maximum likelihood and the posterior\n")
-    print(table.round(3).to_string())
-    print(f"\nsaved in {fit.save(arguments.out)}")
+    print(f"\nsaved in {fit.save(options.out)}")
 
 
 if __name__ == "__main__":

@@ -134,10 +134,13 @@ def test_a_constraint_about_something_else_is_no_scale():
     assert "construct 'f' has no scale" in finding(found, "scale").message
 
 
-def test_one_indicator_needs_to_be_said_without_error():
+def test_one_indicator_is_taken_to_be_without_error():
     model = "f =~ x1\ng =~ y1 + y2 + y3\ng ~ f"
     found = report(model, noise("x1 y1 y2 y3"))
+    assert found.ok
     assert "construct 'f' has one indicator, 'x1'" in finding(found, "one indicator").message
+    assert "residual variance 0" in finding(found, "one indicator").message
+    assert not report(model + "\nx1 ~~ 0.3*x1", noise("x1 y1 y2 y3")).findings
     assert report(model + "\nx1 ~~ 0*x1", noise("x1 y1 y2 y3")).ok
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bayessem.errors import DataError
-from bayessem.model.covariance_input import made_from_moments, rows_from_moments
+from bayessem.model.covariance_input import made_from_moments, from_covariance
 from bayessem.model.data import read_sample
 
 NAMES = ["a", "b", "c"]
@@ -14,7 +14,7 @@ COVARIANCE = pd.DataFrame(
 
 @pytest.mark.parametrize("n", [5, 6, 101])
 def test_moments_are_exact(n):
-    rows = rows_from_moments(COVARIANCE, n, means=[1.0, -2.0, 300.0])
+    rows = from_covariance(COVARIANCE, n, means=[1.0, -2.0, 300.0])
     np.testing.assert_allclose(rows.cov(), COVARIANCE, atol=1e-10)
     np.testing.assert_allclose(rows.mean(), [1.0, -2.0, 300.0], atol=1e-9)
     assert len(rows) == n
@@ -22,13 +22,13 @@ def test_moments_are_exact(n):
 
 def test_means_by_name_and_a_lower_triangle():
     lower = COVARIANCE.where(np.tri(3, dtype=bool))
-    rows = rows_from_moments(lower, 50, means={"c": 3.0, "b": 2.0, "a": 1.0})
+    rows = from_covariance(lower, 50, means={"c": 3.0, "b": 2.0, "a": 1.0})
     np.testing.assert_allclose(rows.cov(), COVARIANCE, atol=1e-10)
     np.testing.assert_allclose(rows.mean(), [1.0, 2.0, 3.0], atol=1e-10)
 
 
 def test_such_rows_are_recognised():
-    rows = rows_from_moments(COVARIANCE, 20)
+    rows = from_covariance(COVARIANCE, 20)
     assert made_from_moments(read_sample(rows, NAMES))
     assert not made_from_moments(read_sample(rows.reset_index(drop=True), NAMES))
 
@@ -53,4 +53,4 @@ def changed(i: int, j: int, value: float) -> pd.DataFrame:
 )
 def test_what_is_no_covariance_matrix(matrix, n, means, message):
     with pytest.raises(DataError, match=message):
-        rows_from_moments(matrix, n, means=means)
+        from_covariance(matrix, n, means=means)

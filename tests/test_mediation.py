@@ -68,7 +68,7 @@ def test_paragraph_and_tables_of_a_partial_mediation():
         "The most probable type is complementary (partial) mediation",
         f"Of the total effect, {100 * share:.0f} % is mediated",
         "a standardised direct effect within +-0.1 and an indirect one within +-0.01",
-        "By these steps, M: partial mediation.",
+        "By these steps, for M: partial mediation.",
         "c is from the model without the mediators",
     ):
         assert phrase in text, phrase

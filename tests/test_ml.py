@@ -10,7 +10,7 @@ import pytest
 from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.ml.bootstrap import bootstrap
 from bayessem.ml.estimate import MLFit, fit_ml
-from bayessem.model.covariance_input import rows_from_moments
+from bayessem.model.covariance_input import from_covariance
 from bayessem.model.prepare import prepare
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.syntax.statements import parse
@@ -147,7 +147,7 @@ def test_without_means(hs):
 
 def test_a_covariance_matrix_gives_what_the_raw_data_give(hs):
     names = [f"x{i}" for i in range(1, 10)]
-    made = rows_from_moments(hs[names].cov(), len(hs), means=hs[names].mean().to_dict())
+    made = from_covariance(hs[names].cov(), len(hs), means=hs[names].mean().to_dict())
     raw, summary = fit(HS_CFA, hs), fit(HS_CFA, made)
     np.testing.assert_allclose(summary.table.est, raw.table.est, atol=1e-6)
     np.testing.assert_allclose(summary.table.se, raw.table.se, atol=1e-6)

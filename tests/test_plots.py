@@ -175,7 +175,7 @@ def test_mediation_densities_stand_over_their_means():
     for curve, mean in zip(curves, shown, strict=True):
         # The highest point (y grows downwards) of a normal posterior is at its mean.
         assert curve.get_xdata()[np.argmin(curve.get_ydata())] == pytest.approx(mean, abs=0.03)
-    assert ax.get_title(loc="left") == "P(indirect-only) = .800"
+    assert ax.get_title(loc="left") == "P(indirect-only: full mediation) = .800"
     with pytest.raises(ModelError, match="'west' is not in this result"):
         plots.plot_mediation(result, group="west")
 
@@ -234,6 +234,7 @@ def test_traces_refuse_unknown_names():
         ("Y~X:Z[west]", "X × Z → Y [west]"),
         ("AMC=~co1", "AMC → co1"),
         ("x1~~x2", "x1 ↔ x2"),
+        ("RAD~~RAD[low]", "variance of RAD [low]"),
         ("x1~1[low]", "mean of x1 [low]"),
         ("ind", "ind"),
     ],

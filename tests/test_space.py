@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from example_models import ABILITIES, DEMOCRACY, abilities, democracy, noise, prepared
 
-from bayessem.errors import ModelError, NotSupported, PriorError
+from bayessem.errors import ModelError, PriorError
 from bayessem.model.priors import KINDS, Prior
-from bayessem.model.space import refuse_constraints
 
 CFA = "f =~ x1 + x2 + x3\ng =~ y1 + y2 + y3\n"
 COLUMNS = "x1 x2 x3 y1 y2 y3 z"
@@ -180,11 +179,3 @@ def test_covariates_have_the_moments_of_the_sample():
         matrices["disturbances"][np.ix_(at, at)], np.cov(data[["z", "y1"]].T, ddof=0)
     )
     np.testing.assert_allclose(matrices["means"][at], data[["z", "y1"]].mean())
-
-
-@pytest.mark.parametrize(
-    "text", ["f =~ x1 + a*x2 + b*x3\na == 2*b", "f =~ x1 + a*x2 + b*x3\na < 2*b"]
-)
-def test_sampling_refuses_constraints_it_would_not_keep(text):
-    with pytest.raises(NotSupported, match="'a (==|<) .*sem.ml"):
-        refuse_constraints(prepared(text, noise(COLUMNS)).table)

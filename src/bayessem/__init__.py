@@ -10,8 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayessem.comparison.compare import compare as compare
     from bayessem.fit import Fit as Fit
     from bayessem.graph.node import StructuralModel as StructuralModel
+    from bayessem.model.covariance_input import from_covariance as from_covariance
     from bayessem.model.priors import Prior as Prior
     from bayessem.moderation.pooling import complete_pooling as complete_pooling
     from bayessem.moderation.pooling import no_pooling as no_pooling
@@ -29,6 +31,8 @@ _WHERE = {
     "SEM": "bayessem.sem",
     "Fit": "bayessem.fit",
     "load": "bayessem.run_folder",
+    "from_covariance": "bayessem.model.covariance_input",
+    "compare": "bayessem.comparison.compare",
     "Prior": "bayessem.model.priors",
     "partial": "bayessem.moderation.pooling",
     "no_pooling": "bayessem.moderation.pooling",

@@ -34,7 +34,28 @@ def _parser() -> argparse.ArgumentParser:
             metavar="A,B",
             help="families of parameters equal across groups, such as loadings,intercepts",
         )
+        command.add_argument(
+            "--group-partial",
+            default="",
+            metavar="A,B",
+            help="exceptions from --group-equal, such as f=~x2,x3~1",
+        )
         command.add_argument("--std-lv", action="store_true", help="constructs have variance 1")
+        command.add_argument(
+            "--effect-coding",
+            action="store_true",
+            help="loadings of a construct have mean 1, intercepts of its indicators sum 0",
+        )
+        command.add_argument("--growth", action="store_true", help="a growth model, as growth()")
+        command.add_argument(
+            "--orthogonal", action="store_true", help="exogenous constructs do not covary"
+        )
+        command.add_argument(
+            "--no-means", action="store_true", help="covariances only, without a mean structure"
+        )
+        command.add_argument(
+            "--random-x", action="store_true", help="covariates are random (fixed.x = FALSE)"
+        )
         command.add_argument(
             "--missing",
             choices=("fiml", "listwise", "error"),
@@ -50,7 +71,23 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--tune", type=int, default=1000, help="warm-up draws a chain (1000)")
     fit.add_argument("--chains", type=int, default=4, help="chains (4)")
     fit.add_argument("--seed", type=int, help="random seed")
-    model_command("ml", "Maximum likelihood: estimates, standard errors and fit measures.")
+    fit.add_argument(
+        "--latents",
+        choices=("integrated", "sampled"),
+        default="integrated",
+        help="integrate the latent variables out (default) or sample a score a respondent",
+    )
+    ml = model_command("ml", "Maximum likelihood: estimates, standard errors and fit measures.")
+    ml.add_argument(
+        "--se",
+        choices=("observed", "expected", "robust", "none"),
+        default="observed",
+        help="where standard errors come from (observed information)",
+    )
+    ml.add_argument(
+        "--bootstrap", type=int, metavar="N", help="N bootstrap samples and their intervals"
+    )
+    ml.add_argument("--seed", type=int, help="random seed of the bootstrap")
     show = commands.add_parser("show", help="Print a saved run.", description="Print a saved run.")
     show.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
     conformance = commands.add_parser(
@@ -62,6 +99,16 @@ def _parser() -> argparse.ArgumentParser:
     conformance.add_argument("--only", metavar="ID", help="one case")
     conformance.add_argument("--bayes", action="store_true", help="posterior cases as well")
     conformance.add_argument("--json", metavar="FILE", help="write the results as JSON")
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="Simulation-based calibration of one model of each family.",
+        description="Simulation-based calibration; exit code 1 when a family is not calibrated.",
+    )
+    calibrate.add_argument("families", nargs="*", help="all by default")
+    calibrate.add_argument("--fits", type=int, default=500, help="data sets of each (500)")
+    calibrate.add_argument("--seed", type=int, default=1, help="random seed (1)")
+    calibrate.add_argument("--json", metavar="FILE", help="write the ranks as JSON")
+    calibrate.add_argument("--write", metavar="FILE", help="write a Markdown page with a figure")
     return parser
 
 
@@ -75,8 +122,21 @@ def _model(arguments: argparse.Namespace) -> SEM:
         if not path.is_file():
             raise DataError(f"there is no model file {arguments.model!r}")
         text = path.read_text(encoding="utf-8")
-    equal = tuple(x.strip() for x in arguments.group_equal.split(",") if x.strip())
-    return SEM(text, std_lv=arguments.std_lv, group_equal=equal)
+    return SEM(
+        text,
+        std_lv=arguments.std_lv,
+        group_equal=_listed(arguments.group_equal),
+        group_partial=_listed(arguments.group_partial),
+        effect_coding=arguments.effect_coding,
+        growth=arguments.growth,
+        orthogonal=arguments.orthogonal,
+        meanstructure=not arguments.no_means,
+        fixed_x=not arguments.random_x,
+    )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(x.strip() for x in text.split(",") if x.strip())
 
 
 def _data(arguments: argparse.Namespace) -> pd.DataFrame:
@@ -108,6 +168,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         tune=arguments.tune,
         chains=arguments.chains,
         random_seed=arguments.seed,
+        latents=arguments.latents,
         progress=sys.stderr.isatty(),
     )
     print(fit)
@@ -117,7 +178,12 @@ def _fit(arguments: argparse.Namespace) -> int:
 
 
 def _ml(arguments: argparse.Namespace) -> int:
-    print(_model(arguments).ml(_data(arguments), group=arguments.group, missing=arguments.missing))
+    sem, data = _model(arguments), _data(arguments)
+    options = {"group": arguments.group, "missing": arguments.missing}
+    print(sem.ml(data, se=arguments.se, **options))
+    if arguments.bootstrap is not None:
+        boot = sem.bootstrap(data, arguments.bootstrap, random_seed=arguments.seed, **options)
+        print(f"\n{boot}")
     return 0
 
 
@@ -136,7 +202,20 @@ def _conformance(arguments: argparse.Namespace) -> int:
     )
 
 
+def _calibrate(arguments: argparse.Namespace) -> int:
+    from bayessem.calibration.command import command
+
+    return command(
+        only=arguments.families,
+        fits=arguments.fits,
+        random_seed=arguments.seed,
+        json_file=arguments.json,
+        write=arguments.write,
+    )
+
+
 COMMANDS = {
+    "calibrate": _calibrate,
     "check": _check,
     "fit": _fit,
     "ml": _ml,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.model.covariance_input import require_respondents
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
@@ -20,11 +21,16 @@ from bayessem.results.estimates import defined_draws, free_draws, row_labels, su
 from bayessem.results.standardize import r_squared, row_values, standardised
 
 if TYPE_CHECKING:
+    from bayessem.comparison.groups_out import GroupsOut
+    from bayessem.comparison.kfold import KFold
+    from bayessem.comparison.loo import Loo
+    from bayessem.comparison.pit import LooPit
     from bayessem.effects.effects import Effects
     from bayessem.effects.mediation import Mediation
     from bayessem.effects.slopes import Slopes
     from bayessem.effects.whatif import WhatIf
     from bayessem.measurement.quality import Measurement
+    from bayessem.results.predict import Prediction
     from bayessem.sem import SEM
     from bayessem.shapes.shape import Shape
 
@@ -44,8 +50,8 @@ class Fit:
         The model with its data.
     data : DataTree
         For ArviZ: `posterior` (vectors by kind with lavaan's names as coordinates),
-        `sample_stats`, `log_likelihood` (`y` by respondent, latent variables integrated out),
-        `observed_data`.
+        `sample_stats`, `log_likelihood` (`y` by respondent given covariates, latents integrated
+        out), `observed_data`.
     settings : dict
         Arguments of `SEM.fit`, with the random seed used.
     timings : dict
@@ -171,6 +177,8 @@ class Fit:
         frames = []
         for g, label in enumerate(self.prepared.table.groups):
             shares = r_squared(structure, self.elements, group=g)
+            if not shares:  # nothing is explained by anything
+                return pd.DataFrame(columns=["variable", "mean", "sd", "lower", "upper"])
             frame = summarise(np.stack(list(shares.values()), axis=-1), ci_prob=ci_prob)
             frame.insert(0, "variable", list(shares))
             if len(self.prepared.table.groups) > 1:
@@ -220,11 +228,36 @@ class Fit:
 
         return scores(self, **options)
 
-    def loo(self, **options: Any) -> Any:
-        """Leave-one-respondent-out cross-validation: `arviz.loo` of the stored log-likelihoods."""
-        import arviz
+    def predict(self, new_rows: pd.DataFrame, **options: Any) -> Prediction:
+        """Predict what is unknown in new rows; see `bayessem.results.predict.predict`."""
+        from bayessem.results.predict import predict
 
-        return arviz.loo(self.data, **options)
+        return predict(self, new_rows, **options)
+
+    def loo(self, **options: Any) -> Loo:
+        """Leave-one-respondent-out cross-validation, repaired; see `comparison.loo.loo`."""
+        from bayessem.comparison.loo import loo
+
+        require_respondents(self.prepared.sample, "leave-one-out cross-validation")
+        return loo(self, **options)
+
+    def kfold(self, **options: Any) -> KFold:
+        """K-fold cross-validation by refits; see `comparison.kfold.kfold`."""
+        from bayessem.comparison.kfold import kfold
+
+        return kfold(self, **options)
+
+    def leave_group_out(self, **options: Any) -> GroupsOut:
+        """Leave-one-group-out cross-validation; see `comparison.groups_out.leave_group_out`."""
+        from bayessem.comparison.groups_out import leave_group_out
+
+        return leave_group_out(self, **options)
+
+    def loo_pit(self, **options: Any) -> LooPit:
+        """Calibration of each indicator's predictions; see `comparison.pit.loo_pit`."""
+        from bayessem.comparison.pit import loo_pit
+
+        return loo_pit(self, **options)
 
     def __str__(self) -> str:
         from bayessem.syntax.listing import fit_text

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
     from bayessem.fit import Fit
+    from bayessem.ml.bootstrap import Bootstrap
     from bayessem.ml.estimate import MLFit
     from bayessem.model.check import CheckReport
     from bayessem.model.prepare import Prepared
@@ -183,12 +184,11 @@ class SEM:
             respondent.
         """
         from bayessem.graph.pymc_model import build_pymc_model
-        from bayessem.model.space import refuse_constraints
 
         prepared = self.prepare(
             data, group=group, group_order=group_order, missing=missing, priors=priors
         )
-        refuse_constraints(prepared.table)
+        prepared.check_sampling()
         return build_pymc_model(
             prepared.space, prepared.structure, prepared.sample, latents=latents
         )
@@ -202,11 +202,75 @@ class SEM:
         missing: str = "fiml",
         se: str = "observed",
     ) -> MLFit:
-        """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures."""
+        """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures.
+
+        Parameters
+        ----------
+        data, group, group_order, missing
+            As in `fit`.
+        se : {"observed", "expected", "robust", "none"}
+            Standard errors from the observed information, the expected information (lavaan's
+            default for complete data; linear models) or the sandwich (lavaan's MLR).
+        """
         from bayessem.ml.estimate import fit_ml
 
         return fit_ml(
             self.prepare(data, group=group, group_order=group_order, missing=missing), se=se
+        )
+
+    def bootstrap(
+        self,
+        data: pd.DataFrame,
+        n: int = 1000,
+        *,
+        group: str | None = None,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+        random_seed: int | None = None,
+        progress: bool = True,
+    ) -> Bootstrap:
+        """Bootstrap maximum likelihood: intervals of parameters and `:=`; see `ml.bootstrap`."""
+        from bayessem.ml.bootstrap import bootstrap
+
+        prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
+        return bootstrap(prepared, n, random_seed=random_seed, progress=progress)
+
+    def simulate(
+        self,
+        parameters: Mapping[str, float] | Fit | MLFit,
+        n: int | Sequence[int],
+        *,
+        groups: Sequence[str] | None = None,
+        random_seed: int | None = None,
+        latents: bool = False,
+    ) -> pd.DataFrame:
+        """Draw respondents from the model.
+
+        Parameters
+        ----------
+        parameters : mapping, Fit or MLFit
+            Value of every free parameter by name ("RAD~AMC", "x1~~x1": a variance) or label, and
+            of the means and (co)variances of covariates; or a fit of this model: its maximum, or
+            one of its posterior draws (a posterior predictive data set), covariates drawn as
+            normal variables with the sample's moments.
+        n : int or sequence of int
+            Respondents, of each group.
+        groups : sequence of str, optional
+            Names of the groups, for a mapping.
+        random_seed : int, optional
+            Makes the data repeatable.
+        latents : bool
+            Add the values of the constructs as columns.
+
+        Raises
+        ------
+        ModelError
+            For parameters without a value, unknown names, or sizes that do not fit the groups.
+        """
+        from bayessem.results.simulate import simulate_from
+
+        return simulate_from(
+            self, parameters, n, groups=groups, random_seed=random_seed, latents=latents
         )
 
     def fit(
@@ -269,7 +333,6 @@ class SEM:
         """
         began = time.perf_counter()
         from bayessem.model.check import check
-        from bayessem.model.space import refuse_constraints
 
         for name, value, allowed in (
             ("latents", latents, ("integrated", "sampled")),
@@ -293,7 +356,7 @@ class SEM:
             priors=priors,
             pooling=pooling,
         )
-        refuse_constraints(prepared.table)
+        prepared.check_sampling()
         report = check(prepared)
         report.raise_errors()
 

@@ -24,7 +24,7 @@ from peer_models import MODELS, PeerModel
 
 from bayessem.conformance.case import case_model
 from bayessem.ml.estimate import MLFit, fit_ml
-from bayessem.model.covariance_input import rows_from_moments
+from bayessem.model.covariance_input import from_covariance
 from bayessem.model.prepare import prepare
 
 HERE = Path(__file__).resolve().parent
@@ -83,7 +83,7 @@ def fit_here(model: PeerModel, folder: Path) -> MLFit:
     case = case_model({"model": model.model, "options": options})
     data = model.data(folder)
     if "n" in model.options:
-        data = rows_from_moments(data.set_index(data.columns[0]), int(model.options["n"]))
+        data = from_covariance(data.set_index(data.columns[0]), int(model.options["n"]))
     fiml = case.options.get("missing") == "fiml"
     se = case.se or ("observed" if fiml else "expected")
     return fit_ml(prepare(case.statements, data, **case.options), se=se)

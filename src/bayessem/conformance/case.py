@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import DataError, NotSupported
-from bayessem.model.covariance_input import rows_from_moments
+from bayessem.model.covariance_input import from_covariance
 from bayessem.syntax.statements import Statement, parse
 
 if TYPE_CHECKING:
@@ -171,4 +171,4 @@ def read_data(
     out = dict(options)
     if means is None:
         out["meanstructure"] = False
-    return rows_from_moments(matrix, n, means=means), out
+    return from_covariance(matrix, n, means=means), out

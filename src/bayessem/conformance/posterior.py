@@ -130,7 +130,7 @@ def _comparison(case: Mapping[str, Any], directory: Path) -> Iterator[Check | st
         label = str(row["model"])
         yield Check(f"{label} elpd", loo.elpd, row["elpd_loo"], row["tol_elpd"])
         yield Check(f"{label} se", loo.se, row["se"], row["tol_elpd"])
-        yield Check(f"{label} p", loo.p, row["p_loo"], row["tol_p"])
+        yield Check(f"{label} p", loo.p_loo, row["p_loo"], row["tol_p"])
         first = loo.elpd if first is None else first
         if "elpd_diff" in row:
             yield Check(f"{label} difference", loo.elpd - first, row["elpd_diff"], row["tol_elpd"])

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +30,7 @@ from bayessem.errors import ModelError
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.standardize import model_moments
-from bayessem.syntax.listing import aligned, number
+from bayessem.syntax.listing import aligned, number, prose
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -73,7 +72,7 @@ class Effects:
         unit = "standardised" if self.standardized else "unstandardised"
         shown = without_repetition(self.table)
         lines = [f"Effects of {self.x} on {self.y} ({unit})", effects_text(shown, self.ci_prob)]
-        return "\n".join([*lines, *(fill(note, 100) for note in self.notes)])
+        return "\n".join([*lines, *(prose(note) for note in self.notes)])
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +10,11 @@ import pandas as pd
 
 from bayessem.effects.baron_kenny import conclusion
 from bayessem.effects.effects import Effects, chance_text, effects_text, sd_text, without_repetition
-from bayessem.syntax.listing import aligned, number
+from bayessem.syntax.listing import aligned, number, prose
 
 if TYPE_CHECKING:
     from bayessem.effects.mediation import Mediation
 
-WIDTH = 100  # of lines of prose
 IN_WORDS = {
     "indirect-only": "indirect-only (full) mediation",
     "complementary": "complementary (partial) mediation",
@@ -30,14 +28,14 @@ def mediation_text(result: Mediation) -> str:
     """A paragraph a group, then the tables."""
     blocks = [
         f"Mediation of {result.x} -> {result.y} by {', '.join(result.mediators)}",
-        *(fill(_paragraph(result, label), WIDTH) for label in result.proportion["group"]),
+        *(prose(_paragraph(result, label)) for label in result.proportion["group"]),
         _section("Effects, unstandardised", result.effects),
         _section("Effects, standardised", result.standardized),
         _types_text(result),
     ]
     if len(result.conditional):
         blocks.append(_conditional_text(result))
-    blocks += [_steps_text(result), "\n".join(fill(note, WIDTH) for note in result.notes)]
+    blocks += [_steps_text(result), "\n".join(prose(note) for note in result.notes)]
     return "\n\n".join(blocks)
 
 
@@ -99,9 +97,10 @@ def _paragraph(result: Mediation, group: str) -> str:
     else:
         text += (
             f"Of the total effect, {100 * share['median']:.0f} % is mediated "
-            f"({percent} {100 * share['lower']:.0f} to {100 * share['upper']:.0f} %, over the "
-            f"draws in which both signs agree, {100 * share['p_signs_agree']:.0f} %)."
+            f"({percent} {100 * share['lower']:.0f} to {100 * share['upper']:.0f} %"
         )
+        agree = share["p_signs_agree"]
+        text += ")." if agree > 0.999 else f", given that both signs agree: {chance_text(agree)})."
     return text
 
 
@@ -119,12 +118,12 @@ def _types_text(result: Mediation) -> str:
         [r["path"], *([r["group"]] if grouped else []), *(number(r[t]) for t in IN_WORDS)]
         for r in table.to_dict("records")
     ]
-    return (
+    title = (
         "Type of mediation, posterior probabilities (Zhao, Lynch & Chen 2010); a standardised "
-        f"direct effect within +-{result.rope:g}\nand an indirect one within "
-        f"+-{result.rope_indirect:g} count as none\n"
-        + aligned(header, body, left=2 if grouped else 1)
+        f"direct effect within +-{result.rope:g} and an indirect one within "
+        f"+-{result.rope_indirect:g} count as none"
     )
+    return f"{prose(title)}\n{aligned(header, body, left=2 if grouped else 1)}"
 
 
 def _conditional_text(result: Mediation) -> str:
@@ -176,7 +175,7 @@ def _steps_text(result: Mediation) -> str:
         own = result.steps[result.steps["group"] == label]
         prefix = f"{label}, " if label else ""
         verdicts += [
-            f"By these steps, {prefix}{m}: {conclusion(own, m)}." for m in result.mediators
+            f"By these steps, {prefix}for {m}: {conclusion(own, m)}." for m in result.mediators
         ]
     title = "Baron and Kenny's (1986) steps, for comparison"
     return "\n".join([title, aligned(header, body, left=2 + len(labels)), *verdicts])

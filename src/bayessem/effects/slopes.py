@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +19,7 @@ from bayessem.effects.whatif import pointwise
 from bayessem.errors import ModelError
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
-from bayessem.syntax.listing import aligned, number
+from bayessem.syntax.listing import aligned, number, prose
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -76,7 +75,7 @@ class Slopes:
         ]
         title = f"Slope of {self.y} on {self.x} by {self.moderator}"
         return "\n".join(
-            [title, aligned(header, body, left=len(labels)), *(fill(n, 100) for n in self.notes)]
+            [title, aligned(header, body, left=len(labels)), *(prose(n) for n in self.notes)]
         )
 
 

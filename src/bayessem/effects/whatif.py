@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,7 @@ from bayessem.effects.path_effects import group_sizes, pooled_scale
 from bayessem.effects.pathways import directed_paths, position
 from bayessem.effects.polynomial import value_at
 from bayessem.errors import ModelError
-from bayessem.syntax.listing import aligned, number
+from bayessem.syntax.listing import aligned, number, prose
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -67,7 +66,7 @@ class WhatIf:
         ]
         title = f"Expected {self.y} if {self.x} is set: E[{self.y} | do({self.x})]"
         return "\n".join(
-            [title, aligned(header, body, left=len(labels)), *(fill(n, 100) for n in self.notes)]
+            [title, aligned(header, body, left=len(labels)), *(prose(n) for n in self.notes)]
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.measurement.tables import HTMT_LIMITS, THRESHOLDS
-from bayessem.syntax.listing import aligned, number
+from bayessem.syntax.listing import aligned, number, prose
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,15 +20,17 @@ def measurement_text(result: Measurement) -> str:
     percent = f"{100 * result.ci_prob:g} %"
     chains, draws = result.draws.sizes["chain"], result.draws.sizes["draw"]
     several = sum(len(c.indicators) > 1 for c in result.constructs)
+    total = len(result.constructs)
+    with_several = "each" if several == total and total > 1 else f"{several} of them"
     lines = [
-        f"Measurement quality: {_count(len(result.constructs), 'construct')}, {several} of them "
-        f"with two or more indicators; {chains * draws} draws, intervals of {percent}."
+        f"Measurement quality: {_count(total, 'construct')}, {with_several} with two or more "
+        f"indicators; {chains * draws} draws, intervals of {percent}."
     ]
     for group in result.groups:
         if group:
             lines += ["", f"== {group} =="]
         lines += _group_lines(result, group)
-    lines += ["", *result.notes] if result.notes else []
+    lines += ["", *map(prose, result.notes)] if result.notes else []
     lines += ["", "How it is computed", *_formulas(result)]
     return "\n".join(lines)
 
@@ -111,7 +113,8 @@ def _discriminant_lines(result: Measurement, group: str) -> list[str]:
         ]
         header = ["Fornell-Larcker", "AVE", "largest squared r", "with", "P(AVE > all)"]
         lines += ["", aligned(header, body)]
-    return [*lines, "", _htmt_sentence(result, group), _verdict_sentence(result, group)]
+    sentences = (_htmt_sentence(result, group), _verdict_sentence(result, group))
+    return [*lines, "", *map(prose, sentences)]
 
 
 def _matrix_text(result: Measurement, group: str) -> str:
@@ -178,9 +181,9 @@ def _formulas(result: Measurement) -> list[str]:
         f"lambda loadings, phi variance of the construct, Theta residual (co)variances; {items}.",
         "omega = composite reliability (CR) = (sum lambda)^2 phi / [(sum lambda)^2 phi + sum of "
         "all Theta],",
-        "  residual covariances counted; AVE = sum lambda^2 phi / (sum lambda^2 phi + sum of the "
-        "residual variances).",
-        "  An item's loadings on other constructs count in the denominators.",
+        "  residual covariances counted;",
+        "AVE = sum lambda^2 phi / (sum lambda^2 phi + sum of the residual variances).",
+        "  An item's loadings on other constructs count in both denominators.",
         "alpha = k/(k - 1) [1 - sum of variances / variance of the sum]: implied by the model, and "
         "of the data.",
         "Fornell-Larcker: the AVE of a construct exceeds its squared correlation with every other "
@@ -190,13 +193,13 @@ def _formulas(result: Measurement) -> list[str]:
         "within;",
         f"  interval from {result.bootstrap} Bayesian bootstrap draws, seed {result.random_seed}. "
         "Constructs with one indicator have none.",
-        "Verdict on a correlation by the end of its interval: below .80 no problem, below .90 "
-        "marginal, above moderate",
-        "  (Ronkko & Cho 2022).",
+        "Verdict on a correlation by the end of its interval (Ronkko & Cho 2022): below .80 no "
+        "problem, below .90",
+        "  marginal, below 1 moderate, else severe.",
     ]
     if any(c.level > 1 for c in result.constructs):
         lines.insert(
-            4,
+            5,
             "Higher-order constructs: the same formulas with standardised dimensions in the place "
             "of items.",
         )

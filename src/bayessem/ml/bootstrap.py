@@ -17,7 +17,8 @@ from bayessem.errors import BayessemError, FitError, ModelError, NotSupported
 from bayessem.ml.constrained import climb, named_values, read_constraints
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.ml.maximum import find_maximum
-from bayessem.ml.sample import has_means, with_sample
+from bayessem.ml.sample import with_sample
+from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density

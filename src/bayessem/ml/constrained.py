@@ -17,9 +17,10 @@ from scipy.linalg import null_space
 from scipy.optimize import minimize
 
 from bayessem.errors import ModelError
+from bayessem.model.linear_constraints import linear_form
 from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import hessian, maximise
-from bayessem.syntax.expression import Expression, evaluate, linear
+from bayessem.syntax.expression import Expression, evaluate
 from bayessem.syntax.table import ParameterTable
 
 TOLERANCE = 1e-7  # of a constraint, in units of the parameters' rough standard errors
@@ -90,29 +91,6 @@ def named_values(table: ParameterTable, x: np.ndarray) -> dict[str, np.ndarray]:
     return values
 
 
-def _linear_form(table: ParameterTable, expression: Expression) -> tuple[np.ndarray, float] | None:
-    """Coefficients by free parameter and constant; None for a nonlinear expression."""
-    form = linear(expression)
-    if form is None:
-        return None
-    definitions = {row.lhs: row.expression for row in table.defined}
-    out, constant = np.zeros(len(table.parameters)), form[1]
-    for name, slope in form[0].items():
-        known = table.names.get(name)
-        if isinstance(known, int):
-            out[known] += slope
-        elif known is not None:
-            constant += slope * known
-        else:
-            inner = definitions.get(name)
-            nested = _linear_form(table, inner) if inner is not None else None
-            if nested is None:
-                return None
-            out += slope * nested[0]
-            constant += slope * nested[1]
-    return out, constant
-
-
 @dataclass(frozen=True)
 class Constraints:
     """The constraints of a table: A x = b, g(x) = 0 and g(x) >= 0, each with its text."""
@@ -138,7 +116,7 @@ def read_constraints(table: ParameterTable) -> Constraints:
         if row.expression is None:
             continue
         if row.op == "==":
-            form = _linear_form(table, row.expression)
+            form = linear_form(table, row.expression)
             if form is None:
                 curved.append(row.expression)
             else:

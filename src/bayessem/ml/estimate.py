@@ -32,13 +32,14 @@ from bayessem.ml.information import (
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.problems import improper_solutions
 from bayessem.ml.report import defined_standardised, estimates, ml_text
-from bayessem.ml.sample import conditional_data, covariate_names, has_means, linear_counterpart
+from bayessem.ml.sample import covariate_names, linear_counterpart
 from bayessem.ml.saturated import (
     Saturated,
     baseline_log_likelihood,
     covariate_log_likelihood,
     saturate,
 )
+from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
@@ -179,7 +180,6 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
         NotSupported for standard errors that do not exist for the model.
     """
     _check_standard_errors(prepared, se)
-    prepared, notes = conditional_data(prepared)
     counterpart, start, known = None, None, None
     if prepared.structure.products:
         counterpart = fit_ml(linear_counterpart(prepared), se="expected")
@@ -193,7 +193,7 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     measures = _measures(prepared, found, elements, saturated)
     labels = [name or "all" for name in sample.groups]
     problems = (
-        *notes,
+        *prepared.notes,
         *_convergence(found, saturated, measures),
         *singular,
         *improper_solutions(structure, elements),

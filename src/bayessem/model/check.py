@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayessem.model.data_checks import data_findings, sample_correlations
+from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
 from bayessem.model.identification import null_space
 from bayessem.model.prepare import Prepared
@@ -35,6 +36,7 @@ def check(prepared: Prepared) -> CheckReport:
     equalities = sum(row.op == "==" for row in table.constraints)
     findings = [
         *_scale_findings(prepared),
+        *_constraint_findings(prepared),
         *_identification_findings(prepared, moments, len(linear) - equalities),
         *data_findings(prepared),
     ]
@@ -54,7 +56,10 @@ def check(prepared: Prepared) -> CheckReport:
             "all observed values are used."
         )
     if sample.dropped:
-        text += f" {len(sample.dropped)} rows were left out: nothing (or not all) was observed."
+        why = "" if prepared.notes else ": nothing (or not all) was observed"
+        text += f" {len(sample.dropped)} rows were left out{why}."
+    for note in prepared.notes:
+        text += f" {note[0].upper()}{note[1:]}."
     return CheckReport(tuple(findings), moments, parameters, sample.size, text)
 
 
@@ -86,15 +91,18 @@ def _scale_findings(prepared: Prepared) -> list[Finding]:
             residual = next(
                 (r for r in table.rows if r.op == "~~" and r.lhs == r.rhs == own[0].rhs), None
             )
-            if residual is None or not residual.user:
+            # Written by the user it is on purpose; free, the Jacobian says what it says.
+            if residual is not None and not residual.user and residual.value == 0.0:
+                item = own[0].rhs
                 out.append(
                     Finding(
-                        True,
+                        False,
                         "one indicator",
-                        f"construct {name!r} has one indicator, {own[0].rhs!r}: its measurement "
-                        "error cannot be told from the construct",
-                        f"say what the error variance is ({own[0].rhs} ~~ 0*{own[0].rhs} for none) "
-                        f"or use {own[0].rhs} itself in the paths",
+                        f"construct {name!r} has one indicator, {item!r}; as in lavaan it is taken "
+                        "to be measured without error (residual variance 0)",
+                        f"if its reliability r is known, write {item} ~~ v*{item} with v = (1 - r) "
+                        f"times its variance ({_variance_text(prepared, item)}); paths are too "
+                        "weak otherwise",
                     )
                 )
         items = [table.observed.index(r.rhs) for r in own if r.rhs in table.observed]
@@ -114,6 +122,30 @@ def _scale_findings(prepared: Prepared) -> list[Finding]:
                         )
                     )
     return out
+
+
+def _variance_text(prepared: Prepared, name: str) -> str:
+    return f"{prepared.sample.sds[prepared.sample.variables.index(name)] ** 2:.3g}"
+
+
+def _constraint_findings(prepared: Prepared) -> list[Finding]:
+    """What constraints mean for sampling: which parameters have no prior of their own."""
+    if prepared.refused:
+        remedy = "sem.ml fits this model; sem.fit will refuse it"
+        return [Finding(False, "constraint", prepared.refused, remedy)]
+    computed = computed_parameters(prepared.space, prepared.table)
+    if not computed:
+        return []
+    return [
+        Finding(
+            False,
+            "constraint",
+            f"{_listed(list(computed))} follow{'s' * (len(computed) == 1)} from the other "
+            "parameters by the constraints",
+            f"{'it has' if len(computed) == 1 else 'they have'} no prior: priors apply to the "
+            "other parameters (and to the distance in an inequality), which sem.priors(data) lists",
+        )
+    ]
 
 
 def _constrained(prepared: Prepared, rows: list[Parameter]) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.errors import DataError
+from bayessem.errors import DataError, NotSupported
 from bayessem.model.data import Sample
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MADE = "made from moments"
 
 
-def rows_from_moments(
+def from_covariance(
     covariance: pd.DataFrame,
     n: int,
     *,
@@ -44,12 +44,22 @@ def rows_from_moments(
     Returns
     -------
     DataFrame (n, p)
-        With row labels that mark it as made from moments.
+        Give it to `SEM.check`, `SEM.ml` or `SEM.fit` as data. Its row labels mark it as made from
+        moments: nobody answered these rows, so that what is about respondents (LOO, scores,
+        predictions, bootstrap, robust standard errors) is refused. Only linear models depend on
+        the data through these moments alone; models with products are refused as well.
 
     Raises
     ------
     DataError
         For a matrix that is not square, symmetric and positive definite, or too small an n.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> matrix = pd.DataFrame([[1.0, 0.4], [0.4, 1.0]], columns=["x", "y"])
+    >>> from_covariance(matrix, 100).corr().round(6).loc["x", "y"]
+    np.float64(0.4)
     """
     import pandas as pd
 
@@ -108,5 +118,27 @@ def _symmetric(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def made_from_moments(sample: Sample) -> bool:
-    """Whether the respondents of a sample come from `rows_from_moments`."""
+    """Whether the respondents of a sample come from `from_covariance`."""
     return bool(len(sample.rows)) and all(str(label).startswith(MADE) for label in sample.rows[:2])
+
+
+def require_respondents(sample: Sample, what: str) -> None:
+    """Refuse what needs the answers of respondents when all there is is a covariance matrix.
+
+    Parameters
+    ----------
+    sample : Sample
+        The data.
+    what : str
+        What was asked for, as the subject of the message.
+
+    Raises
+    ------
+    NotSupported
+        For respondents that `from_covariance` made.
+    """
+    if made_from_moments(sample):
+        raise NotSupported(
+            f"{what} is about respondents, and these data are a covariance matrix: their rows were "
+            "made from it, nobody answered them; it needs the raw data"
+        )

@@ -79,6 +79,7 @@ class Sample:
             return [
                 (g, np.arange(len(self.variables)), np.flatnonzero(self.group == g))
                 for g in range(len(self.groups))
+                if (self.group == g).any()
             ]
         for i, mask in enumerate(observed):
             seen.setdefault((int(self.group[i]), mask.tobytes()), []).append(i)

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayessem.errors import ModelError
+from bayessem.errors import ModelError, NotSupported
+from bayessem.model.conditioning import condition
+from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, read_sample
+from bayessem.model.elimination import eliminate
 from bayessem.model.priors import Prior
 from bayessem.model.space import Space, build_space
 from bayessem.model.structure import Structure, build_structure
@@ -38,6 +41,14 @@ class Prepared:
     covariances, means : ndarray (group, p, p), (group, p)
         Moments of the observed variables by group (divisor n; of available pairs where values are
         missing), for start values and covariates.
+    pooling : Pooling or None
+        How parameters differ between groups.
+    predictor : ndarray (group,) or None
+        Centred group-level predictor of partial pooling.
+    refused : str
+        Why the model cannot be sampled, "" when it can.
+    notes : tuple of str
+        What was done to the respondents, in words.
     """
 
     table: ParameterTable
@@ -48,6 +59,19 @@ class Prepared:
     means: np.ndarray
     pooling: Pooling | None = None
     predictor: np.ndarray | None = None
+    refused: str = ""
+    notes: tuple[str, ...] = ()
+
+    def check_sampling(self) -> None:
+        """Refuse a model whose constraints maximum likelihood has but sampling has not.
+
+        Raises
+        ------
+        NotSupported
+            Naming the constraint.
+        """
+        if self.refused:
+            raise NotSupported(self.refused)
 
 
 def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
@@ -126,6 +150,9 @@ def prepare(
     sample = read_sample(data, observed, group=group, groups=group_order, missing=missing)
     table = build_table(statements, groups=sample.groups, **options)
     structure = build_structure(table)
+    if structure.products:
+        require_respondents(sample, "the likelihood of a product term")
+    sample, notes = condition(sample, table)
     covariances, means = sample_moments(sample)
     own: Mapping[str, str | Prior] = {}
     predictor = None
@@ -144,4 +171,15 @@ def prepare(
         if pooling.by is not None:
             predictor = group_predictor(data, pooling.by, group=group, groups=sample.groups)
         space = pool_space(space, structure, pooling, predictor=predictor, priors=own)
-    return Prepared(table, structure, sample, space, covariances, means, pooling, predictor)
+    space, refused = _constrained(space, structure)
+    return Prepared(
+        table, structure, sample, space, covariances, means, pooling, predictor, refused, notes
+    )
+
+
+def _constrained(space: Space, structure: Structure) -> tuple[Space, str]:
+    """The space without what linear constraints determine, or why it cannot be sampled."""
+    try:
+        return eliminate(space, structure), ""
+    except NotSupported as error:  # maximum likelihood has more kinds of constraints
+        return space, str(error)

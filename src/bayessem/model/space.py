@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayessem.errors import ModelError, NotSupported, PriorError
+from bayessem.errors import ModelError, PriorError
 from bayessem.model.default_priors import default_of, model_scales
+from bayessem.model.linear_constraints import constrained_names, scaling_names
 from bayessem.model.priors import KINDS, Prior, default_prior, parse_prior
 from bayessem.model.structure import Place, Structure, matrix_offsets
 from bayessem.syntax.table import Parameter, ParameterTable
@@ -159,23 +160,6 @@ def check_prior_names(structure: Structure, given: Mapping[str, str | Prior]) ->
         )
 
 
-def refuse_constraints(table: ParameterTable) -> None:
-    """The posterior is sampled without constraints between parameters; maximum likelihood has them.
-
-    Raises
-    ------
-    NotSupported
-        Naming the first `==`, `<` or `>` that is neither an equality of labels nor a bound.
-    """
-    if table.constraints:
-        row = table.constraints[0]
-        raise NotSupported(
-            f"'{row.lhs} {row.op} {row.rhs}': sampling has no constraints between parameters but "
-            "equal ones (the same label) and bounds; estimate this model by maximum likelihood "
-            "(sem.ml), or say it with labels, fixed values or priors"
-        )
-
-
 def _bounds(row: Parameter, kind: str, prior: Prior) -> tuple[float, float]:
     """Bounds on the natural scale: the row's, the prior's support, and the kind's own."""
     lower, upper = row.lower, row.upper
@@ -199,6 +183,7 @@ def _signed(structure: Structure) -> set[int]:
     """Rows of loadings that fix the sign of a construct whose scale is not set by a marker."""
     table = structure.table
     rows: set[int] = set()
+    scaled = scaling_names(table)
     for group in range(len(table.groups)):
         for name in table.latent:
             own = [
@@ -207,6 +192,8 @@ def _signed(structure: Structure) -> set[int]:
                 if r.op == "=~" and r.lhs == name and r.group == group
             ]
             if any(r.free < 0 and r.value for _, r in own):
+                continue
+            if any(r.free >= 0 and table.parameters[r.free] in scaled for _, r in own):
                 continue
             bounded = any(r.free >= 0 and (r.lower >= 0 or r.upper <= 0) for _, r in own)
             free = [k for k, r in own if r.free >= 0]
@@ -428,6 +415,9 @@ def _parameter_kind(
         return next(iter(kinds))
     # bounds in the model text are about the covariance
     bounded = any(table.rows[k].lower > -math.inf or table.rows[k].upper < math.inf for k in rows)
+    # constraints are about covariances and variances, not correlations and standard deviations
+    constrained = constrained_names(table)
+    bounded = bounded or name in constrained
     scales = set()
     for k in rows:
         place = structure.places[k]
@@ -441,6 +431,7 @@ def _parameter_kind(
                     "free the variance or take the covariance out"
                 )
             pair.append(row.free if row.free >= 0 else ("fixed", row.value))
+            bounded = bounded or (row.free >= 0 and table.parameters[row.free] in constrained)
         scales.add(frozenset(map(str, pair)))
     # Equal covariances of variables with different variances are not equal correlations.
     return "correlation" if len(scales) == 1 and not bounded else "covariance"

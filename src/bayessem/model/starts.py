@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from bayessem.model.linear_constraints import nearest_values
 from bayessem.model.space import Space
 from bayessem.model.structure import Structure
 from bayessem.syntax.table import ParameterTable
@@ -139,6 +140,8 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
     Correlations start at 0: whatever the others, that is positive definite.
     """
     position = {name: i for i, name in enumerate(table.parameters)}
+    if table.constraints:
+        values = nearest_values(table, values)
     by_name: dict[str, list[float]] = {}  # without the group
     for name, at in position.items():
         by_name.setdefault(name.split("[")[0], []).append(float(values[at]))
@@ -150,8 +153,10 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
             value = 0.3 * c.prior.named.get("sigma", 1.0)
         elif c.kind in ("pool_slope", "pool_z"):
             value = 0.0
-        else:
+        elif c.name in position:
             value = float(values[position[c.name]])
+        else:  # the distance of an inequality (elimination.py)
+            value = 0.5 * c.prior.named["sigma"]
         if c.kind.endswith("_sd"):
             value = math.sqrt(max(value, 1e-8))
         elif c.kind == "correlation":

@@ -115,6 +115,14 @@ class Structure:
         return found
 
     @property
+    def observed_factors(self) -> dict[int, int]:
+        """Column of the data of each factor of a product that is an observed variable."""
+        column = {name: i for i, name in enumerate(self.observed)}
+        factors = sorted({i for pair in self.products for i in pair})
+        names = self.variables
+        return {i: column[names[i]] for i in factors if names[i] in column}
+
+    @property
     def affected(self) -> list[set[int]]:
         """For each product term, the variables that depend on it."""
         outcomes: list[set[int]] = [set() for _ in self.products]
@@ -168,14 +176,47 @@ def build_structure(table: ParameterTable) -> Structure:
     pairs = []
     for name, factors in table.products:
         if len(factors) != 2:
-            raise NotSupported(
-                f"the product {name} has {len(factors)} factors; squares and products of two "
-                "variables are supported"
-            )
+            raise NotSupported(_triple_text(name, factors, table))
         pairs.append((variable[factors[0]], variable[factors[1]]))
     places = {
         k: _place(row, observed, variable, product)
         for k, row in enumerate(table.rows)
         if row.op in ("=~", "~", "~~", "~1")
     }
+    _check_factors(table)
     return Structure(table, table.observed, variables, tuple(pairs), places)
+
+
+def _triple_text(name: str, factors: tuple[str, ...], table: ParameterTable) -> str:
+    """How to write a product of three or more as products of two."""
+    item = next((r.rhs for r in table.rows if r.op == "=~"), table.observed[0])
+    first, rest = ":".join(factors[:2]), ":".join(factors[2:])
+    return (
+        f"the product {name} has {len(factors)} factors; a term has two. Give the product of two a "
+        f"name and multiply that: 'P =~ 0*{item}', 'P ~ 1*{first}', 'P ~~ 0.0001*P' (no more than rounding), and "
+        f"P:{rest} in place of {name}"
+    )
+
+
+def _check_factors(table: ParameterTable) -> None:
+    """A construct in a product must not be its one indicator less a constant.
+
+    The integral over it would be of a density without width.
+    """
+    factors = {name: product for product, pair in table.products for name in pair}
+    exact = {
+        r.lhs
+        for r in table.rows
+        if r.op == "~~"
+        and r.lhs == r.rhs
+        and r.free < 0
+        and r.value == 0
+        and r.lhs in table.observed
+    }
+    for row in table.rows:
+        if row.op == "=~" and row.lhs in factors and row.rhs in exact and row.value != 0.0:
+            raise ModelError(
+                f"construct {row.lhs!r} is a factor of {factors[row.lhs]} and measured without "
+                f"error by {row.rhs!r}: write {row.rhs} itself in place of {row.lhs}, or give it "
+                f"an error variance ({row.rhs} ~~ v*{row.rhs} with a number v)"
+            )

@@ -1,5 +1,12 @@
 """Figures of results. They draw what other functions computed, and return matplotlib's objects."""
 
+from bayessem.plots.calibration import plot_calibration
+from bayessem.plots.comparison import (
+    plot_comparison,
+    plot_loo_pit,
+    plot_pareto_k,
+    plot_pointwise,
+)
 from bayessem.plots.forest import plot_effects, plot_estimates
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
@@ -8,11 +15,16 @@ from bayessem.plots.traces import plot_traces
 from bayessem.plots.whatif import plot_johnson_neyman, plot_slopes, plot_what_if
 
 __all__ = [
+    "plot_calibration",
+    "plot_comparison",
     "plot_effects",
     "plot_estimates",
     "plot_johnson_neyman",
+    "plot_loo_pit",
     "plot_measurement",
     "plot_mediation",
+    "plot_pareto_k",
+    "plot_pointwise",
     "plot_shape",
     "plot_slopes",
     "plot_traces",

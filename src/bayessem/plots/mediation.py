@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Height of the highest density, in rows; the part of the draws that is shown.
 HEIGHT, SHOWN = 0.82, 0.998
+# What the types are also called.
+ALSO = {"indirect-only": "full mediation", "complementary": "partial mediation"}
 
 
 @styled
@@ -76,7 +78,8 @@ def plot_mediation(
         curves.append(
             (labels.index(_label(r)), groups.index(r["group"]), r, grid[inside], height[inside])
         )
-    if standardized and "direct" in set(chosen["effect"]):
+    region = standardized and "direct" in set(chosen["effect"])
+    if region:
         row = labels.index("direct")
         ax.fill_between(
             [-result.rope, result.rope],
@@ -104,11 +107,14 @@ def plot_mediation(
     group_legend(ax, groups)
     unit = "Standardised effect" if standardized else "Effect"
     percent = f"{100 * effects.ci_prob:g} % interval"
+    percent += "; grey: counts as no direct effect" if region else ""
     ax.set_xlabel(f"{unit} of {result.x} on {result.y}\n{percent}")
     if len(groups) == 1:
         rows = result.types[(result.types["group"] == groups[0])]
         total = rows[rows["path"] == "total indirect"].iloc[0]
-        note = f"P({total['type']}) {chance(float(total[total['type']]))}"
+        kind = str(total["type"])
+        name = f"{kind}: {ALSO[kind]}" if kind in ALSO else kind
+        note = f"P({name}) {chance(float(total[kind]))}"
         ax.set_title(note, fontweight="normal", fontsize=7, color=QUIET)
     return ax
 

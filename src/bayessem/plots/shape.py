@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,6 +104,10 @@ def plot_shape(
     lower.spines["left"].set_visible(False)
     lower.set_ylabel("Turning\npoint")
     lower.set_xlabel(result.x)
+    bounds = "the bounds given" if result.bounds == "as given" else result.bounds
+    marks = "; ticks: respondents" if len(values) else ""
+    note = fill(f"grey: outside {bounds}{marks}", 50)
+    figure.supxlabel(note, fontsize=6.5, color=QUIET)
     if len(chosen) > 1:
         group_legend(upper, chosen, curves=True)
     else:

@@ -88,7 +88,9 @@ def readable(name: str) -> str:
         construct, indicator = base.split("=~", 1)
         return path_name(f"{construct} -> {indicator}") + end
     if "~~" in base:
-        return base.replace("~~", " \N{LEFT RIGHT ARROW} ") + end
+        one, other = base.split("~~", 1)
+        both = f"{one} \N{LEFT RIGHT ARROW} {other}"
+        return (f"variance of {one}" if one == other else both) + end
     if base.endswith("~1"):
         return f"mean of {base.removesuffix('~1')}{end}"
     if "~" in base:

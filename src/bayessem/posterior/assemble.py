@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
 
-from bayessem.errors import PriorError
+from bayessem.errors import NotSupported, PriorError
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS, plan_products
 from bayessem.model.data import Sample
@@ -36,10 +36,30 @@ def respondent_order(sample: Sample) -> np.ndarray:
     return inverse
 
 
+def has_integral(structure: Structure) -> bool:
+    """Whether the latent variables behind the product terms can be integrated out."""
+    try:
+        plan_products(
+            structure.products, structure.affected, observed=structure.observed_factors
+        )
+    except NotSupported:
+        return False
+    return True
+
+
 def kernel_plan(
-    structure: Structure, sample: Sample, *, proper: tuple = (), reach: float = 0, step: float = 0
+    structure: Structure,
+    sample: Sample,
+    *,
+    proper: tuple = (),
+    reach: float = 0,
+    step: float = 0,
+    integrate: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan of a model with its data; `reach` and `step` override the quadrature's.
+
+    integrate : False leaves product terms out of the likelihood (not out of the matrices), to start
+        sampled latents whose products have no integral.
 
     Raises
     ------
@@ -49,14 +69,12 @@ def kernel_plan(
         For a missing value of an observed variable that is a factor of a product.
     """
     products = NO_PRODUCTS
-    if structure.products:
-        factors = {i for pair in structure.products for i in pair}
-        names = structure.variables
-        observed = {
-            i: structure.observed.index(names[i]) for i in factors if names[i] in structure.observed
-        }
+    if structure.products and integrate:
         products = plan_products(
-            structure.products, structure.affected, observed=observed, names=names
+            structure.products,
+            structure.affected,
+            observed=structure.observed_factors,
+            names=structure.variables,
         )
     options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
     return build_plan(
@@ -179,9 +197,15 @@ def _cell_arrays(space: Space) -> dict[str, np.ndarray]:
 
 
 def posterior_density(
-    space: Space, structure: Structure, sample: Sample, *, reach: float = 0, step: float = 0
+    space: Space,
+    structure: Structure,
+    sample: Sample,
+    *,
+    reach: float = 0,
+    step: float = 0,
+    integrate: bool = True,
 ) -> Density:
-    """The posterior of a model on unconstrained coordinates, as one program."""
+    """The posterior of a model on unconstrained coordinates, as one program; see `kernel_plan`."""
     coordinates = space.coordinates
     partial: dict[str, tuple[int, int]] = {}
     for block in space.blocks:
@@ -201,7 +225,9 @@ def posterior_density(
         "base": space.base,
         **_cell_arrays(space),
     }
-    plan = kernel_plan(structure, sample, proper=space.proper, reach=reach, step=step)
+    plan = kernel_plan(
+        structure, sample, proper=space.proper, reach=reach, step=step, integrate=integrate
+    )
     return build_density(space.names, fields, plan, respondents=sample.size)
 
 

@@ -13,7 +13,8 @@ from bayessem.fit import Fit
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
-from bayessem.posterior.assemble import posterior_density, respondent_order
+from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
+from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.sampling import approximate, sample
 
@@ -46,7 +47,10 @@ def run(
         engine = "pymc"
     engine = "native" if engine == "auto" else engine
     settings = {**settings, "engine": engine}
-    density = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    integrate = settings["latents"] == "integrated" or has_integral(prepared.structure)
+    density = posterior_density(
+        prepared.space, prepared.structure, prepared.sample, integrate=integrate
+    )
     start = initial_point(
         prepared.space,
         prepared.table,
@@ -65,8 +69,10 @@ def run(
             prepared, approximation, latents=settings["latents"], progress=progress, **options
         )
     sampled = time.perf_counter()
-    data = _tree(prepared, density, result.values, result.stats)
-    data.attrs["quadrature_error"] = _quadrature_error(prepared, density, result.values)
+    data = _tree(prepared, density, result.values, result.stats, integrate=integrate)
+    data.attrs["quadrature_error"] = 0.0
+    if integrate:
+        data.attrs["quadrature_error"] = _quadrature_error(prepared, density, result.values)
     done = time.perf_counter()
     timings = {
         "before_first_draw": ready - began,
@@ -78,9 +84,14 @@ def run(
 
 
 def _tree(
-    prepared: Prepared, density: Density, values: np.ndarray, stats: dict[str, np.ndarray]
+    prepared: Prepared,
+    density: Density,
+    values: np.ndarray,
+    stats: dict[str, np.ndarray],
+    *,
+    integrate: bool,
 ) -> xr.DataTree:
-    """Draws as a DataTree in ArviZ's layout."""
+    """Draws as a DataTree in ArviZ's layout; without an integral no log-likelihoods."""
     space, sample = prepared.space, prepared.sample
     chains, draws = values.shape[:2]
     axes = {"chain": np.arange(chains), "draw": np.arange(draws)}
@@ -96,6 +107,7 @@ def _tree(
     kept = np.arange(0, draws, step)
     log_likelihood = density.respondent_log_likelihood(values[:, kept])
     log_likelihood = log_likelihood[..., respondent_order(sample)]
+    log_likelihood = log_likelihood - covariate_log_density(space, prepared.structure, sample)
     rows = [str(x) for x in sample.rows]
     tree = xr.DataTree.from_dict(
         {

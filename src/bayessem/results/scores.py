@@ -18,6 +18,7 @@ import xarray as xr
 
 from bayessem.effects.intervention import normal_root
 from bayessem.errors import DataError, FitError
+from bayessem.model.covariance_input import require_respondents
 from bayessem.model.structure import Structure
 from bayessem.results.standardize import product_order
 
@@ -50,6 +51,7 @@ def score_draws(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0) -> xr.Dat
         structural role (at their observed values).
     """
     structure, sample = fit.prepared.structure, fit.prepared.sample
+    require_respondents(sample, "a score")
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
     if draws < 1:
         raise FitError(f"draws has to be at least 1, not {draws}")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bayessem.errors import FitError, ModelError
-from bayessem.model.structure import Structure, matrix_offsets
+from bayessem.model.structure import Structure, build_structure, matrix_offsets
 from bayessem.results.standardize import product_order
+from bayessem.syntax.table import build_table
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+    from bayessem.ml.estimate import MLFit
+    from bayessem.sem import SEM
 
 
 def elements_at(structure: Structure, values: Mapping[str, float]) -> np.ndarray:
@@ -123,6 +130,37 @@ def simulate(
             frame[group_column] = groups[g]
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def simulate_from(
+    sem: SEM,
+    parameters: Mapping[str, float] | Fit | MLFit,
+    n: int | Sequence[int],
+    *,
+    groups: Sequence[str] | None = None,
+    random_seed: int | None = None,
+    latents: bool = False,
+) -> pd.DataFrame:
+    """Draw respondents from a model at given or at estimated values; see `SEM.simulate`."""
+    rng = np.random.default_rng(random_seed)
+    if isinstance(parameters, Mapping):
+        names = sem.table.groups if groups is None else tuple(groups)
+        table = build_table(sem.statements, groups=names, **sem.options)
+        structure = build_structure(table)
+        elements = elements_at(structure, parameters)
+    else:
+        structure = parameters.prepared.structure
+        if structure.observed != sem.table.observed:
+            raise ModelError(
+                "the fit is one of another model: its variables are "
+                f"{', '.join(structure.observed)}, not {', '.join(sem.table.observed)}"
+            )
+        if groups is not None:
+            raise ModelError("a fit has its own groups; leave groups= out")
+        draws = np.asarray(parameters.elements)
+        flat = draws.reshape(-1, draws.shape[-1])
+        elements = flat[rng.integers(len(flat))]
+    return simulate(structure, elements, n, random_seed=rng, latents=latents)
 
 
 def _one_group(

@@ -72,6 +72,8 @@ class Shape:
         Quantities as in `QUANTITIES`.
     ci_prob : float
     notes : tuple of str
+    bounds : str
+        What the interval is on which the shape is judged, in words.
     """
 
     x: str
@@ -86,6 +88,7 @@ class Shape:
     draws: xr.DataArray
     ci_prob: float
     notes: tuple[str, ...]
+    bounds: str = "as given"
 
     def curve(self, *, points: int = 81, beyond: float = 0.25) -> pd.DataFrame:
         """The quadratic with its pointwise band, for a figure.
@@ -266,7 +269,8 @@ def shape(
             name="shape",
         ),
         ci_prob=ci_prob,
-        notes=_notes(x, y, kind, words, table, found, bool(structure.products), _scored(fit, i, j)),
+        bounds=words,
+        notes=_notes(x, y, kind, table, found, bool(structure.products), _scored(fit, i, j)),
     )
 
 
@@ -329,13 +333,12 @@ def _notes(
     x: str,
     y: str,
     effect: str,
-    words: str,
     moderated: pd.DataFrame,
     lines: pd.DataFrame,
     products: bool,
     scored: bool,
 ) -> tuple[str, ...]:
-    notes = [f"Bounds of {x}: {words}."]
+    notes = []
     if effect == "total":
         notes.append(f"The relation is E[{y} | do({x})]: all paths from {x} to {y} together.")
     if len(moderated) and not (moderated["quantity"] == "flip").any():
@@ -345,11 +348,11 @@ def _notes(
             "change the curvature: there is no value at which the shape flips."
         )
     if len(lines):
-        source = "draws of factor scores, with their uncertainty" if scored else "the data"
+        source = "draws of factor scores, whose spread counts," if scored else "the data"
         notes.append(
             "Two lines (Simonsohn 2018): a quadratic cannot tell a relation that turns from one "
             "that flattens out; two lines can. The break point is by his Robin Hood procedure, "
-            f"with a natural cubic spline as the smooth fit; slopes are from {source}, with HC3 "
+            f"with a natural cubic spline as the smooth fit; slopes are from {source} with HC3 "
             "standard errors."
         )
         if scored and products:

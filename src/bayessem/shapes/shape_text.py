@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayessem.effects.effects import chance_text, sd_text
 from bayessem.shapes.turning_point import SHAPES
-from bayessem.syntax.listing import aligned, number
+from bayessem.syntax.listing import aligned, number, prose
 
 if TYPE_CHECKING:
     from bayessem.shapes.shape import Shape
@@ -25,7 +24,7 @@ def shape_text(result: Shape) -> str:
         return [row[c] for c in labels]
 
     blocks = [f"Shape of the relation of {result.y} with {result.x} ({result.effect} effect)"]
-    blocks += [fill(_sentence(result, k), 100) for k in range(len(result.probabilities))]
+    blocks += [prose(_sentence(result, k)) for k in range(len(result.probabilities))]
     body = [
         [*lead(r), *(number(r[s]) for s in SHAPES)] for r in result.probabilities.to_dict("records")
     ]
@@ -36,7 +35,7 @@ def shape_text(result: Shape) -> str:
     body = [
         [
             r["step"], *lead(r), number(r["estimate"]),
-            f"[{number(r['lower'])}, {number(r['upper'])}]",
+            "" if np.isnan(r["lower"]) else f"[{number(r['lower'])}, {number(r['upper'])}]",
             number(r["probability"]), "yes" if r["holds"] else "no",
         ]
         for r in result.steps.to_dict("records")
@@ -49,7 +48,7 @@ def shape_text(result: Shape) -> str:
         blocks.append(_moderated_text(result, labels, percent))
     if len(result.lines):
         blocks.append(_lines_text(result, labels, percent))
-    blocks.append("\n".join(fill(note, 100) for note in result.notes))
+    blocks.append("\n".join(prose(note) for note in result.notes))
     return "\n\n".join(blocks)
 
 
@@ -61,13 +60,15 @@ def _sentence(result: Shape, k: int) -> str:
     what = f"{article} {kind}" if kind in ("inverted U", "U") else kind
     where = f"In group {chances['group']}: between" if chances["group"] else "Between"
     text = (
-        f"{where} {result.x} = {number(turn['low'])} and {number(turn['high'])} the relation is "
-        f"most probably {what} (probability {chance_text(chances[kind])}). "
+        f"{where} {result.x} = {number(turn['low'])} and {number(turn['high'])} "
+        f"({result.bounds}) the relation is most probably {what}, with probability "
+        f"{chance_text(chances[kind])}. "
     )
     if np.isnan(turn["median"]):
         return text + "The square is too near 0 for a turning point."
     return text + (
-        f"The square is that of a {turn['kind']} with probability {chance_text(turn['p_kind'])}; "
+        f"The curve has a {turn['kind']} (a {'negative' if turn['kind'] == 'peak' else 'positive'} "
+        f"square) with probability {chance_text(turn['p_kind'])}; "
         f"given that, the {turn['kind']} is at {result.x} = {number(turn['median'])}, "
         f"{100 * result.ci_prob:g} % interval {number(turn['lower'])} to {number(turn['upper'])}. "
         f"It lies inside the bounds with probability {chance_text(turn['p_inside'])}."

@@ -49,7 +49,8 @@ def three_steps(values: np.ndarray, hypothesis: str, *, ci_prob: float) -> pd.Da
         Which signs the steps ask for.
     ci_prob : float
         Steps 1 and 2 hold when the interval lies on the hypothesised side of 0, step 3 when the
-        turning point's interval (given the sign of the square) lies between the mean bounds.
+        turning point's interval (given the sign of the square) lies between the mean bounds. The
+        probability of step 3 counts only turning points of the hypothesised kind.
 
     Returns
     -------
@@ -78,14 +79,15 @@ def three_steps(values: np.ndarray, hypothesis: str, *, ci_prob: float) -> pd.Da
             }
         )
     turning, low, high = (values[..., k] for k in (6, 2, 3))
-    median, lower, upper = conditional_interval(turning, values[..., 1] * sign > 0, ci_prob=ci_prob)
+    kind = values[..., 1] * sign > 0
+    median, lower, upper = conditional_interval(turning, kind, ci_prob=ci_prob)
     rows.append(
         {
-            "step": "3 turning point is inside the bounds",
+            "step": f"3 {'peak' if peak else 'trough'} is inside the bounds",
             "estimate": median,
             "lower": lower,
             "upper": upper,
-            "probability": float(((turning > low) & (turning < high)).mean()),
+            "probability": float((kind & (turning > low) & (turning < high)).mean()),
             "holds": bool(lower > low.mean() and upper < high.mean()),
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from bayessem.syntax.expression import number_text
@@ -107,6 +108,13 @@ def number(value: float, digits: int = 3) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}f}"
 
 
+def prose(text: str, *, width: int = 100, indent: str = "") -> str:
+    """Wrapped prose that keeps a number and its % together; `indent` is of the later lines."""
+    kept = text.replace(" %", "\N{NO-BREAK SPACE}%")
+    lines = fill(kept, width, subsequent_indent=indent, break_long_words=False)
+    return lines.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def estimates_text(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> str:
     """The table of estimates (`Fit.summary`) in sections, as text."""
     percent = f"{100 * ci_prob:g} %"
@@ -177,5 +185,5 @@ def fit_text(fit: Fit, *, ci_prob: float = 0.95) -> str:
             ]
             for _, r in share.iterrows()
         ]
-        lines += ["", "R2 of the outcomes\n" + aligned(["", "mean", "interval"], body)]
+        lines += ["", "R2 of the outcomes\n" + aligned(["", "mean", f"{100 * ci_prob:g} % interval"], body)]
     return "\n".join(lines)

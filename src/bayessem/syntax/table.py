@@ -158,7 +158,8 @@ def build_table(
         Fix the (residual) variances of constructs at 1 instead of the first loadings. With
         equal loadings the variances of later groups are free.
     meanstructure : bool
-        Whether intercepts and means are part of the model; a `~ 1` in it turns them on.
+        Whether intercepts and means are part of the model; a `~ 1` in it, a product or `growth`
+        turns them on.
     fixed_x : bool
         Condition on observed covariates (their moments are those of the sample).
     group_equal : sequence of str
@@ -191,7 +192,7 @@ def build_table(
     options = Options(
         groups=_group_names(groups),
         std_lv=std_lv,
-        meanstructure=meanstructure or any(s.op == "~1" for s in statements),
+        meanstructure=meanstructure or _needs_means(statements, roles, growth=growth),
         fixed_x=fixed_x,
         group_equal=_checked(group_equal, GROUP_EQUAL, "group_equal"),
         group_partial=_partial_keys(group_partial),
@@ -218,6 +219,11 @@ def build_table(
         parameters=linked.parameters,
         promoted=_promoted(linked.rows, roles),
     )
+
+
+def _needs_means(statements: Sequence[Statement], roles: Roles, *, growth: bool) -> bool:
+    """Products move means, growth models are about them, and a `~ 1` asks for them."""
+    return growth or bool(roles.products) or any(s.op == "~1" for s in statements)
 
 
 def _group_names(groups: Sequence[str]) -> tuple[str, ...]:

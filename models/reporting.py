@@ -1,0 +1,185 @@
+"""What the studies share: how their tables are printed and their figures written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+import bayessem as bs
+from bayessem.effects.effects import chance_text
+from bayessem.syntax.listing import aligned, number, prose
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bayessem.ml.estimate import MLFit
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# From which posterior probability on a hypothesis is called what.
+VERDICTS = (
+    (0.95, "supported"),
+    (0.75, "leaning to it"),
+    (0.25, "open"),
+    (0.05, "leaning against"),
+    (0.0, "not supported"),
+)
+MEASURES = {"cfi": "CFI", "tli": "TLI", "ifi": "IFI", "gfi": "GFI", "rmsea": "RMSEA"}
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One row of the closing table.
+
+    Attributes
+    ----------
+    name : str
+        "H1"; empty for a further row of the one above.
+    claim : str
+        What is claimed, and about which coefficient.
+    reported : str
+        The study's own number.
+    mean, lower, upper : float
+        Posterior of the same coefficient, in the same metric.
+    probability : float
+        Posterior probability of the claim.
+    words : str
+        A sentence on what was found; may be empty.
+    """
+
+    name: str
+    claim: str
+    reported: str
+    mean: float
+    lower: float
+    upper: float
+    probability: float
+    words: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """In a word or two, by `VERDICTS`."""
+        return next(word for least, word in VERDICTS if self.probability >= least)
+
+
+def arguments(description: str, *, out: str, studies: Sequence[str] = ()) -> argparse.Namespace:
+    """The options that every study script has."""
+    parser = argparse.ArgumentParser(description=description)
+    if studies:
+        parser.add_argument("--study", choices=studies, default=studies[0])
+    parser.add_argument("--seed", type=int, default=1, help="random seed (1)")
+    parser.add_argument("--out", default=str(ROOT / "runs" / out), help="folder of the run")
+    parser.add_argument("--figures", metavar="FOLDER", help="write the figures there, as PNG")
+    return parser.parse_args()
+
+
+def heading(text: str) -> None:
+    """Print a heading."""
+    print(f"\n{text}\n{'-' * len(text)}")
+
+
+def paragraph(text: str) -> None:
+    """Print prose, wrapped."""
+    print(prose(text))
+
+
+def print_hypotheses(rows: Sequence[Hypothesis]) -> None:
+    """Print the closing table, the rule of its verdicts, and a sentence for each that has one."""
+    header = ["", "hypothesis", "reported", "ours", "95 % interval", "probability", "verdict"]
+    body = [
+        [
+            row.name,
+            row.claim,
+            row.reported,
+            number(row.mean, 2),
+            f"[{number(row.lower, 2)}, {number(row.upper, 2)}]",
+            chance_text(row.probability),
+            row.verdict,
+        ]
+        for row in rows
+    ]
+    print(aligned(header, body, left=2))
+    print()
+    rule = "; ".join(f"{word} from {least:.2f}" for least, word in VERDICTS[:-1])
+    paragraph(
+        "probability: posterior probability that the hypothesis holds, given model, priors and "
+        f"data. Verdicts by it: {rule}; {VERDICTS[-1][1]} below."
+    )
+    for row in rows:
+        if row.words:
+            print()
+            print(prose(f"{row.name}: {row.words}", indent="    "))
+
+
+def print_published(fit: bs.Fit, published: Mapping[str, tuple[float, float]]) -> None:
+    """Print published maximum likelihood estimates and errors beside posterior means and sds."""
+    summary = fit.summary()
+    ours = summary.set_index(summary["lhs"] + summary["op"] + summary["rhs"])
+    body = []
+    for name, (estimate, error) in published.items():
+        mean, sd = ours.loc[name, ["mean", "sd"]]
+        gap = (mean - estimate) / error
+        body.append([name, *(number(v) for v in (estimate, error, mean, sd)), f"{gap:+.2f}"])
+    heading("Published maximum likelihood estimates and the posterior")
+    header = ["", "published", "SE", "posterior mean", "sd", "difference in SE"]
+    print(aligned(header, body))
+
+
+def print_fit_measures(rows: Mapping[str, Mapping[str, float]]) -> None:
+    """Print rows of global fit: name, then chisq, df and any of `MEASURES`; what lacks is empty."""
+    body = []
+    for name, measures in rows.items():
+        chisq = number(measures["chisq"], 1)
+        cells = [number(measures.get(m, float("nan"))) for m in MEASURES]
+        body.append([name, chisq, f"{measures['df']:.0f}", *cells])
+    print(aligned(["", "chi-square", "df", *MEASURES.values()], body))
+
+
+def fit_measures(fit: MLFit) -> dict[str, float]:
+    """The measures of `print_fit_measures` from a maximum likelihood fit."""
+    return {name: fit.measures[name] for name in ("chisq", "df", *MEASURES)}
+
+
+def print_ranges(
+    reported: Mapping[str, tuple[float, float]], found: Mapping[str, pd.Series]
+) -> None:
+    """Print reported ranges beside those of posterior means (by item or construct)."""
+    body = []
+    for name, (low, high) in reported.items():
+        values = found[name]
+        outside = values[(values.round(2) < low) | (values.round(2) > high)]
+        named = ", ".join(f"{k} {v:.2f}" for k, v in outside.items())
+        body.append(
+            [name, f"{low:.2f} to {high:.2f}", f"{values.min():.2f} to {values.max():.2f}", named]
+        )
+    print(aligned(["", "reported", "ours (posterior means)", "outside"], body, left=4))
+
+
+def write_figures(
+    figures: Mapping[str, Callable[[], Axes | Figure]], folder: str | None
+) -> list[Path]:
+    """Draw and write each figure as `<name>.png`; nothing without a folder."""
+    if folder is None:
+        return []
+    import matplotlib
+
+    matplotlib.use("Agg")  # files only: no window, and none needed
+    import matplotlib.pyplot as plt
+
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, draw in figures.items():
+        drawn = draw()
+        figure = drawn.get_figure() if hasattr(drawn, "get_figure") else drawn
+        written.append(place / f"{name}.png")
+        figure.savefig(written[-1], dpi=200, bbox_inches="tight")
+        plt.close(figure)
+    print(f"\n{len(written)} figures in {place}")
+    return written

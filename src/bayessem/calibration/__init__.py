@@ -1,0 +1,1 @@
+"""Does the program recover what it draws? Simulation-based calibration of models."""

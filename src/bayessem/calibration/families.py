@@ -1,0 +1,104 @@
+"""One small model of each family, for the calibration of the program itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from bayessem.model.prepare import Prepared
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model with what its data look like.
+
+    Attributes
+    ----------
+    text : str
+        In lavaan's syntax.
+    n : int
+        Respondents.
+    groups : int
+        Groups of equal size.
+    missing : float
+        Share of values missing completely at random.
+    pooled : tuple of str
+        Partially pooled parameters.
+    """
+
+    text: str
+    n: int
+    groups: int = 1
+    missing: float = 0.0
+    pooled: tuple[str, ...] = ()
+
+
+# Narrower than the defaults: draws of the default priors hold residual variances near 0 and
+# loadings of both signs, whose posteriors no sampler explores in a thousand draws. What is tested,
+# that the program draws from the posterior of model and prior, does not depend on the width.
+PRIORS = {
+    "loading": "normal(1, 0.25)",
+    "path": "normal(0.3, 0.4)",
+    "product": "normal(0, 0.3)",
+    "intercept": "normal(0, 0.3)",
+    "residual_sd": "log_normal(-0.5, 0.2)",
+    "disturbance_sd": "log_normal(-0.2, 0.2)",
+}
+
+TWO_FACTORS = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\n"
+
+FAMILIES = {
+    "linear": Family(TWO_FACTORS + "Y ~ X", 150),
+    "second_order": Family(
+        "S =~ A + B + C\nA =~ x1 + x2 + x3\nB =~ y1 + y2 + y3\nC =~ z1 + z2 + z3", 150
+    ),
+    "quadratic": Family(TWO_FACTORS + "Y ~ X + X:X", 100),
+    "interaction": Family(TWO_FACTORS + "Z =~ z1 + z2 + z3\nY ~ X + Z + X:Z", 60),
+    "missing": Family(TWO_FACTORS + "Y ~ X", 150, missing=0.2),
+    "grouped": Family(TWO_FACTORS + "Y ~ c(a, b)*X", 200, groups=2),
+    "pooled": Family(TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X",)),
+}
+
+
+def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:
+    """Data that give the priors their scale and the calibration its sizes and missing cells.
+
+    Indicators are standardised: three to a construct with loadings of .8 on one common variable.
+    """
+    from bayessem.sem import SEM
+
+    rng = np.random.default_rng(random_seed)
+    observed = SEM(family.text).table.observed
+    common = rng.standard_normal((family.n, 1))
+    noise = rng.standard_normal((family.n, len(observed)))
+    values = 0.8 * common + 0.6 * noise
+    values = (values - values.mean(axis=0)) / values.std(axis=0)
+    if family.missing:
+        gone = rng.random(values.shape) < family.missing
+        gone[gone.all(axis=1)] = False
+        values[gone] = np.nan
+    frame = pd.DataFrame(values, columns=list(observed))
+    if family.groups > 1:
+        frame["group"] = [f"g{i % family.groups}" for i in range(family.n)]
+    return frame
+
+
+def prepared_family(family: Family) -> Prepared:
+    """The family's model with its template data."""
+    from bayessem.moderation.pooling import partial
+    from bayessem.sem import SEM
+
+    options: dict[str, Any] = {"priors": dict(PRIORS)}
+    if ":" not in family.text:
+        del options["priors"]["product"]
+    if family.groups > 1:
+        options["group"] = "group"
+    if family.pooled:
+        options["pooling"] = partial(*family.pooled)
+        return SEM(family.text).prepare(template(family), **options)
+    equal = ("loadings", "intercepts") if family.groups > 1 else ()
+    return SEM(family.text, group_equal=equal).prepare(template(family), **options)

@@ -1,0 +1,223 @@
+"""Simulation-based calibration: parameters from the prior, data from the model, ranks in the fit.
+
+If the program samples the posterior it claims to, the rank of the true value among the posterior
+draws is uniform. Talts, Betancourt, Simpson, Vehtari & Gelman (2018, arXiv:1804.06788); with the
+log-likelihood among the quantities, as Modrak et al. (2023, doi:10.1214/23-BA1404) advise, since
+parameters alone do not see a posterior that ignores the data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bayessem.calibration.bands import Band, simultaneous_band
+from bayessem.errors import FitError, ModelError
+from bayessem.model.data import Sample
+from bayessem.model.prepare import Prepared, sample_moments
+from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.diagnostics import convergence
+from bayessem.posterior.prior_draws import prior_draws
+from bayessem.posterior.sampling import approximate, sample
+from bayessem.results.simulate import simulate
+
+LOG_LIKELIHOOD = "log-likelihood"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Ranks of true values among posterior draws.
+
+    Attributes
+    ----------
+    quantities : tuple of str
+        The sampled parameters, and the log-likelihood.
+    ranks : ndarray (fit, quantity)
+        Number of posterior draws below the true value.
+    size : int
+        Posterior draws that each is ranked among.
+    effective : float
+        Median over the fits of the smallest effective sample size of the draws that were ranked.
+    divergences : int
+        Of all fits.
+    failed : int
+        Data sets whose fit could not start; they are not among the ranks.
+    """
+
+    quantities: tuple[str, ...]
+    ranks: np.ndarray
+    size: int
+    effective: float
+    divergences: int
+    failed: int
+
+    def band(self, probability: float = 0.99) -> Band:
+        """Band in which each quantity stays with this probability."""
+        return simultaneous_band(len(self.ranks), size=self.size, probability=probability)
+
+    def joint_band(self, probability: float = 0.99) -> Band:
+        """Band in which all quantities together stay with at least this probability."""
+        share = (1.0 - probability) / len(self.quantities)
+        return self.band(1.0 - share)
+
+    def distributions(self, band: Band) -> np.ndarray:
+        """Empirical distribution functions of the ranks, (quantity, K)."""
+        return np.mean(self.ranks[:, :, None] < band.points * (self.size + 1) - 1e-9, axis=0)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a quantity: mean rank (share), distance from uniform, inside the 99 % bands."""
+        band, joint = self.band(), self.joint_band()
+        shares = self.distributions(band)
+        return pd.DataFrame(
+            {
+                "quantity": self.quantities,
+                "mean_rank": (self.ranks + 0.5).mean(axis=0) / (self.size + 1),
+                "largest_gap": np.abs(shares - band.points).max(axis=1),
+                "inside_99": band.inside(shares),
+                "inside_joint_99": joint.inside(shares),
+            }
+        )
+
+    @property
+    def passed(self) -> bool:
+        """Whether all quantities stay in their joint 99 % band."""
+        return bool(self.table["inside_joint_99"].all())
+
+    def __str__(self) -> str:
+        table = self.table
+        verdict = (
+            "all ranks are compatible with exact posterior draws"
+            if self.passed
+            else "NOT calibrated: "
+            + ", ".join(table.loc[~table["inside_joint_99"], "quantity"].astype(str))
+        )
+        lines = [
+            f"Simulation-based calibration: {len(self.ranks)} data sets, ranks among {self.size} "
+            f"draws (effective {self.effective:.0f}), {self.divergences} divergences"
+            + (f", {self.failed} data sets without a fit" if self.failed else ""),
+            f"Joint 99 % band over {len(self.quantities)} quantities: {verdict}.",
+            table.to_string(index=False, float_format=lambda v: f"{v:.3f}"),
+        ]
+        return "\n".join(lines)
+
+
+def _new_sample(prepared: Prepared, elements: np.ndarray, rng: np.random.Generator) -> Sample:
+    """Respondents drawn at given matrices, with the sizes and missing cells of the sample."""
+    sample = prepared.sample
+    sizes = [int(np.sum(sample.group == g)) for g in range(len(sample.groups))]
+    frame = simulate(prepared.structure, elements, sizes, random_seed=rng)
+    drawn = frame[list(prepared.structure.observed)].to_numpy()
+    values = np.empty_like(sample.values)
+    at = 0
+    columns = [prepared.structure.observed.index(name) for name in sample.variables]
+    for g, size in enumerate(sizes):
+        values[sample.group == g] = drawn[at : at + size][:, columns]
+        at += size
+    values[np.isnan(sample.values)] = np.nan
+    return dataclasses.replace(sample, values=values)
+
+
+def _one_fit(
+    prepared: Prepared, data: Sample, *, draws: int, tune: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Posterior draws (draw, D), their log-likelihoods (draw,), and divergences."""
+    density = posterior_density(prepared.space, prepared.structure, data)
+    covariances, means = sample_moments(data)
+    start = initial_point(
+        prepared.space, prepared.table, start_values(prepared.structure, covariances, means)
+    )
+    result = sample(
+        approximate(density, start),
+        draws=draws,
+        tune=tune,
+        chains=1,
+        cores=1,
+        random_seed=seed,
+        progress=False,
+        target_accept=0.9,
+    )
+    log_likelihood = density.respondent_log_likelihood(result.values[0]).sum(axis=-1)
+    return result.values[0], log_likelihood, int(np.sum(result.stats["diverging"]))
+
+
+def calibrate(
+    prepared: Prepared,
+    *,
+    fits: int = 500,
+    draws: int = 1000,
+    tune: int = 500,
+    ranked: int = 99,
+    random_seed: int | None = None,
+    report: Callable[[int, int], None] | None = None,
+) -> Calibration:
+    """Simulation-based calibration of a model with its priors.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Model, priors, sample sizes and missing cells; its values are not used. The priors are those
+        of this data set and do not change with the simulated ones.
+    fits : int
+        Data sets drawn from the prior predictive distribution and fitted.
+    draws, tune : int
+        Of the one chain of each fit.
+    ranked : int
+        Draws, evenly spaced, that the true value is ranked among.
+    random_seed : int, optional
+        Makes it repeatable.
+    report : callable, optional
+        Called with (done, fits) after each.
+
+    Raises
+    ------
+    ModelError
+        For a model with covariates, whose values are not drawn.
+    PriorError
+        For improper priors.
+    """
+    table = prepared.table
+    if any(r.exogenous for r in table.rows):
+        raise ModelError(
+            "calibration draws whole respondents; with covariates that are conditioned on, set "
+            "fixed_x=False"
+        )
+    if not 1 <= ranked <= draws:
+        raise FitError(f"ranked has to lie between 1 and draws = {draws}, not {ranked}")
+    rng = np.random.default_rng(random_seed)
+    template = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    truth = prior_draws(prepared.space, prepared.structure, template, draws=fits, random_seed=rng)
+    keep = np.linspace(0, draws - 1, ranked).round().astype(int)
+    ranks, effective, divergences, failed = [], [], 0, 0
+    for s in range(fits):
+        data = _new_sample(prepared, template.elements(truth[s]), rng)
+        try:
+            values, log_likelihood, diverging = _one_fit(
+                prepared, data, draws=draws, tune=tune, seed=int(rng.integers(2**31))
+            )
+        except FitError as problem:
+            failed += 1
+            print(f"calibration: data set {s}: {problem}", file=sys.stderr)
+            continue
+        divergences += diverging
+        own = posterior_density(prepared.space, prepared.structure, data)
+        true_likelihood = own.respondent_log_likelihood(truth[s]).sum()
+        posterior = np.column_stack([values, log_likelihood])[keep]
+        ranks.append(np.sum(posterior < np.append(truth[s], true_likelihood), axis=0))
+        effective.append(float(convergence(posterior[None])["ess_bulk"].min()))
+        if report is not None:
+            report(s + 1, fits)
+    return Calibration(
+        (*prepared.space.names, LOG_LIKELIHOOD),
+        np.array(ranks),
+        ranked,
+        float(np.median(effective)),
+        divergences,
+        failed,
+    )

@@ -1,0 +1,142 @@
+"""What cross-validation predicts, and its result by unit: the part that LOO and its kin share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayessem.errors import FitError
+from bayessem.model.covariance_input import require_respondents
+from bayessem.model.prepare import Prepared
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted: the modelled variables of these respondents, given their covariates.
+
+    Attributes
+    ----------
+    unit : str
+        "respondent" or "group": what is left out and predicted at a time.
+    rows : tuple of str
+        Labels of the units: the respondents' index labels, or the groups' names.
+    variables : tuple of str
+        The modelled variables, in alphabetical order.
+    values : ndarray (respondent, variable)
+        Their values; nan is missing.
+    respondents : tuple of str
+        Index labels of the respondents.
+    covariates : tuple of str
+        Variables that the model conditions on.
+    """
+
+    unit: str
+    rows: tuple[str, ...]
+    variables: tuple[str, ...]
+    values: np.ndarray
+    respondents: tuple[str, ...]
+    covariates: tuple[str, ...]
+
+
+def target_of(prepared: Prepared, *, unit: str = "respondent") -> Target:
+    """What a model predicts of its respondents (or of its groups)."""
+    require_respondents(prepared.sample, "cross-validation")
+    sample, covariates = prepared.sample, prepared.table.exogenous
+    names = tuple(sorted(name for name in sample.variables if name not in covariates))
+    columns = [sample.variables.index(name) for name in names]
+    labels = tuple(str(label) for label in sample.rows)
+    rows = labels if unit == "respondent" else sample.groups
+    return Target(unit, rows, names, sample.values[:, columns], labels, tuple(sorted(covariates)))
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Expected log predictive density, elpd, by cross-validation.
+
+    Attributes
+    ----------
+    target : Target
+        What is predicted.
+    method : str
+        How: "PSIS-LOO", "10-fold", "leave one group out".
+    pointwise : DataFrame
+        A row a unit (its label in the index): `elpd`, its log predictive density when it is left
+        out; `lppd`, when it is not; `group` where there are several; and what a method adds.
+    """
+
+    target: Target
+    method: str
+    pointwise: pd.DataFrame
+
+    @property
+    def n(self) -> int:
+        """Number of units."""
+        return len(self.pointwise)
+
+    @property
+    def elpd(self) -> float:
+        """Expected log predictive density: the sum over the units."""
+        return float(self.pointwise["elpd"].sum())
+
+    @property
+    def se(self) -> float:
+        """Standard error of `elpd` over samples of units: sqrt(n) times the units' sd."""
+        return float(np.sqrt(self.n) * self.pointwise["elpd"].std(ddof=0))
+
+    @property
+    def p_loo(self) -> float:
+        """Effective number of parameters: in-sample less out-of-sample log predictive density."""
+        return float(self.pointwise["lppd"].sum() - self.elpd)
+
+    @property
+    def p_loo_se(self) -> float:
+        """Standard error of `p_loo`."""
+        gap = self.pointwise["lppd"] - self.pointwise["elpd"]
+        return float(np.sqrt(self.n) * gap.std(ddof=0))
+
+
+def frame_of(fit: Fit, **columns: np.ndarray) -> pd.DataFrame:
+    """Columns by respondent as a table, with their groups where the model has several."""
+    sample = fit.prepared.sample
+    out = pd.DataFrame(columns, index=pd.Index([str(x) for x in sample.rows], name="respondent"))
+    if len(sample.groups) > 1:
+        out["group"] = [sample.groups[g] for g in sample.group]
+    return out
+
+
+def stored_log_likelihood(fit: Fit) -> np.ndarray:
+    """Log p(y_i | x_i, theta_s) as stored with the fit, (draw, respondent).
+
+    For very many respondents not every draw's is kept.
+
+    Raises
+    ------
+    FitError
+        When one is not finite.
+    NotSupported
+        For respondents that were made from a covariance matrix.
+    """
+    require_respondents(fit.prepared.sample, "cross-validation")
+    stored = fit.data["log_likelihood"].to_dataset()["y"]
+    log_likelihood = np.asarray(stored.values)  # (chain, draw, respondent)
+    finite = np.isfinite(log_likelihood).all(axis=(0, 1))
+    if not finite.all():
+        who = ", ".join(str(x) for x in stored["respondent"].values[~finite][:5])
+        raise FitError(
+            f"the log-likelihood of respondent {who} is not finite at some draws; look at "
+            "fit.diagnosis"
+        )
+    return log_likelihood.reshape(-1, log_likelihood.shape[-1])
+
+
+def stored_values(fit: Fit) -> np.ndarray:
+    """Draws (chain, draw, D) of which the log-likelihoods are stored."""
+    stored = fit.data["log_likelihood"].to_dataset()["draw"].values
+    drawn = fit.data["posterior"].to_dataset()["draw"].values
+    return fit.values[:, np.flatnonzero(np.isin(drawn, stored))]

@@ -1,0 +1,176 @@
+"""Leave-one-group-out cross-validation: how well a model predicts a group it has not seen.
+
+The model is fitted without the group's respondents. Its pooled parameters then are draws from the
+population of groups (mu + delta w + tau z, with z from its prior), and the density of the group's
+respondents together is averaged over many such draws.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayessem.comparison.criterion import CrossValidation, stored_log_likelihood, target_of
+from bayessem.comparison.importance import log_mean_exp
+from bayessem.comparison.refits import log_predictive, refit_without
+from bayessem.errors import FitError
+from bayessem.model.prepare import Prepared
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+# Monte Carlo errors of a group's elpd above this are pointed out.
+LARGE_ERROR = 0.5
+
+
+@dataclass(frozen=True)
+class GroupsOut(CrossValidation):
+    """Leave-one-group-out cross-validation of a fit; `print` it.
+
+    `pointwise` has a row a group and adds `respondents`, `by_respondent` (elpd divided by them) and
+    `mcse`, the Monte Carlo standard error of `elpd`.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What a reader must know.
+    """
+
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """By group: respondents, elpd, by_respondent, mcse."""
+        return self.pointwise[["respondents", "elpd", "by_respondent", "mcse"]]
+
+    def __str__(self) -> str:
+        from bayessem.comparison.text import groups_text
+
+        return groups_text(self)
+
+
+def leave_group_out(
+    fit: Fit,
+    *,
+    new_groups: int = 20,
+    random_seed: int | None = None,
+    progress: bool = False,
+) -> GroupsOut:
+    """Leave-one-group-out cross-validation of a model with pooled groups, by a refit a group.
+
+    Parameters
+    ----------
+    fit : Fit
+        A model of several groups whose parameters are pooled partially or completely.
+    new_groups : int
+        Draws of the left-out group's parameters for each draw of the others.
+    random_seed : int, optional
+        Of the refits and the new groups; by default that of the fit.
+    progress : bool
+        Say on stderr which group is left out.
+
+    Returns
+    -------
+    GroupsOut
+
+    Raises
+    ------
+    FitError
+        For a model of one group, or with parameters that only one group informs.
+    """
+    prepared = fit.prepared
+    groups = prepared.sample.groups
+    if len(groups) < 2:
+        raise FitError("the model has one group: there is no group to leave out")
+    if new_groups < 1:
+        raise FitError(f"new_groups has to be at least 1, not {new_groups}")
+    _check_pooled(prepared)
+    seed = fit.settings["random_seed"] if random_seed is None else random_seed
+    flat = stored_log_likelihood(fit)
+    rows, notes = [], []
+    for g, name in enumerate(groups):
+        if progress:
+            print(f"bayessem: without group {name} ...", file=sys.stderr)
+        members = np.flatnonzero(prepared.sample.group == g)
+        again = refit_without(fit, members, random_seed=seed + 1 + g)
+        rng = np.random.default_rng([seed, g])
+        density = _new_group_density(prepared, g, members, again.values, new_groups, rng)
+        elpd = float(log_mean_exp(density.ravel()))
+        rows.append(
+            {
+                "elpd": elpd,
+                "lppd": float(log_mean_exp(flat[:, members].sum(axis=1))),
+                "respondents": len(members),
+                "by_respondent": elpd / len(members),
+                "mcse": _monte_carlo_error(density),
+            }
+        )
+        if again.doubtful:
+            notes.append(f"The refit without group {name}: {again.trouble}")
+    point = pd.DataFrame(rows, index=pd.Index(groups, name="group"))
+    rough = point.index[point["mcse"] > LARGE_ERROR]
+    if len(rough):
+        notes.append(
+            f"The elpd of {', '.join(rough)} has a Monte Carlo standard error above "
+            f"{LARGE_ERROR:g}; use more draws, or new_groups={5 * new_groups}."
+        )
+    target = target_of(prepared, unit="group")
+    return GroupsOut(target, "leave-one-group-out", point, tuple(notes))
+
+
+def group_coordinates(prepared: Prepared, group: int) -> tuple[list[int], list[str]]:
+    """Coordinates that only one group uses: positions of the pooled z, names of all others."""
+    structure, space = prepared.structure, prepared.space
+    used: dict[str, set[int]] = {}
+    for k, place in structure.places.items():
+        free = structure.table.rows[k].free
+        if free >= 0:
+            used.setdefault(structure.table.parameters[free], set()).add(place.group)
+    own = {name for name, groups in used.items() if groups == {group}}
+    pooled = [i for i, c in enumerate(space.coordinates) if c.kind == "pool_z" and c.name in own]
+    pooled_names = {space.names[i] for i in pooled}
+    return pooled, sorted(own - pooled_names)
+
+
+def _check_pooled(prepared: Prepared) -> None:
+    """Refuse parameters of one group alone: without its respondents only their prior is left."""
+    alone = [
+        name
+        for g in range(len(prepared.sample.groups))
+        for name in group_coordinates(prepared, g)[1]
+    ]
+    if alone:
+        listed = ", ".join(alone[:4]) + (", ..." if len(alone) > 4 else "")
+        raise FitError(
+            f"{listed}: parameters that are free in each group say nothing about a new group; "
+            "pool them, pooling=partial(...), or make them equal, group_equal="
+        )
+
+
+def _new_group_density(
+    prepared: Prepared,
+    group: int,
+    members: np.ndarray,
+    values: np.ndarray,
+    new_groups: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Log-density of a group's respondents together, (draw, new group)."""
+    pooled, _ = group_coordinates(prepared, group)
+    flat = values.reshape(-1, values.shape[-1])
+    out = [log_predictive(prepared, members, flat).sum(axis=1)]
+    for _ in range(new_groups - 1 if pooled else 0):
+        fresh = flat.copy()
+        fresh[:, pooled] = rng.standard_normal((len(flat), len(pooled)))
+        out.append(log_predictive(prepared, members, fresh).sum(axis=1))
+    return np.column_stack(out)
+
+
+def _monte_carlo_error(density: np.ndarray) -> float:
+    """Standard error of the log of the mean density, by the delta method, draws as units."""
+    by_draw = np.exp(density - density.max()).mean(axis=1)
+    return float(by_draw.std(ddof=1) / np.sqrt(len(by_draw)) / by_draw.mean())

@@ -1,0 +1,122 @@
+"""K-fold cross-validation: refits without each fold in turn, nothing compiled."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from bayessem.comparison.criterion import (
+    CrossValidation,
+    frame_of,
+    stored_log_likelihood,
+    target_of,
+)
+from bayessem.comparison.importance import log_mean_exp
+from bayessem.comparison.refits import log_predictive, refit_without
+from bayessem.errors import FitError
+from bayessem.model.data import Sample
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+
+@dataclass(frozen=True)
+class KFold(CrossValidation):
+    """K-fold cross-validation of a fit; `print` it.
+
+    `pointwise` adds `fold`, counted from 1.
+
+    Attributes
+    ----------
+    k : int
+        Number of folds.
+    random_seed : int
+        Same seed, same folds: compare models on the same ones.
+    notes : tuple of str
+        Refits that are not to be trusted.
+    """
+
+    k: int
+    random_seed: int
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """By fold: respondents, elpd."""
+        by_fold = self.pointwise.groupby("fold")["elpd"]
+        return pd.DataFrame({"respondents": by_fold.size(), "elpd": by_fold.sum()})
+
+    def folds_by_label(self) -> pd.Series:
+        """Fold of each respondent in the order of their labels."""
+        return self.pointwise["fold"].sort_index(kind="stable")
+
+    def __str__(self) -> str:
+        from bayessem.comparison.text import kfold_text
+
+        return kfold_text(self)
+
+
+def fold_of_respondents(sample: Sample, k: int, *, random_seed: int) -> np.ndarray:
+    """Fold of each respondent, 0 to k - 1, at random; every fold has its share of each group.
+
+    It depends on the number of respondents, their groups and the seed only, (respondent,).
+    """
+    rng = np.random.default_rng(random_seed)
+    shuffled = rng.permutation(sample.size)
+    by_group = shuffled[np.argsort(sample.group[shuffled], kind="stable")]
+    out = np.empty(sample.size, dtype=np.int64)
+    out[by_group] = np.arange(sample.size) % k
+    return out
+
+
+def kfold(
+    fit: Fit, *, k: int = 10, random_seed: int | None = None, progress: bool = False
+) -> KFold:
+    """K-fold cross-validation, by k refits.
+
+    Parameters
+    ----------
+    fit : Fit
+        A sampled model.
+    k : int
+        Number of folds, at most half the number of respondents.
+    random_seed : int, optional
+        Of the folds and the refits; by default 0, whatever the fit's, so that several models get
+        the same folds.
+    progress : bool
+        Say on stderr which fold is being fitted.
+
+    Returns
+    -------
+    KFold
+
+    Raises
+    ------
+    FitError
+        For a k that makes no sense.
+    """
+    sample = fit.prepared.sample
+    if not 2 <= k <= sample.size // 2:
+        raise FitError(
+            f"k is at least 2 and at most half of the {sample.size} respondents, not {k}; "
+            "fit.loo() leaves out one at a time"
+        )
+    seed = 0 if random_seed is None else random_seed
+    fold = fold_of_respondents(sample, k, random_seed=seed)
+    elpd = np.empty(sample.size)
+    notes = []
+    for f in range(k):
+        if progress:
+            print(f"bayessem: fold {f + 1} of {k} ...", file=sys.stderr)
+        out = np.flatnonzero(fold == f)
+        again = refit_without(fit, out, random_seed=seed + 1 + f)
+        density = log_predictive(fit.prepared, out, again.values)
+        elpd[out] = log_mean_exp(density.reshape(-1, len(out)))
+        if again.doubtful:
+            notes.append(f"The refit without fold {f + 1}: {again.trouble}")
+    point = frame_of(fit, elpd=elpd, lppd=log_mean_exp(stored_log_likelihood(fit)), fold=fold + 1)
+    return KFold(target_of(fit.prepared), f"{k}-fold", point, k, seed, tuple(notes))

@@ -1,0 +1,254 @@
+"""Leave-one-respondent-out cross-validation that always works: PSIS, then repair of what it cannot.
+
+The latent variables are integrated out, so that a respondent is one observation (Merkle, Furr &
+Rabe-Hesketh 2019, doi:10.1007/s11336-019-09679-0); covariates are conditioned on. Respondents whose
+Pareto k is too large are repaired by moment matching, and where that is not enough by a refit
+without them. Vehtari, Gelman & Gabry (2017, doi:10.1007/s11222-016-9696-4).
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+
+from bayessem.comparison.criterion import (
+    CrossValidation,
+    frame_of,
+    stored_log_likelihood,
+    stored_values,
+    target_of,
+)
+from bayessem.comparison.importance import (
+    good_k,
+    log_mean_exp,
+    relative_efficiency,
+    smoothed_weights,
+)
+from bayessem.comparison.moment_matching import MomentMatching, match_moments
+from bayessem.comparison.refits import log_predictive, refit_without
+from bayessem.errors import BayessemWarning, FitError
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+PSIS, MATCHED, REFITTED = "PSIS", "moment matching", "exact refit"
+
+
+@dataclass(frozen=True)
+class Loo(CrossValidation):
+    """Leave-one-out cross-validation of a fit; `print` it.
+
+    `pointwise` adds `pareto_k` (of the importance weights, before any repair), `k_used` (of the
+    weights in use; nan after an exact refit) and `how` ("PSIS", "moment matching", "exact refit").
+
+    Attributes
+    ----------
+    draws : int
+        Posterior draws behind the weights.
+    good_k : float
+        Largest Pareto k to be trusted.
+    notes : tuple of str
+        What was repaired and how, and what could not be.
+    """
+
+    draws: int
+    good_k: float
+    notes: tuple[str, ...]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """elpd, its effective number of parameters p_loo, and their standard errors."""
+        return pd.DataFrame(
+            {"estimate": [self.elpd, self.p_loo], "se": [self.se, self.p_loo_se]},
+            index=["elpd", "p_loo"],
+        )
+
+    @property
+    def unreliable(self) -> tuple[str, ...]:
+        """Labels of the respondents whose k is still above `good_k`."""
+        return tuple(self.pointwise.index[self.pointwise["k_used"] > self.good_k])
+
+    @property
+    def repaired(self) -> dict[str, int]:
+        """How many respondents were repaired, by method."""
+        counts = self.pointwise["how"].value_counts()
+        return {how: int(counts.get(how, 0)) for how in (MATCHED, REFITTED)}
+
+    @property
+    def elpd_data(self) -> Any:
+        """The same result as ArviZ's `ELPDData`, for `arviz.compare` and its plots."""
+        from arviz_stats.utils import ELPDDataLOO
+
+        labels = {"respondent": list(self.pointwise.index)}
+        elpd_i = self.pointwise["elpd"].to_xarray().drop_vars("respondent").assign_coords(labels)
+        k = self.pointwise["k_used"].fillna(0.0).to_xarray()
+        return ELPDDataLOO(
+            elpd=self.elpd,
+            se=self.se,
+            p=self.p_loo,
+            n_samples=self.draws,
+            n_data_points=self.n,
+            scale="log",
+            warning=bool(self.unreliable),
+            good_k=self.good_k,
+            elpd_i=elpd_i,
+            pareto_k=k.drop_vars("respondent").assign_coords(labels),
+        )
+
+    def __str__(self) -> str:
+        from bayessem.comparison.text import loo_text
+
+        return loo_text(self)
+
+
+def loo(
+    fit: Fit,
+    *,
+    moment_match: bool = True,
+    refit: bool = True,
+    max_refits: int = 25,
+    random_seed: int | None = None,
+    progress: bool = False,
+) -> Loo:
+    """Leave-one-respondent-out cross-validation.
+
+    Parameters
+    ----------
+    fit : Fit
+        A sampled model of any kind.
+    moment_match : bool
+        Repair respondents with too large a Pareto k by moment matching.
+    refit : bool
+        Fit the model anew without each respondent that is still not repaired.
+    max_refits : int
+        Refit when no more than so many respondents need it; else none, with a warning.
+    random_seed : int, optional
+        Seed of the refits; by default that of the fit.
+    progress : bool
+        Say on stderr what is being repaired.
+
+    Returns
+    -------
+    Loo
+
+    Raises
+    ------
+    FitError
+        For log-likelihoods that are not finite, or a max_refits below 0.
+    """
+    if max_refits < 0:
+        raise FitError(f"max_refits has to be 0 or more, not {max_refits}")
+    first = psis_loo(fit)
+    bad = np.flatnonzero(first.pointwise["pareto_k"] > first.good_k)
+    if not bad.size:
+        return first
+    point = first.pointwise.copy()
+    if moment_match:
+        _say(progress, f"moment matching of {bad.size} respondents")
+        for i, found in zip(bad, match_moments(fit, bad, threshold=first.good_k), strict=True):
+            point = _with(point, int(i), found, first.good_k)
+    left = bad[(point["how"].to_numpy() == PSIS)[bad]]
+    refitted: list[str] = []
+    if refit and 0 < left.size <= max_refits:
+        seed = fit.settings["random_seed"] if random_seed is None else random_seed
+        _say(progress, f"exact refits without {left.size} respondents")
+        point, refitted = _refit_each(fit, point, left, seed)
+    limit = max_refits if refit and left.size > max_refits else None
+    notes = (*_repair_notes(point, first.good_k, limit), *refitted)
+    out = replace(first, pointwise=point, notes=notes)
+    if out.unreliable and refit:
+        warnings.warn(" ".join(notes), BayessemWarning, stacklevel=2)
+    return out
+
+
+def psis_loo(fit: Fit) -> Loo:
+    """LOO by Pareto-smoothed importance sampling alone, from the stored log-likelihoods."""
+    flat, log_weights, k = loo_weights(fit)
+    point = frame_of(
+        fit,
+        elpd=logsumexp(log_weights + flat.T, axis=-1),
+        lppd=log_mean_exp(flat),
+        pareto_k=k,
+        k_used=k,
+    )
+    point["how"] = PSIS
+    limit = good_k(len(flat))
+    notes = _repair_notes(point, limit, None)
+    return Loo(target_of(fit.prepared), "PSIS-LOO", point, len(flat), limit, notes)
+
+
+def loo_weights(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Log-likelihoods (draw, respondent), log weights (respondent, draw) and Pareto k.
+
+    Of the stored draws: for very many respondents not every draw's log-likelihood is kept.
+    """
+    flat = stored_log_likelihood(fit)
+    r_eff = relative_efficiency(stored_values(fit))
+    return flat, *smoothed_weights(-flat.T, r_eff)
+
+
+def _with(point: pd.DataFrame, i: int, found: MomentMatching, limit: float) -> pd.DataFrame:
+    """The table with respondent i repaired, if moment matching brought its k below the limit."""
+    if not found.pareto_k <= limit:
+        return point
+    out = point.copy()
+    columns = [out.columns.get_loc(name) for name in ("elpd", "k_used", "how")]
+    for column, value in zip(columns, (found.elpd, found.pareto_k, MATCHED), strict=True):
+        out.iloc[i, column] = value
+    return out
+
+
+def _refit_each(
+    fit: Fit, point: pd.DataFrame, members: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table with exact elpd of these respondents, and what to say about poor refits."""
+    out, notes = point.copy(), []
+    columns = [out.columns.get_loc(name) for name in ("elpd", "k_used", "how")]
+    for i in members:
+        again = refit_without(fit, [i], random_seed=seed + 1 + int(i))
+        density = log_predictive(fit.prepared, [i], again.values).ravel()
+        values = (float(log_mean_exp(density)), np.nan, REFITTED)
+        for column, value in zip(columns, values, strict=True):
+            out.iloc[i, column] = value
+        if again.doubtful:
+            notes.append(f"The refit without respondent {out.index[i]}: {again.trouble}")
+    return out, notes
+
+
+def _repair_notes(point: pd.DataFrame, limit: float, exceeded: int | None) -> tuple[str, ...]:
+    """What had too large a k, and what was done about it, in words."""
+    n = len(point)
+    bad = int((point["pareto_k"] > limit).sum())
+    shown = f"{limit:.2f}".removeprefix("0")
+    if not bad:
+        return (f"All {n} respondents have a Pareto k of at most {shown}: no repair was needed.",)
+    matched = int((point["how"] == MATCHED).sum())
+    refitted = int((point["how"] == REFITTED).sum())
+    left = int((point["k_used"] > limit).sum())
+    parts = []
+    if matched:
+        parts.append(f"{matched} repaired by moment matching")
+    if refitted:
+        parts.append(f"{refitted} {'' if matched else 'repaired '}by exact refit")
+    if left:
+        parts.append(f"{left} not repaired")
+    text = f"{bad} of {n} respondents had a Pareto k above {shown}: {', '.join(parts)}."
+    notes = [text]
+    if exceeded is not None:
+        notes.append(
+            f"{left} refits are more than max_refits={exceeded}: none was done. Allow them with "
+            f"fit.loo(max_refits={left}), or use fit.kfold(); so many surprising respondents "
+            "usually mean that the model does not fit."
+        )
+    return tuple(notes)
+
+
+def _say(progress: bool, text: str) -> None:
+    if progress:
+        print(f"bayessem: {text} ...", file=sys.stderr)

@@ -1,0 +1,239 @@
+"""LOO-PIT: where each answer falls in the predictive distribution made without its respondent.
+
+For each indicator the marginal predictive distribution, given the respondent's covariates and group
+but none of his or her other answers: PIT_ij = sum_s w_is P(y_j <= y_ij | x_i, theta_s), with the
+weights of PSIS-LOO. Uniform where the model predicts the indicator's distribution well.
+Linear models exactly; with products the latent variables are simulated once a draw.
+
+Gelman, Meng & Stern (1996); bands of Saeilynoja, Buerkner & Vehtari (2022,
+doi:10.1007/s11222-022-10090-6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from bayessem.comparison.criterion import frame_of, stored_values
+from bayessem.comparison.importance import good_k
+from bayessem.comparison.loo import loo_weights
+from bayessem.model.prepare import Prepared
+from bayessem.results.standardize import product_order
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+SIMULATIONS = 2000
+
+
+@dataclass(frozen=True)
+class LooPit:
+    """Calibration of the predictions of each indicator; `print` it.
+
+    Attributes
+    ----------
+    table : DataFrame
+        By indicator: n; mean and sd of its PIT values (.5 and .289 when calibrated); largest, the
+        largest distance of their distribution from the uniform; outside, whether it leaves the
+        band; verdict, in words.
+    pointwise : DataFrame
+        PIT of each respondent and indicator; nan where an answer is missing.
+    curves : dict
+        By indicator: DataFrame with x, difference (empirical distribution less uniform), lower,
+        upper (the band).
+    ci_prob : float
+        Probability with which a calibrated indicator stays inside its band everywhere.
+    notes : tuple of str
+        What was predicted from what.
+    """
+
+    table: pd.DataFrame
+    pointwise: pd.DataFrame
+    curves: dict[str, pd.DataFrame]
+    ci_prob: float
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        from bayessem.comparison.text import pit_text
+
+        return pit_text(self)
+
+
+def loo_pit(fit: Fit, *, ci_prob: float = 0.99, random_seed: int | None = None) -> LooPit:
+    """LOO-PIT of the modelled indicators.
+
+    Parameters
+    ----------
+    fit : Fit
+        A sampled model.
+    ci_prob : float
+        Probability of each indicator's simultaneous band.
+    random_seed : int, optional
+        Of simulated latent variables and bands; by default that of the fit.
+
+    Returns
+    -------
+    LooPit
+    """
+    prepared = fit.prepared
+    seed = fit.settings["random_seed"] if random_seed is None else random_seed
+    rng = np.random.default_rng(seed)
+    _, log_weights, k = loo_weights(fit)
+    weights = np.exp(log_weights)
+    elements = fit.density.elements(stored_values(fit))
+    elements = elements.reshape(-1, elements.shape[-1])
+    values = np.full(prepared.sample.values.shape, np.nan)
+    for group, members, known in _covariate_patterns(prepared):
+        cdf = _simulated_cdf if prepared.structure.products else _linear_cdf
+        total = np.zeros((len(members), values.shape[1]))
+        for s, chance in enumerate(cdf(prepared, elements, group, members, known, rng)):
+            total += weights[members, s, None] * chance
+        values[members] = total
+    values[np.isnan(prepared.sample.values)] = np.nan
+    names = [n for n in prepared.sample.variables if n not in prepared.table.exogenous]
+    columns = [prepared.sample.variables.index(name) for name in names]
+    pits = np.clip(values[:, columns], 0.0, 1.0)
+    point = frame_of(fit, **dict(zip(names, pits.T, strict=True)))[names]
+    curves = _curves(point, ci_prob, rng)
+    table = pd.DataFrame([_judge(point[name], curves[name]) for name in names], index=names)
+    notes = _notes(prepared, k, good_k(weights.shape[1]), ci_prob)
+    return LooPit(table, point, curves, ci_prob, notes)
+
+
+def _covariate_patterns(prepared: Prepared) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """(group, respondents, observed covariates as positions among the sample's variables)."""
+    sample = prepared.sample
+    columns = np.array(
+        [sample.variables.index(name) for name in prepared.table.exogenous], dtype=np.int64
+    )
+    there = ~np.isnan(sample.values[:, columns])
+    for g in range(len(sample.groups)):
+        inside = np.flatnonzero(sample.group == g)
+        for mask in np.unique(there[inside], axis=0):
+            same = (there[inside] == mask).all(axis=1)
+            yield g, inside[same], columns[mask]
+
+
+def _linear_cdf(
+    prepared: Prepared,
+    elements: np.ndarray,
+    group: int,
+    members: np.ndarray,
+    known: np.ndarray,
+    rng: np.random.Generator,
+) -> Iterator[np.ndarray]:
+    """P(y_j <= y_ij | x_i) for each draw in turn, (respondent, p), exactly."""
+    y = prepared.sample.values[members]
+    for draw in elements:
+        m = prepared.structure.matrices(draw, group)
+        total = np.linalg.inv(np.eye(len(m["paths"])) - m["paths"])
+        design = m["loadings"] @ total
+        covariance = design @ m["disturbances"] @ design.T + m["residuals"]
+        mean = m["intercepts"] + design @ m["means"]
+        slopes = np.linalg.solve(covariance[np.ix_(known, known)], covariance[known])
+        centre = mean + (y[:, known] - mean[known]) @ slopes
+        variance = np.diag(covariance) - np.sum(slopes * covariance[known], axis=0)
+        yield ndtr((y - centre) / np.sqrt(np.maximum(variance, 1e-300)))
+
+
+def _simulated_cdf(
+    prepared: Prepared,
+    elements: np.ndarray,
+    group: int,
+    members: np.ndarray,
+    known: np.ndarray,
+    rng: np.random.Generator,
+) -> Iterator[np.ndarray]:
+    """P(y_j <= y_ij | eta_i) for each draw, with latent variables drawn given x_i."""
+    structure = prepared.structure
+    order = product_order(structure)
+    y = prepared.sample.values[members]
+    names = [prepared.sample.variables[j] for j in known]
+    given = [structure.variables.index(name) for name in names]
+    free = [j for j in range(len(structure.variables)) if j not in given]
+    for draw in elements:
+        m = structure.matrices(draw, group)
+        zeta = np.zeros((len(members), len(structure.variables)))
+        zeta[:, given] = y[:, known] - m["means"][given]
+        psi = m["disturbances"]
+        slopes = np.linalg.solve(psi[np.ix_(given, given)], psi[np.ix_(given, free)])
+        rest = psi[np.ix_(free, free)] - psi[np.ix_(free, given)] @ slopes
+        roots, vectors = np.linalg.eigh(rest)
+        noise = rng.standard_normal((len(members), len(free)))
+        spread = vectors * np.sqrt(np.maximum(roots, 0.0))
+        zeta[:, free] = zeta[:, given] @ slopes + noise @ spread.T
+        total = np.linalg.inv(np.eye(len(psi)) - m["paths"])
+        eta = (m["means"] + zeta) @ total.T
+        weights = total @ m["products"]
+        for t in order:
+            a, b = structure.products[t]
+            eta = eta + np.multiply.outer(eta[:, a] * eta[:, b], weights[:, t])
+        gap = y - m["intercepts"] - eta @ m["loadings"].T
+        sd = np.sqrt(np.diag(m["residuals"]))
+        noisy = sd > 0
+        yield np.where(noisy, ndtr(gap / np.where(noisy, sd, 1.0)), (gap >= 0).astype(float))
+
+
+def _curves(
+    point: pd.DataFrame, ci_prob: float, rng: np.random.Generator
+) -> dict[str, pd.DataFrame]:
+    """Empirical distribution less uniform, with the simultaneous band, by indicator."""
+    from arviz_stats.ecdf_utils import ecdf_pit
+
+    out = {}
+    for name in point:
+        values = np.sort(point[name].dropna().to_numpy())
+        x, difference, lower, upper = ecdf_pit(values, ci_prob, SIMULATIONS, rng=rng)
+        out[name] = pd.DataFrame(
+            {"x": x, "difference": difference - x, "lower": lower - x, "upper": upper - x}
+        )
+    return out
+
+
+def _judge(values: pd.Series, curve: pd.DataFrame) -> dict[str, object]:
+    """A row of the table."""
+    known = values.dropna()
+    outside = bool(
+        ((curve["difference"] < curve["lower"]) | (curve["difference"] > curve["upper"])).any()
+    )
+    mean, sd = float(known.mean()), float(known.std(ddof=0))
+    return {
+        "n": len(known),
+        "mean": mean,
+        "sd": sd,
+        "largest": float(curve["difference"].abs().max()),
+        "outside": outside,
+        "verdict": _verdict(mean, sd, len(known)) if outside else "calibrated",
+    }
+
+
+def _verdict(mean: float, sd: float, n: int) -> str:
+    """What is wrong with predictions whose PIT values leave the band."""
+    uniform = 1.0 / np.sqrt(12.0)
+    shift = (mean - 0.5) / (uniform / np.sqrt(n))
+    if abs(shift) > 3:
+        return "predicted too low" if shift > 0 else "predicted too high"
+    width = (sd - uniform) / (uniform * np.sqrt(0.2 / n))  # var of the sd: kurtosis 1.8
+    if abs(width) > 3:
+        return "predictions too narrow" if width > 0 else "predictions too wide"
+    return "another shape than predicted"
+
+
+def _notes(prepared: Prepared, k: np.ndarray, limit: float, ci_prob: float) -> tuple[str, ...]:
+    given = prepared.table.exogenous
+    of = f"given {', '.join(given)} and " if given else "given "
+    notes = [
+        f"Marginal predictive distributions of each indicator, {of}none of the respondent's other "
+        f"answers; bands of {100 * ci_prob:g} % for each indicator's whole distribution."
+    ]
+    bad = int((k > limit).sum())
+    if bad:
+        notes.append(
+            f"{bad} respondents have a Pareto k above {limit:.2f}: their PIT values are rough."
+        )
+    return tuple(notes)

@@ -1,0 +1,146 @@
+"""Fits without some respondents, and the densities they give those: data change, nothing compiles.
+
+Priors (which are scaled to the data) and the moments of covariates stay those of all respondents:
+the model is the same, only the likelihood loses terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayessem.model.data import Sample
+from bayessem.model.prepare import Prepared
+from bayessem.model.space import Space
+from bayessem.posterior.assemble import posterior_density, respondent_order
+from bayessem.posterior.covariates import covariate_log_density
+from bayessem.posterior.diagnostics import convergence
+from bayessem.posterior.sampling import approximate, sample
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+# A refit whose chains disagree by more than this, or that diverged, is reported.
+R_HAT = 1.05
+# Aim of the step size's adaptation at the second attempt.
+CAREFUL = 0.95
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Draws of a fit without some respondents.
+
+    Attributes
+    ----------
+    values : ndarray (chain, draw, D)
+        Natural parameters, as `Fit.values`.
+    r_hat : float
+        The largest.
+    divergences : int
+        Divergent transitions.
+    """
+
+    values: np.ndarray
+    r_hat: float
+    divergences: int
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the chains disagree, or more than one draw in a hundred diverged."""
+        draws = self.values.shape[0] * self.values.shape[1]
+        return not self.r_hat < R_HAT or self.divergences > 0.01 * draws
+
+    @property
+    def trouble(self) -> str:
+        """What is doubtful, in words."""
+        return (
+            f"R-hat {self.r_hat:.3f} and {self.divergences} divergences; sample the model with "
+            "more draws and warm-up, or a target_accept nearer to 1."
+        )
+
+
+def part_of(sample: Sample, members: Sequence[int] | np.ndarray) -> Sample:
+    """The respondents at these positions, in the same groups (which may become empty)."""
+    at = np.asarray(members, dtype=np.int64)
+    return replace(sample, values=sample.values[at], group=sample.group[at], rows=sample.rows[at])
+
+
+def log_predictive(
+    prepared: Prepared, members: Sequence[int] | np.ndarray, values: np.ndarray
+) -> np.ndarray:
+    """Log p(y_i | x_i, theta) of some respondents, (..., D) -> (..., respondent).
+
+    values : natural parameters, in the order of the space's names.
+    """
+    space, structure = prepared.space, prepared.structure
+    some = part_of(prepared.sample, members)
+    density = posterior_density(space, structure, some)
+    joint = density.respondent_log_likelihood(values)[..., respondent_order(some)]
+    return joint - covariate_log_density(space, structure, some)
+
+
+def unconstrained(space: Space, values: np.ndarray) -> np.ndarray:
+    """The sampler's coordinates of natural parameters, (..., D); the inverse of `natural`.
+
+    Logarithms above a lower bound, log-odds between bounds; correlations of a complete block become
+    canonical partial correlations first (see `posterior.density`).
+    """
+    x = np.array(values, dtype=np.float64)
+    index = {name: i for i, name in enumerate(space.names)}
+    for block in space.blocks:
+        at = [index[name] for name in block.names]
+        x[..., at] = _partial_correlations(x[..., at], block.size)
+    tiny = np.finfo(float).tiny
+    for i, c in enumerate(space.coordinates):
+        above, below = x[..., i] - c.lower, c.upper - x[..., i]
+        if np.isfinite(c.lower) and np.isfinite(c.upper):
+            x[..., i] = np.log(np.maximum(above, tiny)) - np.log(np.maximum(below, tiny))
+        elif np.isfinite(c.lower):
+            x[..., i] = np.log(np.maximum(above, tiny))
+        elif np.isfinite(c.upper):
+            x[..., i] = np.log(np.maximum(below, tiny))
+    return x
+
+
+def _partial_correlations(correlations: np.ndarray, size: int) -> np.ndarray:
+    """Canonical partial correlations of correlations below the diagonal, row by row."""
+    rows, columns = np.tril_indices(size, -1)
+    matrix = np.zeros((*correlations.shape[:-1], size, size)) + np.eye(size)
+    matrix[..., rows, columns] = correlations
+    matrix[..., columns, rows] = correlations
+    root = np.linalg.cholesky(matrix)
+    used = np.cumsum(root * root, axis=-1)
+    rest = 1.0 - np.concatenate([np.zeros((*used.shape[:-1], 1)), used[..., :-1]], axis=-1)
+    return root[..., rows, columns] / np.sqrt(rest[..., rows, columns])
+
+
+def refit_without(fit: Fit, members: Sequence[int] | np.ndarray, *, random_seed: int) -> Refit:
+    """Sample the posterior without the respondents at these positions.
+
+    With the draws, warm-up and chains of the fit, by the compiled density; once more with smaller
+    steps and twice the warm-up when the result is doubtful.
+    """
+    prepared = fit.prepared
+    kept = np.setdiff1d(np.arange(prepared.sample.size), members)
+    density = posterior_density(prepared.space, prepared.structure, part_of(prepared.sample, kept))
+    middle = np.median(unconstrained(prepared.space, fit.values), axis=(0, 1))
+    approximation = approximate(density, middle)
+    settings = {key: fit.settings[key] for key in ("draws", "chains", "cores")}
+    tune, accept = fit.settings["tune"], fit.settings["target_accept"]
+    for factor, target in ((1, accept), (2, max(accept, CAREFUL))):
+        result = sample(
+            approximation,
+            progress=False,
+            random_seed=random_seed,
+            tune=factor * tune,
+            target_accept=target,
+            **settings,
+        )
+        r_hat = convergence(result.values)["r_hat"].max() if settings["chains"] > 1 else 1.0
+        out = Refit(result.values, float(r_hat), int(result.stats["diverging"].sum()))
+        if not out.doubtful:
+            break
+    return out

@@ -1,0 +1,162 @@
+"""What printed comparisons say: elpd, how it was computed, and what a difference amounts to."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from bayessem.comparison.loo import Loo
+from bayessem.syntax.listing import aligned, number
+
+if TYPE_CHECKING:
+    from bayessem.comparison.compare import Comparison
+    from bayessem.comparison.criterion import CrossValidation
+    from bayessem.comparison.groups_out import GroupsOut
+    from bayessem.comparison.kfold import KFold
+    from bayessem.comparison.pit import LooPit
+
+WIDTH = 100
+
+
+def target_text(result: CrossValidation) -> str:
+    """What is predicted, as a sentence."""
+    target = result.target
+    given = f", given {', '.join(target.covariates)}" if target.covariates else ""
+    what = "respondents" if target.unit == "respondent" else "groups"
+    return (
+        f"{result.method} of {result.n} {what}, {len(target.variables)} modelled variables"
+        f"{given}; latent variables integrated out."
+    )
+
+
+def estimates_lines(result: CrossValidation) -> str:
+    """Table of elpd and p_loo."""
+    rows = (("elpd", result.elpd, result.se), ("p_loo", result.p_loo, result.p_loo_se))
+    body = [[name, number(value, 1), number(se, 1)] for name, value, se in rows]
+    return aligned(["", "estimate", "SE"], body)
+
+
+def loo_text(result: Loo) -> str:
+    """What `print(fit.loo())` shows."""
+    lines = [fill(target_text(result), WIDTH), "", estimates_lines(result), ""]
+    return "\n".join([*lines, *(fill(note, WIDTH) for note in result.notes)])
+
+
+def kfold_text(result: KFold) -> str:
+    """What `print(fit.kfold())` shows."""
+    lines = [fill(target_text(result), WIDTH), "", estimates_lines(result)]
+    notes = (f"{result.k} refits; folds by random_seed={result.random_seed}.", *result.notes)
+    return "\n".join([*lines, "", *(fill(note, WIDTH) for note in notes)])
+
+
+def groups_text(result: GroupsOut) -> str:
+    """What `print(fit.leave_group_out())` shows."""
+    body = [
+        [
+            str(name),
+            str(r["respondents"]),
+            number(r["elpd"], 1),
+            number(r["by_respondent"], 2),
+            number(r["mcse"], 2),
+        ]
+        for name, r in zip(result.table.index, result.table.to_dict("records"), strict=True)
+    ]
+    header = ["group", "respondents", "elpd", "per respondent", "MC error"]
+    lines = [fill(target_text(result), WIDTH), "", estimates_lines(result), ""]
+    lines += [aligned(header, body), ""]
+    text = (
+        "Each group is predicted by a model that has not seen it; its pooled parameters are drawn "
+        "from the population of groups."
+    )
+    return "\n".join([*lines, *(fill(note, WIDTH) for note in (text, *result.notes))])
+
+
+def comparison_text(result: Comparison) -> str:
+    """What `print(compare(...))` shows: a sentence, the table, and who favours which model."""
+    first = result.results[result.best]
+    lines = [fill(target_text(first), WIDTH), "", *_verdict_lines(result), ""]
+    header = ["", "elpd", "SE", "p_loo", "difference", "SE", "stacking", "pseudo-BMA+", ""]
+    body = [
+        [
+            str(name),
+            number(r["elpd"], 1),
+            number(r["se"], 1),
+            number(r["p_loo"], 1),
+            number(r["difference"], 1),
+            number(r["se_difference"], 1),
+            number(r["stacking"], 2),
+            number(r["pseudo_bma"], 2),
+            str(r["verdict"]),
+        ]
+        for name, r in zip(result.table.index, result.table.to_dict("records"), strict=True)
+    ]
+    lines += [aligned(header, body), ""]
+    lines += [fill(_who_favours(result, str(name)), WIDTH) for name in result.differences]
+    lines += [fill(note, WIDTH) for note in result.notes]
+    if isinstance(first, Loo):
+        for name, one in result.results.items():
+            lines += [fill(f"{name}: {note}", WIDTH) for note in one.notes]  # type: ignore[attr-defined]
+    return "\n".join(lines)
+
+
+def _verdict_lines(result: Comparison) -> list[str]:
+    """A sentence a model on how it compares with the best."""
+    best = result.best
+    lines = []
+    for name, r in list(zip(result.table.index, result.table.to_dict("records"), strict=True))[1:]:
+        size, se = abs(r["difference"]), r["se_difference"]
+        if r["verdict"] == "no difference":
+            text = (
+                f"{best} and {name} predict equally well: elpd differs by {size:.1f} "
+                f"(SE {se:.1f}), and less than 4 is no difference."
+            )
+        else:
+            ratio = f"{size / se:.1f} standard errors" if se > 0 else "for every unit the same"
+            how = {"worse, but not clearly": "better, but not clearly so", "worse": "better"}
+            text = (
+                f"{best} predicts {how.get(r['verdict'], 'clearly better')} than {name}: elpd "
+                f"differs by {size:.1f} (SE {se:.1f}; {ratio})."
+            )
+        lines.append(fill(text, WIDTH))
+    return lines
+
+
+def _who_favours(result: Comparison, name: str) -> str:
+    """How many units each of two models predicts better, and who says most."""
+    gap = result.differences[name]
+    what = "respondents" if result.target.unit == "respondent" else "groups"
+    top = result.influential(name, count=3)
+    listed = ", ".join(
+        f"{label} ({abs(value):.1f} for {favours})"
+        for label, value, favours in zip(top.index, top["difference"], top["favours"], strict=True)
+    )
+    return (
+        f"{int((gap < 0).sum())} of {len(gap)} {what} are predicted better by {result.best}, "
+        f"{int((gap > 0).sum())} by {name}; those who say most: {listed}. Without these "
+        f"{len(top)} the difference is {number(float(top['without'].iloc[-1]), 1)} instead of "
+        f"{number(float(gap.sum()), 1)}."
+    )
+
+
+def pit_text(result: LooPit) -> str:
+    """What `print(fit.loo_pit())` shows."""
+    wrong = result.table[result.table["outside"]]
+    count = len(result.table)
+    text = (
+        f"LOO-PIT of {count} indicators: the predictions of {count - len(wrong)} are calibrated"
+        + (f"; not those of {', '.join(map(str, wrong.index))}." if len(wrong) else ".")
+    )
+    body = [
+        [
+            str(name),
+            str(r["n"]),
+            number(r["mean"], 2),
+            number(r["sd"], 2),
+            number(r["largest"], 2),
+            str(r["verdict"]),
+        ]
+        for name, r in zip(result.table.index, result.table.to_dict("records"), strict=True)
+    ]
+    header = ["", "n", "mean", "sd", "largest", ""]
+    table = aligned(header, body)
+    return "\n".join([fill(text, WIDTH), "", table, "", *(fill(n, WIDTH) for n in result.notes)])

@@ -1,0 +1,343 @@
+"""Global fit: posterior predictive p-value and Bayesian fit indices with their intervals.
+
+The indices are those of Garnier-Villarreal & Jorgensen (2020, doi:10.1037/met0000224) with the
+rescaling of the observed deviance by its expected value ("devM"): D_s - pD stands for chi-square,
+df = p* - pD for its degrees of freedom, so that the noncentrality of draw s is D_s - p*. The PPP
+compares D with that of replicated data (Gelman, Meng & Stern 1996).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.criticism.baseline import baseline_log_likelihoods
+from bayessem.criticism.counterpart import linear_fit
+from bayessem.criticism.discrepancy import (
+    Counts,
+    count_moments,
+    discrepancies,
+    replicated_complete,
+    replicated_incomplete,
+    saturated_log_likelihood,
+)
+from bayessem.errors import FitError
+from bayessem.results.estimates import summarise
+from bayessem.syntax.listing import aligned, number
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+INDICES = ("BRMSEA", "BGammaHat", "adjBGammaHat", "BMc", "BCFI", "BTLI", "BNFI")
+# With missing values every replica needs EM, so fewer are drawn; the standard error of a PPP of .5
+# is then .025.
+INCOMPLETE_REPLICAS = 400
+BASELINE_DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Indices:
+    """Global fit of a model; `print` it.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row an index: index, mean, median, sd, lower, upper; nan where it is not defined.
+    draws : DataArray (chain, draw, index)
+        The indices, per draw.
+    ppp : float
+        Posterior predictive p-value: P(D of replicated data > D of the data); near .5 for a model
+        that fits, near 0 for one that does not.
+    replicas : int
+        Draws it is based on.
+    discrepancy : DataArray (chain, draw)
+        D of the data.
+    replicated : ndarray (replica,)
+        D of the replicated data.
+    p_star, p_d, p_d_baseline : float
+        Moments of the saturated model, and effective parameters (p_loo) of the model and of the
+        baseline model.
+    linear : bool
+        Whether they are about the linear counterpart of a model with product terms.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    notes : tuple of str
+        What a reader must know, in words.
+    """
+
+    table: pd.DataFrame
+    draws: xr.DataArray
+    ppp: float
+    replicas: int
+    discrepancy: xr.DataArray
+    replicated: np.ndarray
+    p_star: float
+    p_d: float
+    p_d_baseline: float
+    linear: bool
+    ci_prob: float
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return _text(self)
+
+
+def bayesian_indices(
+    discrepancy: np.ndarray,
+    baseline: np.ndarray,
+    *,
+    p_d: float,
+    p_d_baseline: float,
+    counts: Counts,
+) -> dict[str, np.ndarray]:
+    """The indices of Garnier-Villarreal & Jorgensen (2020, doi:10.1037/met0000224).
+
+    Parameters
+    ----------
+    discrepancy, baseline : ndarray (...)
+        D of the data under draws of the model and of the baseline model.
+    p_d, p_d_baseline : float
+        Effective numbers of parameters.
+    counts : Counts
+        p*, variables, respondents, groups.
+
+    Returns
+    -------
+    dict of str to ndarray (...)
+        By the names in `INDICES`. nan: those with df = p* - pD where it is not positive, those
+        relative to the baseline where it fits as well as the saturated model.
+    """
+    p_star, variables, n = counts.moments, counts.variables, counts.respondents
+    df = p_star - p_d if p_d < p_star else math.nan
+    df0 = p_star - p_d_baseline if p_d_baseline < p_star else math.nan
+    excess = np.maximum(discrepancy - p_star, 0.0)
+    excess0 = baseline - p_star
+    excess0 = np.where(excess0 > 0, excess0, np.nan)
+    gamma = variables / (variables + 2.0 * excess / n)
+    ratio, ratio0 = (discrepancy - p_d) / df, (baseline - p_d_baseline) / df0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "BRMSEA": np.sqrt(excess / (df * n)) * math.sqrt(counts.groups),
+            "BGammaHat": gamma,
+            "adjBGammaHat": 1.0 - p_star / df * (1.0 - gamma),
+            "BMc": np.exp(-0.5 * excess / n),
+            "BCFI": 1.0 - excess / excess0,
+            "BTLI": np.where(np.isnan(excess0), np.nan, (ratio0 - ratio) / (ratio0 - 1.0)),
+            "BNFI": ((baseline - p_d_baseline) - (discrepancy - p_d)) / (baseline - p_d_baseline),
+        }
+
+
+def effective_parameters(log_likelihood: np.ndarray) -> tuple[float, int]:
+    """p_loo of respondents' log-likelihoods (chain, draw, respondent), and how many have k > .7.
+
+    Vehtari, Gelman & Gabry (2017), doi:10.1007/s11222-016-9696-4.
+    """
+    from arviz_stats.base import array_stats
+
+    _, k, p = array_stats.loo(np.moveaxis(log_likelihood, -1, 0), chain_axis=-2, draw_axis=-1)
+    return float(np.sum(p)), int(np.sum(np.asarray(k) > 0.7))
+
+
+def fit_indices(
+    fit: Fit,
+    *,
+    replicas: int | None = None,
+    ci_prob: float = 0.95,
+    random_seed: int = 0,
+) -> Indices:
+    """PPP, BRMSEA, BGammaHat and its adjusted form, BMc, BCFI, BTLI and BNFI.
+
+    Parameters
+    ----------
+    fit : Fit
+        A sampled model. With product terms its linear counterpart is sampled, as the saturated
+        model is one of means and covariances; whether the product is needed is for LOO to say.
+    replicas : int, optional
+        Replicated data sets of the PPP: by default one a draw with complete data (exact and at
+        once), 400 with missing values.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    random_seed : int
+        Of the replicated data and of the baseline's draws.
+
+    Returns
+    -------
+    Indices
+
+    Raises
+    ------
+    DataError
+        When the covariance matrix of the data is singular.
+    """
+    if replicas is not None and replicas < 1:
+        raise FitError(f"replicas has to be at least 1, not {replicas}")
+    linear = bool(fit.prepared.structure.products)
+    used = linear_fit(fit) if linear else fit
+    prepared = used.prepared
+    generator = np.random.default_rng(random_seed)
+    stored = used.data["log_likelihood"]["y"]
+    log_likelihood = stored.values
+    shape = log_likelihood.shape[:2]
+    d = discrepancies(prepared, log_likelihood)
+    p_d, poor = effective_parameters(log_likelihood)
+    base, p_d0, base_poor = _baseline(used, generator)
+    counts = count_moments(prepared)
+    values = bayesian_indices(
+        d, np.resize(base, shape), p_d=p_d, p_d_baseline=p_d0, counts=counts
+    )
+    stacked = np.stack([np.broadcast_to(values[name], shape) for name in INDICES], axis=-1)
+    replicated, compared = _replicate(used, d, replicas, generator)
+    axes = {"chain": stored["chain"].values, "draw": stored["draw"].values}
+    return Indices(
+        table=_table(stacked, ci_prob),
+        draws=xr.DataArray(
+            stacked, dims=("chain", "draw", "index"), coords={**axes, "index": list(INDICES)}
+        ),
+        ppp=float(np.mean(replicated > compared)),
+        replicas=len(replicated),
+        discrepancy=xr.DataArray(d, dims=("chain", "draw"), coords=axes, name="discrepancy"),
+        replicated=replicated,
+        p_star=float(counts.moments),
+        p_d=p_d,
+        p_d_baseline=p_d0,
+        linear=linear,
+        ci_prob=ci_prob,
+        notes=tuple(_notes(used, linear, values, counts, p_d, p_d0, poor, base_poor, replicated)),
+    )
+
+
+def _baseline(fit: Fit, generator: np.random.Generator) -> tuple[np.ndarray, float, int]:
+    """D of the data under draws of the baseline model, its p_loo and poor k values."""
+    prepared = fit.prepared
+    values = baseline_log_likelihoods(prepared, BASELINE_DRAWS, generator=generator)
+    p_d, poor = effective_parameters(values[None])
+    return 2.0 * (saturated_log_likelihood(prepared) - values.sum(axis=-1)), p_d, poor
+
+
+def _replicate(
+    fit: Fit, d: np.ndarray, replicas: int | None, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """D of replicated data, and of the data at the same draws, (replica,) each."""
+    flat = d.ravel()
+    if fit.prepared.sample.complete:
+        wanted = len(flat) if replicas is None else replicas
+        at = np.resize(np.arange(len(flat)), wanted) if wanted >= len(flat) else _spaced(flat, wanted)
+        return replicated_complete(fit.prepared, wanted, generator=generator), flat[at]
+    wanted = min(INCOMPLETE_REPLICAS if replicas is None else replicas, len(flat))
+    at = _spaced(flat, wanted)
+    kept = fit.data["log_likelihood"]["draw"].values
+    elements = fit.elements[:, kept].reshape(len(flat), -1)
+    return replicated_incomplete(fit.prepared, elements[at], generator=generator), flat[at]
+
+
+def _spaced(flat: np.ndarray, wanted: int) -> np.ndarray:
+    return np.linspace(0, len(flat) - 1, wanted).round().astype(int)
+
+
+def _table(stacked: np.ndarray, ci_prob: float) -> pd.DataFrame:
+    out = summarise(stacked, ci_prob=ci_prob, quality=False).drop(columns="p_positive")
+    out.insert(0, "index", list(INDICES))
+    middle = np.full(len(INDICES), np.nan)
+    for i in range(len(INDICES)):
+        known = stacked[..., i][~np.isnan(stacked[..., i])]
+        middle[i] = np.median(known) if known.size else np.nan
+    out.insert(2, "median", middle)
+    return out
+
+
+def _notes(
+    fit: Fit,
+    linear: bool,
+    values: dict[str, np.ndarray],
+    counts: Counts,
+    p_d: float,
+    p_d0: float,
+    poor: int,
+    base_poor: int,
+    replicated: np.ndarray,
+) -> list[str]:
+    notes = []
+    if linear:
+        notes.append(
+            "These are the indices of the model without its squares and products, sampled for the "
+            "purpose: a saturated model of means and covariances cannot judge a product term. "
+            "Compare the models with and without it by LOO."
+        )
+    if p_d >= counts.moments:
+        notes.append(
+            f"BRMSEA, adjBGammaHat and BTLI are not defined: the model uses {p_d:.1f} effective "
+            f"parameters for {counts.moments} moments, so p* - pD, which stands for its degrees of "
+            "freedom, is not positive. The model is (nearly) saturated, or a few respondents "
+            "inflate p_loo."
+        )
+    if p_d0 >= counts.moments:
+        notes.append(
+            f"BTLI is not defined: the baseline model has {p_d0:.1f} effective parameters for "
+            f"{counts.moments} moments."
+        )
+    lost = float(np.mean(np.isnan(values["BCFI"])))
+    if lost:
+        notes.append(
+            f"BCFI and BTLI are not defined in {100 * lost:.1f} % of the draws, where the baseline "
+            "model (no covariances at all) fits as well as the saturated one: there is little to "
+            "explain in these data."
+        )
+    if poor or base_poor:
+        notes.append(
+            f"pD is p_loo; the Pareto k of {poor} respondents under the model and {base_poor} "
+            "under the baseline is above .7, which makes it uncertain there."
+        )
+    if fit.prepared.table.exogenous:
+        listed = ", ".join(fit.prepared.table.exogenous)
+        notes.append(f"All is given the covariates ({listed}), whose moments do not count.")
+    if not fit.prepared.sample.complete:
+        notes.append(
+            f"The PPP rests on {len(replicated)} replicated data sets with the same values "
+            "missing, the saturated model fitted to each by EM."
+        )
+    return notes
+
+
+def _text(result: Indices) -> str:
+    head = "Global fit" + (" of the linear counterpart" if result.linear else "")
+    fits = (
+        "data replicated from the model are as far from it as the data are"
+        if 0.05 <= result.ppp <= 0.95
+        else "data replicated from the model lie much nearer to it than the data do"
+        if result.ppp < 0.05
+        else "the data lie nearer to the model than its own replications"
+    )
+    lines = [
+        head,
+        fill(
+            f"Posterior predictive p-value {result.ppp:.3f} ({result.replicas} replications): "
+            f"{fits}. {result.p_star:g} moments, {result.p_d:.1f} effective parameters.",
+            100,
+        ),
+    ]
+    percent = f"{100 * result.ci_prob:g} % interval"
+    body = [
+        [
+            r["index"],
+            number(r["mean"]),
+            number(r["median"]),
+            number(r["sd"]),
+            f"[{number(r['lower'])}, {number(r['upper'])}]" if r["mean"] == r["mean"] else "",
+        ]
+        for r in result.table.to_dict("records")
+    ]
+    lines.append(aligned(["", "mean", "median", "sd", percent], body))
+    lines.append(
+        fill(
+            "Read them as degrees: cut-offs of the frequentist indices (RMSEA .06, CFI .95) were "
+            "not derived for these, and depend on the model and on N.",
+            100,
+        )
+    )
+    return "\n".join([*lines, *(fill(note, 100) for note in result.notes)])

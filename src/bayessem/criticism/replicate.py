@@ -1,0 +1,145 @@
+"""Replicated data: respondents drawn from the model at many draws at once, as the data were."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from bayessem.errors import FitError
+from bayessem.model.prepare import Prepared
+from bayessem.results.standardize import product_order
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+# Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
+BLOCK = 10_000_000
+
+
+def replicate(
+    prepared: Prepared, elements: np.ndarray, *, random_seed: int | np.random.Generator | None
+) -> np.ndarray:
+    """One data set for each draw: same groups, covariates and missing values as the data.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Model and data.
+    elements : ndarray (draw, elements)
+        Flat model matrices of posterior or prior draws.
+    random_seed : int or Generator, optional
+        Makes the data repeatable.
+
+    Returns
+    -------
+    ndarray (draw, respondent, p)
+        In the order of the sample; nan where the data are missing, covariates that the model
+        conditions on as they are.
+
+    Raises
+    ------
+    FitError
+        For a draw whose covariance matrices are none.
+    """
+    rng = np.random.default_rng(random_seed)
+    sample = prepared.sample
+    out = np.empty((len(elements), *sample.values.shape))
+    step = max(1, BLOCK // max(sample.values.size, 1))
+    for g in range(len(sample.groups)):
+        members = np.flatnonzero(sample.group == g)
+        for start in range(0, len(elements), step):
+            part = elements[start : start + step]
+            out[start : start + step, members] = _one_group(prepared, part, g, members, rng)
+    out[:, np.isnan(sample.values)] = np.nan
+    return out
+
+
+def _one_group(
+    prepared: Prepared,
+    elements: np.ndarray,
+    group: int,
+    members: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Observed values (draw, member, p) of one group."""
+    structure, sample = prepared.structure, prepared.sample
+    matrices = structure.matrices(elements, group)
+    p, m, _ = structure.shape
+    draws, n = len(elements), len(members)
+    total = np.linalg.inv(np.eye(m) - matrices["paths"])
+    zeta = rng.standard_normal((draws, n, m)) @ _across(_roots(matrices["disturbances"]))
+    zeta += matrices["means"][:, None]
+    for name in structure.table.exogenous:
+        # a covariate depends on nothing, and nothing else's disturbance depends on it
+        column = sample.values[members, sample.variables.index(name)]
+        zeta[..., structure.variables.index(name)] = column
+    eta = zeta @ _across(total)
+    if structure.products:
+        weights = total @ matrices["products"]
+        for t in product_order(structure):
+            a, b = structure.products[t]
+            eta = eta + (eta[..., a] * eta[..., b])[..., None] * weights[:, None, :, t]
+    epsilon = rng.standard_normal((draws, n, p)) @ _across(_roots(matrices["residuals"]))
+    y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"])
+    return y + epsilon
+
+
+def _across(matrix: np.ndarray) -> np.ndarray:
+    return np.swapaxes(matrix, -1, -2)
+
+
+def _roots(covariance: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(covariance)
+    if (values[:, 0] < -1e-9 * np.maximum(1.0, values[:, -1])).any():
+        raise FitError(
+            "a draw has residuals or disturbances whose covariance matrix is not positive "
+            "definite: no data can be drawn from it; check the model's fixed (co)variances"
+        )
+    return vectors * np.sqrt(np.clip(values, 0.0, None))[:, None]
+
+
+def spaced_draws(draws: np.ndarray, count: int) -> np.ndarray:
+    """Evenly spaced draws (count, quantity) of draws (chain, draw, quantity)."""
+    flat = draws.reshape(-1, draws.shape[-1])
+    if count < 1:
+        raise FitError(f"draws has to be at least 1, not {count}")
+    at = np.linspace(0, len(flat) - 1, min(count, len(flat))).round().astype(int)
+    return flat[at]
+
+
+def posterior_predictive(fit: Fit, *, draws: int = 200, random_seed: int = 0) -> xr.DataTree:
+    """The fit's data with a `posterior_predictive` group, for ArviZ (`az.plot_ppc_dist`, ...).
+
+    Parameters
+    ----------
+    fit : Fit
+        A sampled model; it is not changed.
+    draws : int
+        Replicated data sets, of evenly spaced draws.
+    random_seed : int
+        Makes them repeatable.
+
+    Returns
+    -------
+    DataTree
+        A copy of `fit.data` with `posterior_predictive`: y (chain 1, draw, respondent, indicator).
+    """
+    y = replicate(
+        fit.prepared, spaced_draws(fit.elements, draws), random_seed=random_seed
+    )
+    observed = fit.data["observed_data"]["y"]
+    out = fit.data.copy()
+    out["posterior_predictive"] = xr.DataTree(
+        xr.Dataset(
+            {"y": (("chain", "draw", "respondent", "indicator"), y[None])},
+            coords={
+                "chain": [0],
+                "draw": np.arange(len(y)),
+                "respondent": observed["respondent"].values,
+                "indicator": observed["indicator"].values,
+            },
+        )
+    )
+    return out

@@ -1,0 +1,234 @@
+"""Local fit: what the model leaves of each correlation and mean, per draw, the largest named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.errors import FitError
+from bayessem.ml.saturated import saturate
+from bayessem.model.conditioning import has_means
+from bayessem.results.estimates import summarise
+from bayessem.results.standardize import model_moments
+from bayessem.syntax.listing import aligned, number
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+# A mean residual correlation beyond this is flagged (Kline 2016, ISBN 978-1462523344).
+LARGE = 0.10
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Residual correlations and means; `print` them.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a pair of observed variables, the largest first: lhs, rhs, group, observed and
+        implied correlation, mean, sd, lower, upper of the residual (observed - implied),
+        p_large = P(|residual| > .10), large (whether |mean| > .10).
+    means : DataFrame
+        A row an observed variable: variable, group, mean, sd, lower, upper of (observed - implied
+        mean) in standard deviations; empty without a mean structure.
+    draws : DataArray (chain, draw, residual)
+        Residual correlations in the order of the table, named "x1 ~~ x2".
+    srmr : DataFrame
+        group, mean, sd, lower, upper of the root mean square of the residual correlations.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    notes : tuple of str
+        What a reader must know, in words.
+    """
+
+    table: pd.DataFrame
+    means: pd.DataFrame
+    draws: xr.DataArray
+    srmr: pd.DataFrame
+    ci_prob: float
+    notes: tuple[str, ...]
+
+    def matrix(self, group: str = "") -> pd.DataFrame:
+        """Mean residual correlations of a group as a square table, 0 on the diagonal."""
+        rows = self.table[self.table["group"] == group]
+        if rows.empty:
+            known = ", ".join(map(repr, self.table["group"].unique()))
+            raise FitError(f"group={group!r} is not in this result; groups: {known}")
+        names = list(dict.fromkeys([*self.means["variable"], *rows["lhs"], *rows["rhs"]]))
+        out = pd.DataFrame(0.0, index=names, columns=names)
+        for r in rows.to_dict("records"):
+            out.loc[r["lhs"], r["rhs"]] = out.loc[r["rhs"], r["lhs"]] = r["mean"]
+        return out
+
+    def __str__(self) -> str:
+        return _text(self)
+
+
+def residual_correlations(
+    sample_covariance: np.ndarray, implied: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Observed (p, p) and implied (..., p, p) correlations (Bollen 1989, ISBN 978-0471011712)."""
+
+    def correlations(covariance: np.ndarray) -> np.ndarray:
+        sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+        return covariance / (sd[..., :, None] * sd[..., None, :])
+
+    return correlations(sample_covariance), correlations(implied)
+
+
+def residuals(fit: Fit, *, ci_prob: float = 0.95) -> Residuals:
+    """Residual correlations (of the data, with missing values by EM, less the model's) per draw.
+
+    Parameters
+    ----------
+    fit : Fit
+        A sampled model; with product terms the implied moments include them, exactly.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+
+    Returns
+    -------
+    Residuals
+    """
+    prepared, elements = fit.prepared, fit.elements
+    sample, structure = prepared.sample, prepared.structure
+    given = [sample.variables.index(name) for name in prepared.table.exogenous]
+    rows, columns = np.tril_indices(len(sample.variables), -1)
+    both = np.isin(rows, given) & np.isin(columns, given)
+    rows, columns = rows[~both], columns[~both]
+    frames, drawn, means, overall = [], [], [], []
+    for g, label in enumerate(sample.groups):
+        saturated = saturate(sample, group=g)
+        moments = model_moments(structure, elements, group=g)
+        observed, implied = residual_correlations(
+            saturated.covariance, moments.observed_covariance
+        )
+        at = implied[..., rows, columns]
+        value = observed[rows, columns] - at
+        frames.append(_pairs(sample.variables, rows, columns, label, ci_prob, value).assign(
+            observed=observed[rows, columns], implied=at.mean(axis=(0, 1))
+        ))  # fmt: skip
+        drawn.append(value)
+        overall.append(_row(np.sqrt(np.mean(value**2, axis=-1)), label, ci_prob))
+        if has_means(prepared.table):
+            sd = np.sqrt(np.diag(saturated.covariance))
+            means.append(
+                _means(sample.variables, given, label, ci_prob,
+                       (saturated.mean - moments.observed_mean) / sd)
+            )  # fmt: skip
+    table = pd.concat(frames, ignore_index=True)
+    order = np.argsort(-table["mean"].abs().to_numpy(), kind="stable")
+    table = table.iloc[order].reset_index(drop=True)
+    first = ["lhs", "rhs", "group", "observed", "implied"]
+    table = table[[*first, *(c for c in table.columns if c not in first)]]
+    names = [
+        f"{r['lhs']} ~~ {r['rhs']}" + (f" [{r['group']}]" if r["group"] else "")
+        for r in table.to_dict("records")
+    ]
+    empty = pd.DataFrame(columns=["variable", "group", "mean", "sd", "lower", "upper"])
+    return Residuals(
+        table=table,
+        means=pd.concat(means, ignore_index=True) if means else empty,
+        draws=xr.DataArray(
+            np.concatenate(drawn, axis=-1)[..., order],
+            dims=("chain", "draw", "residual"),
+            coords={"residual": names},
+            name="residuals",
+        ),
+        srmr=pd.DataFrame(overall),
+        ci_prob=ci_prob,
+        notes=_notes(fit),
+    )
+
+
+def _pairs(
+    names: tuple[str, ...],
+    rows: np.ndarray,
+    columns: np.ndarray,
+    label: str,
+    ci_prob: float,
+    value: np.ndarray,
+) -> pd.DataFrame:
+    out = summarise(value, ci_prob=ci_prob, quality=False).drop(columns="p_positive")
+    out.insert(0, "lhs", [names[j] for j in columns])
+    out.insert(1, "rhs", [names[i] for i in rows])
+    out.insert(2, "group", label)
+    out["p_large"] = np.mean(np.abs(value) > LARGE, axis=(0, 1))
+    out["large"] = out["mean"].abs() > LARGE
+    return out
+
+
+def _means(
+    names: tuple[str, ...], given: list[int], label: str, ci_prob: float, value: np.ndarray
+) -> pd.DataFrame:
+    keep = [j for j in range(len(names)) if j not in given]
+    out = summarise(value[..., keep], ci_prob=ci_prob, quality=False).drop(columns="p_positive")
+    out.insert(0, "variable", [names[j] for j in keep])
+    out.insert(1, "group", label)
+    return out
+
+
+def _row(value: np.ndarray, label: str, ci_prob: float) -> dict:
+    summary = summarise(value[..., None], ci_prob=ci_prob, quality=False).iloc[0]
+    return {"group": label, **summary[["mean", "sd", "lower", "upper"]].to_dict()}
+
+
+def _notes(fit: Fit) -> tuple[str, ...]:
+    notes = []
+    if not fit.prepared.sample.complete:
+        notes.append("Observed correlations are those of the saturated model (EM): values are missing.")
+    if fit.prepared.structure.products:
+        notes.append(
+            "Correlations see little of squares and products; a misfit of the curve shows in "
+            'predictive_check("shape").'
+        )
+    if fit.prepared.table.exogenous:
+        notes.append("Pairs of covariates are left out: the model takes them as they are.")
+    return tuple(notes)
+
+
+def _text(result: Residuals) -> str:
+    table = result.table
+    large = table[table["large"]]
+    one = len(large) == 1
+    count = (
+        f"{len(large)} of {len(table)} residual correlations {'is' if one else 'are'} larger than "
+        f"{LARGE:.2f} on average"
+        if len(large)
+        else f"No residual correlation is larger than {LARGE:.2f} on average ({len(table)} pairs)"
+    )
+    srmr = "; ".join(
+        (f"{r['group']}: " if r["group"] else "")
+        + f"{number(r['mean'])} [{number(r['lower'])}, {number(r['upper'])}]"
+        for r in result.srmr.to_dict("records")
+    )
+    percent = f"{100 * result.ci_prob:g} % interval"
+    grouped = (table["group"] != "").any()
+    body = [
+        [
+            f"{r['lhs']} ~~ {r['rhs']}",
+            *([r["group"]] if grouped else []),
+            number(r["observed"]),
+            number(r["implied"]),
+            number(r["mean"]),
+            f"[{number(r['lower'])}, {number(r['upper'])}]",
+            number(r["p_large"]),
+            "large" if r["large"] else "",
+        ]
+        for r in table.head(max(SHOWN, min(len(large), 2 * SHOWN))).to_dict("records")
+    ]
+    header = ["", *(["group"] if grouped else []), "observed", "implied", "residual", percent]
+    header += [f"P(> {LARGE:.2f})", ""]
+    lines = [
+        "Residual correlations (observed - implied)",
+        fill(f"{count}. Root mean square {srmr}. The largest:", 100),
+        aligned(header, body, left=1 + grouped),
+    ]
+    return "\n".join([*lines, *(fill(note, 100) for note in result.notes)])

@@ -1,0 +1,71 @@
+"""Respondents as the likelihood uses them: with their covariates, and centred without means.
+
+lavaan's rules: a model that conditions on covariates leaves out who lacks one (fixed.x; with
+`fixed_x=False` covariates are random and nobody is left out), and a model without a mean structure
+is about deviations from the sample's means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bayessem.errors import DataError, ModelError
+from bayessem.model.data import Sample
+from bayessem.syntax.table import ParameterTable
+
+# Relative size of a mean that is 0 but for rounding: centring again changes nothing.
+CENTRED = 1e-12
+
+
+def has_means(table: ParameterTable) -> bool:
+    """Whether a table has a mean structure."""
+    return any(row.op == "~1" for row in table.rows)
+
+
+def condition(sample: Sample, table: ParameterTable) -> tuple[Sample, tuple[str, ...]]:
+    """The respondents that a model's likelihood is about, and what was done to them in words.
+
+    Raises
+    ------
+    ModelError
+        For missing values without a mean structure.
+    DataError
+        When nobody has all covariates.
+    """
+    notes: list[str] = []
+    columns = [sample.variables.index(name) for name in table.exogenous]
+    absent = np.isnan(sample.values[:, columns]).any(axis=1)
+    if absent.any():
+        notes.append(
+            f"{int(absent.sum())} respondents have no value of a covariate "
+            f"({', '.join(table.exogenous)}) and are left out; fixed_x=False keeps them"
+        )
+        sample = some_rows(sample, ~absent)
+    if has_means(table):
+        return sample, tuple(notes)
+    if not sample.complete:
+        raise ModelError(
+            "a model for data with missing values needs means; leave out "
+            'meanstructure=False, or use missing="listwise"'
+        )
+    means = np.array(
+        [sample.values[sample.group == g].mean(axis=0) for g in range(len(sample.groups))]
+    )
+    if (np.abs(means) > CENTRED * sample.sds).any():
+        sample = replace(sample, values=sample.values - means[sample.group])
+    return sample, tuple(notes)
+
+
+def some_rows(sample: Sample, keep: np.ndarray) -> Sample:
+    """The respondents to keep (a mask); the others count as left out."""
+    if not keep.any():
+        raise DataError("no respondent is left: each one lacks a covariate")
+    return replace(
+        sample,
+        values=sample.values[keep],
+        group=sample.group[keep],
+        rows=sample.rows[keep],
+        dropped=(*sample.dropped, *sample.rows[~keep].tolist()),
+    )

@@ -1,0 +1,41 @@
+"""What a model says about its covariates, which is taken out: models condition on covariates."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bayessem.model.data import Sample
+from bayessem.model.space import Space
+from bayessem.model.structure import Structure
+
+LOG_2PI = math.log(2.0 * math.pi)
+
+
+def covariate_log_density(space: Space, structure: Structure, sample: Sample) -> np.ndarray:
+    """Log p(x_i) of the covariates that the likelihood contains, (respondent,).
+
+    With `fixed_x` the moments of the covariates are those of the sample, constants of the model,
+    and log p(y_i | x_i) = log p(y_i, x_i) - log p(x_i). Of a respondent with missing covariates
+    those that are observed; 0 for a model without covariates.
+    """
+    out = np.zeros(sample.size)
+    names = structure.table.exogenous
+    if not names:
+        return out
+    columns = np.array([sample.variables.index(name) for name in names])
+    places = [structure.variables.index(name) for name in names]
+    for group, observed, members in sample.patterns():
+        known = np.isin(columns, observed)
+        if not known.any():
+            continue
+        at = [place for place, there in zip(places, known, strict=True) if there]
+        matrices = structure.matrices(space.base, group)
+        covariance = matrices["disturbances"][np.ix_(at, at)]
+        centred = sample.values[np.ix_(members, columns[known])] - matrices["means"][at]
+        root = np.linalg.cholesky(covariance)
+        white = np.linalg.solve(root, centred.T)
+        constant = len(at) * LOG_2PI + 2.0 * np.log(np.diag(root)).sum()
+        out[members] = -0.5 * (constant + np.sum(white * white, axis=0))
+    return out

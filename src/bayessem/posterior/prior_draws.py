@@ -1,0 +1,136 @@
+"""Draws of the sampled numbers from their prior, with bounds and positive definiteness on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy import stats
+
+from bayessem.errors import PriorError
+from bayessem.model.priors import Prior
+from bayessem.model.space import Coordinate, Space
+from bayessem.model.structure import Structure
+from bayessem.posterior.density import Density, partials_to_correlations
+
+# Give up when this many draws are improper for each that is proper.
+PATIENCE = 1000
+
+
+def _normal(a: dict[str, float]) -> stats.rv_continuous:
+    return stats.norm(a.get("mu", 0.0), a["sigma"])
+
+
+def _student(a: dict[str, float]) -> stats.rv_continuous:
+    return stats.t(a["nu"], a.get("mu", 0.0), a["sigma"])
+
+
+def _cauchy(a: dict[str, float]) -> stats.rv_continuous:
+    return stats.cauchy(a.get("alpha", 0.0), a["beta"])
+
+
+# Families whose draws a coordinate's bounds may cut off; PyMC's parametrisation.
+DISTRIBUTIONS: dict[str, Callable[[dict[str, float]], stats.rv_continuous]] = {
+    "normal": _normal,
+    "half_normal": _normal,
+    "student_t": _student,
+    "half_student_t": _student,
+    "cauchy": _cauchy,
+    "half_cauchy": _cauchy,
+    "uniform": lambda a: stats.uniform(a["lower"], a["upper"] - a["lower"]),
+    "gamma": lambda a: stats.gamma(a["alpha"], scale=1.0 / a["beta"]),
+    "inverse_gamma": lambda a: stats.invgamma(a["alpha"], scale=a["beta"]),
+    "exponential": lambda a: stats.expon(scale=1.0 / a["lam"]),
+    "log_normal": lambda a: stats.lognorm(a["sigma"], scale=math.exp(a["mu"])),
+    "beta": lambda a: stats.beta(a["alpha"], a["beta"]),
+}
+
+
+def _draw(coordinate: Coordinate, n: int, rng: np.random.Generator) -> np.ndarray:
+    """N draws of one coordinate that is in no block of correlations."""
+    prior: Prior = coordinate.prior
+    if prior.family == "flat":
+        raise PriorError(f"{coordinate.name}: the flat prior is improper, it has no draws")
+    if coordinate.kind == "correlation" and prior.family in ("beta", "lkj"):
+        a = prior.named
+        alpha, beta = a.get("alpha", a.get("eta")), a.get("beta", a.get("eta"))
+        return 2.0 * rng.beta(alpha, beta, n) - 1.0
+    distribution = DISTRIBUTIONS[prior.family](prior.named)
+    low, high = distribution.cdf(coordinate.lower), distribution.cdf(coordinate.upper)
+    return distribution.ppf(rng.uniform(low, high, n))
+
+
+def _candidates(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws (n, D) before positive definiteness is asked for."""
+    out = np.empty((n, len(space.coordinates)))
+    position = {name: i for i, name in enumerate(space.names)}
+    for i, coordinate in enumerate(space.coordinates):
+        if coordinate.block < 0:
+            out[:, i] = _draw(coordinate, n, rng)
+    for block in space.blocks:
+        where = [position[name] for name in block.names]
+        columns = [j for i in range(block.size) for j in range(i)]
+        shape = block.eta + (block.size - 2 - np.array(columns)) / 2.0
+        partial = 2.0 * rng.beta(shape, shape, (n, len(where))) - 1.0
+        root = np.empty((block.size, block.size))
+        values = np.empty(len(where))
+        for s in range(n):
+            partials_to_correlations(partial[s], block.size, root, values)
+            out[s, where] = values
+    return out
+
+
+def _proper(space: Space, structure: Structure, elements: np.ndarray) -> np.ndarray:
+    """Which draws (n,) have positive definite blocks of covariances."""
+    good = np.ones(len(elements), dtype=bool)
+    for which, group, members in space.proper:
+        name = ("disturbances", "residuals")[which]
+        matrices = structure.matrices(elements, group)[name]
+        block = matrices[:, list(members)][:, :, list(members)]
+        good &= np.linalg.eigvalsh(block)[:, 0] > 0
+    return good
+
+
+def prior_draws(
+    space: Space,
+    structure: Structure,
+    density: Density,
+    *,
+    draws: int,
+    random_seed: int | np.random.Generator | None = None,
+) -> np.ndarray:
+    """Draws of the sampled numbers from their joint prior, (draws, D), on the natural scale.
+
+    Parameters
+    ----------
+    space, structure : Space, Structure
+        The model.
+    density : Density
+        Its posterior density, for what the numbers fill in the matrices.
+    draws : int
+        How many.
+    random_seed : int or Generator, optional
+        Makes them repeatable.
+
+    Raises
+    ------
+    PriorError
+        For an improper prior, and when hardly any draw has positive definite covariances.
+    """
+    rng = np.random.default_rng(random_seed)
+    kept: list[np.ndarray] = []
+    count = tried = 0
+    while count < draws:
+        some = _candidates(space, draws, rng)
+        tried += draws
+        if space.proper:
+            some = some[_proper(space, structure, density.elements(some))]
+        kept.append(some)
+        count += len(some)
+        if tried > PATIENCE * max(count, draws):
+            raise PriorError(
+                f"only {count} of {tried} draws from the prior have positive definite covariances; "
+                "priors of the covariances nearer to 0 would help"
+            )
+    return np.concatenate(kept)[:draws]
