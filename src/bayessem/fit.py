@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.errors import NotSupported
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
@@ -25,17 +26,23 @@ if TYPE_CHECKING:
     from bayessem.comparison.kfold import KFold
     from bayessem.comparison.loo import Loo
     from bayessem.comparison.pit import LooPit
+    from bayessem.criticism.indices import Indices
+    from bayessem.criticism.modification import Modifications
+    from bayessem.criticism.predictive import PredictiveCheck
+    from bayessem.criticism.residuals import Residuals
+    from bayessem.criticism.sensitivity import Sensitivity
     from bayessem.effects.effects import Effects
     from bayessem.effects.mediation import Mediation
     from bayessem.effects.slopes import Slopes
     from bayessem.effects.whatif import WhatIf
     from bayessem.measurement.quality import Measurement
+    from bayessem.moderation.report import PoolingReport
     from bayessem.results.predict import Prediction
     from bayessem.sem import SEM
     from bayessem.shapes.shape import Shape
 
 # Kinds of coordinates that describe the population of groups (pooling.py).
-POPULATION = ("pool_mean", "pool_sd", "pool_slope")
+POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,9 @@ class Fit:
     def density(self) -> Density:
         """The posterior density that was sampled."""
         p = self.prepared
-        return posterior_density(p.space, p.structure, p.sample)
+        # Without an integral over the latent variables there are no log-likelihoods (run.py).
+        integrate = "log_likelihood" in self.data.children
+        return posterior_density(p.space, p.structure, p.sample, integrate=integrate)
 
     @cached_property
     def elements(self) -> np.ndarray:
@@ -239,6 +248,11 @@ class Fit:
         from bayessem.comparison.loo import loo
 
         require_respondents(self.prepared.sample, "leave-one-out cross-validation")
+        if "log_likelihood" not in self.data.children:
+            raise NotSupported(
+                "these product terms have no integral over the latent variables (more than three "
+                "dimensions), so that respondents have no log-likelihoods for leave-one-out"
+            )
         return loo(self, **options)
 
     def kfold(self, **options: Any) -> KFold:
@@ -246,6 +260,18 @@ class Fit:
         from bayessem.comparison.kfold import kfold
 
         return kfold(self, **options)
+
+    def pooling(self, **options: Any) -> PoolingReport:
+        """Partially pooled parameters: population, groups; see `moderation.report`."""
+        from bayessem.moderation.report import pooling_report
+
+        return pooling_report(self, **options)
+
+    def population(self, *, at: float | None = None) -> Fit:
+        """The fit for the average of the population of groups; see `moderation.population`."""
+        from bayessem.moderation.population import population
+
+        return population(self, at=at)
 
     def leave_group_out(self, **options: Any) -> GroupsOut:
         """Leave-one-group-out cross-validation; see `comparison.groups_out.leave_group_out`."""
@@ -258,6 +284,48 @@ class Fit:
         from bayessem.comparison.pit import loo_pit
 
         return loo_pit(self, **options)
+
+    def report(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write everything that reviewers ask for as one HTML file; see `report.write`."""
+        from bayessem.report.write import report
+
+        return report(self, path, **options)
+
+    def indices(self, **options: Any) -> Indices:
+        """PPP and Bayesian fit indices; see `bayessem.criticism.indices.fit_indices`."""
+        from bayessem.criticism.indices import fit_indices
+
+        return fit_indices(self, **options)
+
+    def residuals(self, **options: Any) -> Residuals:
+        """Residual correlations and means; see `criticism.residuals`."""
+        from bayessem.criticism.residuals import residuals
+
+        return residuals(self, **options)
+
+    def modification_indices(self, **options: Any) -> Modifications:
+        """What freeing each fixed loading or covariance would do; see `criticism.modification`."""
+        from bayessem.criticism.modification import modification_indices
+
+        return modification_indices(self, **options)
+
+    def predictive_check(self, check: str = "correlations", **options: Any) -> PredictiveCheck:
+        """The data beside data drawn from the model; see `criticism.predictive`."""
+        from bayessem.criticism.predictive import predictive_check
+
+        return predictive_check(self, check, **options)
+
+    def posterior_predictive(self, **options: Any) -> xr.DataTree:
+        """`data` with a `posterior_predictive` group, for ArviZ; see `criticism.replicate`."""
+        from bayessem.criticism.replicate import posterior_predictive
+
+        return posterior_predictive(self, **options)
+
+    def sensitivity(self, **options: Any) -> Sensitivity:
+        """How results answer to prior and data (power-scaling); see `criticism.sensitivity`."""
+        from bayessem.criticism.sensitivity import sensitivity
+
+        return sensitivity(self, **options)
 
     def __str__(self) -> str:
         from bayessem.syntax.listing import fit_text

@@ -150,4 +150,4 @@ def _read_data(path: Path) -> pd.DataFrame:
 
 
 def _pooling(saved: dict[str, Any]) -> Pooling:
-    return Pooling(saved["how"], tuple(saved["parameters"]), saved["by"])
+    return Pooling(**{**saved, "parameters": tuple(saved["parameters"])})

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import pymc as pm
 
+    from bayessem.criticism.cross_loadings import CrossLoadings
+    from bayessem.criticism.predictive import PredictiveCheck
+    from bayessem.criticism.prior_consequences import PriorConsequences
     from bayessem.fit import Fit
     from bayessem.ml.bootstrap import Bootstrap
     from bayessem.ml.estimate import MLFit
@@ -150,18 +153,46 @@ class SEM:
         priors: Mapping[str, str | Prior] | None = None,
     ) -> pd.DataFrame:
         """The priors as used: one row a sampled parameter, with kind, prior and bounds."""
-        import pandas
+        from bayessem.criticism.prior_consequences import prior_table
 
-        space = self.prepare(data, group=group, priors=priors).space
-        return pandas.DataFrame(
-            {
-                "parameter": [c.name for c in space.coordinates],
-                "kind": [c.kind for c in space.coordinates],
-                "prior": [str(c.prior) for c in space.coordinates],
-                "lower": [c.lower for c in space.coordinates],
-                "upper": [c.upper for c in space.coordinates],
-            }
-        )
+        return prior_table(self.prepare(data, group=group, priors=priors))
+
+    def prior_consequences(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str | None = None,
+        priors: Mapping[str, str | Prior] | None = None,
+        **options: Any,
+    ) -> PriorConsequences:
+        """What the priors imply for loadings, R2, effects, shapes; `criticism.prior_consequences`.
+
+        The data set only the scales of default priors.
+        """
+        from bayessem.criticism.prior_consequences import prior_consequences
+
+        return prior_consequences(self.prepare(data, group=group, priors=priors), **options)
+
+    def prior_predictive_check(
+        self,
+        data: pd.DataFrame,
+        check: str = "indicators",
+        *,
+        group: str | None = None,
+        priors: Mapping[str, str | Prior] | None = None,
+        **options: Any,
+    ) -> PredictiveCheck:
+        """The data beside data drawn from the priors; see `criticism.predictive`."""
+        from bayessem.criticism.predictive import prior_predictive_check
+
+        prepared = self.prepare(data, group=group, priors=priors)
+        return prior_predictive_check(prepared, check, **options)
+
+    def cross_loadings(self, data: pd.DataFrame, **options: Any) -> CrossLoadings:
+        """All cross-loadings with small-variance priors; see `criticism.cross_loadings`."""
+        from bayessem.criticism.cross_loadings import cross_loadings
+
+        return cross_loadings(self, data, **options)
 
     def model(
         self,

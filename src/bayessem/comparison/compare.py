@@ -183,7 +183,7 @@ def compare_results(
     gap = elpd - elpd[:, :1]
     n = len(elpd)
     total = gap.sum(axis=0)
-    se = np.sqrt(n) * gap.std(axis=0)
+    se = np.sqrt(n) * gap.std(axis=0, ddof=1)
     table = pd.DataFrame(
         {
             "elpd": [results[name].elpd for name in names],

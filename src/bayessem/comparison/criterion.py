@@ -87,7 +87,7 @@ class CrossValidation:
     @property
     def se(self) -> float:
         """Standard error of `elpd` over samples of units: sqrt(n) times the units' sd."""
-        return float(np.sqrt(self.n) * self.pointwise["elpd"].std(ddof=0))
+        return float(np.sqrt(self.n) * self.pointwise["elpd"].std(ddof=1))
 
     @property
     def p_loo(self) -> float:
@@ -98,7 +98,7 @@ class CrossValidation:
     def p_loo_se(self) -> float:
         """Standard error of `p_loo`."""
         gap = self.pointwise["lppd"] - self.pointwise["elpd"]
-        return float(np.sqrt(self.n) * gap.std(ddof=0))
+        return float(np.sqrt(self.n) * gap.std(ddof=1))
 
 
 def frame_of(fit: Fit, **columns: np.ndarray) -> pd.DataFrame:

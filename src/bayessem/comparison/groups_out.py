@@ -15,16 +15,13 @@ import numpy as np
 import pandas as pd
 
 from bayessem.comparison.criterion import CrossValidation, stored_log_likelihood, target_of
-from bayessem.comparison.importance import log_mean_exp
+from bayessem.comparison.importance import LARGE_ERROR, log_mean_error, log_mean_exp
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
-
-# Monte Carlo errors of a group's elpd above this are pointed out.
-LARGE_ERROR = 0.5
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ def leave_group_out(
                 "lppd": float(log_mean_exp(flat[:, members].sum(axis=1))),
                 "respondents": len(members),
                 "by_respondent": elpd / len(members),
-                "mcse": _monte_carlo_error(density),
+                "mcse": log_mean_error(density.T),
             }
         )
         if again.doubtful:
@@ -168,9 +165,3 @@ def _new_group_density(
         fresh[:, pooled] = rng.standard_normal((len(flat), len(pooled)))
         out.append(log_predictive(prepared, members, fresh).sum(axis=1))
     return np.column_stack(out)
-
-
-def _monte_carlo_error(density: np.ndarray) -> float:
-    """Standard error of the log of the mean density, by the delta method, draws as units."""
-    by_draw = np.exp(density - density.max()).mean(axis=1)
-    return float(by_draw.std(ddof=1) / np.sqrt(len(by_draw)) / by_draw.mean())

@@ -12,6 +12,12 @@ import numpy as np
 from scipy.special import logsumexp
 
 
+# A Monte Carlo standard error of one elpd above this is pointed out.
+LARGE_ERROR = 0.5
+# Fewer draws have no tail to fit a Pareto distribution to.
+FEWEST_DRAWS = 100
+
+
 def good_k(draws: int) -> float:
     """Largest Pareto k at which weights of so many draws can be trusted: min(1 - 1/log10 S, .7)."""
     return min(1.0 - 1.0 / math.log10(draws), 0.7) if draws > 10 else 0.0
@@ -49,3 +55,13 @@ def smoothed_weights(log_ratio: np.ndarray, r_eff: float) -> tuple[np.ndarray, n
 def log_mean_exp(values: np.ndarray, *, axis: int = 0) -> np.ndarray:
     """Logarithm of the mean of exponentials along an axis."""
     return logsumexp(values, axis=axis) - math.log(values.shape[axis])
+
+
+def log_mean_error(values: np.ndarray) -> float:
+    """Standard error of the log of a mean of exponentials, by the delta method.
+
+    values : (..., draw), draws as independent units, their means over the other axes taken first.
+    """
+    weights = np.exp(values - values.max())
+    by_draw = weights.mean(axis=tuple(range(weights.ndim - 1)))
+    return float(by_draw.std(ddof=1) / math.sqrt(len(by_draw)) / by_draw.mean())

@@ -25,7 +25,10 @@ from bayessem.comparison.criterion import (
     target_of,
 )
 from bayessem.comparison.importance import (
+    FEWEST_DRAWS,
+    LARGE_ERROR,
     good_k,
+    log_mean_error,
     log_mean_exp,
     relative_efficiency,
     smoothed_weights,
@@ -37,6 +40,8 @@ from bayessem.errors import BayessemWarning, FitError
 if TYPE_CHECKING:
     from bayessem.fit import Fit
 
+# Moment matching goes on until the Pareto k is below, though `good_k` is enough to accept it.
+AIM = 0.5
 PSIS, MATCHED, REFITTED = "PSIS", "moment matching", "exact refit"
 
 
@@ -151,7 +156,7 @@ def loo(
     point = first.pointwise.copy()
     if moment_match:
         _say(progress, f"moment matching of {bad.size} respondents")
-        for i, found in zip(bad, match_moments(fit, bad, threshold=first.good_k), strict=True):
+        for i, found in zip(bad, match_moments(fit, bad, threshold=AIM), strict=True):
             point = _with(point, int(i), found, first.good_k)
     left = bad[(point["how"].to_numpy() == PSIS)[bad]]
     refitted: list[str] = []
@@ -189,6 +194,10 @@ def loo_weights(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Of the stored draws: for very many respondents not every draw's log-likelihood is kept.
     """
     flat = stored_log_likelihood(fit)
+    if len(flat) < FEWEST_DRAWS:
+        raise FitError(
+            f"LOO needs {FEWEST_DRAWS} draws or more, and this fit has {len(flat)}; sample more"
+        )
     r_eff = relative_efficiency(stored_values(fit))
     return flat, *smoothed_weights(-flat.T, r_eff)
 
@@ -213,6 +222,12 @@ def _refit_each(
     for i in members:
         again = refit_without(fit, [i], random_seed=seed + 1 + int(i))
         density = log_predictive(fit.prepared, [i], again.values).ravel()
+        error = log_mean_error(density)
+        if error > LARGE_ERROR:
+            notes.append(
+                f"Even without respondent {out.index[i]} few draws foresee such answers: the elpd "
+                f"of this respondent has a Monte Carlo standard error of {error:.1f}."
+            )
         values = (float(log_mean_exp(density)), np.nan, REFITTED)
         for column, value in zip(columns, values, strict=True):
             out.iloc[i, column] = value

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
 from bayessem.ml.saturated import LOG_2PI, covariate_log_likelihood, saturate
 from bayessem.model.conditioning import has_means
@@ -39,10 +40,17 @@ class Counts:
     groups: int
 
 
+def stored_log_likelihood(data: xr.DataTree) -> xr.DataArray:
+    """Log p(y_i) as a fit keeps it, (chain, draw, respondent); long runs keep some draws only."""
+    return data["log_likelihood"].to_dataset()["y"]
+
+
 def count_moments(prepared: Prepared) -> Counts:
     """p*, the number of modelled variables, respondents and groups."""
-    p, q, groups = len(prepared.sample.variables), len(prepared.table.exogenous), len(
-        prepared.sample.groups
+    p, q, groups = (
+        len(prepared.sample.variables),
+        len(prepared.table.exogenous),
+        len(prepared.sample.groups),
     )
     means = has_means(prepared.table)
     full = p * (p + 1) // 2 + p * means

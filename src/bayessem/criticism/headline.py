@@ -68,9 +68,9 @@ def headline(source: Any) -> list[Quantity]:
     Returns
     -------
     list of Quantity
-        Paths raw and standardised, standardised loadings, correlations of constructs, R2, standardised
-        indirect and total effects (at the mean of x where they depend on it), slopes at both ends
-        and turning points of squares, P(inverted U) and P(U), and what := defines.
+        Paths raw and standardised, standardised loadings, correlations of constructs, R2,
+        standardised indirect and total effects (at the mean of x where they depend on it), slopes
+        at both ends and turning points of squares, P(inverted U) and P(U), what := defines.
     """
     found = [
         *_rows(source),

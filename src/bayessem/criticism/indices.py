@@ -26,6 +26,7 @@ from bayessem.criticism.discrepancy import (
     replicated_complete,
     replicated_incomplete,
     saturated_log_likelihood,
+    stored_log_likelihood,
 )
 from bayessem.errors import FitError
 from bayessem.results.estimates import summarise
@@ -181,16 +182,14 @@ def fit_indices(
     used = linear_fit(fit) if linear else fit
     prepared = used.prepared
     generator = np.random.default_rng(random_seed)
-    stored = used.data["log_likelihood"]["y"]
+    stored = stored_log_likelihood(used.data)
     log_likelihood = stored.values
     shape = log_likelihood.shape[:2]
     d = discrepancies(prepared, log_likelihood)
     p_d, poor = effective_parameters(log_likelihood)
     base, p_d0, base_poor = _baseline(used, generator)
     counts = count_moments(prepared)
-    values = bayesian_indices(
-        d, np.resize(base, shape), p_d=p_d, p_d_baseline=p_d0, counts=counts
-    )
+    values = bayesian_indices(d, np.resize(base, shape), p_d=p_d, p_d_baseline=p_d0, counts=counts)
     stacked = np.stack([np.broadcast_to(values[name], shape) for name in INDICES], axis=-1)
     replicated, compared = _replicate(used, d, replicas, generator)
     axes = {"chain": stored["chain"].values, "draw": stored["draw"].values}
@@ -227,11 +226,15 @@ def _replicate(
     flat = d.ravel()
     if fit.prepared.sample.complete:
         wanted = len(flat) if replicas is None else replicas
-        at = np.resize(np.arange(len(flat)), wanted) if wanted >= len(flat) else _spaced(flat, wanted)
+        at = (
+            np.resize(np.arange(len(flat)), wanted)
+            if wanted >= len(flat)
+            else _spaced(flat, wanted)
+        )
         return replicated_complete(fit.prepared, wanted, generator=generator), flat[at]
     wanted = min(INCOMPLETE_REPLICAS if replicas is None else replicas, len(flat))
     at = _spaced(flat, wanted)
-    kept = fit.data["log_likelihood"]["draw"].values
+    kept = stored_log_likelihood(fit.data)["draw"].values
     elements = fit.elements[:, kept].reshape(len(flat), -1)
     return replicated_incomplete(fit.prepared, elements[at], generator=generator), flat[at]
 

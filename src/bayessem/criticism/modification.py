@@ -82,7 +82,9 @@ def candidate_rows(structure: Structure, kinds: Sequence[str] = KINDS) -> list[P
         own = [r for r in table.rows if r.group == g]
         loading = {(r.lhs, r.rhs) for r in own if r.op == "=~"}
         covariance = {frozenset((r.lhs, r.rhs)) for r in own if r.op == "~~"}
-        fixed = {r.lhs for r in own if r.op == "~~" and r.lhs == r.rhs and r.free < 0 and not r.value}
+        fixed = {
+            r.lhs for r in own if r.op == "~~" and r.lhs == r.rhs and r.free < 0 and not r.value
+        }
         if KINDS[0] in kinds:
             out += [
                 Parameter(f, "=~", y, g, -1)
@@ -327,9 +329,7 @@ def _label(row: dict) -> str:
     return f"{row['lhs']} {row['op']} {row['rhs']}" + (f" [{row['group']}]" if row["group"] else "")
 
 
-def _notes(
-    fit: Fit, rows: Sequence[Parameter], known: np.ndarray, draws: int
-) -> tuple[str, ...]:
+def _notes(fit: Fit, rows: Sequence[Parameter], known: np.ndarray, draws: int) -> tuple[str, ...]:
     notes = [
         f"From {draws} draws; score statistics with the effect of the free parameters taken out, "
         "which at the maximum of the likelihood are lavaan's modification indices. Each is about "

@@ -1,6 +1,6 @@
-"""Predictive checks: do data drawn from the model look like the data? (Gelman, Meng & Stern 1996.)
+"""Predictive checks: do data drawn from the model look like the data?
 
-Before the data are used (prior predictive) they show what the priors expect; after (posterior
+Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-760. Before the data are used (prior predictive) they show what the priors expect; after (posterior
 predictive) what the model cannot reproduce. Three looks: correlations of all pairs, the
 distribution of each indicator, and the curve of a quadratic relation.
 """
@@ -26,9 +26,10 @@ from bayessem.criticism.statistics import (
     quadratic_fit,
 )
 from bayessem.effects.pathways import position
-from bayessem.errors import ModelError
+from bayessem.errors import FitError, ModelError
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
+from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.syntax.listing import aligned, number
 
@@ -125,17 +126,43 @@ def predictive_check(
     PriorError
         For a prior predictive check of an improper prior.
     """
-    prepared = fit.prepared
+    options: dict[str, Any] = {"x": x, "y": y, "ci_prob": ci_prob, "random_seed": random_seed}
     if prior:
-        values = prior_draws(
-            prepared.space, prepared.structure, fit.density, draws=draws, random_seed=random_seed
-        )
-        elements = fit.density.elements(values)
-    else:
-        elements = spaced_draws(fit.elements, draws)
-    return check_elements(
-        prepared, elements, check, x=x, y=y, prior=prior, ci_prob=ci_prob, random_seed=random_seed
+        return prior_predictive_check(fit.prepared, check, draws=draws, **options)
+    elements = spaced_draws(fit.elements, draws)
+    return check_elements(fit.prepared, elements, check, prior=False, **options)
+
+
+def prior_predictive_check(
+    prepared: Prepared,
+    check: str = "indicators",
+    *,
+    draws: int = DRAWS,
+    random_seed: int = 0,
+    **options: Any,
+) -> PredictiveCheck:
+    """Compare the data with data drawn from the priors; nothing is sampled.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Model and data.
+    check, draws, random_seed, **options
+        As in `predictive_check`.
+
+    Raises
+    ------
+    PriorError
+        For an improper prior, naming the parameter.
+    """
+    if draws < 1:
+        raise FitError(f"draws has to be at least 1, not {draws}")
+    density = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    values = prior_draws(
+        prepared.space, prepared.structure, density, draws=draws, random_seed=random_seed
     )
+    elements = density.elements(values)
+    return check_elements(prepared, elements, check, prior=True, random_seed=random_seed, **options)
 
 
 def check_elements(
@@ -263,7 +290,8 @@ def _curve(
         scores.append((composite(data, columns, signs), composite(copies, columns, signs)))
     (x0, xr_), (y0, yr) = scores
     found, rep = quadratic_fit(x0, y0), quadratic_fit(xr_, yr)
-    grid = np.linspace(*np.nanquantile(x0, [0.02, 0.98]), GRID)
+    first, last = np.nanquantile(x0, [0.02, 0.98])
+    grid = np.linspace(float(first), float(last), GRID)
     powers = np.stack([np.ones_like(grid), grid, grid**2])
     lines = rep @ powers
     tail = (1.0 - ci_prob) / 2.0
@@ -330,8 +358,8 @@ def _notes(
             ]
             worst = int(np.argmax(beyond))
             notes.append(
-                f"{len(scales)} variables take 11 values or fewer; the model draws continuous ones. "
-                f"Most drawn values that round beyond the scale: {scales[worst][0]}, "
+                f"{len(scales)} variables take 11 values or fewer; the model draws continuous "
+                f"ones. Most drawn values that round beyond the scale: {scales[worst][0]}, "
                 f"{100 * beyond[worst]:.1f} %."
             )
     if check == "shape":

@@ -6,6 +6,7 @@ turned into standardised loadings, R2, correlations, effects and shapes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from textwrap import fill
 
@@ -152,13 +153,13 @@ def _findings(found: list[Quantity], prepared: Prepared) -> list[str]:
             "no effects. Wider priors of the paths would leave more to the data."
         )
     loadings = [q for q in found if q.kind == "standardised loading"]
-    perfect = _names(loadings, lambda v: np.mean(np.abs(v) > EXTREME) > MOSTLY)
+    perfect = _names(loadings, lambda v: bool(np.mean(np.abs(v) > EXTREME) > MOSTLY))
     if perfect:
         out.append(
-            f"The priors expect nearly perfect indicators (standardised loadings beyond {EXTREME:g} "
-            f"in most draws): {perfect}. Wider priors of the residual sds would help."
+            f"The priors expect nearly perfect indicators (standardised loadings beyond "
+            f"{EXTREME:g} in most draws): {perfect}. Wider priors of the residual sds would help."
         )
-    weak = _names(loadings, lambda v: np.mean(np.abs(v) < 0.2) > MOSTLY)
+    weak = _names(loadings, lambda v: bool(np.mean(np.abs(v) < 0.2) > MOSTLY))
     if weak:
         out.append(
             f"The priors expect indicators that hardly measure their construct (standardised "
@@ -166,7 +167,7 @@ def _findings(found: list[Quantity], prepared: Prepared) -> list[str]:
         )
     tied = _names(
         [q for q in found if q.kind == "correlation"],
-        lambda v: np.mean(np.abs(v) > EXTREME) > MOSTLY,
+        lambda v: bool(np.mean(np.abs(v) > EXTREME) > MOSTLY),
     )
     if tied:
         out.append(f"The priors expect correlations near 1 or -1: {tied}.")
@@ -195,7 +196,7 @@ def _width(arguments: dict[str, float]) -> float:
     return arguments.get("sigma", arguments.get("beta", 0.0))
 
 
-def _names(found: list[Quantity], condition) -> str:  # noqa: ANN001
+def _names(found: list[Quantity], condition: Callable[[np.ndarray], bool]) -> str:
     names = [q.label for q in found if condition(q.values[np.isfinite(q.values)])]
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
 

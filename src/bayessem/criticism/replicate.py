@@ -126,9 +126,7 @@ def posterior_predictive(fit: Fit, *, draws: int = 200, random_seed: int = 0) ->
     DataTree
         A copy of `fit.data` with `posterior_predictive`: y (chain 1, draw, respondent, indicator).
     """
-    y = replicate(
-        fit.prepared, spaced_draws(fit.elements, draws), random_seed=random_seed
-    )
+    y = replicate(fit.prepared, spaced_draws(fit.elements, draws), random_seed=random_seed)
     observed = fit.data["observed_data"]["y"]
     out = fit.data.copy()
     out["posterior_predictive"] = xr.DataTree(

@@ -107,9 +107,7 @@ def residuals(fit: Fit, *, ci_prob: float = 0.95) -> Residuals:
     for g, label in enumerate(sample.groups):
         saturated = saturate(sample, group=g)
         moments = model_moments(structure, elements, group=g)
-        observed, implied = residual_correlations(
-            saturated.covariance, moments.observed_covariance
-        )
+        observed, implied = residual_correlations(saturated.covariance, moments.observed_covariance)
         at = implied[..., rows, columns]
         value = observed[rows, columns] - at
         frames.append(_pairs(sample.variables, rows, columns, label, ci_prob, value).assign(
@@ -183,7 +181,9 @@ def _row(value: np.ndarray, label: str, ci_prob: float) -> dict:
 def _notes(fit: Fit) -> tuple[str, ...]:
     notes = []
     if not fit.prepared.sample.complete:
-        notes.append("Observed correlations are those of the saturated model (EM): values are missing.")
+        notes.append(
+            "Observed correlations are those of the saturated model (EM): values are missing."
+        )
     if fit.prepared.structure.products:
         notes.append(
             "Correlations see little of squares and products; a misfit of the curve shows in "

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.criticism.discrepancy import stored_log_likelihood
 from bayessem.criticism.headline import Quantity, headline
 from bayessem.criticism.log_prior import fit_log_prior
 from bayessem.errors import FitError
@@ -153,8 +154,8 @@ def sensitivity(fit: Fit, *, threshold: float = THRESHOLD) -> Sensitivity:
     """
     if not threshold > 0:
         raise FitError(f"threshold has to be positive, not {threshold}")
-    stored = fit.data["log_likelihood"]["y"]
-    kept = np.searchsorted(fit.data["posterior"]["draw"].values, stored["draw"].values)
+    stored = stored_log_likelihood(fit.data)
+    kept = stored["draw"].values
     likelihood = stored.values.sum(axis=-1)
     prior = fit_log_prior(fit)[:, kept]
     found = headline(fit) + _population(fit)
@@ -218,11 +219,12 @@ def _notes(
     lost = [q.label for q in found if not any(q is k for k in known)]
     if lost:
         notes.append(f"Not defined in every draw, and left out: {', '.join(lost)}.")
-    if k_halved > GOOD_K or k_doubled > GOOD_K:
-        notes.append(
-            f"Half or twice the prior is too far from this posterior for reweighting (Pareto k "
-            f"{k_halved:.2f} and {k_doubled:.2f}): refit with other priors to see."
-        )
+    for name, k in (("Half", k_halved), ("Twice", k_doubled)):
+        if k > GOOD_K:
+            notes.append(
+                f"{name} the prior is too far from this posterior for reweighting (Pareto k "
+                f"{k:.2f}): refit with other priors to see."
+            )
     return tuple(notes)
 
 

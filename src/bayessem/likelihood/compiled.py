@@ -31,7 +31,13 @@ def source_version() -> str:
     files = sorted(f for f in (PACKAGE / "likelihood").glob("*.py") if f.stem != "oracle")
     files += [
         PACKAGE / name
-        for name in ("posterior/density.py", "posterior/native.py", "graph/operation.py")
+        for name in (
+            "posterior/density.py",
+            "posterior/hierarchies.py",
+            "posterior/transforms.py",
+            "posterior/native.py",
+            "graph/operation.py",
+        )
     ]
     for path in files:
         digest.update(path.read_bytes())

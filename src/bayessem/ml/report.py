@@ -254,6 +254,11 @@ def _shares(fit: MLFit) -> list[str]:
 
 def ml_text(fit: MLFit) -> str:
     """The printed report of a fit."""
+    return "\n".join([measures_text(fit), *_parameters(fit), *_shares(fit)])
+
+
+def measures_text(fit: MLFit) -> str:
+    """The part of the report about the model as a whole: no parameters."""
     lines = _header(fit)
     if fit.problems:
         lines += ["", "Problems", *(f"  ! {text}" for text in fit.problems)]
@@ -266,5 +271,4 @@ def ml_text(fit: MLFit) -> str:
             *_likelihood(fit.counterpart),
         ]
         lines += [f"  ! {text}" for text in fit.counterpart.problems]
-    lines += [*_parameters(fit), *_shares(fit)]
     return "\n".join(lines)

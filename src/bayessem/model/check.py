@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bayessem.errors import NotSupported
+from bayessem.likelihood.products import plan_products
 from bayessem.model.data_checks import data_findings, sample_correlations
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
@@ -37,16 +39,18 @@ def check(prepared: Prepared) -> CheckReport:
     findings = [
         *_scale_findings(prepared),
         *_constraint_findings(prepared),
+        *_integral_findings(prepared),
         *_identification_findings(prepared, moments, len(linear) - equalities),
         *data_findings(prepared),
     ]
     findings.sort(key=lambda f: not f.serious)
     missing = np.isnan(sample.values)
     text = (
-        f"{sample.size} respondents, {p} observed variables, {len(table.latent)} constructs"
+        f"{sample.size} respondents, {p} observed variables, {_counted(len(table.latent), 'construct')}"
         + (f", {groups} groups" if groups > 1 else "")
         + f"; {moments} moments, {parameters} free parameters"
         + (f" ({parameters - len(linear)} of product terms)" if len(linear) < parameters else "")
+        + (f" less {_counted(equalities, 'equality constraint')}" if equalities else "")
         + f", {moments - len(linear) + equalities} degrees of freedom."
     )
     if missing.any():
@@ -57,10 +61,15 @@ def check(prepared: Prepared) -> CheckReport:
         )
     if sample.dropped:
         why = "" if prepared.notes else ": nothing (or not all) was observed"
-        text += f" {len(sample.dropped)} rows were left out{why}."
+        left = _counted(len(sample.dropped), "row")
+        text += f" {left} {'was' if len(sample.dropped) == 1 else 'were'} left out{why}."
     for note in prepared.notes:
         text += f" {note[0].upper()}{note[1:]}."
     return CheckReport(tuple(findings), moments, parameters, sample.size, text)
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def _scale_findings(prepared: Prepared) -> list[Finding]:
@@ -122,6 +131,37 @@ def _scale_findings(prepared: Prepared) -> list[Finding]:
                         )
                     )
     return out
+
+
+def _integral_findings(prepared: Prepared) -> list[Finding]:
+    """What the product terms cost; they are integrated over as few latent variables as possible."""
+    structure = prepared.structure
+    try:
+        plan = plan_products(
+            structure.products,
+            structure.affected,
+            observed=structure.observed_factors,
+            names=structure.variables,
+        )
+    except NotSupported as error:
+        remedy = 'only sem.fit(..., latents="sampled") has them, without LOO and sem.ml'
+        return [Finding(False, "product terms", str(error), remedy)]
+    if plan.integrated < 2:
+        return []
+    names = [structure.variables[i] for i in plan.factors[: plan.integrated]]
+    if plan.integrated == 2:
+        cost = "about a hundred times what one takes: minutes where others take seconds"
+    else:
+        cost = "about a hundred times what two take: try a small part of the data first"
+    return [
+        Finding(
+            False,
+            "product terms",
+            f"they need an integral over {len(names)} latent variables ({', '.join(names)}) for "
+            f"every respondent, {cost}",
+            'fewer squares make it cheaper; latents="sampled" is another way',
+        )
+    ]
 
 
 def _variance_text(prepared: Prepared, name: str) -> str:

@@ -38,9 +38,12 @@ def condition(sample: Sample, table: ParameterTable) -> tuple[Sample, tuple[str,
     columns = [sample.variables.index(name) for name in table.exogenous]
     absent = np.isnan(sample.values[:, columns]).any(axis=1)
     if absent.any():
+        n = int(absent.sum())
+        who = "1 respondent has" if n == 1 else f"{n} respondents have"
         notes.append(
-            f"{int(absent.sum())} respondents have no value of a covariate "
-            f"({', '.join(table.exogenous)}) and are left out; fixed_x=False keeps them"
+            f"{who} no value of a covariate ({', '.join(table.exogenous)}) and "
+            f"{'is' if n == 1 else 'are'} left out; fixed_x=False keeps "
+            f"{'it' if n == 1 else 'them'}"
         )
         sample = some_rows(sample, ~absent)
     if has_means(table):

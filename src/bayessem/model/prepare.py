@@ -44,11 +44,13 @@ class Prepared:
     pooling : Pooling or None
         How parameters differ between groups.
     predictor : ndarray (group,) or None
-        Centred group-level predictor of partial pooling.
+        Group-level predictor of partial pooling.
     refused : str
         Why the model cannot be sampled, "" when it can.
     notes : tuple of str
         What was done to the respondents, in words.
+    unpooled : Space or None
+        With partial pooling, the coordinates of the same model without it.
     """
 
     table: ParameterTable
@@ -61,6 +63,7 @@ class Prepared:
     predictor: np.ndarray | None = None
     refused: str = ""
     notes: tuple[str, ...] = ()
+    unpooled: Space | None = None
 
     def check_sampling(self) -> None:
         """Refuse a model whose constraints maximum likelihood has but sampling has not.
@@ -155,6 +158,7 @@ def prepare(
     sample, notes = condition(sample, table)
     covariances, means = sample_moments(sample)
     own: Mapping[str, str | Prior] = {}
+    unpooled: Space | None = None
     predictor = None
     if pooling is not None:
         own, priors = split_priors(pooling, priors)
@@ -170,10 +174,21 @@ def prepare(
         assert group is not None
         if pooling.by is not None:
             predictor = group_predictor(data, pooling.by, group=group, groups=sample.groups)
+        unpooled = space
         space = pool_space(space, structure, pooling, predictor=predictor, priors=own)
     space, refused = _constrained(space, structure)
     return Prepared(
-        table, structure, sample, space, covariances, means, pooling, predictor, refused, notes
+        table,
+        structure,
+        sample,
+        space,
+        covariances,
+        means,
+        pooling,
+        predictor,
+        refused,
+        notes,
+        unpooled,
     )
 
 

@@ -57,6 +57,7 @@ KINDS = (
     "pool_mean",
     "pool_sd",
     "pool_slope",
+    "pool_link",
     "pool_z",
 )
 

@@ -151,7 +151,7 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
             value = float(np.mean(by_name[c.name]))
         elif c.kind == "pool_sd":
             value = 0.3 * c.prior.named.get("sigma", 1.0)
-        elif c.kind in ("pool_slope", "pool_z"):
+        elif c.kind in ("pool_slope", "pool_link", "pool_z"):
             value = 0.0
         elif c.name in position:
             value = float(values[position[c.name]])

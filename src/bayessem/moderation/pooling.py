@@ -2,8 +2,13 @@
 
 beta_g = mu + delta w_g + tau z_g with z_g standard normal: mu the mean of the population of groups,
 delta the slope on a group-level predictor w (centred over the groups), tau the standard deviation
-between groups. The parameters stay rows of the table, one a group; what is sampled are mu, delta,
-tau and z, so that every effect, shape or index of a group is computed as in any multi-group model.
+between groups. With `correlated`, the deviations of later parameters contain those of earlier ones,
+beta_kg = mu_k + delta_k w_g + tau_k (z_kg + sum_j c_kj z_jg), so that their correlations depend on
+the coefficients c alone (for two parameters it is c / sqrt(1 + c^2)), and tau_k is the standard
+deviation between groups given the earlier parameters.
+
+The parameters stay rows of the table, one a group; what is sampled are mu, delta, tau, c and z, so
+that every effect, shape or index of a group is computed as in any multi-group model.
 
 Gelman & Hill (2007), Data Analysis Using Regression and Multilevel/Hierarchical Models.
 """
@@ -17,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.errors import ModelError
+from bayessem.errors import ModelError, PriorError
 from bayessem.model.priors import KINDS, Prior, parse_prior
 from bayessem.model.space import Coordinate, Space, Term
 from bayessem.model.structure import Structure
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
 POOLABLE = ("loading", "path", "product", "intercept", "mean")
 # All that pooling does not release is equal across groups, unless group_equal says otherwise.
 EVERYTHING = tuple(GROUP_EQUAL)
+# With this prior of c, the correlation c / sqrt(1 + c^2) has density (1 - r^2)^(eta - 1), eta = 2.
+LINK_PRIOR = "student_t(nu=4, mu=0, sigma=0.5)"
 
 
 @dataclass(frozen=True)
@@ -43,15 +50,23 @@ class Pooling:
         Names such as "RAD~AMC", "RAD~AMC:AMC", "RAD~1" or "f=~x2".
     by : str or None
         Column of a group-level predictor (partial pooling only).
+    sd : float or None
+        Standard deviation between groups where it is fixed, not estimated.
+    correlated : bool
+        Whether the groups' deviations of the parameters are correlated.
     """
 
     how: str
     parameters: tuple[str, ...]
     by: str | None = None
+    sd: float | None = None
+    correlated: bool = False
 
     def __str__(self) -> str:
-        by = f", by {self.by}" if self.by else ""
-        return f"{self.how} pooling of {', '.join(self.parameters) or 'everything'}{by}"
+        more = f", by {self.by}" if self.by else ""
+        more += f", sd {self.sd:g}" if self.sd is not None else ""
+        more += ", correlated" if self.correlated else ""
+        return f"{self.how} pooling of {', '.join(self.parameters) or 'everything'}{more}"
 
 
 def _names(parameters: Sequence[str]) -> tuple[str, ...]:
@@ -69,7 +84,24 @@ def _names(parameters: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(out))
 
 
-def partial(*parameters: str, by: str | None = None) -> Pooling:
+def pooled_sd(name: str) -> str:
+    """Name of the standard deviation between groups of a pooled parameter."""
+    return f"sd({name})"
+
+
+def slope_name(name: str, pooling: Pooling) -> str:
+    """Name of the slope of a pooled parameter on the group-level predictor."""
+    return f"{name}|{pooling.by}"
+
+
+def link_name(name: str, other: str) -> str:
+    """Name of the coefficient of one pooled parameter's z in the deviations of a later one."""
+    return f"c({name},{other})"
+
+
+def partial(
+    *parameters: str, by: str | None = None, sd: float | None = None, correlated: bool = False
+) -> Pooling:
     """Partial pooling: each group's value is drawn from a common normal distribution.
 
     Parameters
@@ -78,8 +110,19 @@ def partial(*parameters: str, by: str | None = None) -> Pooling:
         "RAD ~ AMC", "RAD ~ AMC:AMC", "RAD ~ 1", "f =~ x2".
     by : str, optional
         Column of the data that predicts the groups' values; its mean in each group is used.
+    sd : float, optional
+        Fix the standard deviation between groups, as for approximate invariance: loadings that
+        differ by about sd (Muthen & Asparouhov 2013); by default it is estimated.
+    correlated : bool
+        Let the groups' deviations of the parameters correlate. The prior of the correlation of two
+        parameters is LKJ(2).
     """
-    return Pooling("partial", _names(parameters), by)
+    if sd is not None and not 0 < sd < np.inf:
+        raise ModelError(f"sd between groups has to be positive, not {sd!r}")
+    names = _names(parameters)
+    if correlated and (len(names) < 2 or sd is not None):
+        raise ModelError("correlated=True needs two or more parameters, and no fixed sd")
+    return Pooling("partial", names, by, sd, correlated)
 
 
 def no_pooling(*parameters: str) -> Pooling:
@@ -106,7 +149,7 @@ def table_options(pooling: Pooling, options: Mapping[str, object]) -> dict[str, 
 def group_predictor(
     data: pd.DataFrame, column: str, *, group: str, groups: Sequence[str]
 ) -> np.ndarray:
-    """Mean of a column in each group, centred over the groups, (group,).
+    """Mean of a column in each group, (group,).
 
     Raises
     ------
@@ -122,7 +165,7 @@ def group_predictor(
     values = means.reindex(list(groups)).to_numpy()
     if not np.isfinite(values).all() or np.ptp(values) == 0:
         raise ModelError(f"by={column!r} does not differ between the groups: it predicts nothing")
-    return values - values.mean()
+    return values
 
 
 @dataclass(frozen=True)
@@ -177,7 +220,8 @@ def split_priors(
     pooling: Pooling, priors: Mapping[str, str | Prior] | None
 ) -> tuple[dict[str, str | Prior], dict[str, str | Prior]]:
     """The user's priors of mu, delta and tau, and all others."""
-    names = {key for p in pooling.parameters for key in (p, f"sd({p})", f"{p}|{pooling.by}")}
+    names = {key for p in pooling.parameters for key in (p, pooled_sd(p), slope_name(p, pooling))}
+    names |= {link_name(a, b) for a in pooling.parameters for b in pooling.parameters}
     own = {k: v for k, v in (priors or {}).items() if "".join(k.split()) in names}
     rest = {k: v for k, v in (priors or {}).items() if k not in own}
     return {"".join(k.split()): v for k, v in own.items()}, rest
@@ -202,17 +246,18 @@ def pool_space(
     pooling : Pooling
         Partial pooling.
     predictor : ndarray (group,), optional
-        Centred group-level predictor.
+        Group-level predictor; centred over the groups here.
     priors : mapping, optional
         The user's priors: "RAD~AMC" is that of mu, "RAD~AMC|by" of delta, "sd(RAD~AMC)" of tau.
     """
     given = dict(priors or {})
+    predictor = None if predictor is None else predictor - predictor.mean()
     pooled = pooled_parameters(structure, pooling)
     old = {c.name: c for c in space.coordinates}
     dropped = {m for p in pooled for m in p.members}
     coordinates = [c for c in space.coordinates if c.name not in dropped]
     replaced: dict[Term, tuple[Term, ...]] = {}
-    for p in pooled:
+    for k, p in enumerate(pooled):
         first = old[p.members[0]]
         if first.kind not in POOLABLE:
             raise ModelError(
@@ -220,20 +265,30 @@ def pool_space(
                 "means can be pooled"
             )
         width = first.prior.named.get("sigma", 1.0)
-        mean, sd, slope = p.name, f"sd({p.name})", f"{p.name}|{pooling.by}"
+        mean, sd, slope = p.name, pooled_sd(p.name), slope_name(p.name, pooling)
         mean_prior = parse_prior(given[p.name], where=p.name) if p.name in given else first.prior
-        coordinates.append(Coordinate(mean, "pool_mean", mean_prior, -np.inf, np.inf))
+        coordinates.append(Coordinate(mean, "pool_mean", mean_prior, *mean_prior.support))
         spread = parse_prior(given.get(sd, f"half_normal({0.5 * width!r})"), where=sd)
-        coordinates.append(Coordinate(sd, "pool_sd", spread, 0.0, np.inf))
+        if spread.support[0] < 0:
+            raise PriorError(f"{sd}: {spread} is not a prior of a positive number; half_normal is")
+        if pooling.sd is None:
+            coordinates.append(Coordinate(sd, "pool_sd", spread, *spread.support))
         if predictor is not None:
             scale = width / float(predictor.std())
             prior = parse_prior(given.get(slope, f"normal(0, {scale!r})"), where=slope)
-            coordinates.append(Coordinate(slope, "pool_slope", prior, -np.inf, np.inf))
+            coordinates.append(Coordinate(slope, "pool_slope", prior, *prior.support))
+        earlier = pooled[:k] if pooling.correlated else ()
+        for other in earlier:
+            link = link_name(p.name, other.name)
+            prior = parse_prior(given.get(link, LINK_PRIOR), where=link)
+            coordinates.append(Coordinate(link, "pool_link", prior, *prior.support))
         for g, member in enumerate(p.members):
             coordinates.append(
                 Coordinate(member, "pool_z", Prior("normal", mu=0, sigma=1), -np.inf, np.inf)
             )
-            terms: list[Term] = [(mean, 1.0, 1.0), (sd, member, 1.0)]
+            tau = sd if pooling.sd is None else pooling.sd
+            terms: list[Term] = [(mean, 1.0, 1.0), (tau, member, 1.0)]
+            terms += [(tau, link_name(p.name, o.name), o.members[g]) for o in earlier]
             if predictor is not None:
                 terms.append((slope, float(predictor[g]), 1.0))
             replaced[(member, 1.0, 1.0)] = tuple(terms)

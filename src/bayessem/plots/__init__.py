@@ -7,6 +7,13 @@ from bayessem.plots.comparison import (
     plot_pareto_k,
     plot_pointwise,
 )
+from bayessem.plots.criticism import (
+    plot_discrepancy,
+    plot_predictive,
+    plot_prior_consequences,
+    plot_residuals,
+    plot_sensitivity,
+)
 from bayessem.plots.forest import plot_effects, plot_estimates
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
@@ -17,6 +24,7 @@ from bayessem.plots.whatif import plot_johnson_neyman, plot_slopes, plot_what_if
 __all__ = [
     "plot_calibration",
     "plot_comparison",
+    "plot_discrepancy",
     "plot_effects",
     "plot_estimates",
     "plot_johnson_neyman",
@@ -25,6 +33,10 @@ __all__ = [
     "plot_mediation",
     "plot_pareto_k",
     "plot_pointwise",
+    "plot_predictive",
+    "plot_prior_consequences",
+    "plot_residuals",
+    "plot_sensitivity",
     "plot_shape",
     "plot_slopes",
     "plot_traces",

@@ -39,9 +39,7 @@ def respondent_order(sample: Sample) -> np.ndarray:
 def has_integral(structure: Structure) -> bool:
     """Whether the latent variables behind the product terms can be integrated out."""
     try:
-        plan_products(
-            structure.products, structure.affected, observed=structure.observed_factors
-        )
+        plan_products(structure.products, structure.affected, observed=structure.observed_factors)
     except NotSupported:
         return False
     return True

@@ -19,12 +19,13 @@ import numpy as np
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
 from bayessem.likelihood.plan import pack
+from bayessem.posterior.hierarchies import Hierarchy, balance, pull_balance
+from bayessem.posterior.transforms import log_prior, transform
 
 # transforms
 IDENTITY, LOG, INTERVAL, BELOW, FOLD = range(5)
 # families (unnormalised; their constants are summed in `constant`)
 FLAT, NORMAL, STUDENT_T, GAMMA, INVERSE_GAMMA, EXPONENTIAL, LOG_NORMAL, BETA = range(8)
-LOG_2 = np.log(2.0)
 
 INTEGER_FIELDS = (
     "transform",
@@ -37,8 +38,22 @@ INTEGER_FIELDS = (
     "term_c",
     "place_cell",
     "place_element",
+    "pool_at",
+    "pool_member",
+    "pool_link",
 )
-FLOAT_FIELDS = ("lower", "upper", "hyper", "constant", "fixed", "base", "centre", "whitening")
+FLOAT_FIELDS = (
+    "lower",
+    "upper",
+    "hyper",
+    "constant",
+    "fixed",
+    "base",
+    "centre",
+    "whitening",
+    "pool_prior",
+    "pool_data",
+)
 
 
 class Layout(NamedTuple):
@@ -52,6 +67,13 @@ class Layout(NamedTuple):
     term_* : a cell is the sum of its terms v[a] v[b] v[c], with v extended by the numbers `fixed`.
     place_* : which cell goes to which element of the matrices; the rest is `base`.
     centre, whitening : x = centre + whitening u when the density is wanted in u; else empty.
+    pool_* : hierarchies that are sampled in balanced coordinates (hierarchies.py), else empty.
+        pool_at (4 P,): coordinates of mu, delta (-1: none) and tau (-1: fixed), number of groups.
+        pool_member : coordinates of the z of every group, hierarchy after hierarchy.
+        pool_link (3 a link): where z of one hierarchy is in the deviations of a later one: number
+            of the later, coordinate of its coefficient, number of the earlier.
+        pool_prior (5 P,): precision and precision times mean of mu and of delta, tau where fixed.
+        pool_data (3 a member): predictor w; precision and precision times estimate of beta_g.
     """
 
     transform: np.ndarray
@@ -64,6 +86,9 @@ class Layout(NamedTuple):
     term_c: np.ndarray
     place_cell: np.ndarray
     place_element: np.ndarray
+    pool_at: np.ndarray
+    pool_member: np.ndarray
+    pool_link: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
     hyper: np.ndarray
@@ -72,6 +97,8 @@ class Layout(NamedTuple):
     base: np.ndarray
     centre: np.ndarray
     whitening: np.ndarray
+    pool_prior: np.ndarray
+    pool_data: np.ndarray
 
 
 @compiled
@@ -87,69 +114,20 @@ def _layout(ints, floats):
         ints[ints[7] : ints[8]],
         ints[ints[8] : ints[9]],
         ints[ints[9] : ints[10]],
-        floats[ints[11] : ints[12]],
-        floats[ints[12] : ints[13]],
-        floats[ints[13] : ints[14]],
+        ints[ints[10] : ints[11]],
+        ints[ints[11] : ints[12]],
+        ints[ints[12] : ints[13]],
         floats[ints[14] : ints[15]],
         floats[ints[15] : ints[16]],
         floats[ints[16] : ints[17]],
         floats[ints[17] : ints[18]],
         floats[ints[18] : ints[19]],
+        floats[ints[19] : ints[20]],
+        floats[ints[20] : ints[21]],
+        floats[ints[21] : ints[22]],
+        floats[ints[22] : ints[23]],
+        floats[ints[23] : ints[24]],
     )
-
-
-@compiled
-def _transform(code, x, lower, upper):
-    """Raw value, its derivative by x, log of that derivative, and the derivative of the log."""
-    if code == 1:
-        e = np.exp(x)
-        return lower + e, e, x, 1.0
-    if code == 2:
-        # log-odds; the log-Jacobian without cancellation for large |x|
-        e = np.exp(-abs(x))
-        s = 1.0 / (1.0 + e) if x >= 0.0 else e / (1.0 + e)
-        span = upper - lower
-        slope = span * e / ((1.0 + e) * (1.0 + e))
-        return lower + span * s, slope, np.log(span) - abs(x) - 2.0 * np.log1p(e), 1.0 - 2.0 * s
-    if code == 3:
-        e = np.exp(x)
-        return upper - e, -e, x, 1.0
-    if code == 4:
-        # raw^2 = 2 s (sqrt(x^2 + s^2) - s), s in place of the upper bound
-        q = np.sqrt(x * x + upper * upper)
-        slope = np.sqrt(0.5 * upper * (q + upper)) / q
-        bend = (0.5 / (q + upper) - 1.0 / q) * x / q
-        raw = np.sqrt(2.0 * upper / (q + upper)) * abs(x)
-        return raw, (slope if x >= 0.0 else -slope), np.log(slope) - LOG_2, bend
-    return x, 1.0, 0.0, 0.0
-
-
-@compiled
-def _prior(code, r, a, b, c, lower, upper):
-    """Log-density of a raw value up to its constant, and the derivative."""
-    if code == 1:  # normal(mean, sd)
-        z = (r - a) / b
-        return -0.5 * z * z, -z / b
-    if code == 2:  # student_t(location, scale, df)
-        z = (r - a) / b
-        q = 1.0 + z * z / c
-        return -0.5 * (c + 1.0) * np.log(q), -(c + 1.0) * z / (b * c * q)
-    if code == 3:  # gamma(shape, rate)
-        return (a - 1.0) * np.log(r) - b * r, (a - 1.0) / r - b
-    if code == 4:  # inverse gamma(shape, scale)
-        return -(a + 1.0) * np.log(r) - b / r, -(a + 1.0) / r + b / (r * r)
-    if code == 5:  # exponential(rate)
-        return -a * r, -a
-    if code == 6:  # log-normal(mean of log, sd of log)
-        z = (np.log(r) - a) / b
-        return -np.log(r) - 0.5 * z * z, -(1.0 + z / b) / r
-    if code == 7:  # beta(a, b) stretched to (lower, upper)
-        u = (r - lower) / (upper - lower)
-        return (
-            (a - 1.0) * np.log(u) + (b - 1.0) * np.log1p(-u),
-            ((a - 1.0) / u - (b - 1.0) / (1.0 - u)) / (upper - lower),
-        )
-    return 0.0, 0.0
 
 
 @compiled
@@ -209,10 +187,10 @@ def _natural(layout, x, v, slope, d_prior):
     d = layout.transform.size
     value = layout.constant[0]
     for i in range(d):
-        raw, s, log_s, d_log_s = _transform(
+        raw, s, log_s, d_log_s = transform(
             layout.transform[i], x[i], layout.lower[i], layout.upper[i]
         )
-        prior, d_raw = _prior(
+        prior, d_raw = log_prior(
             layout.family[i],
             raw,
             layout.hyper[3 * i],
@@ -277,10 +255,16 @@ def log_density(point, program, numbers, ints, floats, gradient):
     if white:
         matrix = layout.whitening.reshape(d, d)
         x = layout.centre + np.dot(matrix, point)
+    before = x
+    pooled = layout.pool_at.size > 0
+    jacobian = 0.0
+    if pooled:
+        x = before.copy()
+        jacobian = balance(layout, x)
     v = np.empty(d + layout.fixed.size)
     slope = np.empty(d)
     d_prior = np.empty(d)
-    value = _natural(layout, x, v, slope, d_prior)
+    value = _natural(layout, x, v, slope, d_prior) + jacobian
     raw = v[:d].copy()
     _correlate(layout, v)
     elements = np.empty(layout.base.size)
@@ -300,6 +284,8 @@ def log_density(point, program, numbers, ints, floats, gradient):
     d_x = np.empty(d)
     for i in range(d):
         d_x[i] = d_v[i] * slope[i] + d_prior[i]
+    if pooled:
+        pull_balance(layout, x, before, d_x)
     if white:
         d_x = np.dot(matrix.T, d_x)
     gradient[:] = d_x
@@ -314,7 +300,9 @@ def natural_values(points, program, numbers, out):
     v = np.empty(d + layout.fixed.size)
     slope, d_prior = np.empty(d), np.empty(d)
     for i in range(points.shape[0]):
-        _natural(layout, points[i], v, slope, d_prior)
+        x = points[i].copy()
+        balance(layout, x)
+        _natural(layout, x, v, slope, d_prior)
         _correlate(layout, v)
         out[i] = v[:d]
 
@@ -419,6 +407,24 @@ class Density:
         smooth = ~np.any(odd, axis=1)
         return (f["transform"] == LOG) & (f["lower"] == 0.0) & even & smooth
 
+    def balanced(self, hierarchies: Sequence[Hierarchy]) -> "Density":
+        """The same density with the given hierarchies in balanced coordinates (hierarchies.py)."""
+        return self._changed(
+            pool_at=np.array([(h.mu, h.delta, h.tau, len(h.members)) for h in hierarchies]).ravel(),
+            pool_member=np.array([k for h in hierarchies for k in h.members]),
+            pool_link=np.array(
+                [(p, *link) for p, h in enumerate(hierarchies) for link in h.links]
+            ).ravel(),
+            pool_prior=np.array([(*h.mu_prior, *h.delta_prior, h.sd) for h in hierarchies]).ravel(),
+            pool_data=np.array(
+                [
+                    row
+                    for h in hierarchies
+                    for row in zip(h.predictor, h.precision, h.information, strict=True)
+                ]
+            ).ravel(),
+        )
+
     def _changed(self, **fields: np.ndarray) -> "Density":
         return build_density(
             self.names,
@@ -440,7 +446,8 @@ def build_density(
     respondents: int,
 ) -> Density:
     """Pack a program (fields of `Layout`) together with a packed plan."""
-    empty = np.empty(0)
-    fields = {"centre": empty, "whitening": empty, **fields}
+    pools = [name for name in (*INTEGER_FIELDS, *FLOAT_FIELDS) if name.startswith("pool_")]
+    optional = ("centre", "whitening", *pools)
+    fields = {**{name: np.empty(0) for name in optional}, **fields}
     program, numbers = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)
     return Density(tuple(names), fields, program, numbers, *plan, respondents)

@@ -13,6 +13,7 @@ from bayessem.fit import Fit
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
+from bayessem.moderation.balance import balanced_density
 from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
@@ -56,6 +57,8 @@ def run(
         prepared.table,
         start_values(prepared.structure, prepared.covariances, prepared.means),
     )
+    if integrate and prepared.unpooled is not None:
+        density, start = balanced_density(prepared, density)
     approximation = approximate(density, start)
     keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept")
     options = {k: settings[k] for k in keys}
@@ -103,28 +106,28 @@ def _tree(
             dims=("chain", "draw", dimension(kind)),
             coords={dimension(kind): names},
         )
-    step = int(np.ceil(chains * draws * sample.size / LOG_LIKELIHOOD_LIMIT))
-    kept = np.arange(0, draws, step)
-    log_likelihood = density.respondent_log_likelihood(values[:, kept])
-    log_likelihood = log_likelihood[..., respondent_order(sample)]
-    log_likelihood = log_likelihood - covariate_log_density(space, prepared.structure, sample)
     rows = [str(x) for x in sample.rows]
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": posterior,
-            "sample_stats": xr.Dataset(
-                {name: (("chain", "draw"), array) for name, array in stats.items()}, coords=axes
-            ),
-            "log_likelihood": xr.Dataset(
-                {"y": (("chain", "draw", "respondent"), log_likelihood)},
-                coords={"chain": axes["chain"], "draw": kept, "respondent": rows},
-            ),
-            "observed_data": xr.Dataset(
-                {"y": (("respondent", "indicator"), sample.values)},
-                coords={"respondent": rows, "indicator": list(sample.variables)},
-            ),
-        }
-    )
+    parts = {
+        "posterior": posterior,
+        "sample_stats": xr.Dataset(
+            {name: (("chain", "draw"), array) for name, array in stats.items()}, coords=axes
+        ),
+        "observed_data": xr.Dataset(
+            {"y": (("respondent", "indicator"), sample.values)},
+            coords={"respondent": rows, "indicator": list(sample.variables)},
+        ),
+    }
+    if integrate:
+        step = int(np.ceil(chains * draws * sample.size / LOG_LIKELIHOOD_LIMIT))
+        kept = np.arange(0, draws, step)
+        log_likelihood = density.respondent_log_likelihood(values[:, kept])
+        log_likelihood = log_likelihood[..., respondent_order(sample)]
+        log_likelihood = log_likelihood - covariate_log_density(space, prepared.structure, sample)
+        parts["log_likelihood"] = xr.Dataset(
+            {"y": (("chain", "draw", "respondent"), log_likelihood)},
+            coords={"chain": axes["chain"], "draw": kept, "respondent": rows},
+        )
+    tree = xr.DataTree.from_dict(parts)
     tree.attrs["data_hash"] = sample.hash
     return tree
 

@@ -1,0 +1,277 @@
+"""All cross-loadings at once with small-variance priors, as a diagnostic of simple structure.
+
+Muthen & Asparouhov (2012, doi:10.1037/a0026802): instead of fixing cross-loadings at 0, give them
+priors N(0, s^2) on the standardised scale, so narrow that the model stays identified. A
+cross-loading that moves away from 0 against that prior is one the data ask for.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.criticism.modification import KINDS, candidate_rows
+from bayessem.errors import FitError, ModelError, NotSupported
+from bayessem.ml.estimate import fit_ml
+from bayessem.ml.sample import linear_counterpart
+from bayessem.model.default_priors import latent_scales
+from bayessem.model.prepare import Prepared
+from bayessem.model.priors import Prior
+from bayessem.posterior.run import run
+from bayessem.results.estimates import summarise
+from bayessem.results.standardize import model_moments, standardised
+from bayessem.syntax.listing import aligned, number
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+    from bayessem.sem import SEM
+
+SD = 0.1
+
+
+@dataclass(frozen=True)
+class CrossLoadings:
+    """Cross-loadings under small-variance priors; `print` them.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a cross-loading, the largest first: construct, indicator, group, standardised mean,
+        sd, lower, upper, p_positive, r_hat, ess_bulk, ess_tail, credible (the interval excludes 0).
+    loadings : DataFrame
+        The model's own standardised loadings beside them: construct, indicator, group, mean,
+        lower, upper.
+    draws : DataArray (chain, draw, loading)
+        Standardised cross-loadings in the order of the table.
+    fit : Fit
+        Of the model with all of them.
+    sd : float
+        Standard deviation of the priors, standardised.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    notes : tuple of str
+        What a reader must know, in words.
+    """
+
+    table: pd.DataFrame
+    loadings: pd.DataFrame
+    draws: xr.DataArray
+    fit: Fit
+    sd: float
+    ci_prob: float
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return _text(self)
+
+
+def cross_loadings(
+    sem: SEM,
+    data: pd.DataFrame,
+    *,
+    sd: float = SD,
+    ci_prob: float = 0.95,
+    group: str | None = None,
+    group_order: Sequence[str] | None = None,
+    missing: str = "fiml",
+    priors: Mapping[str, str | Prior] | None = None,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    random_seed: int | None = None,
+    target_accept: float = 0.8,
+    progress: bool = True,
+) -> CrossLoadings:
+    """Fit the model with every cross-loading free but held near 0 by its prior.
+
+    Without these priors the model would not be identified, so the check before sampling is left
+    out; look at the convergence that is printed.
+
+    Parameters
+    ----------
+    sem : SEM
+        The model.
+    data : DataFrame
+        One row a respondent.
+    sd : float
+        Standard deviation of the priors on the standardised scale: .1 leaves 95 % within +-.2.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    group, group_order, missing, priors
+        As in `SEM.fit`.
+    draws, tune, chains, cores, random_seed, target_accept, progress
+        As in `SEM.fit`.
+
+    Returns
+    -------
+    CrossLoadings
+
+    Raises
+    ------
+    ModelError
+        When there is no cross-loading to add.
+    NotSupported
+        For a model text in blocks of groups.
+    """
+    from bayessem.sem import SEM
+
+    began = time.perf_counter()
+    if not 0 < sd < 1:
+        raise FitError(f"sd lies between 0 and 1 (standardised), not {sd}")
+    if re.search(r"^\s*(group|level)\s*:", sem.text, flags=re.MULTILINE):
+        raise NotSupported("cross_loadings needs one model text for all groups, without blocks")
+    prepared = sem.prepare(
+        data, group=group, group_order=group_order, missing=missing, priors=priors
+    )
+    added = _added(prepared)
+    latent, notes = latent_sds(prepared)
+    names = prepared.structure.variables
+    sds = dict(zip(prepared.sample.variables, prepared.sample.sds, strict=True))
+    narrow = {
+        f"{f}=~{y}": f"normal(0, {float(sd * sds[y] / latent[names.index(f)])!r})" for f, y in added
+    }
+    lines = "\n".join(f"{f} =~ {y}" for f, y in added)
+    wide = SEM(f"{sem.text}\n{lines}\n", **sem.options)
+    every = {**(priors or {}), **narrow}
+    full = wide.prepare(data, group=group, group_order=group_order, missing=missing, priors=every)
+    full.check_sampling()
+    settings = {
+        "group": group,
+        "group_order": group_order,
+        "missing": missing,
+        "priors": {k: v if isinstance(v, str) else v.text for k, v in every.items()},
+        "pooling": None,
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "cores": cores,
+        "random_seed": random_seed,
+        "target_accept": target_accept,
+        "latents": "integrated",
+        "engine": "auto",
+    }
+    fit = run(wide, full, settings, notes=full.notes, progress=progress, began=began)
+    return _summary(fit, added, sd, ci_prob, notes)
+
+
+def _added(prepared: Prepared) -> list[tuple[str, str]]:
+    """Construct and indicator of every cross-loading that the model does not have."""
+    structure = prepared.structure
+    measured = {r.lhs for r in structure.table.rows if r.op == "=~" and r.rhs in structure.observed}
+    added = [
+        (r.lhs, r.rhs)
+        for r in candidate_rows(structure, (KINDS[0],))
+        if r.lhs in measured and r.group == 0
+    ]
+    if not added:
+        raise ModelError("there is no cross-loading to add: the model has a single construct")
+    return added
+
+
+def latent_sds(prepared: Prepared) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Standard deviations of the latents (m,) by maximum likelihood of the linear model, and notes.
+
+    Over groups the root mean square. Where maximum likelihood fails, the rough scales of the
+    default priors, which is noted.
+    """
+    linear = linear_counterpart(prepared) if prepared.structure.products else prepared
+    found = fit_ml(linear, se="none")
+    variances = np.mean(
+        [
+            np.diag(model_moments(linear.structure, found.elements, group=g).latent_covariance)
+            for g in range(len(prepared.sample.groups))
+        ],
+        axis=0,
+    )
+    if found.converged and (variances > 0).all():
+        return np.sqrt(variances), ()
+    return latent_scales(prepared.structure, prepared.sample.sds), (
+        "Maximum likelihood of the model did not converge; the priors are scaled by the markers' "
+        "standard deviations, which makes them somewhat narrower than sd says.",
+    )
+
+
+def _summary(
+    fit: Fit, added: list[tuple[str, str]], sd: float, ci_prob: float, notes: tuple[str, ...]
+) -> CrossLoadings:
+    table = fit.prepared.table
+    loading = [k for k, r in enumerate(table.rows) if r.op == "=~"]
+    values = standardised(fit.prepared.structure, fit.elements)[..., loading]
+    summary = summarise(values, ci_prob=ci_prob)
+    labels = [table.rows[k] for k in loading]
+    summary.insert(0, "construct", [r.lhs for r in labels])
+    summary.insert(1, "indicator", [r.rhs for r in labels])
+    names = [table.groups[r.group] if len(table.groups) > 1 else "" for r in labels]
+    summary.insert(2, "group", names)
+    cross = np.array([(r.lhs, r.rhs) in added for r in labels])
+    summary["credible"] = (summary["lower"] > 0) | (summary["upper"] < 0)
+    at = np.flatnonzero(cross)
+    order = at[np.argsort(-summary["mean"].abs().to_numpy()[at], kind="stable")]
+    found = summary.iloc[order].reset_index(drop=True)
+    own = summary.loc[~cross, ["construct", "indicator", "group", "mean", "lower", "upper"]]
+    return CrossLoadings(
+        table=found,
+        loadings=own.reset_index(drop=True),
+        draws=xr.DataArray(
+            values[..., order],
+            dims=("chain", "draw", "loading"),
+            coords={
+                "loading": [
+                    f"{r['construct']} =~ {r['indicator']}"
+                    + (f" [{r['group']}]" if r["group"] else "")
+                    for r in found.to_dict("records")
+                ]
+            },
+            name="cross_loadings",
+        ),
+        fit=fit,
+        sd=sd,
+        ci_prob=ci_prob,
+        notes=notes,
+    )
+
+
+def _text(result: CrossLoadings) -> str:
+    table = result.table
+    away = table[table["credible"]]
+    percent = f"{100 * result.ci_prob:g} % interval"
+    said = (
+        f"{len(away)} of {len(table)} are credibly away from 0, against a prior that expects "
+        f"N(0, {result.sd:g}^2)"
+        if len(away)
+        else f"None of {len(table)} is credibly away from 0: the data are content with simple "
+        "structure"
+    )
+    grouped = (table["group"] != "").any()
+    body = [
+        [
+            f"{r['construct']} =~ {r['indicator']}",
+            *([r["group"]] if grouped else []),
+            number(r["mean"]),
+            f"[{number(r['lower'])}, {number(r['upper'])}]",
+            number(r["p_positive"]),
+            "away from 0" if r["credible"] else "",
+        ]
+        for r in table.head(max(8, len(away))).to_dict("records")
+    ]
+    header = ["", *(["group"] if grouped else []), "std", percent, "P(>0)", ""]
+    lines = [
+        "Cross-loadings with small-variance priors (standardised)",
+        fill(
+            f"{said}. The prior pulls each towards 0, so one that is away from it would be larger "
+            "if it were free.",
+            100,
+        ),
+        aligned(header, body, left=1 + grouped),
+        str(result.fit.diagnosis),
+    ]
+    return "\n".join([*lines, *(fill(note, 100) for note in result.notes)])

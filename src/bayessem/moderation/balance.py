@@ -1,0 +1,112 @@
+"""Coordinates in which hierarchies across groups are sampled well, from what the data say of them.
+
+The density has coordinates between non-centred and centred, for each group and every tau
+(`posterior.hierarchies`). What they need is the estimate of beta_g from the data and its precision:
+here, from the maximum and curvature of the same model without pooling.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayessem.model.prepare import Prepared
+from bayessem.model.priors import Prior
+from bayessem.model.starts import initial_point, start_values
+from bayessem.moderation.pooling import (
+    Pooled,
+    link_name,
+    pooled_parameters,
+    pooled_sd,
+    slope_name,
+)
+from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.density import Density
+from bayessem.posterior.hierarchies import Hierarchy
+from bayessem.posterior.optimise import maximise
+
+# Kinds of coordinates that have to be free of bounds.
+LINEAR = ("pool_mean", "pool_slope", "pool_link")
+
+
+def _normal(prior: Prior) -> tuple[float, float]:
+    """Precision and precision times mean of a prior, roughly for one that is not normal."""
+    named = prior.named
+    precision = 1.0 / named.get("sigma", 1.0) ** 2
+    return precision, precision * named.get("mu", 0.0)
+
+
+def group_information(prepared: Prepared, members: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Precision of parameters, and precision times estimate, from the data alone, (member,).
+
+    Of the normal approximation to the posterior without pooling, less what its priors say.
+    """
+    assert prepared.unpooled is not None
+    space = prepared.unpooled
+    density = posterior_density(space, prepared.structure, prepared.sample)
+    values = start_values(prepared.structure, prepared.covariances, prepared.means)
+    found = maximise(density, initial_point(space, prepared.table, values))
+    roots, vectors = np.linalg.eigh(found.hessian)
+    covariance = (vectors / np.maximum(np.abs(roots), 1e-8 * np.abs(roots).max())) @ vectors.T
+    at = [space.names.index(name) for name in members]
+    precision = 1.0 / np.diag(covariance)[at]
+    information = precision * found.x[at]
+    known = np.array([_normal(space.coordinates[i].prior) for i in at])
+    rest = precision - known[:, 0]
+    # nothing beyond the prior: non-centred
+    some = rest > 0.01 * precision
+    return np.where(some, rest, 0.0), np.where(some, information - known[:, 1], 0.0)
+
+
+def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.ndarray]:
+    """The posterior of a model with partial pooling in balanced coordinates, and where to start.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        A model with partial pooling.
+    density : Density
+        Its posterior, as `posterior_density` makes it.
+    """
+    pooling, structure = prepared.pooling, prepared.structure
+    assert pooling is not None
+    pooled = pooled_parameters(structure, pooling)
+    at = {name: i for i, name in enumerate(prepared.space.names)}
+    values = start_values(structure, prepared.covariances, prepared.means)
+    start = initial_point(prepared.space, prepared.table, values)
+    linear = [c for c in prepared.space.coordinates if c.kind in LINEAR]
+    bounded = any(c.lower > -np.inf or c.upper < np.inf for c in linear)
+    if bounded or structure.table.constraints:
+        return density, start  # as they are
+    members = [name for p in pooled for name in p.members]
+    precision, information = group_information(prepared, members)
+    groups = len(structure.table.groups)
+    predictor = np.zeros(groups) if prepared.predictor is None else prepared.predictor
+    predictor = predictor - predictor.mean()
+    hierarchies: list[Hierarchy] = []
+    for k, p in enumerate(pooled):
+        mean, slope = at[p.name], at.get(slope_name(p.name, pooling), -1)
+        coordinate = prepared.space.coordinates
+        own = slice(k * groups, (k + 1) * groups)
+        hierarchies.append(
+            Hierarchy(
+                mu=mean,
+                delta=slope,
+                tau=at.get(pooled_sd(p.name), -1),
+                sd=pooling.sd or 0.0,
+                members=tuple(at[name] for name in p.members),
+                predictor=predictor,
+                precision=precision[own],
+                information=information[own],
+                mu_prior=_normal(coordinate[mean].prior),
+                links=_links(pooled, k, at),
+                delta_prior=_normal(coordinate[slope].prior) if slope >= 0 else (1.0, 0.0),
+            )
+        )
+        start[[mean, *([slope] if slope >= 0 else [])]] = 0.0
+    return density.balanced(hierarchies), start
+
+
+def _links(pooled: tuple[Pooled, ...], k: int, at: dict[str, int]) -> tuple[tuple[int, int], ...]:
+    """Coordinates of the coefficients of earlier deviations, and which hierarchy they are of."""
+    names = [link_name(pooled[k].name, other.name) for other in pooled[:k]]
+    return tuple((at[name], j) for j, name in enumerate(names) if name in at)

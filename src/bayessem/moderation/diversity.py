@@ -1,0 +1,254 @@
+"""Diversity of alliance portfolios, and groups made of a number: levels, quantiles, median split.
+
+A portfolio's diversity is the squared share of the kinds of partner that a firm uses, (k / 8)^2 in
+the alliance study; in general the number of kinds is the number of columns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bayessem.errors import BayessemWarning, DataError
+from bayessem.syntax.listing import aligned, prose
+
+# Below so many members a group says next to nothing by itself.
+FEW_MEMBERS = 10
+TIES = ("low", "high")
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Groups made of a column; `print` them.
+
+    Attributes
+    ----------
+    labels : Series
+        Group of each respondent, an ordered category with the data's index; assign it to a column
+        and fit with `group=` that column. A respondent without a value has none.
+    table : DataFrame
+        A row a group: count, share, lowest, highest and mean of the column.
+    rule : str
+        How the groups were made, in words.
+    """
+
+    labels: pd.Series
+    table: pd.DataFrame
+    rule: str
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The groups from low to high, for `group_order=`."""
+        return tuple(str(x) for x in self.labels.cat.categories)
+
+    def __str__(self) -> str:
+        body = [
+            [
+                str(name),
+                f"{r['count']:.0f}",
+                f"{r['share']:.0%}",
+                *(f"{r[k]:.4g}" for k in ("lowest", "highest", "mean")),
+            ]
+            for name, r in self.table.iterrows()
+        ]
+        header = ["group", "count", "share", "lowest", "highest", "mean"]
+        return f"{prose(self.rule)}\n{aligned(header, body)}"
+
+
+def alliance_portfolio_diversity(data: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """(k / number of columns)^2, k the number of kinds of partner that a firm uses.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a firm.
+    columns : sequence of str
+        One 0/1 (or False/True) column a kind of partner.
+
+    Returns
+    -------
+    Series
+        0 to 1; missing where any of the columns is.
+
+    Raises
+    ------
+    DataError
+        For a column that is absent, named twice, or holds something else than 0 and 1.
+    """
+    if isinstance(columns, str) or not len(columns):
+        raise DataError("columns is a sequence of the 0/1 columns, one a kind of partner")
+    twice = [c for i, c in enumerate(columns) if c in columns[:i]]
+    if twice:
+        raise DataError(f"{twice[0]!r} is named twice in columns")
+    absent = [c for c in columns if c not in data.columns]
+    if absent:
+        raise DataError(
+            f"{absent[0]!r} is not a column of the data; columns: "
+            f"{', '.join(map(str, data.columns[:40]))}"
+        )
+    for column in columns:
+        known = data[column].dropna()
+        if not known.isin([0, 1]).all():
+            bad = known[~known.isin([0, 1])].iloc[0]
+            raise DataError(f"column {column!r} should hold 0 and 1, but holds {bad!r}")
+    used = data[list(columns)].astype(float).sum(axis=1, skipna=False)
+    return ((used / len(columns)) ** 2).rename("apd")
+
+
+def _numbers(data: pd.DataFrame, column: str) -> pd.Series:
+    if column not in data.columns:
+        raise DataError(
+            f"{column!r} is not a column of the data; columns: "
+            f"{', '.join(map(str, data.columns[:40]))}"
+        )
+    try:
+        values = data[column].astype(float)
+    except (TypeError, ValueError):
+        raise DataError(f"{column!r} does not hold numbers, so it cannot be split") from None
+    if values.isna().all():
+        raise DataError(f"{column!r} has no values")
+    return values
+
+
+def _groups(
+    values: pd.Series, labels: pd.Series, order: Sequence[str], rule: str, few: int
+) -> Groups:
+    """Counts by group; errors for empty groups, a warning for small ones."""
+    category = pd.Series(pd.Categorical(labels, categories=list(order), ordered=True), values.index)
+    parts = values.groupby(category, observed=False)
+    table = pd.DataFrame(
+        {
+            "count": parts.count(),
+            "share": parts.count() / max(int(values.notna().sum()), 1),
+            "lowest": parts.min(),
+            "highest": parts.max(),
+            "mean": parts.mean(),
+        }
+    )
+    table.index.name = "group"
+    empty = [str(x) for x in table.index[table["count"] == 0]]
+    if empty:
+        raise DataError(
+            f"group {', '.join(empty)} of {values.name} has no members; {rule} Ask for fewer "
+            "groups, or group by its levels"
+        )
+    small = table.index[table["count"] < few]
+    if len(small):
+        said = ", ".join(f"{name} ({table.loc[name, 'count']})" for name in small)
+        warnings.warn(
+            f"groups of {values.name} with fewer than {few} members: {said}; their values will be "
+            "led by the other groups under partial pooling and by their priors without it, or "
+            "merge them (merge_below=)",
+            BayessemWarning,
+            stacklevel=3,
+        )
+    missing = int(values.isna().sum())
+    if missing:
+        rule += f" {missing} respondents without a value are in no group."
+    return Groups(category.rename(values.name), table, rule)
+
+
+def median_split(
+    data: pd.DataFrame, column: str, *, ties: str = "low", few: int = FEW_MEMBERS
+) -> Groups:
+    """Two groups, low and high, split at the median.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a respondent.
+    column : str
+        What is split.
+    ties : {"low", "high"}
+        Where respondents at the median go.
+    few : int
+        Groups with fewer members are warned about.
+
+    Raises
+    ------
+    DataError
+        When a group would be empty, as with few distinct values.
+    """
+    if ties not in TIES:
+        raise DataError(f'ties is "low" or "high", not {ties!r}')
+    values = _numbers(data, column)
+    middle = float(values.median())
+    high = values > middle if ties == "low" else values >= middle
+    labels = high.map({True: "high", False: "low"}).where(values.notna())
+    equal = int((values == middle).sum())
+    rule = (
+        f"{column} split at its median {middle:.4g}; {equal} respondents at the median count as "
+        f"{ties}."
+    )
+    return _groups(values, labels, TIES, rule, few)
+
+
+def quantile_groups(
+    data: pd.DataFrame, column: str, *, groups: int = 4, few: int = FEW_MEMBERS
+) -> Groups:
+    """Groups of about equal size, Q1 (lowest) to Qn; equal values stay together.
+
+    Parameters
+    ----------
+    data, column, few
+        As in `median_split`.
+    groups : int
+        How many.
+
+    Raises
+    ------
+    DataError
+        When ties leave a group empty.
+    """
+    if groups < 2:
+        raise DataError(f"groups has to be 2 or more, not {groups}")
+    values = _numbers(data, column)
+    cuts = np.nanquantile(values, np.arange(1, groups) / groups)
+    names = [f"Q{i + 1}" for i in range(groups)]
+    codes = np.searchsorted(cuts, values.to_numpy(), side="left")
+    labels = pd.Series([names[min(c, groups - 1)] for c in codes], values.index)
+    rule = f"{column} in {groups} groups, cut at {', '.join(f'{c:.4g}' for c in cuts)}."
+    return _groups(values, labels.where(values.notna()), names, rule, few)
+
+
+def level_groups(
+    data: pd.DataFrame, column: str, *, merge_below: int = 0, few: int = FEW_MEMBERS
+) -> Groups:
+    """One group for each value of a column with few values.
+
+    Parameters
+    ----------
+    data, column, few
+        As in `median_split`.
+    merge_below : int
+        Levels with fewer members are joined with the next lower group (the lowest with the next
+        higher), and named "a to b" by the values they span; 0 joins none.
+
+    Raises
+    ------
+    DataError
+        When only one group is left.
+    """
+    values = _numbers(data, column)
+    counts = values.value_counts().sort_index()
+    spans: list[list[float]] = []
+    sizes: list[int] = []
+    for level, count in counts.items():
+        if spans and (count < merge_below or sizes[-1] < merge_below):
+            spans[-1].append(float(level))
+            sizes[-1] += int(count)
+        else:
+            spans.append([float(level)])
+            sizes.append(int(count))
+    if len(spans) < 2:
+        raise DataError(f"{column} leaves one group: there is nothing to compare")
+    names = [f"{s[0]:.4g}" if len(s) == 1 else f"{s[0]:.4g} to {s[-1]:.4g}" for s in spans]
+    of = {level: name for span, name in zip(spans, names, strict=True) for level in span}
+    rule = f"{column}: one group for each value"
+    merged = [name for name, span in zip(names, spans, strict=True) if len(span) > 1]
+    rule += f"; joined for too few members: {', '.join(merged)}." if merged else "."
+    return _groups(values, values.map(of), names, rule, few)

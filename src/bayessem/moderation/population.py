@@ -1,0 +1,84 @@
+"""The average of the population of groups as a fit of one group.
+
+All results of a fit (effects, mediation, shape, what-if curves) then hold for the population: the
+pooled parameters have the draws of mu, or of mu + delta (w - mean) at a value w of the group-level
+predictor.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.errors import ModelError
+from bayessem.model.space import dimension
+from bayessem.moderation.report import population_values, require_partial
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+
+def population(fit: Fit, *, at: float | None = None) -> Fit:
+    """The fit of the population of groups, for a group at its mean.
+
+    Parameters
+    ----------
+    fit : Fit
+        A model with partial pooling in which all that is not pooled is equal across groups.
+    at : float, optional
+        Value of the group-level predictor; by default its average over the groups.
+
+    Returns
+    -------
+    Fit
+        Of one group, without log-likelihoods: `effects`, `mediation`, `shape`, `what_if` and
+        `summary` are those of the population mean. Its draws stand in line with those of `fit`, so
+        that differences from a group are differences of draws.
+
+    Raises
+    ------
+    FitError
+        When nothing is pooled partially.
+    ModelError
+        When other parameters differ between groups: their population is not modelled.
+    """
+    pooling = require_partial(fit)
+    sample = fit.prepared.sample
+    frame = pd.DataFrame(sample.values, columns=list(sample.variables), index=sample.rows)
+    prepared = fit.sem.prepare(frame, missing="fiml")
+    names = fit.prepared.space.names
+    values = np.empty((*fit.values.shape[:-1], len(prepared.space.names)))
+    for i, name in enumerate(prepared.space.names):
+        if name in pooling.parameters:
+            values[..., i] = population_values(fit, name, at=at)
+        elif name in names:
+            values[..., i] = fit.values[..., names.index(name)]
+        else:
+            raise ModelError(
+                f"{name} differs between groups and is not pooled, so it has no value for the "
+                "population; pool it too, or make it equal (group_equal=)"
+            )
+    posterior = xr.Dataset(coords=fit.data["posterior"].to_dataset().coords)
+    posterior = posterior.drop_vars([c for c in posterior.coords if c not in ("chain", "draw")])
+    for kind, where in prepared.space.kinds().items():
+        posterior[kind] = xr.DataArray(
+            values[..., where],
+            dims=("chain", "draw", dimension(kind)),
+            coords={dimension(kind): list(prepared.space.names[where])},
+        )
+    tree = xr.DataTree.from_dict(
+        {"posterior": posterior, "sample_stats": fit.data["sample_stats"].to_dataset()}
+    )
+    tree.attrs.update(fit.data.attrs)
+    where_at = "at the average" if at is None else f"at {pooling.by} = {at:g}"
+    return dataclasses.replace(
+        fit,
+        prepared=prepared,
+        data=tree,
+        settings={**fit.settings, "group": None, "group_order": None, "pooling": None},
+        notes=(*fit.notes, f"The population of groups, {where_at}; {pooling}."),
+    )

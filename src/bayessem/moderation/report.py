@@ -1,0 +1,324 @@
+"""What partial pooling found: the population of groups, the groups, and how far they were pooled.
+
+Shrinkage is the pooling factor of Gelman & Pardoe (2006, doi:10.1198/004017005000000517), 1 less
+the variance over groups of the posterior means of their deviations from what the population
+predicts, over the posterior mean of the variance: 0 when every group is left alone, 1 when all are
+pooled completely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.errors import FitError, ModelError
+from bayessem.moderation.pooling import (
+    Pooling,
+    link_name,
+    pooled_parameters,
+    pooled_sd,
+    slope_name,
+)
+from bayessem.moderation.report_text import pooling_text
+from bayessem.results.estimates import summarise
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+
+# Gelman (2006, doi:10.1214/06-BA117A): with fewer groups than this tau is led by its prior.
+FEW_GROUPS = 5
+LABELS = ["parameter", "quantity", "group"]
+
+
+@dataclass(frozen=True)
+class PoolingReport:
+    """Partially pooled parameters; `print` it.
+
+    Attributes
+    ----------
+    pooling : Pooling
+        What was asked for.
+    groups : tuple of str
+    sizes : tuple of int
+        Respondents by group.
+    table : DataFrame
+        A row a quantity: parameter, quantity ("population mean", "slope on <by>", "sd between
+        groups", "correlation with <parameter>", "group", "new group"), group, and its summary.
+    differences : DataFrame
+        Each parameter's difference between two groups: parameter, group, other, and its summary;
+        p_positive is P(beta_group > beta_other).
+    shrinkage : DataFrame
+        parameter, shrinkage: 0 (groups left alone) to 1 (pooled completely).
+    sensitivity : DataFrame
+        Power-scaling sensitivity of the sd between groups to its prior and to the data, and the
+        prior's share in the two; empty when the sd is fixed.
+    draws : DataArray (chain, draw, quantity)
+        In the order of the table.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    notes : tuple of str
+        What a reader must know, in words.
+    """
+
+    pooling: Pooling
+    groups: tuple[str, ...]
+    sizes: tuple[int, ...]
+    table: pd.DataFrame
+    differences: pd.DataFrame
+    shrinkage: pd.DataFrame
+    sensitivity: pd.DataFrame
+    draws: xr.DataArray
+    ci_prob: float
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return pooling_text(self)
+
+
+def require_partial(fit: Fit) -> Pooling:
+    """The pooling of a fit.
+
+    Raises
+    ------
+    FitError
+        When nothing is pooled partially.
+    """
+    pooling = fit.prepared.pooling
+    if pooling is None or pooling.how != "partial":
+        raise FitError(
+            "nothing is partially pooled in this fit; sample it with "
+            'sem.fit(data, group=..., pooling=partial("y ~ x"))'
+        )
+    return pooling
+
+
+def _values(fit: Fit, name: str) -> np.ndarray | None:
+    """Draws (chain, draw) of a sampled coordinate; None when there is no such one."""
+    names = fit.prepared.space.names
+    return fit.values[..., names.index(name)] if name in names else None
+
+
+def between_groups(fit: Fit, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of sds between groups (..., P) and of their correlations (..., P, P)."""
+    shape = fit.values.shape[:-1]
+    names = pooling.parameters
+    root = np.zeros((*shape, len(names), len(names)))
+    for k, name in enumerate(names):
+        own = _values(fit, pooled_sd(name))
+        tau = np.full(shape, pooling.sd) if own is None else own
+        root[..., k, k] = tau
+        for j in range(k):
+            link = _values(fit, link_name(name, names[j]))
+            if link is not None:
+                root[..., k, j] = tau * link
+    covariance = root @ np.swapaxes(root, -1, -2)
+    sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+    return sd, covariance / (sd[..., :, None] * sd[..., None, :])
+
+
+def population_values(fit: Fit, name: str, *, at: float | None = None) -> np.ndarray:
+    """Draws (chain, draw) of the population's mean of a parameter, where the predictor is `at`."""
+    pooling = require_partial(fit)
+    mean = _values(fit, name)
+    assert mean is not None
+    slope = _values(fit, slope_name(name, pooling))
+    if at is None:
+        return mean
+    if slope is None or fit.prepared.predictor is None:
+        raise ModelError("at= is a value of the group-level predictor, and this model has none")
+    return mean + slope * (at - fit.prepared.predictor.mean())
+
+
+def _rows(
+    fit: Fit, pooling: Pooling, points: Sequence[float | None], rng: np.random.Generator
+) -> list[tuple[str, str, str, np.ndarray]]:
+    """Parameter, quantity, group and draws of everything in the table."""
+    pooled = pooled_parameters(fit.prepared.structure, pooling)
+    every = fit.parameters
+    sd, correlation = between_groups(fit, pooling)
+    groups = fit.prepared.table.groups
+    out = []
+    for k, p in enumerate(pooled):
+        out.append((p.name, "population mean", "", population_values(fit, p.name)))
+        slope = _values(fit, slope_name(p.name, pooling))
+        if slope is not None:
+            out.append((p.name, f"slope on {pooling.by}", "", slope))
+        if pooling.sd is None:
+            out.append((p.name, "sd between groups", "", sd[..., k]))
+        if pooling.correlated:
+            for j in range(k):
+                what = f"correlation with {pooled[j].name}"
+                out.append((p.name, what, "", correlation[..., k, j]))
+        for group, member in zip(groups, p.members, strict=True):
+            out.append((p.name, "group", group, every.sel(parameter=member).values))
+        for at in points:
+            label = "" if at is None else f"{pooling.by} = {at:g}"
+            centre = population_values(fit, p.name, at=at)
+            noise = rng.standard_normal(sd.shape[:-1])
+            out.append((p.name, "new group", label, centre + sd[..., k] * noise))
+    return out
+
+
+def _shrinkage(fit: Fit, pooling: Pooling) -> pd.DataFrame:
+    rows = []
+    predictor = fit.prepared.predictor
+    for p in pooled_parameters(fit.prepared.structure, pooling):
+        own = fit.parameters.sel(parameter=list(p.members)).values  # (chain, draw, group)
+        points = [None] * own.shape[-1] if predictor is None else [float(w) for w in predictor]
+        expected = [population_values(fit, p.name, at=w) for w in points]
+        deviation = own - np.stack(expected, axis=-1)
+        means = deviation.mean(axis=(0, 1))
+        share = 1.0 - means.var(ddof=1) / deviation.var(axis=-1, ddof=1).mean()
+        rows.append({"parameter": p.name, "shrinkage": float(share)})
+    return pd.DataFrame(rows)
+
+
+def _differences(fit: Fit, pooling: Pooling, ci_prob: float) -> pd.DataFrame:
+    labels, values = [], []
+    groups = fit.prepared.table.groups
+    for p in pooled_parameters(fit.prepared.structure, pooling):
+        for one, other in combinations(range(len(groups)), 2):
+            a, b = (fit.parameters.sel(parameter=p.members[i]).values for i in (one, other))
+            labels.append({"parameter": p.name, "group": groups[one], "other": groups[other]})
+            values.append(a - b)
+    found = summarise(np.stack(values, axis=-1), ci_prob=ci_prob)
+    return pd.concat([pd.DataFrame(labels), found], axis=1)
+
+
+def prior_share(fit: Fit) -> pd.DataFrame:
+    """How much the sds between groups owe to their priors, by power-scaling.
+
+    Kallioinen, Paananen, Burkner & Vehtari (2024, doi:10.1007/s11222-023-10366-5): by how much the
+    posterior of a quantity moves when its prior, or the likelihood of all respondents, is raised to
+    a power slightly off 1. Each sd's own prior is scaled, not that of the groups' deviations.
+
+    Returns
+    -------
+    DataFrame
+        parameter, prior, data (sensitivities), share (of the prior in their sum).
+    """
+    import arviz_stats
+
+    from bayessem.posterior.prior_draws import DISTRIBUTIONS
+
+    columns = ["parameter", "prior", "data", "share"]
+    pooling = require_partial(fit)
+    if pooling.sd is not None or "log_likelihood" not in fit.data.children:
+        return pd.DataFrame(columns=columns)
+    stored = fit.data["log_likelihood"].to_dataset()["y"].sum("respondent")
+    kept = fit.data["posterior"].to_dataset().sel(draw=stored["draw"])
+    rows = []
+    for name in pooling.parameters:
+        sd = kept["pool_sd"].sel({"pool_sds": pooled_sd(name)}, drop=True)
+        at = fit.prepared.space.names.index(pooled_sd(name))
+        prior = fit.prepared.space.coordinates[at].prior
+        if prior.family == "flat":
+            continue
+        density = DISTRIBUTIONS[prior.family](prior.named)
+        tree = xr.DataTree.from_dict(
+            {
+                "posterior": xr.Dataset({"sd": sd}),
+                "log_prior": xr.Dataset({"sd": (sd.dims, density.logpdf(sd.values))}),
+                "log_likelihood": xr.Dataset({"y": stored}),
+            }
+        )
+        both = [
+            float(arviz_stats.psense(tree, var_names=["sd"], group=group)["sd"])
+            for group in ("prior", "likelihood")
+        ]
+        rows.append((name, *both, both[0] / (both[0] + both[1])))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def pooling_report(
+    fit: Fit,
+    *,
+    at: float | Sequence[float] | None = None,
+    ci_prob: float = 0.95,
+    random_seed: int | None = None,
+) -> PoolingReport:
+    """The population of groups, the groups, their differences, and how far they were pooled.
+
+    Parameters
+    ----------
+    fit : Fit
+        A model with partial pooling.
+    at : float or sequence of float, optional
+        Values of the group-level predictor at which a new group is predicted; by default one at
+        its average.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    random_seed : int, optional
+        Of the new group's draws; by default that of the fit.
+
+    Returns
+    -------
+    PoolingReport
+
+    Raises
+    ------
+    FitError
+        When nothing is pooled partially.
+    ModelError
+        For `at` without a group-level predictor.
+    """
+    pooling = require_partial(fit)
+    points = [at] if at is None or np.isscalar(at) else [float(v) for v in at]  # type: ignore
+    seed = fit.settings["random_seed"] if random_seed is None else random_seed
+    rows = _rows(fit, pooling, points, np.random.default_rng([seed, 5]))
+    values = np.stack([r[3] for r in rows], axis=-1)
+    labels = pd.DataFrame([r[:3] for r in rows], columns=LABELS)
+    draws = xr.DataArray(
+        values,
+        dims=("chain", "draw", "quantity"),
+        coords={"quantity": [" ".join(x for x in r[:3] if x) for r in rows]},
+        name="pooling",
+    )
+    sample = fit.prepared.sample
+    sizes = tuple(int(n) for n in np.bincount(sample.group, minlength=len(sample.groups)))
+    sensitivity = prior_share(fit)
+    return PoolingReport(
+        pooling=pooling,
+        groups=sample.groups,
+        sizes=sizes,
+        table=pd.concat([labels, summarise(values, ci_prob=ci_prob)], axis=1),
+        differences=_differences(fit, pooling, ci_prob),
+        shrinkage=_shrinkage(fit, pooling),
+        sensitivity=sensitivity,
+        draws=draws,
+        ci_prob=ci_prob,
+        notes=_notes(fit, pooling, sensitivity),
+    )
+
+
+def _notes(fit: Fit, pooling: Pooling, sensitivity: pd.DataFrame) -> tuple[str, ...]:
+    groups = len(fit.prepared.sample.groups)
+    notes = []
+    if pooling.sd is None and groups < FEW_GROUPS:
+        shares = " and ".join(
+            f"{r['share']:.0%} for {r['parameter']}" for r in sensitivity.to_dict("records")
+        )
+        said = f" By power-scaling, the prior's share in it is {shares}." if shares else ""
+        notes.append(
+            f"{groups} groups say little about how much groups differ: the sd between groups, and "
+            f"with it the population mean and a new group, are led by their priors.{said} The "
+            "values of the groups themselves and their differences are less affected; try another "
+            f'prior, priors={{"{pooled_sd(pooling.parameters[0])}": "half_normal(...)"}}.'
+        )
+    if pooling.by is not None and fit.prepared.predictor is not None:
+        centre = fit.prepared.predictor.mean()
+        notes.append(
+            f"The population mean is that of groups whose {pooling.by} is {centre:.3g}, the "
+            "average over the groups; the sd between groups is what it leaves unexplained."
+        )
+    notes.append(
+        "Sampled between the non-centred and the centred form, chosen for each group and every "
+        "sd between groups by what the group's data say."
+    )
+    return tuple(notes)

@@ -1,0 +1,1 @@
+"""The report for reviewers: one HTML file that holds everything."""

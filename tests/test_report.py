@@ -1,0 +1,127 @@
+"""The report: one file, complete, nothing fetched, and true to the fit."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from example_models import abilities
+
+from bayessem import SEM
+from bayessem.report import contents as contents_module
+from bayessem.report.contents import gather
+from bayessem.report.page import table
+from bayessem.report.sections import sections
+
+
+class Balanced(HTMLParser):
+    """Every opened tag is closed; what the page would fetch is collected."""
+
+    alone = frozenset({"meta", "img", "br"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.sources = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.alone:
+            self.open.append(tag)
+        self.sources += [v for k, v in attrs if k in ("src", "href")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def page(pd_fit, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "democracy.html"
+    assert pd_fit.report(path, title="Democracy <& growth>") == path
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_is_whole_and_fetches_nothing(page):
+    parser = Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    assert all(s.startswith(("#", "data:image/png;base64,")) for s in parser.sources)
+    assert sum(s.startswith("data:") for s in parser.sources) >= 4
+    assert "Democracy &lt;&amp; growth&gt;" in page
+
+
+def test_every_section_is_there(page):
+    titles = re.findall(r"<h2[^>]*>(.*?)</h2>", page)
+    assert titles == [
+        "What the model says",
+        "Model and data",
+        "Priors",
+        "Computation",
+        "Estimates",
+        "Measurement",
+        "Mediation",
+        "Fit of the model",
+        "Prediction",
+        "Sensitivity to the prior",
+        "Checklists",
+        "Reproduce this",
+    ]
+    assert "Not available" not in page
+
+
+def test_numbers_are_those_of_the_fit(page, pd_fit):
+    summary = pd_fit.summary()
+    for _, row in summary[summary["op"] == "~"].iterrows():
+        assert f"<td>{row['mean']:.3f}</td>" in page
+        assert f"{row['lhs']} on {row['rhs']}: standardised {row['std']:.2f}" in page
+    assert pd_fit.prepared.sample.hash in page
+    assert f"{pd_fit.loo().elpd:.1f}" in page
+    assert "seed 1" in page
+
+
+def test_checklists_have_all_their_points(page):
+    wambs, barg = page.split("WAMBS: when")[1].split("BARG: Bayesian")
+    assert len(re.findall(r"<tr><td", wambs)) == 10
+    assert len(re.findall(r"<tr><td", barg)) == 6
+
+
+def test_what_cannot_be_computed_is_said(monkeypatch, hs_fit):
+    from bayessem.errors import NotSupported
+
+    def refuse(self, **options):
+        raise NotSupported("no cross-validation today")
+
+    monkeypatch.setattr(type(hs_fit), "loo", refuse)
+    found = gather(hs_fit)
+    assert found.loo is None
+    text = "\n".join(part for s in sections(found) for part in s.parts)
+    assert "Not available: no cross-validation today." in text
+
+
+def test_a_programming_error_is_not_hidden(monkeypatch, hs_fit):
+    def broken(self, **options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(type(hs_fit), "loo", broken)
+    with pytest.raises(ZeroDivisionError):
+        contents_module.gather(hs_fit)
+
+
+def test_groups_and_missing_values_are_reported(tmp_path):
+    data = abilities()
+    data.loc[data.index[:30], "x1"] = np.nan
+    fit = SEM("visual =~ x1 + x2 + x3", group_equal="loadings").fit(
+        data, group="school", draws=250, tune=300, chains=2, random_seed=1, progress=False
+    )
+    page = fit.report(tmp_path / "groups.html").read_text(encoding="utf-8")
+    assert "Groups: Pasteur 156, Grant-White 145." in page
+    assert "3.3 % of the values are missing" in page
+    assert '<th class="text">group</th>' in page
+
+
+def test_tables_escape_and_leave_nan_empty():
+    html = table(pd.DataFrame({"a<b": ["x&y", None], "value": [-1.5, np.nan]}))
+    assert "a&lt;b" in html
+    assert "x&amp;y" in html
+    assert "<td>\N{MINUS SIGN}1.500</td>" in html
+    assert "<td></td>" in html
+    assert "nan" not in html
