@@ -181,5 +181,6 @@ def write_figures(
         written.append(place / f"{name}.png")
         figure.savefig(written[-1], dpi=200, bbox_inches="tight")
         plt.close(figure)
-    print(f"\n{len(written)} figures in {place}")
+    count = f"{len(written)} figure{'' if len(written) == 1 else 's'}"
+    print(f"\n{count} in {place}")
     return written

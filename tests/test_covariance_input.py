@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from bayessem.errors import DataError
-from bayessem.model.covariance_input import made_from_moments, from_covariance
+from bayessem.model.covariance_input import from_covariance, made_from_moments
 from bayessem.model.data import read_sample
 
 NAMES = ["a", "b", "c"]
@@ -54,3 +54,22 @@ def changed(i: int, j: int, value: float) -> pd.DataFrame:
 def test_what_is_no_covariance_matrix(matrix, n, means, message):
     with pytest.raises(DataError, match=message):
         from_covariance(matrix, n, means=means)
+
+
+def test_what_is_about_respondents_is_refused():
+    import bayessem as bs
+    from bayessem.errors import NotSupported
+
+    names = ["x1", "x2", "x3"]
+    rng = np.random.default_rng(0)
+    raw = pd.DataFrame(rng.normal(size=(50, 3)) + rng.normal(size=(50, 1)), columns=names)
+    made = bs.from_covariance(raw.cov(), 50, means=raw.mean().to_dict())
+    fit = bs.SEM("f =~ x1 + x2 + x3").fit(
+        made, draws=50, tune=100, chains=2, random_seed=1, progress=False
+    )
+    with pytest.raises(NotSupported, match="leave-one-out cross-validation is about respondents"):
+        fit.loo()
+    with pytest.raises(NotSupported, match="a score is about respondents"):
+        fit.scores()
+    with pytest.raises(NotSupported, match="product term is about respondents"):
+        bs.SEM("x1 ~ x2 + x2:x2").prepare(made)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from data import simulate_alliance as study
+from data import simulate_export as export
 
 DATA = Path(study.__file__).parent
 PARTNERS = [
@@ -144,7 +145,59 @@ def test_readme_names_every_file_and_its_n():
         assert len(pd.read_csv(DATA / name)) == int(n), name
 
 
-# --- the simulation ---------------------------------------------------------
+def test_export_csv_is_what_its_script_writes():
+    text = export.csv_text(export.simulate(seed=export.SEED))
+    assert export.CSV.read_bytes() == text.encode()
+    frame = pd.read_csv(export.CSV)
+    assert list(frame.columns) == list(export.ITEMS)
+    assert frame.shape == (491, 13)
+    assert not frame.isna().any(axis=None)
+
+
+def test_readme_states_the_true_values_of_the_export_data():
+    text = (DATA / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("## The export data") : text.index("## The alliance data")]
+    stated = dict(re.findall(r"^\| `(\w+~\w+)` \| (\.\d+) \|", section, flags=re.MULTILINE))
+    assert {k: float(v) for k, v in stated.items()} == {k: export.TRUE[k] for k in stated}
+    assert len(stated) == 3
+    assert f"{export.TRUE['indirect']:.4f}".removeprefix("0") in section
+    assert f"{export.TRUE['total']:.4f}".removeprefix("0") in section
+    assert "**no\ncoefficient**" in section  # said plainly: the numbers are ours
+
+
+# --- the simulations --------------------------------------------------------
+
+
+def test_export_constructs_have_unit_variance_and_their_paths():
+    scores = export.draw_constructs(MANY, np.random.default_rng(2))
+    # 4 standard errors of a variance
+    np.testing.assert_allclose(scores.var(), 1, atol=4 * np.sqrt(2 / MANY))
+    for outcome, predictors in {"FIRM": ["COLLAB"], "INDUSTRY": ["FIRM", "COLLAB"]}.items():
+        slopes, errors, variance = regression(scores[outcome], scores[predictors])
+        truth = [export.TRUE[f"{outcome}~{predictor}"] for predictor in predictors]
+        assert np.all(np.abs(slopes - truth) < 4 * errors)
+        expected = export.TRUE[f"{outcome}~~{outcome}"]
+        assert abs(variance / expected - 1) < 4 * np.sqrt(2 / MANY)
+
+
+def test_export_items_have_their_means_loadings_and_deviations():
+    items = export.simulate(MANY, seed=6)
+    described = pd.DataFrame(export.ITEMS, index=["construct", "loading", "mean", "sd"]).T
+    sd = described["sd"].astype(float)
+    assert np.all(np.abs(items.mean() - described["mean"].astype(float)) < 4 * sd / MANY**0.5)
+    np.testing.assert_allclose(items.std(), sd, rtol=4 / np.sqrt(2 * MANY))
+    correlation = items.corr()
+    for construct, own in described.groupby("construct"):
+        loadings = own["loading"].to_numpy(dtype=float)
+        block = correlation.loc[own.index, own.index].to_numpy()
+        implied = np.outer(loadings, loadings)
+        np.fill_diagonal(implied, 1)
+        np.testing.assert_allclose(block, implied, atol=5 / np.sqrt(MANY), err_msg=construct)
+
+
+def test_an_export_sample_has_a_respondent():
+    with pytest.raises(ValueError, match="at least one respondent"):
+        export.simulate(0, seed=1)
 
 
 def test_reliabilities_are_those_reported():

@@ -7,9 +7,10 @@ import pytest
 
 from bayessem.effects.effects import effects
 from bayessem.errors import ModelError
+from bayessem.results.simulate import elements_at
 from bayessem.results.standardize import model_moments
 from bayessem.sem import SEM
-from tests.drawn import REFCASES, drawn_fit, measured, parameter
+from tests.drawn import REFCASES, brute_force, drawn_fit, measured, parameter
 
 SERIAL = measured("X", "M", "N", "Y") + "\nM ~ a*X\nN ~ d*M + e*X\nY ~ b*N + f*M + c*X\n"
 SERIAL_VALUES = {"a": 0.5, "d": 0.6, "e": -0.2, "b": 0.4, "f": 0.3, "c": 0.25}
@@ -168,6 +169,77 @@ def test_impossible_requests_are_named(serial):
         effects(serial, "Y", "X")
 
 
+TWO_BENT = (
+    measured("X", "M", "N", "Y")
+    + """
+M ~ a1*X + a2*X:X
+N ~ d1*X + d2*X:X
+Y ~ b1*M + b2*M:M + e1*N + e2*N:N + f*M:N + c*X
+M ~~ .3*N
+"""
+)
+TWO_BENT_VALUES = {
+    "a1": 0.5, "a2": 0.2, "d1": -0.4, "d2": 0.15,
+    "b1": 0.6, "b2": -0.15, "e1": 0.3, "e2": 0.1, "f": 0.2, "c": 0.25,
+}  # fmt: skip
+MANY = 200_000
+
+
+@pytest.fixture(scope="module")
+def two_bent():
+    return drawn_fit(TWO_BENT, draws=2, spread=0.0, **TWO_BENT_VALUES)
+
+
+def simulated(fit, x):
+    """Respondents with X set to x; the same random numbers for every x."""
+    return brute_force(
+        fit.prepared.structure, fit.elements[0, 0], ["X", "M", "N", "Y"], set_to={"X": x}, n=MANY
+    )
+
+
+@pytest.mark.parametrize("z", [-1.0, 0.5, 2.0])
+def test_two_bent_mediators_that_interact_are_as_simulated(two_bent, z):
+    """Every path's effect is the mean product of its slopes, and they sum to the derivative."""
+    result = effects(two_bent, "X", "Y", at=(z,))
+    v = TWO_BENT_VALUES
+    at = f"(X at {z:+g} SD)"  # X has mean 0 and variance 1 here
+    drawn = simulated(two_bent, z)
+    through_m = (v["a1"] + 2 * v["a2"] * z) * (
+        v["b1"] + 2 * v["b2"] * drawn["M"] + v["f"] * drawn["N"]
+    )
+    through_n = (v["d1"] + 2 * v["d2"] * z) * (
+        v["e1"] + 2 * v["e2"] * drawn["N"] + v["f"] * drawn["M"]
+    )
+    for name, slopes in (("X -> M -> Y", through_m), ("X -> N -> Y", through_n)):
+        error = slopes.std() / np.sqrt(MANY)
+        assert of(result, f"{name} {at}")[0, 0] == pytest.approx(slopes.mean(), abs=5 * error)
+
+    step = 1e-3
+    change = (simulated(two_bent, z + step)["Y"] - simulated(two_bent, z - step)["Y"]) / (2 * step)
+    error = change.std() / np.sqrt(MANY)
+    assert of(result, f"total {at}")[0, 0] == pytest.approx(change.mean(), abs=5 * error)
+
+
+def test_average_effects_of_two_bent_mediators_are_as_simulated(two_bent):
+    """Averaged over X: the mean over respondents of their slopes, X drawn as in the model."""
+    result = effects(two_bent, "X", "Y")
+    v = TWO_BENT_VALUES
+    drawn = brute_force(
+        two_bent.prepared.structure, two_bent.elements[0, 0], ["X", "M", "N", "Y"],
+        set_to={}, n=MANY,
+    )  # fmt: skip
+    x, m, n = drawn["X"], drawn["M"], drawn["N"]
+    parts = {
+        "X -> M -> Y": (v["a1"] + 2 * v["a2"] * x) * (v["b1"] + 2 * v["b2"] * m + v["f"] * n),
+        "X -> N -> Y": (v["d1"] + 2 * v["d2"] * x) * (v["e1"] + 2 * v["e2"] * n + v["f"] * m),
+    }
+    parts["total"] = v["c"] + parts["X -> M -> Y"] + parts["X -> N -> Y"]
+    for name, slopes in parts.items():
+        error = slopes.std() / np.sqrt(MANY)
+        got = of(result, f"{name} (averaged over X)")[0, 0]
+        assert got == pytest.approx(slopes.mean(), abs=5 * error), name
+
+
 DEFINED = {
     "A04_pd_sem": [("ind60", "dem65", "ind60 -> dem60 -> dem65", "ind"),
                    ("ind60", "dem65", "total", "tot")],
@@ -205,3 +277,42 @@ def test_reference_cases_at_the_maximum_of_the_likelihood(case_id):
         result = effects(fit, x, y, group=group)
         got = float(of(result, name).mean())
         assert got == pytest.approx(row["est"], abs=row["tol_ml"]), defined
+
+
+@pytest.mark.skipif(
+    not (REFCASES / "cases.json").exists(), reason=f"the reference cases are not in {REFCASES}"
+)
+def test_conditional_indirect_effects_of_the_planned_behaviour_case():
+    """B04: INT ~ ATT + SN + PBC, BEH ~ INT + PBC + INT:PBC, at the printed estimates.
+
+    The effect of ATT through INT is a (b + d PBC), that of PBC itself c + d INT + a' (b + d PBC).
+    """
+    cases = json.loads((REFCASES / "cases.json").read_text())["cases"]
+    case = next(c for c in cases if c["id"] == "B04_tpb")
+    prepared = SEM(case["model"]).prepare(pd.read_csv(REFCASES / case["data_file"]))
+    known = {
+        f"{r['lhs']}{r['op']}{r['rhs']}": r["est"]
+        for r in case["expected"]
+        if r.get("estimator") == "LMS"
+    }
+    values = {
+        name: known.get(name, known.get("~~".join(reversed(name.split("~~")))))
+        for name in prepared.table.parameters
+    }
+    elements = elements_at(prepared.structure, values)
+    fit = SimpleNamespace(
+        prepared=prepared, elements=np.broadcast_to(elements, (1, 2, elements.size))
+    )
+    sd = np.sqrt(known["PBC~~PBC"])
+    b, d = known["BEH~INT"], known["BEH~INT:PBC"]
+    for x in ("ATT", "SN"):
+        result = effects(fit, x, "BEH", at={"PBC": (-1, 0, 1)})
+        for z, at in ((-1, "-1 SD"), (0, "mean"), (1, "+1 SD")):
+            expected = known[f"INT~{x}"] * (b + d * z * sd)
+            got = of(result, f"{x} -> INT -> BEH (PBC at {at})")
+            np.testing.assert_allclose(got, expected, atol=1e-12)
+    result = effects(fit, "PBC", "BEH", at=(-1, 1))
+    for z, at in ((-1, "-1 SD"), (1, "+1 SD")):
+        pbc = z * sd
+        expected = known["BEH~PBC"] + known["INT~PBC"] * (b + 2 * d * pbc)
+        np.testing.assert_allclose(of(result, f"total (PBC at {at})"), expected, atol=1e-12)

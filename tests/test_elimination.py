@@ -82,7 +82,9 @@ def test_inequalities_hold_and_chains_of_them(data):
 
 
 def test_the_gradient_of_a_constrained_density(data):
-    prepared = SEM(CFA + "x1 ~~ u*x1\nx2 ~~ v*x2\nx1 ~~ x4\nu == 2*v - 0.1\na == b + c").prepare(data)
+    prepared = SEM(CFA + "x1 ~~ u*x1\nx2 ~~ v*x2\nx1 ~~ x4\nu == 2*v - 0.1\na == b + c").prepare(
+        data
+    )
     _, density, points = parameters_at_random(prepared, points=1)
     x = points[0]
     value, gradient = density.value_and_gradient(x)

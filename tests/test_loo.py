@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal, norm
 
 from bayessem import SEM
 from bayessem.comparison.criterion import stored_log_likelihood, target_of
-from bayessem.comparison.importance import good_k, log_mean_exp, smoothed_weights
+from bayessem.comparison.importance import bridged_mean, good_k, log_mean_exp, smoothed_weights
 from bayessem.comparison.loo import MATCHED, REFITTED, psis_loo
 from bayessem.comparison.moment_matching import match_moments, match_one
 from bayessem.comparison.refits import log_predictive, refit_without, unconstrained
@@ -137,6 +137,18 @@ def test_moment_matching_of_a_known_posterior():
     assert found.pareto_k < min(0.5, k)
     assert found.elpd == pytest.approx(exact, abs=0.05)
     assert abs(plain - exact) > 0.2  # what it repairs
+
+
+def test_bridge_of_a_known_posterior():
+    """The same, from draws with and without the respondent."""
+    rng = np.random.default_rng(4)
+    y = np.array([*rng.normal(size=7), 9.0])
+    with_it = rng.normal(y.mean(), 1 / np.sqrt(8), size=2000)
+    without = rng.normal(y[:-1].mean(), 1 / np.sqrt(7), size=2000)
+    exact = norm.logpdf(y[-1], y[:-1].mean(), np.sqrt(1 + 1 / 7))
+    found, error = bridged_mean(norm.logpdf(y[-1], without), norm.logpdf(y[-1], with_it))
+    assert 0.01 < error < 0.1
+    assert abs(found - exact) < 3 * error
 
 
 def test_nothing_to_match_is_the_importance_estimate():

@@ -1,9 +1,11 @@
-"""The scripts in models/: the alliance study's model written in PyMC is its text's model."""
+"""The scripts in models/: models written in PyMC are their texts' models; the closing tables."""
 
+import importlib
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayessem as bs
@@ -12,21 +14,66 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 @pytest.fixture(scope="module")
-def alliance():
+def scripts():
+    """Import a script of models/ by name, with its neighbours importable as when it is run."""
     sys.path.insert(0, str(MODELS))
-    try:
-        import alliance_capability
-    finally:
-        sys.path.remove(str(MODELS))
-    return alliance_capability
+    yield importlib.import_module
+    sys.path.remove(str(MODELS))
 
 
-def test_the_model_written_in_pymc_has_the_log_probability_of_the_text(alliance):
-    data = alliance.read_data()
-    by_hand = alliance.pymc_model(data)
-    by_text = bs.SEM(alliance.QUADRATIC).model(data)
+@pytest.fixture(scope="module")
+def alliance(scripts):
+    return scripts("alliance_capability")
+
+
+@pytest.fixture(scope="module")
+def export(scripts):
+    return scripts("export_collaboration")
+
+
+@pytest.fixture(scope="module")
+def reporting(scripts):
+    return scripts("reporting")
+
+
+@pytest.fixture(scope="module")
+def export_fit(export):
+    sem = bs.SEM(export.MODEL)
+    return sem.fit(export.read_data(), random_seed=1, draws=500, tune=500, progress=False)
+
+
+# --- the models written in PyMC -------------------------------------------------------------------
+
+
+def second_order(coordinate: str) -> str:
+    """The alliance study's dimensions load on AMC; in PyMC their loadings are paths from AMC."""
+    dimension = coordinate.removesuffix("~AMC")
+    if dimension in ("PORTF", "LEARN", "PROACT", "TRANSF"):
+        return f"AMC=~{dimension}"
+    return coordinate
+
+
+def table_name(variable: str, coordinate: str) -> str:
+    """The table's name of a coordinate of a model written by hand."""
+    if variable == "intercept":
+        return f"{coordinate}~1"
+    if variable in ("residual_sd", "disturbance_sd"):
+        return f"{coordinate}~~{coordinate}"
+    return second_order(coordinate)
+
+
+def coordinates(model, variable):
+    return [str(c) for c in model.coords[model.named_vars_to_dims[variable.name][0]]]
+
+
+@pytest.mark.parametrize(("study", "text"), [("alliance", "QUADRATIC"), ("export", "MODEL")])
+def test_the_model_written_in_pymc_has_the_log_probability_of_the_text(study, text, request):
+    script = request.getfixturevalue(study)
+    data = script.read_data()
+    by_hand = script.pymc_model(data)
+    by_text = bs.SEM(getattr(script, text)).model(data)
     hand = by_hand.compile_logp(mode="FAST_COMPILE")
-    text = by_text.compile_logp(mode="FAST_COMPILE")
+    wanted = by_text.compile_logp(mode="FAST_COMPILE")
     generator = np.random.default_rng(3)
     start = by_text.initial_point()
     for _ in range(5):
@@ -34,26 +81,117 @@ def test_the_model_written_in_pymc_has_the_log_probability_of_the_text(alliance)
         # the same names of coordinates say which number is which
         named = {}
         for variable in by_text.free_RVs:
-            value = by_text.rvs_to_values[variable].name
-            dim = by_text.named_vars_to_dims[variable.name][0]
-            named |= dict(zip(by_text.coords[dim], np.atleast_1d(point[value]), strict=True))
+            value = point[by_text.rvs_to_values[variable].name]
+            named |= dict(zip(coordinates(by_text, variable), np.atleast_1d(value), strict=True))
         other = {}
         for variable in by_hand.free_RVs:
-            value = by_hand.rvs_to_values[variable].name
-            dim = by_hand.named_vars_to_dims[variable.name][0]
-            labels = [alliance_name(variable.name, str(c)) for c in by_hand.coords[dim]]
-            other[value] = np.array([named[label] for label in labels])
-        assert hand(other) == pytest.approx(text(point), rel=1e-10)
+            labels = [table_name(variable.name, c) for c in coordinates(by_hand, variable)]
+            other[by_hand.rvs_to_values[variable].name] = np.array([named[x] for x in labels])
+        assert hand(other) == pytest.approx(wanted(point), rel=1e-10)
 
 
-def alliance_name(variable: str, coordinate: str) -> str:
-    """The table's name of a coordinate of the model written by hand."""
-    if variable == "intercept":
-        return f"{coordinate}~1"
-    if variable in ("residual_sd", "disturbance_sd"):
-        return f"{coordinate}~~{coordinate}"
-    if variable == "path" and coordinate.endswith("~AMC") and coordinate[:-4].isupper():
-        dimension = coordinate[:-4]
-        if dimension in ("PORTF", "LEARN", "PROACT", "TRANSF"):
-            return f"AMC=~{dimension}"
-    return coordinate
+# --- the closing tables ---------------------------------------------------------------------------
+
+
+def test_alliance_rows_are_in_the_convention_of_the_study(alliance, alliance_fit):
+    shapes = {y: alliance_fit.shape("AMC", y, lines=False) for y in ("RAD", "INC")}
+    mediations = {y: alliance_fit.mediation("AMC", y) for y in ("speed", "SUCC")}
+    rows = alliance.hypotheses(alliance_fit, shapes, mediations)
+    assert [r.name for r in rows] == ["H1", "H2", "", "H3", "", "H4", ""]
+    assert [r.reported for r in rows] == ["0.65", "0.73", "0.55", "0.15", "full", "0.61", "partial"]
+
+    summary = alliance_fit.summary()
+    square = summary[(summary["lhs"] == "RAD") & (summary["rhs"] == "AMC:AMC")].iloc[0]
+    assert rows[0].mean == pytest.approx(square["std_square"], rel=1e-6)
+    # The curve turns upwards: no inverted U, and the sentence says what it is instead.
+    assert rows[0].probability == shapes["RAD"].probabilities["inverted U"].iloc[0]
+    assert rows[0].verdict == "not supported"
+    assert "the relation is a U" in rows[0].words
+    types = mediations["SUCC"].types.iloc[0]
+    assert rows[6].probability == types["complementary"]
+    indirect = mediations["SUCC"].standardized.draws.sel(
+        effect="AMC -> INC -> SUCC (averaged over AMC)"
+    )
+    assert rows[6].mean == pytest.approx(float(indirect.mean()))
+
+
+def test_share_below_the_turning_point(alliance, alliance_fit):
+    shape = alliance_fit.shape("AMC", "RAD", lines=False)
+    sd = np.sqrt(alliance_fit.parameters.sel(parameter="AMC~~AMC").values)
+    turning = shape.draws.sel(quantity="turning_point").values[..., 0]
+    simulated = np.random.default_rng(1).standard_normal((200, *sd.shape)) * sd < turning
+    assert alliance.share_below(shape) == pytest.approx(simulated.mean(), abs=0.005)
+
+
+def test_export_closes_with_its_mediation(export, export_fit):
+    mediation = export_fit.mediation("COLLAB", "INDUSTRY")
+    rows = export.hypotheses(export_fit, mediation)
+    assert [r.name for r in rows] == ["H1", "H2", "H3", "H4"]
+    assert {r.verdict for r in rows} == {"supported"}
+    types = mediation.types.iloc[0]
+    assert rows[3].probability == pytest.approx(types["complementary"] + types["indirect-only"])
+    total = mediation.standardized.draws.sel(effect="total")
+    assert rows[2].mean == pytest.approx(float(total.mean()))
+
+
+# --- printing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("probability", "verdict"),
+    [
+        (0.96, "supported"),
+        (0.80, "leaning to it"),
+        (0.50, "open"),
+        (0.10, "leaning against"),
+        (0.01, "not supported"),
+    ],
+)
+def test_verdicts(reporting, probability, verdict):
+    row = reporting.Hypothesis("H1", "a claim", "0.5", 0.4, 0.3, 0.5, probability)
+    assert row.verdict == verdict
+
+
+def test_the_closing_table_is_aligned_and_explains_itself(reporting, capsys):
+    rows = [
+        reporting.Hypothesis("H1", "short", "0.50", 0.4, 0.3, 0.5, 0.9999, "in words, 90 % of it."),
+        reporting.Hypothesis("", "a longer claim", "positive", -0.41, -1.2, 0.5, 0.2),
+    ]
+    reporting.print_hypotheses(rows)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("verdict") and lines[1].endswith("supported")
+    assert len({len(line) for line in lines[:3]}) == 1
+    assert "above .999" in lines[1] and "[-1.20, 0.50]" in lines[2]
+    assert "supported from 0.95" in " ".join(lines)
+    assert "H1: in words, 90 % of it." in lines
+
+
+def test_ranges_name_what_lies_outside(reporting, capsys):
+    found = {"loading": pd.Series({"x1": 0.75, "x2": 0.68, "x3": 0.6951})}
+    reporting.print_ranges({"loading": (0.70, 0.91)}, found)
+    line = capsys.readouterr().out.splitlines()[1]
+    assert "0.68 to 0.75" in line
+    assert line.endswith("x2 0.68")  # .6951 is .70 at the precision of the study
+
+
+def test_measures_that_a_study_does_not_report_stay_empty(reporting, capsys):
+    reporting.print_fit_measures({"theirs": {"chisq": 428.5, "df": 270, "cfi": 0.96}})
+    assert capsys.readouterr().out.splitlines()[1].split() == ["theirs", "428.5", "270", "0.960"]
+
+
+def test_published_numbers_stand_beside_the_posterior(reporting, export_fit, capsys):
+    reporting.print_published(export_fit, {"FIRM~COLLAB": (0.60, 0.05)})
+    line = capsys.readouterr().out.splitlines()[-1].split()
+    mean = float(export_fit.parameters.sel(parameter="FIRM~COLLAB").mean())
+    assert float(line[3]) == pytest.approx(mean, abs=5e-4)
+    assert float(line[5]) == pytest.approx((mean - 0.60) / 0.05, abs=0.006)
+
+
+def test_figures_are_written_on_request_only(reporting, export_fit, tmp_path, capsys):
+    from bayessem import plots
+
+    figures = {"estimates": lambda: plots.plot_estimates(export_fit)}
+    assert reporting.write_figures(figures, None) == []
+    (written,) = reporting.write_figures(figures, str(tmp_path / "new"))
+    assert written.read_bytes().startswith(b"\x89PNG")
+    assert "1 figures" not in capsys.readouterr().out

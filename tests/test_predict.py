@@ -77,7 +77,9 @@ def test_intervals_of_a_model_with_squares_cover(alliance_fit):
 def test_groups_and_covariates():
     data = abilities().assign(school=["a", "b"] * 150 + ["a"])
     sem = SEM("visual =~ x1 + x2 + x3\nvisual ~ x9\nx7 ~ visual")
-    fit = sem.fit(data, group="school", draws=100, tune=200, chains=2, random_seed=1, progress=False)
+    fit = sem.fit(
+        data, group="school", draws=100, tune=200, chains=2, random_seed=1, progress=False
+    )
     new = data.iloc[:2].drop(columns="x7")
     assert len(predict(fit, new, draws=20).table) == 2
     with pytest.raises(DataError, match="column of the groups, 'school'"):

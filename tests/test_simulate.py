@@ -4,6 +4,7 @@ import pytest
 from bayessem.errors import FitError, ModelError
 from bayessem.results.simulate import elements_at, simulate
 from bayessem.results.standardize import model_moments
+from bayessem.sem import SEM
 from tests.drawn import elements_for, measured, structure_of, values_for
 
 MODEL = measured("X", "W", "Y") + "\nY ~ b*X + q*X:X + i*X:W + W\n"
@@ -65,3 +66,41 @@ def test_errors_say_what_is_missing_or_impossible():
         simulate(structure, elements, [5, 5])
     with pytest.raises(ModelError, match="takes one draw"):
         simulate(structure, elements[None], 5)
+
+
+def test_a_model_simulates_from_values_and_from_its_fit():
+    sem = SEM("f =~ x1 + x2 + x3\nf ~ b*z")
+    values = {
+        "f=~x2": 0.9,
+        "f=~x3": 0.8,
+        "b": 0.5,
+        "x1~~x1": 0.3,
+        "x2~~x2": 0.3,
+        "x3~~x3": 0.3,
+        "f~~f": 0.7,
+        "x1~1": 1.0,
+        "x2~1": 2.0,
+        "x3~1": 3.0,
+        "z~~z": 1.0,
+        "z~1": 0.0,
+    }
+    data = sem.simulate(values, 2_000, random_seed=1, latents=True)
+    assert list(data.columns) == ["x1", "x2", "x3", "z", "f"]
+    ml = sem.ml(data)
+    assert ml.table.set_index("label").loc["b", "est"] == pytest.approx(0.5, abs=0.1)
+    again = sem.simulate(ml, 2_000, random_seed=2)
+    np.testing.assert_allclose(again.mean(), data[again.columns].mean(), atol=0.15)
+    with pytest.raises(ModelError, match="one of another model"):
+        SEM("f =~ x1 + x2 + x3").simulate(ml, 10)
+    with pytest.raises(ModelError, match="has its own groups"):
+        sem.simulate(ml, 10, groups=("a",))
+
+
+def test_groups_are_named_for_values():
+    sem = SEM("y ~ c(p, q)*x")
+    values = {"p": 1.0, "q": -1.0, "y~~y[a]": 0.1, "y~~y[b]": 0.1, "x~~x": 1.0, "x~1": 0.0}
+    values |= {"y~1[a]": 0.0, "y~1[b]": 0.0}
+    data = sem.simulate(values, 500, groups=("a", "b"), random_seed=1)
+    slopes = {g: np.polyfit(d["x"], d["y"], 1)[0] for g, d in data.groupby("group")}
+    assert slopes["a"] == pytest.approx(1.0, abs=0.1)
+    assert slopes["b"] == pytest.approx(-1.0, abs=0.1)

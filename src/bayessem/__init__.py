@@ -15,9 +15,19 @@ if TYPE_CHECKING:
     from bayessem.graph.node import StructuralModel as StructuralModel
     from bayessem.model.covariance_input import from_covariance as from_covariance
     from bayessem.model.priors import Prior as Prior
+    from bayessem.moderation.diversity import (
+        alliance_portfolio_diversity as alliance_portfolio_diversity,
+    )
+    from bayessem.moderation.diversity import level_groups as level_groups
+    from bayessem.moderation.diversity import median_split as median_split
+    from bayessem.moderation.diversity import quantile_groups as quantile_groups
+    from bayessem.moderation.groups import compare_groups as compare_groups
+    from bayessem.moderation.invariance import invariance as invariance
     from bayessem.moderation.pooling import complete_pooling as complete_pooling
     from bayessem.moderation.pooling import no_pooling as no_pooling
     from bayessem.moderation.pooling import partial as partial
+    from bayessem.moderation.poolings import compare_poolings as compare_poolings
+    from bayessem.moderation.population import effects_with_population as effects_with_population
     from bayessem.run_folder import load as load
     from bayessem.sem import SEM as SEM
 
@@ -36,6 +46,14 @@ _WHERE = {
     "Prior": "bayessem.model.priors",
     "partial": "bayessem.moderation.pooling",
     "no_pooling": "bayessem.moderation.pooling",
+    "compare_poolings": "bayessem.moderation.poolings",
+    "effects_with_population": "bayessem.moderation.population",
+    "compare_groups": "bayessem.moderation.groups",
+    "invariance": "bayessem.moderation.invariance",
+    "alliance_portfolio_diversity": "bayessem.moderation.diversity",
+    "level_groups": "bayessem.moderation.diversity",
+    "median_split": "bayessem.moderation.diversity",
+    "quantile_groups": "bayessem.moderation.diversity",
     "complete_pooling": "bayessem.moderation.pooling",
     "StructuralModel": "bayessem.graph.node",
     "BayessemError": "bayessem.errors",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bayessem.model.check import CheckReport
     from bayessem.model.prepare import Prepared
     from bayessem.model.priors import Prior
+    from bayessem.moderation.groups import GroupComparison
+    from bayessem.moderation.invariance import Invariance
     from bayessem.moderation.pooling import Pooling
 
 
@@ -223,6 +225,20 @@ class SEM:
         return build_pymc_model(
             prepared.space, prepared.structure, prepared.sample, latents=latents
         )
+
+    def invariance(self, data: pd.DataFrame, *, group: str, **options: Any) -> Invariance:
+        """Measurement invariance across groups; see `bayessem.moderation.invariance`."""
+        from bayessem.moderation.invariance import invariance
+
+        return invariance(self, data, group=group, **options)
+
+    def compare_groups(
+        self, data: pd.DataFrame, *, group: str, parameters: Sequence[str], **options: Any
+    ) -> GroupComparison:
+        """Test parameters between groups; see `bayessem.moderation.groups.compare_groups`."""
+        from bayessem.moderation.groups import compare_groups
+
+        return compare_groups(self, data, group=group, parameters=parameters, **options)
 
     def ml(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayessem.errors import FitError
+from bayessem.errors import FitError, NotSupported
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.prepare import Prepared
 
@@ -123,6 +123,12 @@ def stored_log_likelihood(fit: Fit) -> np.ndarray:
         For respondents that were made from a covariance matrix.
     """
     require_respondents(fit.prepared.sample, "cross-validation")
+    if "log_likelihood" not in fit.data.children:
+        raise NotSupported(
+            "the latent variables of this model cannot be integrated out (its products need too "
+            "many integrals), and without that a respondent has no log-likelihood to "
+            "cross-validate; take out products"
+        )
     stored = fit.data["log_likelihood"].to_dataset()["y"]
     log_likelihood = np.asarray(stored.values)  # (chain, draw, respondent)
     finite = np.isfinite(log_likelihood).all(axis=(0, 1))

@@ -2,7 +2,8 @@
 
 The model is fitted without the group's respondents. Its pooled parameters then are draws from the
 population of groups (mu + delta w + tau z, with z from its prior), and the density of the group's
-respondents together is averaged over many such draws.
+respondents together is averaged over many such draws, by bridge sampling to the posterior with
+the group.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bayessem.comparison.criterion import CrossValidation, stored_log_likelihood, target_of
-from bayessem.comparison.importance import LARGE_ERROR, log_mean_error, log_mean_exp
+from bayessem.comparison.importance import LARGE_ERROR, bridged_mean, log_mean_exp
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
@@ -53,7 +54,7 @@ class GroupsOut(CrossValidation):
 def leave_group_out(
     fit: Fit,
     *,
-    new_groups: int = 20,
+    new_groups: int = 10,
     random_seed: int | None = None,
     progress: bool = False,
 ) -> GroupsOut:
@@ -96,14 +97,15 @@ def leave_group_out(
         again = refit_without(fit, members, random_seed=seed + 1 + g)
         rng = np.random.default_rng([seed, g])
         density = _new_group_density(prepared, g, members, again.values, new_groups, rng)
-        elpd = float(log_mean_exp(density.ravel()))
+        full = flat[:, members].sum(axis=1)
+        elpd, error = bridged_mean(density.T, full)
         rows.append(
             {
                 "elpd": elpd,
-                "lppd": float(log_mean_exp(flat[:, members].sum(axis=1))),
+                "lppd": float(log_mean_exp(full)),
                 "respondents": len(members),
                 "by_respondent": elpd / len(members),
-                "mcse": log_mean_error(density.T),
+                "mcse": error,
             }
         )
         if again.doubtful:

@@ -27,8 +27,8 @@ from bayessem.comparison.criterion import (
 from bayessem.comparison.importance import (
     FEWEST_DRAWS,
     LARGE_ERROR,
+    bridged_mean,
     good_k,
-    log_mean_error,
     log_mean_exp,
     relative_efficiency,
     smoothed_weights,
@@ -218,17 +218,18 @@ def _refit_each(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table with exact elpd of these respondents, and what to say about poor refits."""
     out, notes = point.copy(), []
+    full = stored_log_likelihood(fit)
     columns = [out.columns.get_loc(name) for name in ("elpd", "k_used", "how")]
     for i in members:
         again = refit_without(fit, [i], random_seed=seed + 1 + int(i))
         density = log_predictive(fit.prepared, [i], again.values).ravel()
-        error = log_mean_error(density)
+        elpd, error = bridged_mean(density, full[:, i])
         if error > LARGE_ERROR:
             notes.append(
                 f"Even without respondent {out.index[i]} few draws foresee such answers: the elpd "
                 f"of this respondent has a Monte Carlo standard error of {error:.1f}."
             )
-        values = (float(log_mean_exp(density)), np.nan, REFITTED)
+        values = (elpd, np.nan, REFITTED)
         for column, value in zip(columns, values, strict=True):
             out.iloc[i, column] = value
         if again.doubtful:

@@ -185,13 +185,16 @@ def _curves(
     """Empirical distribution less uniform, with the simultaneous band, by indicator."""
     from arviz_stats.ecdf_utils import ecdf_pit
 
-    out = {}
+    out, bands = {}, {}
     for name in point:
         values = np.sort(point[name].dropna().to_numpy())
-        x, difference, lower, upper = ecdf_pit(values, ci_prob, SIMULATIONS, rng=rng)
-        out[name] = pd.DataFrame(
-            {"x": x, "difference": difference - x, "lower": lower - x, "upper": upper - x}
-        )
+        n = len(values)
+        if n not in bands:  # simulated, and the same for all indicators of so many respondents
+            x, _, lower, upper = ecdf_pit(values, ci_prob, SIMULATIONS, rng=rng)
+            bands[n] = x, lower - x, upper - x
+        x, lower, upper = bands[n]
+        difference = np.searchsorted(values, x, side="right") / n - x
+        out[name] = pd.DataFrame({"x": x, "difference": difference, "lower": lower, "upper": upper})
     return out
 
 

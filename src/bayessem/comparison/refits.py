@@ -15,6 +15,7 @@ import numpy as np
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space
+from bayessem.moderation.balance import balanced_density
 from bayessem.posterior.assemble import posterior_density, respondent_order
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.diagnostics import convergence
@@ -125,9 +126,12 @@ def refit_without(fit: Fit, members: Sequence[int] | np.ndarray, *, random_seed:
     """
     prepared = fit.prepared
     kept = np.setdiff1d(np.arange(prepared.sample.size), members)
-    density = posterior_density(prepared.space, prepared.structure, part_of(prepared.sample, kept))
-    middle = np.median(unconstrained(prepared.space, fit.values), axis=(0, 1))
-    approximation = approximate(density, middle)
+    some = part_of(prepared.sample, kept)
+    density = posterior_density(prepared.space, prepared.structure, some)
+    start = np.median(unconstrained(prepared.space, fit.values), axis=(0, 1))
+    if prepared.unpooled is not None:
+        density, start = balanced_density(replace(prepared, sample=some), density)
+    approximation = approximate(density, start)
     settings = {key: fit.settings[key] for key in ("draws", "chains", "cores")}
     tune, accept = fit.settings["tune"], fit.settings["target_accept"]
     for factor, target in ((1, accept), (2, max(accept, CAREFUL))):

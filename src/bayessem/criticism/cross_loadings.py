@@ -7,7 +7,6 @@ cross-loading that moves away from 0 against that prior is one the data ask for.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.criticism.modification import KINDS, candidate_rows
-from bayessem.errors import FitError, ModelError, NotSupported
+from bayessem.errors import FitError, ModelError
 from bayessem.ml.estimate import fit_ml
 from bayessem.ml.sample import linear_counterpart
 from bayessem.model.default_priors import latent_scales
@@ -119,16 +118,12 @@ def cross_loadings(
     ------
     ModelError
         When there is no cross-loading to add.
-    NotSupported
-        For a model text in blocks of groups.
     """
     from bayessem.sem import SEM
 
     began = time.perf_counter()
     if not 0 < sd < 1:
         raise FitError(f"sd lies between 0 and 1 (standardised), not {sd}")
-    if re.search(r"^\s*(group|level)\s*:", sem.text, flags=re.MULTILINE):
-        raise NotSupported("cross_loadings needs one model text for all groups, without blocks")
     prepared = sem.prepare(
         data, group=group, group_order=group_order, missing=missing, priors=priors
     )

@@ -9,7 +9,6 @@ model is fitted to each replica by EM, all replicas together.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -209,11 +208,12 @@ def _saturated(
     `tolerance`: D is compared with numbers of the order of 100.
     """
     value = _log_likelihoods(replicas, mean, covariance)
-    last = np.full(len(value), math.inf)
+    last = np.zeros(len(value))
     for _ in range(limit):
         mean, covariance = _em_step(replicas, mean, covariance)
         new = _log_likelihoods(replicas, mean, covariance)
         gain = np.maximum(new - value, 0.0)
+        # in the first round nothing is known about how gains shrink
         ratio = np.clip(gain / np.maximum(last, 1e-300), 0.0, 0.999)
         value, last = new, gain
         if np.max(gain * ratio / (1.0 - ratio)) < tolerance:

@@ -7,8 +7,13 @@ from its maximum. Neyman's (1959) C(alpha) takes it out: with the score g and th
 
 At the maximum of the likelihood g_t = 0 and these are the modification index (Sorbom 1989,
 doi:10.1007/BF02294623) and the expected parameter change (Saris, Satorra & Sorbom 1987,
-doi:10.2307/271030) that lavaan prints. N(EPC, 1/v) approximates the posterior of the freed
-parameter under a flat prior; the table's sd and interval mix it over the draws.
+doi:10.2307/271030) that lavaan prints. N(EPC, 1/v) is one Newton step towards the posterior of the
+freed parameter under a flat prior: near it for small changes, too wide and often too far for large
+ones. The table's sd and interval mix it over the draws.
+
+I is the expected information at the draw. With product terms, which have no closed form of it, I is
+the mean over data simulated at the posterior mean (C(alpha) allows any consistent estimate). The
+observed information would not do: where the model is wrong it can be far too small.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.criticism.replicate import replicate
 from bayessem.errors import FitError, ModelError
 from bayessem.ml.information import FLAT, expected_information
 from bayessem.model.structure import Structure, build_structure
@@ -40,6 +46,10 @@ KINDS = ("cross-loading", "residual covariance")
 CRITICAL = 3.841  # 95 % point of chi-square with one degree of freedom
 DRAWS = 100
 SHOWN = 12
+# Share of a parameter's information that must be left by the others for it to be estimable.
+DETERMINED = 1e-6
+# Respondents simulated for the expected information of a model with product terms.
+SIMULATED = 4000
 
 
 @dataclass(frozen=True)
@@ -110,14 +120,11 @@ def extended_table(table: ParameterTable, rows: Sequence[Parameter]) -> Paramete
     return replace(table, rows=(*table.rows, *added), parameters=(*table.parameters, *names))
 
 
-def score_statistics(
-    score: np.ndarray, information: np.ndarray, free: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Efficient scores and information of the parameters behind the first `free`, (k,) each.
+def efficient_weights(information: np.ndarray, free: int) -> tuple[np.ndarray, np.ndarray]:
+    """What takes the free parameters out of the scores of the fixed ones behind them.
 
     Parameters
     ----------
-    score : ndarray (D + k,)
     information : ndarray (D + k, D + k)
         Only the diagonal of its last block is used.
     free : int
@@ -125,8 +132,10 @@ def score_statistics(
 
     Returns
     -------
-    efficient, information : ndarray (k,)
-        The latter nan where a parameter could not be estimated besides the free ones.
+    weights : ndarray (k, D)
+        I_dt I_tt^-1.
+    left : ndarray (k,)
+        I_dd - I_dt I_tt^-1 I_td; nan where a parameter could not be estimated besides the others.
     """
     within, across = information[:free, :free], information[:free, free:]
     scale = np.sqrt(np.abs(np.diag(within)))
@@ -135,10 +144,9 @@ def score_statistics(
     keep = roots > FLAT * roots[-1]
     half = (vectors[:, keep] / np.sqrt(roots[keep])).T / scale  # half' half = I_tt^-1
     projected = half @ across
-    efficient = score[free:] - projected.T @ (half @ score[:free])
     own = np.diag(information)[free:]
     left = own - np.sum(projected**2, axis=0)
-    return efficient, np.where(left > 1e-6 * np.abs(own), left, np.nan)
+    return projected.T @ half, np.where(left > DETERMINED * np.abs(own), left, np.nan)
 
 
 def modification_indices(
@@ -147,6 +155,7 @@ def modification_indices(
     kinds: Sequence[str] = KINDS,
     draws: int = DRAWS,
     ci_prob: float = 0.95,
+    random_seed: int = 0,
 ) -> Modifications:
     """Modification index and expected value of every fixed cross-loading and residual covariance.
 
@@ -160,6 +169,8 @@ def modification_indices(
         Evenly spaced draws that are used.
     ci_prob : float
         Probability of the equal-tailed intervals.
+    random_seed : int
+        Of the data simulated for the information of a model with product terms.
 
     Returns
     -------
@@ -184,7 +195,7 @@ def modification_indices(
     centre = None
     if structure.products:
         centre = fit.density.elements(fit.values.mean(axis=(0, 1)))
-    values = modification_values(fit.prepared, some, rows, centre=centre)
+    values = modification_values(fit.prepared, some, rows, centre=centre, random_seed=random_seed)
     return _summary(fit, rows, values, some, ci_prob)
 
 
@@ -194,6 +205,7 @@ def modification_values(
     rows: Sequence[Parameter],
     *,
     centre: np.ndarray | None = None,
+    random_seed: int = 0,
 ) -> np.ndarray:
     """Mi, epc and sd of epc, (point, row, 3), at points given as flat matrices (point, elements).
 
@@ -206,27 +218,51 @@ def modification_values(
     rows : sequence of Parameter
         From `candidate_rows`.
     centre : ndarray (elements,), optional
-        Where the observed information of a model with product terms is taken.
+        Where data are simulated for the information of a model with product terms.
+    random_seed : int
+        Of these data.
     """
     structure = prepared.structure
     extended = build_structure(extended_table(structure.table, rows))
     density = likelihood_density(extended, prepared.space, prepared.sample)
     free = len(structure.table.parameters)
-    none = np.zeros(len(rows))
     fixed = None
     if centre is not None:
-        own = free_draws(structure, row_values(structure, centre))
-        fixed = _observed(density, np.concatenate([own, none]), free)
+        information = simulated_information(prepared, extended, centre, random_seed=random_seed)
+        fixed = efficient_weights(information, free)
     out = np.full((len(elements), len(rows), 3), np.nan)
     for s, own in enumerate(free_draws(structure, row_values(structure, elements))):
-        x = np.concatenate([own, none])
+        x = np.concatenate([own, np.zeros(len(rows))])
         score = density.value_and_gradient(x)[1]
-        information = fixed
-        if information is None:
-            information = expected_information(extended, density, x, prepared.sample)
-        efficient, left = score_statistics(score, information, free)
+        weights, left = fixed or efficient_weights(
+            expected_information(extended, density, x, prepared.sample), free
+        )
+        efficient = score[free:] - weights @ score[:free]
         out[s] = np.stack([efficient**2 / left, efficient / left, 1.0 / np.sqrt(left)], axis=-1)
     return out
+
+
+def simulated_information(
+    prepared: Prepared, extended: Structure, centre: np.ndarray, *, random_seed: int = 0
+) -> np.ndarray:
+    """Expected information (D + k, D + k) at flat matrices, by simulation; 0 between fixed ones.
+
+    The observed information of data drawn there (with the data's covariates and missing values),
+    scaled to the size of the sample.
+    """
+    sample, structure = prepared.sample, prepared.structure
+    times = max(1, round(SIMULATED / sample.size))
+    drawn = replicate(prepared, np.repeat(centre[None], times, axis=0), random_seed=random_seed)
+    many = replace(
+        sample,
+        values=drawn.reshape(-1, drawn.shape[-1]),
+        group=np.tile(sample.group, times),
+        rows=np.arange(times * sample.size),
+    )
+    density = likelihood_density(extended, prepared.space, many)
+    own = free_draws(structure, row_values(structure, centre))
+    x = np.concatenate([own, np.zeros(density.size - len(own))])
+    return _observed(density, x, len(own)) / times
 
 
 def _observed(density: Density, x: np.ndarray, free: int) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""Predictive checks: do data drawn from the model look like the data?
+"""Predictive checks, which ask whether data drawn from the model look like the data.
 
-Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-760. Before the data are used (prior predictive) they show what the priors expect; after (posterior
+Gelman, Meng & Stern (1996), Statistica Sinica 6, 733-760.
+
+Before the data are used (prior predictive) they show what the priors expect; after (posterior
 predictive) what the model cannot reproduce. Three looks: correlations of all pairs, the
 distribution of each indicator, and the curve of a quadratic relation.
 """
@@ -192,7 +194,7 @@ def check_elements(
             found, rep = pair_correlations(data), pair_correlations(copies)
             labels = _pairs(prepared)
             keep = [k for k, one in enumerate(labels) if one is not None]
-            names = [(labels[k], "correlation") for k in keep]
+            names = [(str(labels[k]), "correlation") for k in keep]
             found, rep = found[keep], rep[:, keep]
         elif check == "indicators":
             keep = [j for j, v in enumerate(sample.variables) if v not in prepared.table.exogenous]

@@ -79,8 +79,6 @@ def scaling_weights(log_component: np.ndarray, alpha: float) -> np.ndarray:
     """Smoothed importance weights (chain, draw) of a component raised to alpha; they sum to 1."""
     from arviz_stats.base import array_stats
 
-    if np.ptp(log_component) == 0:
-        return np.full(log_component.shape, 1.0 / log_component.size)
     logs = array_stats.power_scale_lw(log_component, alpha=alpha, axis=(-2, -1))
     weights = np.exp(logs - np.max(logs))
     return weights / weights.sum()
@@ -106,6 +104,8 @@ def power_scale_sensitivity(
     """
     from arviz_stats.base import array_stats
 
+    if np.ptp(log_component) == 0:  # flat: any power of it is the same
+        return np.zeros(values.shape[-1])
     lower, upper = (scaling_weights(log_component, a) for a in ALPHAS)
     out = np.empty(values.shape[-1])
     span = np.log2(ALPHAS[1] / ALPHAS[0])

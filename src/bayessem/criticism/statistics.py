@@ -51,7 +51,7 @@ def margins(values: np.ndarray) -> np.ndarray:
     return np.stack([mean, np.sqrt(second), skewness, kurtosis, lowest, highest], axis=-1)
 
 
-def composite(values: np.ndarray, columns: Sequence[int], signs: Sequence[float]) -> np.ndarray:
+def composite(values: np.ndarray, columns: Sequence[int], signs: np.ndarray) -> np.ndarray:
     """Mean of standardised columns (..., respondent), standardised again; nan without any.
 
     columns : positions;  signs : 1 or -1 for each, so that all measure in one direction.
@@ -62,7 +62,7 @@ def composite(values: np.ndarray, columns: Sequence[int], signs: Sequence[float]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a respondent without any of them: nan
         sd = np.nanstd(part, axis=-2, keepdims=True)
-        scaled = (part - np.nanmean(part, axis=-2, keepdims=True)) / sd * np.asarray(signs)
+        scaled = (part - np.nanmean(part, axis=-2, keepdims=True)) / sd * signs
         out = np.nanmean(scaled, axis=-1)
         spread = np.nanstd(out, axis=-1, keepdims=True)
         return (out - np.nanmean(out, axis=-1, keepdims=True)) / spread

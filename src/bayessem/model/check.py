@@ -46,7 +46,8 @@ def check(prepared: Prepared) -> CheckReport:
     findings.sort(key=lambda f: not f.serious)
     missing = np.isnan(sample.values)
     text = (
-        f"{sample.size} respondents, {p} observed variables, {_counted(len(table.latent), 'construct')}"
+        f"{sample.size} respondents, {p} observed variables, "
+        f"{_counted(len(table.latent), 'construct')}"
         + (f", {groups} groups" if groups > 1 else "")
         + f"; {moments} moments, {parameters} free parameters"
         + (f" ({parameters - len(linear)} of product terms)" if len(linear) < parameters else "")

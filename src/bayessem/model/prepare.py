@@ -160,7 +160,7 @@ def prepare(
     own: Mapping[str, str | Prior] = {}
     unpooled: Space | None = None
     predictor = None
-    if pooling is not None:
+    if pooling is not None and pooling.how == "partial":
         own, priors = split_priors(pooling, priors)
     space = build_space(
         structure,

@@ -192,9 +192,9 @@ def _triple_text(name: str, factors: tuple[str, ...], table: ParameterTable) -> 
     item = next((r.rhs for r in table.rows if r.op == "=~"), table.observed[0])
     first, rest = ":".join(factors[:2]), ":".join(factors[2:])
     return (
-        f"the product {name} has {len(factors)} factors; a term has two. Give the product of two a "
-        f"name and multiply that: 'P =~ 0*{item}', 'P ~ 1*{first}', 'P ~~ 0.0001*P' (no more than rounding), and "
-        f"P:{rest} in place of {name}"
+        f"the product {name} has {len(factors)} factors; a term has two. Give the product of two "
+        f"a name and multiply that: 'P =~ 0*{item}', 'P ~ 1*{first}', 'P ~~ 0.0001*P' (no more "
+        f"than rounding), and P:{rest} in place of {name}"
     )
 
 

@@ -8,12 +8,13 @@ predictor.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.effects.effects import EffectRow, Effects, table_of
 from bayessem.errors import ModelError
 from bayessem.model.space import dimension
 from bayessem.moderation.report import population_values, require_partial
@@ -82,3 +83,46 @@ def population(fit: Fit, *, at: float | None = None) -> Fit:
         settings={**fit.settings, "group": None, "group_order": None, "pooling": None},
         notes=(*fit.notes, f"The population of groups, {where_at}; {pooling}."),
     )
+
+
+def effects_with_population(fit: Fit, x: str, y: str, **options: Any) -> Effects:
+    """Effects of x on y in each group, in the population of groups, and their differences.
+
+    Parameters
+    ----------
+    fit : Fit
+        A model with partial pooling.
+    x, y : str
+        As in `Fit.effects`.
+    **options
+        Of `Fit.effects`.
+
+    Returns
+    -------
+    Effects
+        With rows of the group "population", and of "<group> - population".
+    """
+    found = fit.effects(x, y, **options)
+    whole = population(fit).effects(x, y, **{k: v for k, v in options.items() if k != "group"})
+    average = effect_draws(whole)
+    rows = effect_draws(found)
+    groups = [r for r in rows if r.group in fit.prepared.table.groups]
+    rows += [dataclasses.replace(r, group="population") for r in average]
+    by_key = {(r.effect, r.path, r.at): r.values for r in average}
+    rows += [
+        dataclasses.replace(
+            r, group=f"{r.group} - population", values=r.values - by_key[r.effect, r.path, r.at]
+        )
+        for r in groups
+        if (r.effect, r.path, r.at) in by_key
+    ]
+    table, draws = table_of(rows, found.ci_prob)
+    return dataclasses.replace(found, table=table, draws=draws)
+
+
+def effect_draws(effects: Effects) -> list[EffectRow]:
+    """The rows of a table of effects with their draws."""
+    labels = effects.table[["effect", "path", "group", "at"]].to_dict("records")
+    return [
+        EffectRow(**label, values=effects.draws.values[..., i]) for i, label in enumerate(labels)
+    ]

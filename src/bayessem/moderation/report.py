@@ -269,7 +269,7 @@ def pooling_report(
         For `at` without a group-level predictor.
     """
     pooling = require_partial(fit)
-    points = [at] if at is None or np.isscalar(at) else [float(v) for v in at]  # type: ignore
+    points = [None if at is None else float(v) for v in np.atleast_1d(0.0 if at is None else at)]
     seed = fit.settings["random_seed"] if random_seed is None else random_seed
     rows = _rows(fit, pooling, points, np.random.default_rng([seed, 5]))
     values = np.stack([r[3] for r in rows], axis=-1)

@@ -17,6 +17,7 @@ from bayessem.plots.criticism import (
 from bayessem.plots.forest import plot_effects, plot_estimates
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
+from bayessem.plots.pooling import plot_poolings
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
 from bayessem.plots.whatif import plot_johnson_neyman, plot_slopes, plot_what_if
@@ -33,6 +34,7 @@ __all__ = [
     "plot_mediation",
     "plot_pareto_k",
     "plot_pointwise",
+    "plot_poolings",
     "plot_predictive",
     "plot_prior_consequences",
     "plot_residuals",

@@ -56,10 +56,16 @@ def styled[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        import matplotlib as mpl
         import matplotlib.pyplot as plt
 
         with plt.rc_context(SETTINGS):
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            interactive = plt.isinteractive()
+        # A notebook's backend turns it on when the first figure is made; leaving the context must
+        # not turn it off again, or no later figure is shown.
+        mpl.interactive(interactive)
+        return result
 
     return inside
 

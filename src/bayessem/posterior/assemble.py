@@ -56,8 +56,9 @@ def kernel_plan(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan of a model with its data; `reach` and `step` override the quadrature's.
 
-    integrate : False leaves product terms out of the likelihood (not out of the matrices), to start
-        sampled latents whose products have no integral.
+    integrate : False leaves product terms out of the likelihood but not out of the matrices, for
+        sampled latents whose products have no integral: the density then serves to transform
+        coordinates and fill matrices alone, its value and gradient are not those of the model.
 
     Raises
     ------

@@ -17,7 +17,8 @@ from bayessem.moderation.balance import balanced_density
 from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
-from bayessem.posterior.sampling import approximate, sample
+from bayessem.posterior.optimise import Maximum
+from bayessem.posterior.sampling import Approximation, approximate, sample
 
 if TYPE_CHECKING:
     from bayessem.sem import SEM
@@ -59,7 +60,7 @@ def run(
     )
     if integrate and prepared.unpooled is not None:
         density, start = balanced_density(prepared, density)
-    approximation = approximate(density, start)
+    approximation = approximate(density, start) if integrate else _as_it_is(density, start)
     keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept")
     options = {k: settings[k] for k in keys}
     ready = time.perf_counter()
@@ -84,6 +85,13 @@ def run(
         "total": done - began,
     }
     return Fit(sem, prepared, data, settings, timings, notes)
+
+
+def _as_it_is(density: Density, start: np.ndarray) -> Approximation:
+    """Start values without a climb: where there is no integral there is nothing to climb."""
+    size = len(start)
+    point = Maximum(start, -np.inf, np.eye(size), converged=False, decrement=np.inf)
+    return Approximation(density, point, np.eye(size))
 
 
 def _tree(

@@ -145,6 +145,8 @@ def _with_products(
         for j in range(f):
             found[tuple(unit[j].tolist())] = root[..., c, j]
         for t, product in terms.items():
+            if not np.any(weights[..., i, t]):
+                continue  # else its powers would multiply in every further product
             for exponents, value in product.items():
                 found[exponents] = found.get(exponents, 0.0) + weights[..., i, t] * value
         return found

@@ -1,0 +1,233 @@
+"""Do paths differ between groups? The chi-square difference test, and the posterior beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayessem.errors import ModelError
+from bayessem.moderation.invariance import likelihood_ratio
+from bayessem.moderation.pooling import (
+    Pooled,
+    Pooling,
+    no_pooling,
+    pooled_parameters,
+    table_options,
+)
+from bayessem.results.estimates import summarise
+from bayessem.syntax.listing import aligned, number, prose
+from bayessem.syntax.rows import row_key, row_name_key
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+    from bayessem.ml.estimate import MLFit
+    from bayessem.sem import SEM
+
+FAMILIES = {"=~": "loadings", "~": "regressions"}
+
+
+@dataclass(frozen=True)
+class GroupComparison:
+    """Tests of parameters between groups; `print` it.
+
+    Attributes
+    ----------
+    group : str
+    groups : tuple of str
+    tests : DataFrame
+        A row a parameter, and "all together": chisq_difference, df_difference, p of the equal
+        parameter against the free one.
+    estimates : DataFrame
+        Maximum likelihood in each group when all are free: parameter, group, est, se, std_all.
+    differences : DataFrame
+        Posterior difference of each two groups: parameter, group, other, summary; p_positive is
+        the probability that it is larger in `group`. Empty when nothing was sampled.
+    fit : Fit or None
+        The sampled model with the parameters free.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    notes : tuple of str
+        What makes the maximum likelihood fit doubtful.
+    """
+
+    group: str
+    groups: tuple[str, ...]
+    tests: pd.DataFrame
+    estimates: pd.DataFrame
+    differences: pd.DataFrame
+    fit: Fit | None
+    ci_prob: float
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        tests = [
+            [r["parameter"], number(r["chisq_difference"], 2), f"{r['df_difference']:.0f}"]
+            + [number(r["p"])]
+            for r in self.tests.to_dict("records")
+        ]
+        values = [
+            [r["parameter"], r["group"], *(number(r[k]) for k in ("est", "se", "std_all"))]
+            for r in self.estimates.to_dict("records")
+        ]
+        lines = [f"Differences between groups of {self.group} ({', '.join(self.groups)})", ""]
+        lines += ["Chi-square difference, equal against free (maximum likelihood)"]
+        lines += [aligned(["", "chi-square", "df", "p"], tests), ""]
+        lines += [
+            "Estimates where free",
+            aligned(["", "group", "est", "se", "std"], values, left=2),
+        ]
+        if len(self.differences):
+            rows = [
+                [
+                    r["parameter"],
+                    f"{r['group']} - {r['other']}",
+                    number(r["mean"]),
+                    f"[{number(r['lower'])}, {number(r['upper'])}]",
+                    number(r["p_positive"]),
+                ]
+                for r in self.differences.to_dict("records")
+            ]
+            lines += ["", "Posterior differences"]
+            lines.append(
+                aligned(
+                    ["", "groups", "mean", f"{100 * self.ci_prob:g} % interval", "P(>0)"],
+                    rows,
+                    left=2,
+                )
+            )
+        return "\n".join([*lines, *(("",) if self.notes else ()), *map(prose, self.notes)])
+
+
+def compare_groups(
+    sem: SEM,
+    data: pd.DataFrame,
+    *,
+    group: str,
+    parameters: Sequence[str],
+    group_order: Sequence[str] | None = None,
+    missing: str = "fiml",
+    posterior: bool = True,
+    ci_prob: float = 0.95,
+    **sampling: Any,
+) -> GroupComparison:
+    """Test whether parameters differ between groups, one by one and together.
+
+    Everything else is equal across groups, unless the model's `group_equal` says otherwise: with
+    `SEM(..., group_equal=("loadings", "intercepts"))` only the measurement is.
+
+    Parameters
+    ----------
+    sem : SEM
+        The model.
+    data : DataFrame
+        One row a respondent.
+    group : str
+        Column with the groups.
+    parameters : sequence of str
+        Such as ("RAD ~ AMC", "INC ~ AMC").
+    group_order, missing
+        As in `SEM.fit`.
+    posterior : bool
+        Sample the model with the parameters free too (no pooling), for the probability that a
+        group's value is the larger.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    **sampling
+        Of `SEM.fit`.
+
+    Returns
+    -------
+    GroupComparison
+
+    Raises
+    ------
+    ModelError
+        For one group, or a parameter that the model does not have or has fixed.
+    """
+    pooling = no_pooling(*((parameters,) if isinstance(parameters, str) else parameters))
+    base = _base_options(sem, pooling)
+    options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
+
+    def model(free: Sequence[str]) -> SEM:
+        partial = (*base["group_partial"], *free)
+        return type(sem)(sem.text, **{**base, "group_partial": partial})
+
+    free = model(pooling.parameters).ml(data, **options)
+    groups = free.prepared.sample.groups
+    if len(groups) < 2:
+        raise ModelError(f"{group!r} has one group: there is nothing to compare")
+    found = pooled_parameters(free.prepared.structure, pooling)
+    rows = []
+    for name in pooling.parameters:
+        rest = [p for p in pooling.parameters if p != name]
+        equal = model(rest).ml(data, se="none", **options)
+        rows.append((name, *likelihood_ratio(equal, free)))
+    if len(pooling.parameters) > 1:
+        equal = model(()).ml(data, se="none", **options)
+        rows.append(("all together", *likelihood_ratio(equal, free)))
+    estimates = pd.DataFrame(
+        [
+            {"parameter": p.name, "group": g, **_estimate(free, member)}
+            for p in found
+            for g, member in zip(groups, p.members, strict=True)
+        ]
+    )
+    fit = model(pooling.parameters).fit(data, **options, **sampling) if posterior else None
+    return GroupComparison(
+        group=group,
+        groups=groups,
+        tests=pd.DataFrame(rows, columns=["parameter", "chisq_difference", "df_difference", "p"]),
+        estimates=estimates,
+        differences=pd.DataFrame() if fit is None else _differences(fit, found, ci_prob),
+        fit=fit,
+        ci_prob=ci_prob,
+        notes=free.problems,
+    )
+
+
+def _base_options(sem: SEM, pooling: Pooling) -> dict[str, Any]:
+    """Table options under which the parameters are equal, and nothing else more than before."""
+    options = table_options(pooling, sem.options)
+    given = sem.options["group_partial"] or ()
+    keep = [given] if isinstance(given, str) else list(given)
+    equal = options["group_equal"]
+    assert not isinstance(equal, str)
+    equal = list(equal)  # type: ignore[call-overload]
+    tested = {row_name_key(name) for name in pooling.parameters}
+    for op, family in FAMILIES.items():
+        if not any(key is not None and key[1] == op for key in tested) or family in equal:
+            continue
+        equal.append(family)  # all of the family, but for those that are not tested
+        rows = [r for r in sem.table.rows if r.op == op and r.group <= 0]
+        names = dict.fromkeys(r.name for r in rows if row_key(r.lhs, r.op, r.rhs) not in tested)
+        keep += [name for name in names if name not in keep]
+    odd = [p for p in pooling.parameters if (row_name_key(p) or ("", "", ""))[1] not in FAMILIES]
+    if odd:
+        raise ModelError(f"{odd[0]}: paths and loadings can be compared between groups")
+    return {**sem.options, "group_equal": tuple(equal), "group_partial": tuple(keep)}
+
+
+def _estimate(fit: MLFit, member: str) -> dict[str, float]:
+    """Estimate, standard error and standardised value of a parameter."""
+    free = fit.prepared.table.parameters.index(member)
+    k = next(k for k, r in enumerate(fit.prepared.table.rows) if r.free == free)
+    row = fit.table.iloc[k]
+    return {name: float(row[name]) for name in ("est", "se", "std_all")}
+
+
+def _differences(fit: Fit, found: Sequence[Pooled], ci_prob: float) -> pd.DataFrame:
+    """Posterior differences of each two groups."""
+    groups = fit.prepared.sample.groups
+    labels, draws = [], []
+    for p in found:
+        own = fit.parameters.sel(parameter=list(p.members)).values
+        for i, j in combinations(range(len(groups)), 2):
+            labels.append({"parameter": p.name, "group": groups[i], "other": groups[j]})
+            draws.append(own[..., i] - own[..., j])
+    numbers = summarise(np.stack(draws, axis=-1), ci_prob=ci_prob)
+    return pd.concat([pd.DataFrame(labels), numbers], axis=1)

@@ -1,0 +1,333 @@
+"""Measurement invariance across groups: a ladder of maximum likelihood fits, and what to release.
+
+Each step sets one more family of parameters equal: configural (same pattern), metric (loadings),
+scalar (and intercepts, with the groups' latent means free), strict (and residual variances). Paths
+can be compared between groups under metric invariance, means under scalar invariance. A step is
+judged by its likelihood ratio test and by how much CFI and RMSEA get worse: by Chen (2007,
+doi:10.1080/10705510701301834) a CFI that falls by more than .010 together with an RMSEA that rises
+by more than .015 speaks against it; the CFI alone is the rule of Cheung & Rensvold (2002,
+doi:10.1207/S15328007SEM0902_5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from scipy.stats import chi2
+
+from bayessem.errors import ModelError, NotSupported
+from bayessem.syntax.listing import aligned, number, prose
+
+if TYPE_CHECKING:
+    from bayessem.comparison.compare import Comparison
+    from bayessem.ml.estimate import MLFit
+    from bayessem.sem import SEM
+
+STEPS: dict[str, tuple[str, ...]] = {
+    "configural": (),
+    "metric": ("loadings",),
+    "scalar": ("loadings", "intercepts"),
+    "strict": ("loadings", "intercepts", "residuals"),
+}
+FAMILY = {"metric": "=~", "scalar": "~1", "strict": "~~"}
+# What a step may cost: Chen (2007), Cheung & Rensvold (2002).
+CFI_DROP, RMSEA_RISE = 0.010, 0.015
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Invariance:
+    """The ladder of measurement invariance; `print` it.
+
+    Attributes
+    ----------
+    group : str
+    groups : tuple of str
+    table : DataFrame
+        A row a step: chisq, df, cfi, rmsea, srmr, bic; against the step before chisq_difference,
+        df_difference, p, cfi_change, rmsea_change; verdict: "holds", "doubtful" (the tests
+        disagree), "rejected".
+    releases : DataFrame
+        For the first step that does not hold: parameter, chisq_difference, df_difference, p when it
+        alone is freed, cfi after it, and whether it is suggested; empty when all hold.
+    suggested : tuple of str
+        What to free, for `group_partial=`, so that the step holds; empty when nothing, or nothing
+        suffices.
+    fits : dict of str to MLFit
+    comparison : Comparison or None
+        Of the steps by leave-one-out cross-validation, when asked for.
+    notes : tuple of str
+    """
+
+    group: str
+    groups: tuple[str, ...]
+    table: pd.DataFrame
+    releases: pd.DataFrame
+    suggested: tuple[str, ...]
+    fits: dict[str, MLFit]
+    comparison: Comparison | None
+    notes: tuple[str, ...]
+
+    @property
+    def highest(self) -> str:
+        """The highest step up to which every step holds or is only doubtful."""
+        best = "configural"
+        for name, row in self.table.iterrows():
+            if row["verdict"] == "rejected":
+                break
+            best = str(name)
+        return best
+
+    def __str__(self) -> str:
+        body = []
+        for name, r in self.table.iterrows():
+            cells = [str(name), number(r["chisq"], 2), f"{r['df']:.0f}", number(r["cfi"])]
+            cells += [number(r["rmsea"]), number(r["chisq_difference"], 2)]
+            cells.append("" if pd.isna(r["df_difference"]) else f"{r['df_difference']:.0f}")
+            cells += [number(r[k]) for k in ("p", "cfi_change", "rmsea_change")]
+            body.append([*cells, str(r["verdict"])])
+        header = ["step", "chi-square", "df", "CFI", "RMSEA", "difference", "df", "p"]
+        header += ["CFI change", "RMSEA change", "invariance"]
+        lines = [f"Measurement invariance across {self.group} ({', '.join(self.groups)})", ""]
+        lines.append(aligned(header, body))
+        if len(self.releases):
+            rows = [
+                [
+                    r["parameter"],
+                    number(r["chisq_difference"], 2),
+                    f"{r['df_difference']:.0f}",
+                    number(r["p"]),
+                    number(r["cfi"]),
+                    "free it" if r["suggested"] else "",
+                ]
+                for r in self.releases.to_dict("records")
+            ]
+            lines += ["", "What freeing one equality would gain"]
+            lines.append(aligned(["", "chi-square", "df", "p", "CFI then", ""], rows))
+        if self.comparison is not None:
+            lines += ["", str(self.comparison)]
+        return "\n".join([*lines, "", *(prose(n) for n in self.notes)])
+
+
+def likelihood_ratio(smaller: MLFit, larger: MLFit) -> tuple[float, int, float]:
+    """Chi-square difference, its degrees of freedom and p of a model within a larger one.
+
+    Raises
+    ------
+    ModelError
+        When the larger model has no more parameters than the smaller.
+    """
+    df = larger.npar - smaller.npar
+    if df <= 0:
+        raise ModelError(
+            f"the models have {smaller.npar} and {larger.npar} parameters: neither is within the "
+            "other, so there is no likelihood ratio test"
+        )
+    difference = 2.0 * (larger.logl - smaller.logl)
+    return float(difference), int(df), float(chi2.sf(max(difference, 0.0), df))
+
+
+def _verdict(p: float, cfi: float, rmsea: float) -> str:
+    """Both kinds of evidence in a word."""
+    worse = cfi < -CFI_DROP
+    if p >= ALPHA and not worse:
+        return "holds"
+    if p < ALPHA and worse and rmsea > -RMSEA_RISE:
+        return "rejected"
+    return "doubtful"
+
+
+def _with_equal(sem: SEM, equal: Sequence[str], free: Sequence[str]) -> SEM:
+    from bayessem.sem import SEM
+
+    if sem.options["group_equal"]:
+        raise ModelError("invariance sets group_equal itself; build the SEM without it")
+    given = sem.options["group_partial"] or ()
+    given = (given,) if isinstance(given, str) else tuple(given)
+    options = {**sem.options, "group_equal": tuple(equal), "group_partial": (*given, *free)}
+    return SEM(sem.text, **options)
+
+
+def invariance(
+    sem: SEM,
+    data: pd.DataFrame,
+    *,
+    group: str,
+    group_order: Sequence[str] | None = None,
+    missing: str = "fiml",
+    free: Sequence[str] = (),
+    loo: bool = False,
+    **sampling: Any,
+) -> Invariance:
+    """Configural, metric, scalar and strict invariance, and what to free where a step fails.
+
+    Parameters
+    ----------
+    sem : SEM
+        The model, with the groups' parameters free.
+    data : DataFrame
+        One row a respondent.
+    group : str
+        Column with the groups.
+    group_order, missing
+        As in `SEM.fit`.
+    free : sequence of str
+        Parameters that stay free at every step (partial invariance), such as "f=~x2".
+    loo : bool
+        Sample every step as well and compare them by leave-one-out cross-validation.
+    **sampling
+        Of `SEM.fit`, for `loo`.
+
+    Returns
+    -------
+    Invariance
+
+    Raises
+    ------
+    NotSupported
+        For a model with product terms, whose chi-square is not defined.
+    ModelError
+        For a model of one group, or without means.
+    """
+    table = sem.table
+    if any(":" in r.rhs and r.op == "~" for r in table.rows):
+        raise NotSupported(
+            "invariance is about the measurement model: leave the product terms out, then fit the "
+            "full model with what holds"
+        )
+    if not any(r.op == "=~" for r in table.rows):
+        raise ModelError("the model measures no construct, so there is no measurement to compare")
+    options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
+    fits = {
+        name: _with_equal(sem, equal, free).ml(data, **options) for name, equal in STEPS.items()
+    }
+    groups = fits["configural"].prepared.sample.groups
+    if len(groups) < 2:
+        raise ModelError(f"{group!r} has one group: there is nothing to compare")
+    ladder = _ladder(fits)
+    notes = [_advice(ladder)]
+    failed = next((n for n in ladder.index[1:] if ladder.loc[n, "verdict"] != "holds"), None)
+    releases = pd.DataFrame(columns=["parameter"])
+    suggested: tuple[str, ...] = ()
+    if failed is not None:
+        before = list(STEPS)[list(STEPS).index(str(failed)) - 1]
+        releases, suggested = _releases(
+            sem, data, str(failed), fits[before], fits[str(failed)], free=tuple(free), **options
+        )
+        if suggested:
+            notes.append(
+                f"With {', '.join(suggested)} free the {failed} step holds: partial invariance. "
+                f"Repeat with free={list(suggested)!r}, and say so in the paper."
+            )
+        else:
+            notes.append(
+                f"No release of single parameters makes the {failed} step hold; approximate "
+                "invariance, pooling=partial(..., sd=0.1) of all loadings, is another way."
+            )
+    comparison = None
+    if loo:
+        from bayessem.comparison.compare import compare
+
+        comparison = compare(
+            {
+                name: _with_equal(sem, equal, free).fit(data, **options, **sampling)
+                for name, equal in STEPS.items()
+            }
+        )
+    for name, fit in fits.items():
+        notes += [f"{name}: {problem}." for problem in fit.problems]
+    return Invariance(group, groups, ladder, releases, suggested, fits, comparison, tuple(notes))
+
+
+def _ladder(fits: Mapping[str, MLFit]) -> pd.DataFrame:
+    rows = []
+    before = None
+    for fit in fits.values():
+        m = fit.measures
+        row: dict[str, Any] = {k: m[k] for k in ("chisq", "df", "cfi", "rmsea", "srmr", "bic")}
+        row |= dict.fromkeys(("chisq_difference", "df_difference", "p"), float("nan"))
+        row |= {"cfi_change": float("nan"), "rmsea_change": float("nan"), "verdict": ""}
+        if before is not None:
+            difference, df, p = likelihood_ratio(fit, before)
+            cfi, error = m["cfi"] - before.measures["cfi"], m["rmsea"] - before.measures["rmsea"]
+            row |= {"chisq_difference": difference, "df_difference": df, "p": p}
+            row |= {"cfi_change": cfi, "rmsea_change": error, "verdict": _verdict(p, cfi, error)}
+        rows.append(row)
+        before = fit
+    return pd.DataFrame(rows, index=pd.Index(list(fits), name="step"))
+
+
+def _advice(ladder: pd.DataFrame) -> str:
+    """What may be compared between the groups, in words."""
+    metric, scalar = (ladder.loc[name, "verdict"] for name in ("metric", "scalar"))
+    if metric == "rejected":
+        return (
+            "Metric invariance is rejected: the constructs do not have the same scale in the "
+            "groups, so differences in paths may be differences in measurement."
+        )
+    said = "Metric invariance holds" if metric == "holds" else "Metric invariance is doubtful"
+    said += ": paths can be compared between the groups"
+    said += "" if metric == "holds" else ", with that reservation"
+    if scalar == "rejected":
+        return f"{said}. Scalar invariance is rejected: latent means cannot be compared."
+    return f"{said}; scalar invariance {'holds' if scalar == 'holds' else 'is doubtful'}."
+
+
+def _releases(
+    sem: SEM,
+    data: pd.DataFrame,
+    step: str,
+    before: MLFit,
+    fit: MLFit,
+    *,
+    free: tuple[str, ...],
+    **options: Any,
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The gain of freeing each equality of a step alone, and a smallest set that makes it hold."""
+    candidates = _equalities(fit, step, free)
+    rows, found = [], {}
+    for name in candidates:
+        one = _with_equal(sem, STEPS[step], (*free, name)).ml(data, se="none", **options)
+        difference, df, p = likelihood_ratio(fit, one)
+        found[name] = difference
+        rows.append((name, difference, df, p, one.measures["cfi"]))
+    columns = ["parameter", "chisq_difference", "df_difference", "p", "cfi"]
+    table = pd.DataFrame(rows, columns=columns).sort_values(
+        "chisq_difference", ascending=False, ignore_index=True
+    )
+    suggested: tuple[str, ...] = ()
+    chosen: list[str] = []
+    for name in table["parameter"]:
+        # An equality has to be left for every construct, or nothing links the groups' scales.
+        if len(chosen) >= len(candidates) // 2:
+            break
+        chosen.append(name)
+        one = _with_equal(sem, STEPS[step], (*free, *chosen)).ml(data, se="none", **options)
+        _, _, p = likelihood_ratio(one, before)
+        cfi = one.measures["cfi"] - before.measures["cfi"]
+        if _verdict(p, cfi, one.measures["rmsea"] - before.measures["rmsea"]) == "holds":
+            suggested = tuple(chosen)
+            break
+    table["suggested"] = table["parameter"].isin(suggested)
+    return table, suggested
+
+
+def _equalities(fit: MLFit, step: str, free: Sequence[str]) -> list[str]:
+    """Names of what a step set equal across groups, without the group."""
+    table, op = fit.prepared.table, FAMILY[step]
+    kept = {"".join(text.split()) for text in free}
+    indicators = {r.rhs for r in table.rows if r.op == "=~"} - set(table.latent)
+    out = []
+    for row in table.rows:
+        about = {"=~": True, "~1": row.lhs in indicators, "~~": row.lhs in indicators}[op]
+        if row.op != op or row.group != 0 or row.free < 0 or not about:
+            continue
+        if op == "~~" and row.lhs != row.rhs:
+            continue
+        text = f"{row.lhs}~1" if op == "~1" else row.name
+        if text not in kept:
+            out.append(text)
+    return out
