@@ -1,4 +1,4 @@
-"""Run notebooks from top to bottom and keep their outputs: `python notebooks/execute.py [NAME ...]`."""
+"""Run notebooks from top to bottom and keep their outputs: `python notebooks/execute.py [NAME]`."""
 
 from __future__ import annotations
 

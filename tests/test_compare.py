@@ -13,7 +13,7 @@ from bayessem import SEM
 from bayessem.comparison.compare import pseudo_bma_weights, stacking_weights, verdict
 from bayessem.errors import FitError
 
-SHORT = {"draws": 500, "tune": 500, "random_seed": 2, "progress": False}
+SHORT = {"draws": 300, "tune": 300, "random_seed": 2, "progress": False}
 ONE_FACTOR = "g =~ " + " + ".join(f"x{j}" for j in range(1, 10))
 
 

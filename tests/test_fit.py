@@ -315,3 +315,11 @@ def test_notes_of_the_check_are_kept():
     fit = SEM("x1 ~ x2").fit(democracy()[["x1", "x2"]].head(8), **SHORT)
     assert any("few respondents" in n for n in fit.notes)
     assert "few respondents" in str(fit)
+
+
+def test_a_model_that_explains_nothing_prints_without_a_table_of_r2():
+    fit = SEM("x1 ~~ x2").fit(
+        abilities(), draws=50, tune=100, chains=2, random_seed=1, progress=False
+    )
+    assert fit.r2().empty
+    assert "R2" not in str(fit)

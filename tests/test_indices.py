@@ -94,7 +94,7 @@ def test_the_discrepancy_at_the_maximum_is_chi_square():
 def test_indices_lie_around_their_companions_of_maximum_likelihood():
     sem = SEM("speed =~ x7 + x8 + x9\ntextual =~ x4 + x5 + x6\nspeed ~ textual + ageyr")
     data = abilities()
-    fit = sem.fit(data, group="school", random_seed=1, draws=300, tune=300, progress=False)
+    fit = sem.fit(data, group="school", random_seed=1, draws=250, tune=250, progress=False)
     result = fit_indices(fit)
     ml = sem.ml(data, group="school", se="none").measures
     table = result.table.set_index("index")
@@ -217,6 +217,17 @@ def test_the_baseline_draws_lie_around_its_maximum():
     assert (draws < top).all()
     # 2 (max - draw) is chi-square with 18 degrees of freedom, nearly
     assert 2 * (top - draws).mean() == pytest.approx(18, abs=0.5)
+
+
+def test_without_means_only_covariances_count():
+    p = SEM(ABILITIES, meanstructure=False).prepare(abilities())
+    assert disc.count_moments(p).moments == 45
+    fast = disc.replicated_complete(p, 4000, generator=np.random.default_rng(3))
+    # chi-square(45) but for the sample's size
+    assert fast.mean() == pytest.approx(45.8, abs=0.6)
+    draws = baseline_log_likelihoods(p, 2000, generator=np.random.default_rng(1)).sum(axis=1)
+    top = baseline_log_likelihood(p.sample, [])
+    assert 2 * (top - draws).mean() == pytest.approx(9, abs=0.4)
 
 
 @pytest.fixture(scope="module")

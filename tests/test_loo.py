@@ -199,7 +199,7 @@ def test_too_many_refits_are_not_done_and_said(outlier_fit, outlier_psis):
 def test_brute_force_refits_of_a_quadratic_model(curved_fit):
     """Those with the largest k, where importance sampling is hardest."""
     result = curved_fit.loo()
-    worst = np.argsort(-result.pointwise["pareto_k"].to_numpy())[:3]
+    worst = np.argsort(-result.pointwise["pareto_k"].to_numpy())[:2]
     for i in worst:
         again = refit_without(curved_fit, [i], random_seed=20 + int(i))
         exact = log_mean_exp(log_predictive(curved_fit.prepared, [i], again.values).ravel())

@@ -297,3 +297,18 @@ def test_bootstrap_with_groups_bounds_and_covariates(hs):
     got = bootstrap(prepared, 4, random_seed=2, progress=False)
     assert len(got.draws) + got.failed == 4
     assert np.isfinite(got.summary().se).all()
+
+
+def test_feedback_is_climbed_from_both_sides_of_the_singular_line():
+    rng = np.random.default_rng(5)
+    n, b, c = 400, 1.6, 1.2  # b c > 1: beyond where I - B is singular
+    x, z, e, f = rng.normal(size=(4, n))
+    y1 = (0.8 * x + e + b * (0.8 * z + f)) / (1 - b * c)
+    y2 = c * y1 + 0.8 * z + f
+    data = pd.DataFrame({"y1": y1, "y2": y2, "x": x, "z": z})
+    found = SEM("y1 ~ b*y2 + x\ny2 ~ c*y1 + z\ny1 ~~ y2").ml(data)
+    assert found.measures["chisq"] == pytest.approx(0.0, abs=1e-6)
+    estimate = found.table.set_index("label")["est"]
+    assert estimate["b"] == pytest.approx(b, abs=0.25)
+    assert estimate["c"] == pytest.approx(c, abs=0.25)
+    assert any("not stable" in problem for problem in found.problems)

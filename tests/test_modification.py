@@ -6,11 +6,11 @@ from drawn import measured
 from example_models import ABILITIES, DEMOCRACY, QUADRATIC, abilities, democracy
 
 from bayessem import SEM
-from bayessem.criticism.modification import (
+from bayessem.criticism.modification import modification_indices
+from bayessem.criticism.score_tests import (
     KINDS,
     candidate_rows,
     efficient_weights,
-    modification_indices,
     modification_values,
 )
 from bayessem.errors import FitError, ModelError

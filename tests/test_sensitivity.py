@@ -10,6 +10,7 @@ from bayessem.criticism.log_prior import log_prior
 from bayessem.criticism.sensitivity import (
     VERDICTS,
     power_scale_sensitivity,
+    reweighted_means,
     scaling_weights,
     sensitivity,
     verdict,
@@ -115,6 +116,17 @@ def test_reweighting_is_exact_for_a_normal_posterior():
         precision = alpha / 4 + 1
         mean = np.sum(scaling_weights(prior, alpha) * theta)
         assert mean == pytest.approx(1 / precision, abs=0.03)
+        means, k = reweighted_means(theta[..., None], prior, alpha)
+        assert means[0] == pytest.approx(1 / precision, abs=0.03)
+        assert k < 0.5
+
+
+def test_what_is_too_far_for_reweighting_is_not_given():
+    rng = np.random.default_rng(0)
+    theta = rng.normal(size=(4, 500))
+    means, k = reweighted_means(theta[..., None], -4.0 * (theta - 6.0) ** 2, 2.0)
+    assert k > 0.7
+    assert np.isnan(means).all()
 
 
 def test_a_probability_changes_by_its_derivative():

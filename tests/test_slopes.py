@@ -101,3 +101,21 @@ def test_simple_slopes_of_the_interaction_case():
         assert got == pytest.approx(slope, abs=se)
     difference = float(np.diff(result.table["mean"])[0])
     assert difference == pytest.approx(expected["difference"], abs=expected["se_diff"])
+
+    # At that estimator's own coefficients they are the printed ones, to their two decimals.
+    printed = {
+        f"{r['lhs']}{r['op']}{r['rhs']}".replace("~XZ", "~X:Z"): r["est"]
+        for r in case["expected"]
+        if r.get("estimator") == "dblcent"
+    }
+    other = {name: printed.get(name, value) for name, value in values.items()}
+    assert other["Y~X:Z"] == 0.702
+    elements = elements_at(prepared.structure, other)
+    fit = SimpleNamespace(
+        prepared=prepared, elements=np.broadcast_to(elements, (1, 2, elements.size))
+    )
+    result = simple_slopes(fit, "X", "Y", "Z", at=(-1, 1))
+    assert list(result.table["value"]) == pytest.approx(expected["at_Z"], abs=5e-4)
+    assert list(result.table["mean"]) == pytest.approx(expected["slope"], abs=0.005)
+    difference = float(np.diff(result.table["mean"])[0])
+    assert difference == pytest.approx(expected["difference"], abs=0.006)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bayessem.errors import NotSupported
+from bayessem.errors import ModelError, NotSupported
 from bayessem.model.structure import MATRICES, Place, build_structure, matrix_offsets, matrix_shapes
 from bayessem.syntax.statements import parse
 from bayessem.syntax.table import build_table
@@ -98,3 +98,21 @@ def test_products_are_pairs_of_variables():
 def test_three_factors_are_refused_by_name():
     with pytest.raises(NotSupported, match="f:g:h has 3 factors"):
         structure("f =~ x1 + x2\ng =~ x3 + x4\nh =~ x5 + x6\ny ~ f + g + h + f:g:h")
+
+
+def test_a_product_of_three_is_told_how_to_be_one_of_two():
+    text = "f =~ x1 + x2 + x3\ny ~ f + w + z + f:w:z"
+    with pytest.raises(NotSupported, match=r"P ~ 1\*f:w', 'P ~~ 0.0001\*P'.* and P:z in place of"):
+        structure(text)
+
+
+def test_a_construct_that_is_its_indicator_cannot_be_integrated_over():
+    text = "f =~ x1\ng =~ x2 + x3 + x4\ng ~ f + f:f"
+    with pytest.raises(ModelError, match="measured without error by 'x1': write x1 itself"):
+        structure(text)
+    assert structure(text + "\nx1 ~~ 0.2*x1").products == ((0, 0),)
+
+
+def test_observed_factors_of_products():
+    found = structure("f =~ x1 + x2 + x3\ny ~ f + w + f:w")
+    assert found.observed_factors == {found.variables.index("w"): found.observed.index("w")}

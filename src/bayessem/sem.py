@@ -155,7 +155,7 @@ class SEM:
         priors: Mapping[str, str | Prior] | None = None,
     ) -> pd.DataFrame:
         """The priors as used: one row a sampled parameter, with kind, prior and bounds."""
-        from bayessem.criticism.prior_consequences import prior_table
+        from bayessem.criticism.prior_table import prior_table
 
         return prior_table(self.prepare(data, group=group, priors=priors))
 

@@ -112,10 +112,11 @@ def _verdict_lines(result: Comparison) -> list[str]:
             )
         else:
             ratio = f"{size / se:.1f} standard errors" if se > 0 else "for every unit the same"
-            how = {"worse, but not clearly": "better, but not clearly so", "worse": "better"}
+            clear = "clearly " if r["verdict"] == "clearly worse" else ""
+            doubt = ", but not clearly" if r["verdict"] == "worse, but not clearly" else ""
             text = (
-                f"{best} predicts {how.get(r['verdict'], 'clearly better')} than {name}: elpd "
-                f"differs by {size:.1f} (SE {se:.1f}; {ratio})."
+                f"{best} predicts {clear}better than {name}{doubt}: elpd differs by {size:.1f} "
+                f"(SE {se:.1f}; {ratio})."
             )
         lines.append(fill(text, WIDTH))
     return lines

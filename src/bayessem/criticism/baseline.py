@@ -2,7 +2,8 @@
 
 Under the reference prior p(mu, sigma^2) proportional to 1 / sigma^2 each variable's posterior is
 n s^2 / sigma^2 ~ chi-square(n - 1), mu | sigma^2 ~ N(ybar, sigma^2 / n) (Gelman et al. 2013,
-section 3.2, doi:10.1201/b16018), from its own observed values.
+section 3.2, doi:10.1201/b16018), from its own observed values. Without a mean structure the means
+are those of the sample, which are 0.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayessem.ml.saturated import LOG_2PI
+from bayessem.model.conditioning import has_means
 from bayessem.model.prepare import Prepared
 
 
@@ -30,6 +32,7 @@ def baseline_log_likelihoods(
         Source of the random numbers.
     """
     sample = prepared.sample
+    means = has_means(prepared.table)
     out = np.zeros((draws, sample.size))
     for j, name in enumerate(sample.variables):
         if name in prepared.table.exogenous:
@@ -40,7 +43,11 @@ def baseline_log_likelihoods(
             n = len(y)
             if n < 2:
                 continue
-            variance = n * y.var() / generator.chisquare(n - 1, size=(draws, 1))
-            mean = y.mean() + np.sqrt(variance / n) * generator.standard_normal((draws, 1))
+            if means:
+                variance = n * y.var() / generator.chisquare(n - 1, size=(draws, 1))
+                mean = y.mean() + np.sqrt(variance / n) * generator.standard_normal((draws, 1))
+            else:
+                variance = y @ y / generator.chisquare(n, size=(draws, 1))
+                mean = np.zeros((draws, 1))
             out[:, rows] -= 0.5 * (LOG_2PI + np.log(variance) + (y - mean) ** 2 / variance)
     return out

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.criticism.modification import KINDS, candidate_rows
+from bayessem.criticism.score_tests import KINDS, candidate_rows
 from bayessem.errors import FitError, ModelError
 from bayessem.ml.estimate import fit_ml
 from bayessem.ml.sample import linear_counterpart

@@ -1,25 +1,14 @@
 """Posterior modification indices: what freeing a fixed loading or residual covariance would do.
 
-At a draw of the parameters theta the score of a fixed parameter d is not free of theta's distance
-from its maximum. Neyman's (1959) C(alpha) takes it out: with the score g and the information I,
-
-    e = g_d - I_dt I_tt^-1 g_t,   v = I_dd - I_dt I_tt^-1 I_td,   MI = e^2 / v,   EPC = e / v.
-
-At the maximum of the likelihood g_t = 0 and these are the modification index (Sorbom 1989,
-doi:10.1007/BF02294623) and the expected parameter change (Saris, Satorra & Sorbom 1987,
-doi:10.2307/271030) that lavaan prints. N(EPC, 1/v) is one Newton step towards the posterior of the
-freed parameter under a flat prior: near it for small changes, too wide and often too far for large
-ones. The table's sd and interval mix it over the draws.
-
-I is the expected information at the draw. With product terms, which have no closed form of it, I is
-the mean over data simulated at the posterior mean (C(alpha) allows any consistent estimate). The
-observed information would not do: where the model is wrong it can be far too small.
+The statistics are those of `criticism/score_tests.py`, at draws of the posterior: each index and
+expected change has a distribution. The table's sd and interval of the expected change mix the
+uncertainty given a draw, N(EPC, 1/v), over the draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -27,29 +16,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.criticism.replicate import replicate
+from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import FitError, ModelError
-from bayessem.ml.information import FLAT, expected_information
-from bayessem.model.structure import Structure, build_structure
-from bayessem.posterior.assemble import likelihood_density
-from bayessem.posterior.density import Density
-from bayessem.results.estimates import free_draws
-from bayessem.results.standardize import model_moments, row_values
+from bayessem.results.standardize import model_moments
 from bayessem.syntax.listing import aligned, number
-from bayessem.syntax.table import Parameter, ParameterTable
+from bayessem.syntax.table import Parameter
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
     from bayessem.model.prepare import Prepared
 
-KINDS = ("cross-loading", "residual covariance")
 CRITICAL = 3.841  # 95 % point of chi-square with one degree of freedom
 DRAWS = 100
 SHOWN = 12
-# Share of a parameter's information that must be left by the others for it to be estimable.
-DETERMINED = 1e-6
-# Respondents simulated for the expected information of a model with product terms.
-SIMULATED = 4000
 
 
 @dataclass(frozen=True)
@@ -77,76 +56,6 @@ class Modifications:
 
     def __str__(self) -> str:
         return _text(self)
-
-
-def candidate_rows(structure: Structure, kinds: Sequence[str] = KINDS) -> list[Parameter]:
-    """Rows of the parameters that are fixed at 0 by not being in the model, as free rows.
-
-    Cross-loadings: every construct on every indicator of others. Residual covariances: every pair
-    of indicators whose residual variances are not fixed at 0.
-    """
-    table = structure.table
-    indicators = [name for name in structure.observed if name not in structure.variables]
-    out: list[Parameter] = []
-    for g in range(len(table.groups)):
-        own = [r for r in table.rows if r.group == g]
-        loading = {(r.lhs, r.rhs) for r in own if r.op == "=~"}
-        covariance = {frozenset((r.lhs, r.rhs)) for r in own if r.op == "~~"}
-        fixed = {
-            r.lhs for r in own if r.op == "~~" and r.lhs == r.rhs and r.free < 0 and not r.value
-        }
-        if KINDS[0] in kinds:
-            out += [
-                Parameter(f, "=~", y, g, -1)
-                for f in table.latent
-                for y in indicators
-                if (f, y) not in loading
-            ]
-        if KINDS[1] in kinds:
-            out += [
-                Parameter(a, "~~", b, g, -1)
-                for k, b in enumerate(indicators)
-                for a in indicators[:k]
-                if frozenset((a, b)) not in covariance and not {a, b} & fixed
-            ]
-    return out
-
-
-def extended_table(table: ParameterTable, rows: Sequence[Parameter]) -> ParameterTable:
-    """The table with more free parameters behind its own."""
-    first = len(table.parameters)
-    added = tuple(replace(row, free=first + i) for i, row in enumerate(rows))
-    names = tuple(f"{row.name}#{row.group}" for row in rows)
-    return replace(table, rows=(*table.rows, *added), parameters=(*table.parameters, *names))
-
-
-def efficient_weights(information: np.ndarray, free: int) -> tuple[np.ndarray, np.ndarray]:
-    """What takes the free parameters out of the scores of the fixed ones behind them.
-
-    Parameters
-    ----------
-    information : ndarray (D + k, D + k)
-        Only the diagonal of its last block is used.
-    free : int
-        D.
-
-    Returns
-    -------
-    weights : ndarray (k, D)
-        I_dt I_tt^-1.
-    left : ndarray (k,)
-        I_dd - I_dt I_tt^-1 I_td; nan where a parameter could not be estimated besides the others.
-    """
-    within, across = information[:free, :free], information[:free, free:]
-    scale = np.sqrt(np.abs(np.diag(within)))
-    scale = np.where(scale > 0, scale, 1.0)
-    roots, vectors = np.linalg.eigh(within / np.outer(scale, scale))
-    keep = roots > FLAT * roots[-1]
-    half = (vectors[:, keep] / np.sqrt(roots[keep])).T / scale  # half' half = I_tt^-1
-    projected = half @ across
-    own = np.diag(information)[free:]
-    left = own - np.sum(projected**2, axis=0)
-    return projected.T @ half, np.where(left > DETERMINED * np.abs(own), left, np.nan)
 
 
 def modification_indices(
@@ -197,91 +106,6 @@ def modification_indices(
         centre = fit.density.elements(fit.values.mean(axis=(0, 1)))
     values = modification_values(fit.prepared, some, rows, centre=centre, random_seed=random_seed)
     return _summary(fit, rows, values, some, ci_prob)
-
-
-def modification_values(
-    prepared: Prepared,
-    elements: np.ndarray,
-    rows: Sequence[Parameter],
-    *,
-    centre: np.ndarray | None = None,
-    random_seed: int = 0,
-) -> np.ndarray:
-    """Mi, epc and sd of epc, (point, row, 3), at points given as flat matrices (point, elements).
-
-    Parameters
-    ----------
-    prepared : Prepared
-        Model and data.
-    elements : ndarray (point, elements)
-        Draws, or the maximum of the likelihood.
-    rows : sequence of Parameter
-        From `candidate_rows`.
-    centre : ndarray (elements,), optional
-        Where data are simulated for the information of a model with product terms.
-    random_seed : int
-        Of these data.
-    """
-    structure = prepared.structure
-    extended = build_structure(extended_table(structure.table, rows))
-    density = likelihood_density(extended, prepared.space, prepared.sample)
-    free = len(structure.table.parameters)
-    fixed = None
-    if centre is not None:
-        information = simulated_information(prepared, extended, centre, random_seed=random_seed)
-        fixed = efficient_weights(information, free)
-    out = np.full((len(elements), len(rows), 3), np.nan)
-    for s, own in enumerate(free_draws(structure, row_values(structure, elements))):
-        x = np.concatenate([own, np.zeros(len(rows))])
-        score = density.value_and_gradient(x)[1]
-        weights, left = fixed or efficient_weights(
-            expected_information(extended, density, x, prepared.sample), free
-        )
-        efficient = score[free:] - weights @ score[:free]
-        out[s] = np.stack([efficient**2 / left, efficient / left, 1.0 / np.sqrt(left)], axis=-1)
-    return out
-
-
-def simulated_information(
-    prepared: Prepared, extended: Structure, centre: np.ndarray, *, random_seed: int = 0
-) -> np.ndarray:
-    """Expected information (D + k, D + k) at flat matrices, by simulation; 0 between fixed ones.
-
-    The observed information of data drawn there (with the data's covariates and missing values),
-    scaled to the size of the sample.
-    """
-    sample, structure = prepared.sample, prepared.structure
-    times = max(1, round(SIMULATED / sample.size))
-    drawn = replicate(prepared, np.repeat(centre[None], times, axis=0), random_seed=random_seed)
-    many = replace(
-        sample,
-        values=drawn.reshape(-1, drawn.shape[-1]),
-        group=np.tile(sample.group, times),
-        rows=np.arange(times * sample.size),
-    )
-    density = likelihood_density(extended, prepared.space, many)
-    own = free_draws(structure, row_values(structure, centre))
-    x = np.concatenate([own, np.zeros(density.size - len(own))])
-    return _observed(density, x, len(own)) / times
-
-
-def _observed(density: Density, x: np.ndarray, free: int) -> np.ndarray:
-    """Minus the Hessian, but for the elements between two fixed parameters (0)."""
-    step = 1e-4 * np.maximum(1e-2, np.abs(x))
-    step[free:] = 1e-4
-    out = np.zeros((len(x), len(x)))
-    for i in range(len(x)):
-        up, down = x.copy(), x.copy()
-        up[i] += step[i]
-        down[i] -= step[i]
-        change = density.value_and_gradient(down)[1] - density.value_and_gradient(up)[1]
-        row = change / (2.0 * step[i])
-        if i < free:
-            out[i] = row
-        else:
-            out[i, i] = row[i]
-    out[:free, :free] = 0.5 * (out[:free, :free] + out[:free, :free].T)
-    return out
 
 
 def _standard_factors(

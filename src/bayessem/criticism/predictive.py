@@ -18,19 +18,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.criticism.replicate import replicate, spaced_draws
-from bayessem.criticism.statistics import (
-    CURVE,
-    MARGINS,
-    composite,
-    margins,
-    pair_correlations,
-    quadratic_fit,
+from bayessem.criticism.looks import (
+    Look,
+    indicators_of,
+    look_at,
+    quadratic_relation,
+    score_range,
 )
-from bayessem.effects.pathways import position
-from bayessem.errors import FitError, ModelError
+from bayessem.criticism.replicate import BLOCK, replicate, spaced_draws
+from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
-from bayessem.model.structure import Structure
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.syntax.listing import aligned, number
@@ -38,8 +35,9 @@ from bayessem.syntax.listing import aligned, number
 if TYPE_CHECKING:
     from bayessem.fit import Fit
 
-CHECKS = ("correlations", "indicators", "shape")
 DRAWS = 400
+# Replicated data sets that are kept, for figures.
+KEPT = 20
 SHOWN = 12
 GRID = 41
 PRIOR_NOTE = (
@@ -64,8 +62,8 @@ class PredictiveCheck:
         the most surprising first.
     draws : DataArray (draw, quantity)
         Of the replicated data, in the order of the table.
-    replicated : ndarray (draw, respondent, p)
-        The data sets themselves.
+    replicated : ndarray (data set, respondent, p)
+        Some of the data sets themselves.
     observed : DataFrame
         The data.
     curves : DataFrame
@@ -179,143 +177,80 @@ def check_elements(
     random_seed: int = 0,
 ) -> PredictiveCheck:
     """The check at given draws (draw, elements); see `predictive_check`."""
-    if check not in CHECKS:
-        raise ModelError(f"check is one of {', '.join(CHECKS)}, not {check!r}")
-    sample = prepared.sample
-    if check == "shape":
-        x, y = _quadratic(prepared.structure, x, y)
-    replicated = replicate(prepared, elements, random_seed=random_seed)
-    rows: list[dict] = []
-    drawn, curves = [], []
-    for g, label in enumerate(sample.groups):
-        members = sample.group == g
-        data, copies = sample.values[members], replicated[:, members]
-        if check == "correlations":
-            found, rep = pair_correlations(data), pair_correlations(copies)
-            labels = _pairs(prepared)
-            keep = [k for k, one in enumerate(labels) if one is not None]
-            names = [(str(labels[k]), "correlation") for k in keep]
-            found, rep = found[keep], rep[:, keep]
-        elif check == "indicators":
-            keep = [j for j, v in enumerate(sample.variables) if v not in prepared.table.exogenous]
-            found = margins(data)[keep].ravel()
-            rep = margins(copies)[:, keep].reshape(len(copies), -1)
-            names = [(sample.variables[j], s) for j in keep for s in MARGINS]
-        else:
-            assert x is not None and y is not None
-            names, found, rep, curve = _curve(prepared.structure, data, copies, x, y, ci_prob)
-            curves.append(curve.assign(group=label))
-        rows += [{"quantity": n, "statistic": s, "group": label} for n, s in names]
-        drawn.append((found, rep))
-    observed = np.concatenate([f for f, _ in drawn])
-    copies = np.concatenate([r for _, r in drawn], axis=-1)
-    table, order = _table(rows, observed, copies, ci_prob)
+    sample, structure = prepared.sample, prepared.structure
+    relation = quadratic_relation(structure, x, y) if check == "shape" else None
+    groups = [sample.group == g for g in range(len(sample.groups))]
+    looks = [look_at(prepared, check, sample.values[own], relation=relation) for own in groups]
+    drawn, kept = _measured(prepared, elements, looks, groups, random_seed)
+    found = [look.measure(sample.values[own]) for look, own in zip(looks, groups, strict=True)]
+    rows = [
+        {"quantity": quantity, "statistic": statistic, "group": label}
+        for look, label in zip(looks, sample.groups, strict=True)
+        for quantity, statistic in look.names
+    ]
+    table, order = _table(rows, np.concatenate(found), np.concatenate(drawn, axis=-1), ci_prob)
+    curves = pd.DataFrame()
+    if relation is not None:
+        spans = [score_range(structure, sample.values[own], relation[0]) for own in groups]
+        parts = [
+            _curve(f, d, span, ci_prob) for f, d, span in zip(found, drawn, spans, strict=True)
+        ]
+        labelled = [c.assign(group=g) for c, g in zip(parts, sample.groups, strict=True)]
+        curves = pd.concat(labelled, ignore_index=True)
     return PredictiveCheck(
         check=check,
         prior=prior,
         table=table,
         draws=xr.DataArray(
-            copies[:, order],
+            np.concatenate(drawn, axis=-1)[:, order],
             dims=("draw", "quantity"),
             coords={"quantity": [_name(r) for r in table.to_dict("records")]},
             name=check,
         ),
-        replicated=replicated,
+        replicated=kept,
         observed=pd.DataFrame(sample.values, columns=list(sample.variables), index=sample.rows),
-        curves=pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(),
+        curves=curves,
         ci_prob=ci_prob,
-        notes=(*_notes(prepared, check, replicated, x, y), *([PRIOR_NOTE] if prior else [])),
+        notes=(*_notes(prepared, check, kept, relation), *([PRIOR_NOTE] if prior else [])),
     )
 
 
-def _pairs(prepared: Prepared) -> list[str | None]:
-    """Name of each pair of observed variables; None for two covariates, which are not drawn."""
-    names, given = prepared.sample.variables, prepared.table.exogenous
-    rows, columns = np.tril_indices(len(names), -1)
-    return [
-        None if names[i] in given and names[j] in given else f"{names[j]} ~~ {names[i]}"
-        for i, j in zip(rows, columns, strict=True)
-    ]
+def _measured(
+    prepared: Prepared,
+    elements: np.ndarray,
+    looks: Sequence[Look],
+    groups: Sequence[np.ndarray],
+    random_seed: int,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """The numbers of the replicated data, (draw, quantity) by group, and a few of the data sets.
 
-
-def _quadratic(structure: Structure, x: str | None, y: str | None) -> tuple[str, str]:
-    """The relation to look at: as asked for, or the first square of the model."""
-    if x is not None and y is not None:
-        for name in (x, y):
-            position(structure, name)
-        return x, y
-    for place in structure.places.values():
-        if place.matrix == "products":
-            a, b = structure.products[place.j]
-            found = structure.variables[a], structure.variables[place.i]
-            if a == b and x in (None, found[0]) and y in (None, found[1]):
-                return found
-    raise ModelError(
-        'check="shape" needs x and y: the model has no square'
-        + (f" of {x}" if x else "")
-        + (f" in the equation of {y}" if y else "")
-    )
-
-
-def indicators_of(structure: Structure, name: str) -> tuple[list[int], list[str]]:
-    """Columns that measure a variable, through its dimensions too: positions and names."""
-    if name in structure.observed:
-        return [structure.observed.index(name)], [name]
-    out: list[str] = []
-    todo = [name]
-    while todo:
-        current = todo.pop(0)
-        for r in structure.table.rows:
-            if r.op == "=~" and r.lhs == current and r.group == 0:
-                if r.rhs in structure.observed:
-                    out.append(r.rhs)
-                else:
-                    todo.append(r.rhs)
-    names = list(dict.fromkeys(out))
-    return [structure.observed.index(n) for n in names], names
+    The data are drawn block by block, which bounds the memory.
+    """
+    rng = np.random.default_rng(random_seed)
+    step = max(1, BLOCK // prepared.sample.values.size)
+    wanted = np.linspace(0, len(elements) - 1, min(KEPT, len(elements))).round().astype(int)
+    blocks: list[list[np.ndarray]] = [[] for _ in groups]
+    kept = []
+    for start in range(0, len(elements), step):
+        part = replicate(prepared, elements[start : start + step], random_seed=rng)
+        for block, look, own in zip(blocks, looks, groups, strict=True):
+            block.append(look.measure(part[:, own]))
+        here = wanted[(wanted >= start) & (wanted < start + step)] - start
+        kept.append(part[here])
+    return [np.concatenate(b) for b in blocks], np.concatenate(kept)
 
 
 def _curve(
-    structure: Structure,
-    data: np.ndarray,
-    copies: np.ndarray,
-    x: str,
-    y: str,
-    ci_prob: float,
-) -> tuple[list[tuple[str, str]], np.ndarray, np.ndarray, pd.DataFrame]:
-    """Names, observed and replicated coefficients of the composites' quadratic, and its curve."""
-    scores = []
-    for name in (x, y):
-        columns, _ = indicators_of(structure, name)
-        first = np.array([_correlation(data, columns[0], j) for j in columns])
-        signs = np.where(first < 0, -1.0, 1.0)
-        scores.append((composite(data, columns, signs), composite(copies, columns, signs)))
-    (x0, xr_), (y0, yr) = scores
-    found, rep = quadratic_fit(x0, y0), quadratic_fit(xr_, yr)
-    first, last = np.nanquantile(x0, [0.02, 0.98])
-    grid = np.linspace(float(first), float(last), GRID)
+    found: np.ndarray, drawn: np.ndarray, span: tuple[float, float], ci_prob: float
+) -> pd.DataFrame:
+    """The quadratic of the data (3,) and the band of those of replicated data (draw, 3)."""
+    grid = np.linspace(*span, GRID)
     powers = np.stack([np.ones_like(grid), grid, grid**2])
-    lines = rep @ powers
+    lines = drawn @ powers
     tail = (1.0 - ci_prob) / 2.0
     lower, upper = np.quantile(lines, [tail, 1.0 - tail], axis=0)
-    curve = pd.DataFrame(
-        {
-            "x": grid,
-            "observed": found @ powers,
-            "mean": lines.mean(axis=0),
-            "lower": lower,
-            "upper": upper,
-        }
-    )
-    names = [(f"{y} ~ {x}", "linear"), (f"{y} ~ {x}", "square")]
-    assert tuple(s for _, s in names) == CURVE
-    return names, found[1:], rep[:, 1:], curve
-
-
-def _correlation(data: np.ndarray, i: int, j: int) -> float:
-    if i == j:
-        return 1.0
-    return float(pair_correlations(data[:, [i, j]])[0])
+    columns = {"x": grid, "observed": found @ powers, "mean": lines.mean(axis=0)}
+    return pd.DataFrame({**columns, "lower": lower, "upper": upper})
 
 
 def _table(
@@ -342,7 +277,7 @@ def _name(row: dict[str, Any]) -> str:
 
 
 def _notes(
-    prepared: Prepared, check: str, replicated: np.ndarray, x: str | None, y: str | None
+    prepared: Prepared, check: str, replicated: np.ndarray, relation: tuple[str, str] | None
 ) -> tuple[str, ...]:
     notes: list[str] = []
     sample = prepared.sample
@@ -364,9 +299,8 @@ def _notes(
                 f"ones. Most drawn values that round beyond the scale: {scales[worst][0]}, "
                 f"{100 * beyond[worst]:.1f} %."
             )
-    if check == "shape":
-        assert x is not None and y is not None
-        for name in (x, y):
+    if relation is not None:
+        for name in relation:
             _, names = indicators_of(prepared.structure, name)
             if len(names) > 1:
                 notes.append(f"Score of {name}: mean of the standardised {', '.join(names)}.")
@@ -414,7 +348,8 @@ def _text(result: PredictiveCheck) -> str:
     header = ["", "", "group", "data", "model", f"{percent} interval", "P(model > data)", ""]
     columns: Sequence[int] = [*keep, 3, 4, 5, 6, 7]
     lines = [
-        f"{kind} predictive check: {result.check}, {len(result.replicated)} replicated data sets",
+        f"{kind} predictive check: {result.check}, {result.draws.sizes['draw']} replicated data "
+        "sets",
         fill(said + ".", 100),
         aligned(
             [header[c] for c in columns], [[line[c] for c in columns] for line in body],

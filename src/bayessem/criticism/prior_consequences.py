@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.criticism.headline import Drawn, Quantity, headline
+from bayessem.criticism.prior_table import prior_table
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
@@ -55,20 +56,6 @@ class PriorConsequences:
 
     def __str__(self) -> str:
         return _text(self)
-
-
-def prior_table(prepared: Prepared) -> pd.DataFrame:
-    """The priors as used: one row a sampled parameter, with kind, prior and bounds."""
-    coordinates = prepared.space.coordinates
-    return pd.DataFrame(
-        {
-            "parameter": [c.name for c in coordinates],
-            "kind": [c.kind for c in coordinates],
-            "prior": [str(c.prior) for c in coordinates],
-            "lower": [c.lower for c in coordinates],
-            "upper": [c.upper for c in coordinates],
-        }
-    )
 
 
 def prior_consequences(

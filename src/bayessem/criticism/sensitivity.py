@@ -122,15 +122,19 @@ def power_scale_sensitivity(
     return out
 
 
-def _reweighted(
+def reweighted_means(
     values: np.ndarray, log_component: np.ndarray, alpha: float
 ) -> tuple[np.ndarray, float]:
-    """Means (quantity,) with the component raised to alpha, and the Pareto k of the weights."""
+    """Means (quantity,) with the component raised to alpha, and the Pareto k of the weights.
+
+    nan means where the Pareto k is above `GOOD_K`.
+    """
     from arviz_stats.base import array_stats
 
     if np.ptp(log_component) == 0:
         return values.mean(axis=(0, 1)), 0.0
-    logs, k = array_stats.psislw((alpha - 1.0) * log_component.ravel())
+    # psislw takes what leaving a factor out divides by: the negative log weights
+    logs, k = array_stats.psislw((1.0 - alpha) * log_component.ravel())
     weights = np.exp(logs - np.max(logs))
     weights /= weights.sum()
     flat = values.reshape(-1, values.shape[-1])
@@ -164,8 +168,8 @@ def sensitivity(fit: Fit, *, threshold: float = THRESHOLD) -> Sensitivity:
     probability = np.array([q.kind == "probability" for q in known])
     by_prior = power_scale_sensitivity(values, prior, probability=probability)
     by_likelihood = power_scale_sensitivity(values, likelihood, probability=probability)
-    halved, k_halved = _reweighted(values, prior, HALF)
-    doubled, k_doubled = _reweighted(values, prior, DOUBLE)
+    halved, k_halved = reweighted_means(values, prior, HALF)
+    doubled, k_doubled = reweighted_means(values, prior, DOUBLE)
     table = pd.DataFrame(
         {
             "kind": [q.kind for q in known],

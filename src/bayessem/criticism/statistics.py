@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 MARGINS = ("mean", "sd", "skewness", "kurtosis", "lowest", "highest")
-CURVE = ("linear", "square")
+CURVE = ("level", "linear", "square")
 
 
 def pair_correlations(values: np.ndarray) -> np.ndarray:

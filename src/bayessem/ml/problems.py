@@ -25,6 +25,7 @@ def improper_solutions(structure: Structure, elements: np.ndarray) -> tuple[str,
     for g, label in enumerate(table.groups):
         where = f" in group {label!r}" if label else ""
         out += _negative_variances(structure, elements, g, where)
+        out += _unstable(structure, elements, g, where)
         moments = model_moments(structure, elements, group=g)
         constructs = [structure.variables.index(name) for name in table.latent]
         latent = moments.latent_covariance[np.ix_(constructs, constructs)]
@@ -38,6 +39,23 @@ def improper_solutions(structure: Structure, elements: np.ndarray) -> tuple[str,
             where,
         )
     return tuple(out)
+
+
+def _unstable(structure: Structure, elements: np.ndarray, group: int, where: str) -> list[str]:
+    """Feedback that grows from round to round has no equilibrium to be in.
+
+    Bentler & Freeman (1983), Tests for stability in linear structural equation systems,
+    doi:10.1007/BF02314681.
+    """
+    paths = structure.matrices(elements, group)["paths"]
+    radius = float(np.abs(np.linalg.eigvals(paths)).max(initial=0.0))
+    if radius < 1.0:
+        return []
+    return [
+        f"the feedback among the variables is not stable{where} (largest eigenvalue of the paths "
+        f"{radius:.2f}, above 1): effects grow from round to round, so that total effects have no "
+        "meaning; the model may need a better instrument, or another direction of a path"
+    ]
 
 
 def _negative_variances(

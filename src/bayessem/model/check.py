@@ -150,17 +150,16 @@ def _integral_findings(prepared: Prepared) -> list[Finding]:
     if plan.integrated < 2:
         return []
     names = [structure.variables[i] for i in plan.factors[: plan.integrated]]
-    if plan.integrated == 2:
-        cost = "about a hundred times what one takes: minutes where others take seconds"
-    else:
-        cost = "about a hundred times what two take: try a small part of the data first"
+    # benchmarks/complexity.py
+    cost = "about 35 times" if plan.integrated == 2 else "about 500 times"
     return [
         Finding(
             False,
             "product terms",
-            f"they need an integral over {len(names)} latent variables ({', '.join(names)}) for "
-            f"every respondent, {cost}",
-            'fewer squares make it cheaper; latents="sampled" is another way',
+            f"they need an integral over {len(names)} latent variables ({', '.join(names)}), which "
+            f"costs {cost} what one costs",
+            "fewer squares make it cheaper (X:Z alone needs one); so do fewer draws for a first "
+            'look, and latents="sampled" where respondents are many',
         )
     ]
 

@@ -94,7 +94,7 @@ def alliance_portfolio_diversity(data: pd.DataFrame, columns: Sequence[str]) -> 
         known = data[column].dropna()
         if not known.isin([0, 1]).all():
             bad = known[~known.isin([0, 1])].iloc[0]
-            raise DataError(f"column {column!r} should hold 0 and 1, but holds {bad!r}")
+            raise DataError(f"column {column!r} should hold 0 and 1, but holds {bad}")
     used = data[list(columns)].astype(float).sum(axis=1, skipna=False)
     return ((used / len(columns)) ** 2).rename("apd")
 
@@ -215,6 +215,20 @@ def quantile_groups(
     return _groups(values, labels.where(values.notna()), names, rule, few)
 
 
+def _merged(parts: list[tuple[list[float], int]], least: int) -> list[list[float]]:
+    """Values by group, after joining the smallest with the smaller neighbour while it is small."""
+    while len(parts) > 1:
+        sizes = [n for _, n in parts]
+        at = int(np.argmin(sizes))
+        if sizes[at] >= least:
+            break
+        neighbours = [k for k in (at - 1, at + 1) if 0 <= k < len(parts)]
+        low = min(at, min(neighbours, key=lambda k: sizes[k]))
+        one, other = parts[low], parts[low + 1]
+        parts = [*parts[:low], (one[0] + other[0], one[1] + other[1]), *parts[low + 2 :]]
+    return [values for values, _ in parts]
+
+
 def level_groups(
     data: pd.DataFrame, column: str, *, merge_below: int = 0, few: int = FEW_MEMBERS
 ) -> Groups:
@@ -225,8 +239,8 @@ def level_groups(
     data, column, few
         As in `median_split`.
     merge_below : int
-        Levels with fewer members are joined with the next lower group (the lowest with the next
-        higher), and named "a to b" by the values they span; 0 joins none.
+        The smallest group is joined with the smaller of its neighbours until none has fewer
+        members; joined groups are named "a to b" by the values they span. 0 joins none.
 
     Raises
     ------
@@ -235,15 +249,7 @@ def level_groups(
     """
     values = _numbers(data, column)
     counts = values.value_counts().sort_index()
-    spans: list[list[float]] = []
-    sizes: list[int] = []
-    for level, count in counts.items():
-        if spans and (count < merge_below or sizes[-1] < merge_below):
-            spans[-1].append(float(level))
-            sizes[-1] += int(count)
-        else:
-            spans.append([float(level)])
-            sizes.append(int(count))
+    spans = _merged([([float(v)], int(n)) for v, n in counts.items()], merge_below)
     if len(spans) < 2:
         raise DataError(f"{column} leaves one group: there is nothing to compare")
     names = [f"{s[0]:.4g}" if len(s) == 1 else f"{s[0]:.4g} to {s[-1]:.4g}" for s in spans]

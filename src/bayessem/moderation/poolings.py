@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bayessem.sem import SEM
 
 KINDS = ("complete", "none", "partial")
+NAMES = {"complete": "complete pooling", "none": "no pooling", "partial": "partial pooling"}
 COLUMNS = ["parameter", "group", "pooling"]
 
 
@@ -67,12 +68,12 @@ class Poolings:
                 cells.append(f"{number(r['mean'], 2)} [{number(r['lower'], 2)}, ")
                 cells[-1] += f"{number(r['upper'], 2)}]"
             body.append(cells)
-        header = ["", "group", *(f"{kind} pooling" for kind in KINDS)]
+        header = ["", "group", *NAMES.values()]
         lines = [f"Three poolings: posterior mean and {percent} interval", ""]
         lines.append(aligned(header, body, left=2))
-        troubled = [k for k, f in self.fits.items() if not f.diagnosis.ok]
+        troubled = [NAMES[k] for k, f in self.fits.items() if not f.diagnosis.ok]
         if troubled:
-            said = f"Look at the diagnosis of {' and '.join(troubled)} pooling before using it."
+            said = f"Look at the diagnosis of {' and '.join(troubled)} before using it."
             lines += ["", prose(said)]
         if self.comparison is not None:
             lines += ["", str(self.comparison)]
@@ -135,7 +136,7 @@ def compare_poolings(
         fits=fits,
         table=_table(fits, asked["partial"].parameters, ci_prob),
         report=pooling_report(fits["partial"], ci_prob=ci_prob),
-        comparison=compare({f"{k} pooling": f for k, f in fits.items()}) if loo else None,
+        comparison=compare({NAMES[k]: f for k, f in fits.items()}) if loo else None,
         ci_prob=ci_prob,
     )
 

@@ -226,6 +226,8 @@ def plot_loo_pit(result: LooPit, *, columns: int = 5) -> Figure:
             )
     for ax in panels.flat[len(names) :]:
         ax.set_visible(False)
+    for ax in panels.flat[len(names) - across : len(names)]:  # the lowest of each column
+        ax.tick_params(labelbottom=True)
     figure.supxlabel("LOO-PIT", fontsize=8)
     figure.supylabel("distribution less uniform", fontsize=8)
     return figure

@@ -281,18 +281,23 @@ def plot_sensitivity(result: Sensitivity, *, ax: Axes | None = None) -> Axes:
     ax.plot([limit, limit], [limit, 1], color=QUIET, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
     top = max(1.15 * float(table["prior"].max()), 1.6 * limit)
     ax.set_ylim(0, top)
-    ax.set_xlim(0, max(1.5 * float(table["likelihood"].max()), 1.6 * limit))
+    ax.set_xlim(0, max(1.1 * float(table["likelihood"].max()), 1.6 * limit))
     named = table[table["prior"] >= limit].sort_values("prior", ascending=False).head(6)
+    names = {"standardised path": "std. ", "standardised loading": "std. "}
     at = np.inf
     for r in named.to_dict("records"):
-        at = min(r["prior"], at - 0.05 * top)  # labels below each other, apart
+        at = min(r["prior"], at - 0.06 * top)  # labels below each other, apart
+        group = f" [{r['group']}]" if r["group"] else ""
+        label = names.get(r["kind"], "") + _title(r["quantity"]).replace("\n", " ") + group
         ax.annotate(
-            f"{_title(r['quantity'])}".replace("\n", " "),
+            label,
             (r["likelihood"], r["prior"]),
-            xytext=(r["likelihood"] + 0.015 * ax.get_xlim()[1], at),
+            xytext=(1.02, at),
+            textcoords=ax.get_yaxis_transform(),
             va="center",
-            fontsize=5.5,
+            fontsize=6,
             color=INK,
+            arrowprops={"arrowstyle": "-", "color": QUIET, "linewidth": 0.4},
         )
     ax.set_xlabel("Sensitivity to the data")
     ax.set_ylabel("Sensitivity to the prior")

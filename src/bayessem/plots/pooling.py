@@ -81,5 +81,5 @@ def plot_poolings(result: Poolings, *, parameter: str | None = None) -> Figure:
         ax.set_xlabel(f"{_title(name)}, mean and {100 * result.ci_prob:g} % interval")
     for ax in panels[len(chosen) :]:
         ax.set_visible(False)
-    group_legend(panels[0], [f"{kind} pooling" for kind in KINDS])
+    group_legend(panels[0], [f"{'no' if k == 'none' else k} pooling" for k in KINDS])
     return figure

@@ -185,5 +185,8 @@ def fit_text(fit: Fit, *, ci_prob: float = 0.95) -> str:
             ]
             for _, r in share.iterrows()
         ]
-        lines += ["", "R2 of the outcomes\n" + aligned(["", "mean", f"{100 * ci_prob:g} % interval"], body)]
+        lines += [
+            "",
+            "R2 of the outcomes\n" + aligned(["", "mean", f"{100 * ci_prob:g} % interval"], body),
+        ]
     return "\n".join(lines)

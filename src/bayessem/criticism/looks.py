@@ -1,0 +1,157 @@
+"""What a predictive check computes of a data set: names, and a function of the data of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bayessem.criticism.statistics import (
+    CURVE,
+    MARGINS,
+    composite,
+    margins,
+    pair_correlations,
+    quadratic_fit,
+)
+from bayessem.effects.pathways import position
+from bayessem.errors import ModelError
+from bayessem.model.prepare import Prepared
+from bayessem.model.structure import Structure
+
+CHECKS = ("correlations", "indicators", "shape")
+
+
+@dataclass(frozen=True)
+class Look:
+    """Numbers of a data set.
+
+    Attributes
+    ----------
+    names : tuple of (quantity, statistic)
+    measure : function
+        Data (..., respondent, p) to numbers (..., quantity).
+    """
+
+    names: tuple[tuple[str, str], ...]
+    measure: Callable[[np.ndarray], np.ndarray]
+
+
+def look_at(
+    prepared: Prepared, check: str, data: np.ndarray, *, relation: tuple[str, str] | None = None
+) -> Look:
+    """The numbers of a check.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The model.
+    check : str
+        One of `CHECKS`.
+    data : ndarray (respondent, p)
+        The group's own, which tell how items are keyed.
+    relation : (x, y), optional
+        For "shape".
+
+    Raises
+    ------
+    ModelError
+        For an unknown check.
+    """
+    if check == "correlations":
+        return _correlations(prepared)
+    if check == "indicators":
+        return _indicators(prepared)
+    if check == "shape" and relation is not None:
+        return _shape(prepared.structure, data, *relation)
+    raise ModelError(f"check is one of {', '.join(CHECKS)}, not {check!r}")
+
+
+def _correlations(prepared: Prepared) -> Look:
+    """All pairs but those of two covariates, which are not drawn."""
+    names, given = prepared.sample.variables, prepared.table.exogenous
+    pairs = list(zip(*np.tril_indices(len(names), -1), strict=True))
+    keep = [k for k, (i, j) in enumerate(pairs) if not (names[i] in given and names[j] in given)]
+    labels = tuple((f"{names[pairs[k][1]]} ~~ {names[pairs[k][0]]}", "correlation") for k in keep)
+    return Look(labels, lambda values: pair_correlations(values)[..., keep])
+
+
+def _indicators(prepared: Prepared) -> Look:
+    names, given = prepared.sample.variables, prepared.table.exogenous
+    keep = [j for j, name in enumerate(names) if name not in given]
+    labels = tuple((names[j], statistic) for j in keep for statistic in MARGINS)
+
+    def measure(values: np.ndarray) -> np.ndarray:
+        found = margins(values)[..., keep, :]
+        return found.reshape(*found.shape[:-2], -1)
+
+    return Look(labels, measure)
+
+
+def _shape(structure: Structure, data: np.ndarray, x: str, y: str) -> Look:
+    """Coefficients of the least-squares quadratic of y's composite score on x's."""
+    used = []
+    for name in (x, y):
+        columns, _ = indicators_of(structure, name)
+        with_first = [_correlation(data, columns[0], j) for j in columns]
+        used.append((columns, np.where(np.array(with_first) < 0, -1.0, 1.0)))
+
+    def measure(values: np.ndarray) -> np.ndarray:
+        predictor, outcome = (composite(values, columns, signs) for columns, signs in used)
+        return quadratic_fit(predictor, outcome)
+
+    return Look(tuple((f"{y} ~ {x}", statistic) for statistic in CURVE), measure)
+
+
+def score_range(structure: Structure, data: np.ndarray, x: str) -> tuple[float, float]:
+    """2 % and 98 % quantiles of the composite score of x in the data."""
+    columns, _ = indicators_of(structure, x)
+    with_first = [_correlation(data, columns[0], j) for j in columns]
+    score = composite(data, columns, np.where(np.array(with_first) < 0, -1.0, 1.0))
+    low, high = np.nanquantile(score, [0.02, 0.98])
+    return float(low), float(high)
+
+
+def _correlation(data: np.ndarray, i: int, j: int) -> float:
+    return 1.0 if i == j else float(pair_correlations(data[:, [i, j]])[0])
+
+
+def quadratic_relation(structure: Structure, x: str | None, y: str | None) -> tuple[str, str]:
+    """The relation to look at: as asked for, or the first square of the model.
+
+    Raises
+    ------
+    ModelError
+        When the model has no such square, or a name is not in it.
+    """
+    if x is not None and y is not None:
+        for name in (x, y):
+            position(structure, name)
+        return x, y
+    for place in structure.places.values():
+        if place.matrix == "products":
+            a, b = structure.products[place.j]
+            found = structure.variables[a], structure.variables[place.i]
+            if a == b and x in (None, found[0]) and y in (None, found[1]):
+                return found
+    raise ModelError(
+        'check="shape" needs x and y: the model has no square'
+        + (f" of {x}" if x else "")
+        + (f" in the equation of {y}" if y else "")
+    )
+
+
+def indicators_of(structure: Structure, name: str) -> tuple[list[int], list[str]]:
+    """Columns that measure a variable, through its dimensions too: positions and names."""
+    if name in structure.observed:
+        return [structure.observed.index(name)], [name]
+    out: list[str] = []
+    todo = [name]
+    while todo:
+        current = todo.pop(0)
+        for r in structure.table.rows:
+            if r.op == "=~" and r.lhs == current and r.group == 0:
+                (out if r.rhs in structure.observed else todo).append(r.rhs)
+    names = list(dict.fromkeys(out))
+    return [structure.observed.index(n) for n in names], names
