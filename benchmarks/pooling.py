@@ -186,7 +186,8 @@ def time_thirty() -> None:
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", type=int, default=8, help="data sets of 30 groups (8); more of fewer")
+    words = "data sets of 30 groups (8); more of fewer groups"
+    parser.add_argument("--sets", type=int, default=8, help=words)
     parser.add_argument("--figure", default="", help="where to write the figure")
     parser.add_argument("--time", action="store_true", help="30 groups by 3 pooled paths")
     arguments = parser.parse_args()

@@ -50,7 +50,7 @@ def test_options_of_the_model(model, capsys, options, expected):
 def test_growth_and_random_covariates(model, capsys):
     text = "i =~ 1*x1 + 1*x2 + 1*x3\ns =~ 0*x1 + 1*x2 + 2*x3\n"
     assert main(["check", model(text), HS, "--growth"]) == 0
-    assert "8 free parameters, 1 degrees" in capsys.readouterr().out
+    assert "8 free parameters, 1 degree of" in capsys.readouterr().out
     regression = "x9 ~ x1 + x2"
     assert main(["check", model(regression), HS, "--random-x"]) == 0
     assert "9 free parameters, 0 degrees" in capsys.readouterr().out

@@ -13,6 +13,7 @@ from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.model.covariance_input import from_covariance
 from bayessem.model.prepare import prepare
 from bayessem.posterior.assemble import likelihood_density
+from bayessem.sem import SEM
 from bayessem.syntax.statements import parse
 
 DATA = Path(__file__).resolve().parents[1] / "data"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from bayessem.graph.node import StructuralModel as StructuralModel
     from bayessem.model.covariance_input import from_covariance as from_covariance
     from bayessem.model.priors import Prior as Prior
+    from bayessem.moderation.alternatives import continuous_moderator as continuous_moderator
+    from bayessem.moderation.alternatives import moderation_study as moderation_study
     from bayessem.moderation.diversity import (
         alliance_portfolio_diversity as alliance_portfolio_diversity,
     )
@@ -47,6 +49,8 @@ _WHERE = {
     "partial": "bayessem.moderation.pooling",
     "no_pooling": "bayessem.moderation.pooling",
     "compare_poolings": "bayessem.moderation.poolings",
+    "continuous_moderator": "bayessem.moderation.alternatives",
+    "moderation_study": "bayessem.moderation.alternatives",
     "effects_with_population": "bayessem.moderation.population",
     "compare_groups": "bayessem.moderation.groups",
     "invariance": "bayessem.moderation.invariance",

@@ -52,7 +52,7 @@ def check(prepared: Prepared) -> CheckReport:
         + f"; {moments} moments, {parameters} free parameters"
         + (f" ({parameters - len(linear)} of product terms)" if len(linear) < parameters else "")
         + (f" less {_counted(equalities, 'equality constraint')}" if equalities else "")
-        + f", {moments - len(linear) + equalities} degrees of freedom."
+        + f", {_counted(moments - len(linear) + equalities, 'degree')} of freedom."
     )
     if missing.any():
         text += (

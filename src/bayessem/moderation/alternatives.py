@@ -1,0 +1,214 @@
+"""Ways to say that paths depend on a variable: by groups of it, or continuously; and their study.
+
+A continuous observed moderator w makes the path b1 + b3 w (the product x:w), and the square's
+coefficient b2 + b4 w (the product of three, x:x:w). The integrated likelihood takes an observed
+factor as data, so neither needs a further integral. The product of three is said by a phantom
+variable that is the square itself (its residual variance is 0.0001), times w.
+
+How a study uses it::
+
+    sem = bs.SEM(TEXT)
+    found = bs.moderation_study(
+        sem, data, "RAD ~ AMC", "INC ~ AMC",
+        groupings={"high and low": "diversity", "number of partner types": "k"},
+        by={"number of partner types": "apd"}, moderator="apd", random_seed=1,
+    )
+    print(found)                                   # tables and LOO of everything
+    found.poolings["high and low"].report          # a PoolingReport
+    found.standardized                             # beside a paper's numbers
+    plot_poolings(found.poolings["high and low"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from bayessem.comparison.compare import Comparison, compare
+from bayessem.errors import ModelError
+from bayessem.moderation.poolings import NAMES, Poolings, compare_poolings
+from bayessem.results.estimates import summarise
+from bayessem.results.standardize import standardised
+from bayessem.syntax.listing import aligned, number
+from bayessem.syntax.rows import row_key, row_name_key
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+    from bayessem.sem import SEM
+
+
+@dataclass(frozen=True)
+class Moderation:
+    """Paths by groups with three poolings, and by a continuous moderator; `print` it.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+    poolings : dict of str to Poolings
+        By grouping.
+    standardized : DataFrame
+        Under partial pooling, standardised within each group: grouping, parameter, group, and its
+        summary.
+    continuous : Fit or None
+        With the continuous moderator.
+    comparison : Comparison or None
+        Of all by leave-one-out cross-validation, on the same respondents.
+    """
+
+    parameters: tuple[str, ...]
+    poolings: dict[str, Poolings]
+    standardized: pd.DataFrame
+    continuous: Fit | None
+    comparison: Comparison | None
+
+    def __str__(self) -> str:
+        lines = []
+        for name, poolings in self.poolings.items():
+            lines += [name, "-" * len(name), str(poolings), "", str(poolings.report), ""]
+        rows = [
+            [r["grouping"], r["parameter"], r["group"], number(r["mean"], 2)]
+            + [f"[{number(r['lower'], 2)}, {number(r['upper'], 2)}]"]
+            for r in self.standardized.to_dict("records")
+        ]
+        lines.append("Partial pooling, standardised within each group")
+        lines.append(aligned(["", "", "group", "mean", "interval"], rows, left=3))
+        if self.continuous is not None:
+            lines += ["", "Continuous moderator", str(self.continuous)]
+        if self.comparison is not None:
+            lines += ["", str(self.comparison)]
+        return "\n".join(lines)
+
+
+def continuous_moderator(sem: SEM, moderator: str, *paths: str) -> SEM:
+    """The model in which paths change with an observed, exogenous variable.
+
+    Parameters
+    ----------
+    sem : SEM
+        The model.
+    moderator : str
+        Column of the data.
+    *paths : str
+        "RAD ~ AMC" gets AMC:moderator, "RAD ~ AMC:AMC" gets the product of three.
+
+    Raises
+    ------
+    ModelError
+        For a path that is not in the model.
+    """
+    table = sem.table
+    known = {row_key(r.lhs, r.op, r.rhs): r for r in table.rows if r.op == "~"}
+    item = next((r.rhs for r in table.rows if r.op == "=~"), table.observed[0])
+    lines: dict[str, None] = {}
+    for text in paths:
+        key = row_name_key(text)
+        if key is None or key not in known:
+            listed = ", ".join(dict.fromkeys(r.name for r in known.values()))
+            raise ModelError(f"{text!r} is not a path of the model; its paths: {listed}")
+        outcome, cause = known[key].lhs, known[key].rhs
+        lines[f"{outcome} ~ {moderator}"] = None
+        if ":" in cause:
+            phantom = cause.replace(":", "_x_")
+            for line in ("{0} =~ 0*{1}", "{0} ~ 1*{2}", "{0} ~~ 0.0001*{0}"):
+                lines[line.format(phantom, item, cause)] = None
+            cause = phantom
+        lines[f"{outcome} ~ {cause}:{moderator}"] = None
+    return type(sem)("\n".join([sem.text, *lines]), **sem.options)
+
+
+def moderation_study(
+    sem: SEM,
+    data: pd.DataFrame,
+    *parameters: str,
+    groupings: Mapping[str, str],
+    by: Mapping[str, str] | None = None,
+    moderator: str | None = None,
+    loo: bool = True,
+    ci_prob: float = 0.95,
+    **options: Any,
+) -> Moderation:
+    """Do paths depend on a variable? By its groups with three poolings, and continuously.
+
+    Parameters
+    ----------
+    sem : SEM
+        The model.
+    data : DataFrame
+        One row a respondent.
+    *parameters : str
+        Paths, such as "RAD ~ AMC" and "RAD ~ AMC:AMC".
+    groupings : mapping
+        Column of the groups, by a name for each grouping.
+    by : mapping, optional
+        Group-level predictor, by the same names.
+    moderator : str, optional
+        Column of the continuous moderator; without it that model is left out.
+    loo : bool
+        Compare everything by leave-one-out cross-validation.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    **options
+        Of `SEM.fit`.
+
+    Returns
+    -------
+    Moderation
+    """
+    poolings = {
+        name: compare_poolings(
+            sem,
+            data,
+            *parameters,
+            group=column,
+            by=(by or {}).get(name),
+            loo=False,
+            ci_prob=ci_prob,
+            **options,
+        )
+        for name, column in groupings.items()
+    }
+    continuous = None
+    if moderator is not None:
+        continuous = continuous_moderator(sem, moderator, *parameters).fit(data, **options)
+    comparison = None
+    if loo:
+        models = {
+            f"{name}, {NAMES[kind]}": fit
+            for name, found in poolings.items()
+            for kind, fit in found.fits.items()
+            if kind != "complete"
+        }
+        first = next(iter(poolings.values()))
+        models["the same for all"] = first.fits["complete"]
+        if continuous is not None:
+            models[f"continuous {moderator}"] = continuous
+        comparison = compare(models)
+    frames = [_standardized(name, found, ci_prob) for name, found in poolings.items()]
+    return Moderation(
+        parameters=next(iter(poolings.values())).parameters,
+        poolings=poolings,
+        standardized=pd.concat(frames, ignore_index=True),
+        continuous=continuous,
+        comparison=comparison,
+    )
+
+
+def _standardized(name: str, found: Poolings, ci_prob: float) -> pd.DataFrame:
+    """Partially pooled parameters in standard deviations of each group."""
+    fit = found.fits["partial"]
+    table = fit.prepared.table
+    values = standardised(fit.prepared.structure, fit.elements)
+    wanted = [row_name_key(p) for p in found.parameters]
+    labels, draws = [], []
+    for key, parameter in zip(wanted, found.parameters, strict=True):
+        for k, row in enumerate(table.rows):
+            if row.group >= 0 and row_key(row.lhs, row.op, row.rhs) == key:
+                group = table.groups[row.group]
+                labels.append({"grouping": name, "parameter": parameter, "group": group})
+                draws.append(values[..., k])
+    numbers = summarise(np.stack(draws, axis=-1), ci_prob=ci_prob)
+    return pd.concat([pd.DataFrame(labels), numbers], axis=1)
