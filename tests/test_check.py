@@ -242,7 +242,7 @@ def test_missing_values_are_counted_in_the_text():
     text = report(ABILITIES, data).text
     assert text.startswith("300 respondents, 9 observed variables, 3 constructs")
     assert "10 respondents have missing values (0.4 % of all cells, 2 patterns)" in text
-    assert "1 row was left out" in text
+    assert "1 row was left out for missing values" in text
 
 
 def test_errors_stand_first_and_all_are_raised_together():

@@ -433,7 +433,7 @@ class SEM:
                 "latents": latents,
                 "engine": engine,
             },
-            notes=tuple(str(f) for f in report.findings),
+            notes=(*filter(None, [report.cases]), *map(str, report.findings)),
             progress=progress,
             began=began,
         )

@@ -44,7 +44,6 @@ def check(prepared: Prepared) -> CheckReport:
         *data_findings(prepared),
     ]
     findings.sort(key=lambda f: not f.serious)
-    missing = np.isnan(sample.values)
     text = (
         f"{sample.size} respondents, {p} observed variables, "
         f"{_counted(len(table.latent), 'construct')}"
@@ -54,19 +53,30 @@ def check(prepared: Prepared) -> CheckReport:
         + (f" less {_counted(equalities, 'equality constraint')}" if equalities else "")
         + f", {_counted(moments - len(linear) + equalities, 'degree')} of freedom."
     )
+    cases = _cases(prepared)
+    if cases:
+        text += f" {cases}"
+    return CheckReport(tuple(findings), moments, parameters, sample.size, text, cases)
+
+
+def _cases(prepared: Prepared) -> str:
+    """Who has missing values and who was left out, "" when everybody answered everything."""
+    sample = prepared.sample
+    missing = np.isnan(sample.values)
+    parts = []
     if missing.any():
-        text += (
-            f" {int(missing.any(axis=1).sum())} respondents have missing values "
-            f"({100 * missing.mean():.1f} % of all cells, {len(sample.patterns())} patterns); "
-            "all observed values are used."
+        n = int(missing.any(axis=1).sum())
+        parts.append(
+            f"{_counted(n, 'respondent')} {'has' if n == 1 else 'have'} missing values "
+            f"({100 * missing.mean():.1f} % of all cells, "
+            f"{_counted(len(sample.patterns()), 'pattern')}); all observed values are used."
         )
     if sample.dropped:
-        why = "" if prepared.notes else ": nothing (or not all) was observed"
-        left = _counted(len(sample.dropped), "row")
-        text += f" {left} {'was' if len(sample.dropped) == 1 else 'were'} left out{why}."
-    for note in prepared.notes:
-        text += f" {note[0].upper()}{note[1:]}."
-    return CheckReport(tuple(findings), moments, parameters, sample.size, text)
+        n = len(sample.dropped)
+        why = "" if prepared.notes else " for missing values (all, or any with listwise deletion)"
+        parts.append(f"{_counted(n, 'row')} {'was' if n == 1 else 'were'} left out{why}.")
+    parts += [f"{note[0].upper()}{note[1:]}." for note in prepared.notes]
+    return " ".join(parts)
 
 
 def _counted(n: int, noun: str) -> str:

@@ -47,6 +47,8 @@ class CheckReport:
         Rows used.
     text : str
         The facts in words.
+    cases : str
+        The part of it about missing values and rows left out; "" without any.
     """
 
     findings: tuple[Finding, ...]
@@ -54,6 +56,7 @@ class CheckReport:
     parameters: int
     respondents: int
     text: str
+    cases: str = ""
 
     @property
     def ok(self) -> bool:

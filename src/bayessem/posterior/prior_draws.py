@@ -54,7 +54,7 @@ def _draw(coordinate: Coordinate, n: int, rng: np.random.Generator) -> np.ndarra
         raise PriorError(f"{coordinate.name}: the flat prior is improper, it has no draws")
     if coordinate.kind == "correlation" and prior.family in ("beta", "lkj"):
         a = prior.named
-        alpha, beta = a.get("alpha", a.get("eta")), a.get("beta", a.get("eta"))
+        alpha, beta = (a["eta"], a["eta"]) if "eta" in a else (a["alpha"], a["beta"])
         return 2.0 * rng.beta(alpha, beta, n) - 1.0
     distribution = DISTRIBUTIONS[prior.family](prior.named)
     low, high = distribution.cdf(coordinate.lower), distribution.cdf(coordinate.upper)
