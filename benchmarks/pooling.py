@@ -98,6 +98,7 @@ def one_set(groups: int, spread: float, balanced: bool, *, random_seed: int) -> 
             "spread": spread,
             "balanced": balanced,
             "pooling": kind,
+            "set": random_seed,
             "squared_error": float(np.mean((draws.mean(axis=0) - truth) ** 2)),
             "covered": float(np.mean((low <= truth) & (truth <= high))),
             "divergences": int(fit.data["sample_stats"]["diverging"].sum()),
@@ -111,7 +112,10 @@ def one_set(groups: int, spread: float, balanced: bool, *, random_seed: int) -> 
 
 
 def recovery(sets: int) -> pd.DataFrame:
-    """Mean squared error (and its standard error) and coverage by setting and pooling."""
+    """Mean squared error, its excess over partial pooling's, and coverage, by setting and pooling.
+
+    The excess is taken data set by data set, so that what they share cancels.
+    """
     rows = []
     for groups in GROUPS:
         for spread in SPREADS:
@@ -122,11 +126,15 @@ def recovery(sets: int) -> pd.DataFrame:
                 done = pd.DataFrame(rows[-3 * repeats :]).groupby("pooling")["squared_error"].mean()
                 print(groups, spread, balanced, done.round(4).to_dict(), flush=True)
     frame = pd.DataFrame(rows)
+    same = frame.groupby(["groups", "spread", "balanced", "set"])["squared_error"]
+    frame["excess"] = frame["squared_error"] - same.transform("last")  # over partial pooling
     by = frame.groupby(["groups", "spread", "balanced", "pooling"])
     return pd.DataFrame(
         {
             "mse": by["squared_error"].mean(),
             "mse_se": by["squared_error"].sem(),
+            "excess": by["excess"].mean(),
+            "excess_se": by["excess"].sem(),
             "coverage": by["covered"].mean(),
             "sd_coverage": by["sd_covered"].mean(),
             "divergences": by["divergences"].sum(),
@@ -137,7 +145,7 @@ def recovery(sets: int) -> pd.DataFrame:
 
 def draw_figure(table: pd.DataFrame, path: str) -> None:
     """Root mean squared error of the groups' paths under the three poolings, by setting."""
-    from bayessem.plots.style import TWO, colour, group_legend, marker, new_figure, styled
+    from bayessem.plots.style import TWO, colour, marker, new_figure, styled
 
     @styled
     def figure() -> None:
@@ -151,15 +159,16 @@ def draw_figure(table: pd.DataFrame, path: str) -> None:
                 root = np.sqrt(own["mse"])
                 error = own["mse_se"] / (2 * root)
                 at = np.arange(len(GROUPS)) + 0.12 * (k - 1)
-                ax.errorbar(at, root, yerr=error, color=colour(k), marker=marker(k), markersize=3.6)
+                look = {"color": colour(k), "marker": marker(k), "markersize": 3.6}
+                ax.errorbar(at, root, yerr=error, label=kind, **look)
             ax.set_xticks(range(len(GROUPS)), [str(g) for g in GROUPS])
-            ax.set_title(f"sd {spread:g}, {'equal' if balanced else 'unequal'} sizes")
+            ax.set_title(f"sd {spread:g}\n{'equal' if balanced else 'unequal'} sizes")
             ax.set_xlabel("Groups")
-            ax.set_ylim(bottom=0)
+        panels[0].set_ylim(bottom=0)
         panels[0].set_ylabel("Root mean squared error")
         names = [f"{'no' if k == 'none' else k} pooling" for k in POOLINGS]
-        group_legend(panels[0], names)
-        panels[0].get_legend().set_bbox_to_anchor((0.0, 1.12))
+        handles = panels[0].get_legend_handles_labels()[0]
+        fig.legend(handles, names, loc="outside upper left", ncols=3)
         fig.savefig(path)
 
     figure()

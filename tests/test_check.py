@@ -288,3 +288,11 @@ def test_what_an_integral_over_several_constructs_costs_is_said():
     assert "4-dimensional" in finding(four, "product terms").message
     one = report(measured + "\ny ~ X + Z + X:Z", data)
     assert not [f for f in one.findings if f.topic == "product terms"]
+
+
+def test_many_small_groups_are_one_note():
+    data = abilities().assign(g=[f"g{i % 20}" for i in range(301)])
+    found = prepared(ABILITIES, data, group="g", group_equal=["loadings", "intercepts"])
+    notes = [f for f in check(found).findings if f.topic == "few respondents"]
+    assert len(notes) == 1
+    assert "15 to 16 respondents in each of 20 groups ('g0', 'g1', 'g2' and 17 more)" in str(notes)

@@ -182,3 +182,17 @@ def test_a_constrained_posterior_agrees_with_maximum_likelihood(data):
         assert abs(drawn["mean"] - row.est) < 0.35 * row.se, row
     draws = fit.parameters.sel(parameter=["f=~x2", "f=~x3"]).values
     np.testing.assert_allclose(draws[..., 0], 2 * draws[..., 1] - 0.9)
+
+
+def test_a_constraint_on_pooled_parameters_is_solved_for_another(data):
+    from bayessem import partial
+
+    grouped = data.assign(g=np.repeat(["a", "b", "c", "d"], 50))
+    text = "f =~ x1 + x2 + x3\ng =~ x4 + x5 + x6\ng ~ f\nx1 ~ c(p, q, r, s)*1\np + q == 2*r"
+    sem = SEM(text)
+    prepared = sem.prepare(grouped, group="g", pooling=partial("g ~ f"))
+    assert computed_parameters(prepared.space, prepared.table)
+    values, _, _ = parameters_at_random(prepared)
+    np.testing.assert_allclose(
+        values["x1~1[a]"] + values["x1~1[b]"], 2 * values["x1~1[c]"], atol=1e-12
+    )

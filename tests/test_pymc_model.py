@@ -66,6 +66,17 @@ FAMILIES = """
     c < 4
     d > 0
 """
+# What constraints determine is computed; distances of inequalities are sampled.
+CONSTRAINED = """
+    visual  =~ x1 + a*x2 + b*x3
+    textual =~ x4 + c*x5 + d*x6
+    x1 ~~ u*x1
+    x2 ~~ v*x2
+    x1 ~~ x4
+    a == 2*b - 0.5
+    c > d
+    u == 0.5*v + 0.1
+"""
 FAMILY_PRIORS = {
     "visual=~x2": "half_normal(1)",
     "b": "student_t(4, 1, 0.5)",
@@ -141,6 +152,7 @@ def cases() -> dict[str, tuple[Prepared, float]]:
         "quadratic": (of(ALLIANCE, read("alliance_capability")), 0.2),
         "families": (of(FAMILIES, school, priors=FAMILY_PRIORS), 0.3),
         "bounded": (of(BOUNDED, school, priors=BOUNDED_PRIORS), 0.5),
+        "constrained": (of(CONSTRAINED, school), 0.3),
         "missing": (of(CFA + "x1 ~~ x4", with_holes(school, ["x1", "x5", "x9"])), 0.4),
     }
 
@@ -159,6 +171,7 @@ NAMES = (
     "quadratic",
     "families",
     "bounded",
+    "constrained",
     "missing",
 )
 

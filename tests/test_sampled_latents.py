@@ -160,7 +160,7 @@ def test_an_indicator_without_residual_variance_is_refused():
 
 def test_missing_values_of_a_predictor_are_refused(pupils):
     holes = pupils.assign(ageyr=pupils["ageyr"].astype(float).where(np.arange(len(pupils)) > 2))
-    p = prepare(parse(CFA + "textual ~ ageyr"), holes)
+    p = prepare(parse(CFA + "textual ~ ageyr"), holes, fixed_x=False)
     with pytest.raises(DataError, match="'ageyr' explains other variables and is missing for 3"):
         build_pymc_model(p.space, p.structure, p.sample, latents="sampled")
 

@@ -191,3 +191,18 @@ def test_unknown_options_are_named(option, value):
     structure = structure_of(MEDIATION)
     with pytest.raises(ModelError, match=value):
         standardised(structure, elements_of(structure, 8), **{option: value})
+
+
+def test_a_construct_without_variance_has_no_standardised_values():
+    structure = structure_of(
+        "i =~ 1*t1 + 1*t2 + 1*t3\nq =~ 0*t1 + 1*t2 + 4*t3\nq ~~ 0*q\nq ~~ 0*i", growth=True
+    )
+    _, stride = matrix_offsets(*structure.shape)
+    elements = np.zeros(stride)
+    for k, place in structure.places.items():
+        row = structure.table.rows[k]
+        elements[list(structure.element(place))] = 0.5 if row.value is None else row.value
+    names = [row.name for row in structure.table.rows]
+    out = dict(zip(names, standardised(structure, elements), strict=True))
+    assert np.isnan(out["q~1"])
+    assert np.isfinite(out["i=~t1"])

@@ -204,13 +204,14 @@ class SEM:
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         priors: Mapping[str, str | Prior] | None = None,
+        pooling: Pooling | None = None,
         latents: str = "integrated",
     ) -> pm.Model:
         """The PyMC model, to look into or extend.
 
         Parameters
         ----------
-        data, group, group_order, missing, priors
+        data, group, group_order, missing, priors, pooling
             As in `fit`.
         latents : {"integrated", "sampled"}
             Latent variables integrated out (one observed node), or as random variables, a score a
@@ -219,7 +220,12 @@ class SEM:
         from bayessem.graph.pymc_model import build_pymc_model
 
         prepared = self.prepare(
-            data, group=group, group_order=group_order, missing=missing, priors=priors
+            data,
+            group=group,
+            group_order=group_order,
+            missing=missing,
+            priors=priors,
+            pooling=pooling,
         )
         prepared.check_sampling()
         return build_pymc_model(

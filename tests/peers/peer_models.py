@@ -183,6 +183,32 @@ MODELS = (
         openmx=True,
     ),
     PeerModel("effect_coding", HS_CFA, _read(HS), {"effect.coding": "TRUE"}),
+    PeerModel(
+        "effect_coding_groups",
+        HS_CFA,
+        _read(HS),
+        {"effect.coding": "TRUE", "group": "school", "group.equal": "loadings,intercepts"},
+    ),
+    PeerModel(
+        "labels_across_groups",
+        "visual =~ x1 + c(a, b)*x2 + x3\ntextual =~ x4 + c(d, d)*x5 + x6\n"
+        "textual ~ c(p, q)*visual\na == b\np == 2*q\ndiff := p - q",
+        _read(HS),
+        {"group": "school"},
+    ),
+    PeerModel(
+        "computed_variance",
+        "visual =~ x1 + x2 + x3\nx1 ~~ u*x1\nx2 ~~ v*x2\nx3 ~~ w*x3\nx1 ~~ x7\n"
+        "x7 ~ visual\nu == v + w - 0.5",
+        _read(HS),
+    ),
+    PeerModel(
+        "growth_free_basis",
+        "i =~ 1*t1 + 1*t2 + 1*t3 + 1*t4\ns =~ 0*t1 + t2 + t3 + 1*t4\ns ~ i\n"
+        "t1 ~~ r*t1\nt2 ~~ r*t2\nt3 ~~ r*t3\nt4 ~~ r*t4",
+        _read("demo_growth.csv"),
+        {"growth": "TRUE"},
+    ),
     PeerModel("heywood", "f =~ x1 + x2 + x9\ng =~ x4 + x7 + x8", _read(HS, 120)),
     PeerModel(
         "burns_by_sex",

@@ -135,7 +135,9 @@ def fornell_larcker_table(
         others = [
             k
             for k, other in enumerate(structure.variables)
-            if k != j and other not in related[name]
+            if k != j
+            and other not in related[name]
+            and not np.isnan(squared[..., j, k]).all()  # neither has variance
         ]
         nearest, largest, probability = "", float("nan"), float("nan")
         if others:

@@ -10,12 +10,10 @@ import numpy as np
 from bayessem.errors import FitError
 from bayessem.ml.constrained import Constrained, maximise_within
 from bayessem.ml.information import expected_information
-from bayessem.model.default_priors import latent_scales
 from bayessem.model.prepare import Prepared
-from bayessem.model.starts import start_values
+from bayessem.model.starts import feedback_starts, start_values
 from bayessem.posterior.density import Density
 from bayessem.results.standardize import model_moments
-from bayessem.syntax.table import cycles
 
 
 def rough_scale(
@@ -51,37 +49,10 @@ def rough_scale(
     return np.where(np.isfinite(out) & (out > 0), out, 1.0)
 
 
-def _on_circles(prepared: Prepared) -> np.ndarray:
-    """Which parameters (D,) are paths between variables that explain each other."""
-    loop = set(cycles(prepared.table))
-    out = np.zeros(len(prepared.table.parameters), dtype=bool)
-    for row in prepared.table.rows:
-        if row.op == "~" and row.free >= 0 and {row.lhs, row.rhs} <= loop:
-            out[row.free] = True
-    return out
-
-
-def _path_units(prepared: Prepared) -> np.ndarray:
-    """The size of a standardised path of 1 for each parameter (D,); 1 for what is no path."""
-    scales = latent_scales(prepared.structure, prepared.sample.sds)
-    out = np.ones(len(prepared.table.parameters))
-    for k, place in prepared.structure.places.items():
-        free = prepared.table.rows[k].free
-        if free >= 0 and place.matrix == "paths":
-            out[free] = scales[place.i] / scales[place.j]
-    return out
-
-
 def _starts(prepared: Prepared, density: Density, first: np.ndarray) -> Iterator[np.ndarray]:
     """Start values, the best first: as guessed, then with weaker loadings and smaller paths."""
     yield first
-    circle = _on_circles(prepared)
-    if circle.any():
-        # The likelihood falls to nothing where I - B is singular, and has maxima on either side.
-        unit = np.where(circle, _path_units(prepared), 0.0)
-        sign = np.random.default_rng(0).choice([-1.0, 1.0], size=density.size)
-        for step in (0.5, -0.5, 2.0, -2.0, 0.5 * sign, 2.0 * sign):
-            yield first + step * unit
+    yield from feedback_starts(prepared.structure, first, prepared.sample.sds)
     kinds: dict[int, str] = {}
     for row in prepared.table.rows:
         if row.free >= 0:
@@ -118,7 +89,8 @@ def find_maximum(
     if first is None:
         first = start_values(prepared.structure, prepared.covariances, prepared.means)
     best: tuple[Constrained, np.ndarray] | None = None
-    least = 7 if start is None and _on_circles(prepared).any() else 1
+    feedback = feedback_starts(prepared.structure, first, prepared.sample.sds)
+    least = 1 + len(feedback) if start is None else 1
     for tried, x in enumerate(_starts(prepared, density, first), start=1):
         if not np.isfinite(density.value_and_gradient(x)[0]):
             continue

@@ -45,22 +45,37 @@ def _group_findings(prepared: Prepared) -> list[Finding]:
     """Groups with few respondents."""
     sample, table = prepared.sample, prepared.table
     p = len(table.observed)
+    sizes = np.bincount(sample.group, minlength=len(sample.groups))
+    tiny = [g for g, n in enumerate(sizes) if n <= p]
+    few = [g for g, n in enumerate(sizes) if p < n < 5 * p and n < 100]
     out = []
-    for g, label in enumerate(sample.groups):
-        n = int((sample.group == g).sum())
-        where = f" in group {label!r}" if len(sample.groups) > 1 else ""
-        if n <= p:
-            message = f"{n} respondents{where}, no more than the {p} observed variables"
-            remedy = (
-                "their covariances alone determine nothing: set parameters equal across groups "
-                "(group_equal=) or pool them, or join groups"
-            )
-            out.append(Finding(False, "tiny group", message, remedy))
-        elif n < 5 * p and n < 100:
-            message = f"{n} respondents{where} for {p} observed variables"
-            remedy = "expect wide intervals, and priors that matter: look at sem.priors(data)"
-            out.append(Finding(False, "few respondents", message, remedy))
+    if tiny:
+        message = (
+            f"{_sizes_text(sizes, tiny, sample.groups)}, no more than the {p} observed variables"
+        )
+        remedy = (
+            "their covariances alone determine nothing: set parameters equal across groups "
+            "(group_equal=) or pool them, or join groups"
+        )
+        out.append(Finding(False, "tiny group", message, remedy))
+    if few:
+        message = f"{_sizes_text(sizes, few, sample.groups)} for {p} observed variables"
+        remedy = "expect wide intervals, and priors that matter: look at sem.priors(data)"
+        out.append(Finding(False, "few respondents", message, remedy))
     return out
+
+
+def _sizes_text(sizes: np.ndarray, which: list[int], groups: tuple[str, ...]) -> str:
+    """How many respondents some groups have, in words."""
+    least, most = int(sizes[which].min()), int(sizes[which].max())
+    count = f"{least}" if least == most else f"{least} to {most}"
+    if len(groups) == 1:
+        return f"{count} respondents"
+    if len(which) == 1:
+        return f"{count} respondents in group {groups[which[0]]!r}"
+    named = ", ".join(repr(groups[g]) for g in which[:3])
+    more = f" and {len(which) - 3} more" if len(which) > 3 else ""
+    return f"{count} respondents in each of {len(which)} groups ({named}{more})"
 
 
 def _dependent_columns(prepared: Prepared) -> list[Finding]:

@@ -10,10 +10,11 @@ import math
 
 import numpy as np
 
+from bayessem.model.default_priors import latent_scales
 from bayessem.model.linear_constraints import nearest_values
 from bayessem.model.space import Space
 from bayessem.model.structure import Structure
-from bayessem.syntax.table import ParameterTable
+from bayessem.syntax.table import ParameterTable, cycles
 
 
 def start_values(structure: Structure, covariances: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -132,6 +133,38 @@ def _group_guess(
         elif r.op != "=~":
             guess[k] = 0.0
     return guess
+
+
+def feedback_starts(
+    structure: Structure, values: np.ndarray, sds: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Further start values where variables explain each other; () for a recursive model.
+
+    The likelihood falls to nothing where I - B is singular, and has maxima on either side: the
+    paths of the loop start at standardised values of .5 and 2, with several signs.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    values : ndarray (free,)
+        Start values, from `start_values`.
+    sds : ndarray (p,)
+        Of the observed variables.
+    """
+    loop = set(cycles(structure.table))
+    unit = np.zeros(len(values))
+    scales = latent_scales(structure, sds)
+    for k, place in structure.places.items():
+        row = structure.table.rows[k]
+        inside = row.op == "~" and {row.lhs, row.rhs} <= loop
+        if place.matrix == "paths" and inside and row.free >= 0:
+            unit[row.free] = scales[place.i] / scales[place.j]
+    if not unit.any():
+        return ()
+    sign = np.random.default_rng(0).choice([-1.0, 1.0], size=len(values))
+    steps = (0.5, -0.5, 2.0, -2.0, 0.5 * sign, 2.0 * sign)
+    return tuple(_within_bounds(structure, values + step * unit) for step in steps)
 
 
 def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np.ndarray:

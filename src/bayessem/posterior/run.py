@@ -17,8 +17,9 @@ from bayessem.moderation.balance import balanced_density
 from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
+from bayessem.posterior.feedback import heaviest_mode
 from bayessem.posterior.optimise import Maximum
-from bayessem.posterior.sampling import Approximation, approximate, sample
+from bayessem.posterior.sampling import Approximation, sample
 
 if TYPE_CHECKING:
     from bayessem.sem import SEM
@@ -60,7 +61,10 @@ def run(
     )
     if integrate and prepared.unpooled is not None:
         density, start = balanced_density(prepared, density)
-    approximation = approximate(density, start) if integrate else _as_it_is(density, start)
+    approximation = _as_it_is(density, start)
+    if integrate:
+        approximation, seen = heaviest_mode(prepared, density, start)
+        notes = (*notes, *seen)
     keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept")
     options = {k: settings[k] for k in keys}
     ready = time.perf_counter()

@@ -184,7 +184,7 @@ def _one_group(
 
 def _root(covariance: np.ndarray, name: str) -> np.ndarray:
     values, vectors = np.linalg.eigh(covariance)
-    if values[0] < -1e-9 * max(1.0, values[-1]):
+    if len(values) and values[0] < -1e-9 * max(1.0, values[-1]):
         raise FitError(
             f"the covariance matrix of the {name} has an eigenvalue of {values[0]:.3g}: no data "
             "have such a covariance; check the variances and covariances"

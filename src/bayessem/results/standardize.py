@@ -288,7 +288,9 @@ def standardised(
                             raw = kept if matrix == "disturbances" else np.ones(own.shape[-1], bool)
                             sd_own = np.where(raw, 1.0, sd_own)
                         factor = 1.0 / (sd_own[..., i] * sd_own[..., j])
-                out[..., k] = values[..., k] * factor
+                scaled = values[..., k] * factor
+            # a construct without variance, as one of fixed changes, has no standardised values
+            out[..., k] = np.where(np.isfinite(scaled), scaled, np.nan)
     return out
 
 
