@@ -21,6 +21,7 @@ from bayessem.errors import FitError, ModelError
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, sample_moments
 from bayessem.model.starts import initial_point, start_values
+from bayessem.moderation.balance import balanced_density
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.prior_draws import prior_draws
@@ -133,6 +134,9 @@ def _one_fit(
     start = initial_point(
         prepared.space, prepared.table, start_values(prepared.structure, covariances, means)
     )
+    if prepared.unpooled is not None:
+        own = dataclasses.replace(prepared, sample=data, covariances=covariances, means=means)
+        density, start = balanced_density(own, density)
     result = sample(
         approximate(density, start),
         draws=draws,
