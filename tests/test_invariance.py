@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 from drawn import REFCASES
-from example_models import ABILITIES, QUADRATIC, abilities, noise
+from example_models import ABILITIES, QUADRATIC, abilities, alliance, noise
 
 from bayessem import SEM
 from bayessem.errors import ModelError, NotSupported
@@ -110,3 +110,16 @@ def test_what_cannot_be_compared():
     )
     assert loadings.tests["df_difference"].tolist() == [1]
     assert loadings.differences.empty
+
+
+def test_means_of_higher_order_constructs_stay_fixed():
+    text = """
+      AMC   =~ COORD + LEARN + TRANSF
+      COORD =~ co1 + co2 + co3
+      LEARN =~ le1 + le2 + le3
+      TRANSF =~ tr1 + tr2 + tr3
+    """
+    found = SEM(text).invariance(alliance(), group="diversity")
+    assert not [note for note in found.notes if "may not be identified" in note]
+    # 9 intercepts equal, the means of the three first-order constructs free
+    assert found.table.loc["scalar", "df_difference"] == 9 - 3

@@ -148,7 +148,30 @@ def _with_equal(sem: SEM, equal: Sequence[str], free: Sequence[str]) -> SEM:
     given = sem.options["group_partial"] or ()
     given = (given,) if isinstance(given, str) else tuple(given)
     options = {**sem.options, "group_equal": tuple(equal), "group_partial": (*given, *free)}
-    return SEM(sem.text, **options)
+    lines = [sem.text]
+    if "intercepts" in equal:
+        lines += [f"{name} ~ 0*1" for name in _higher_order(sem)]
+    return SEM("\n".join(lines), **options)
+
+
+def _higher_order(sem: SEM) -> list[str]:
+    """Constructs measured by constructs alone, whose means the text does not mention.
+
+    With equal intercepts of the items the means of the first-order constructs are free in all
+    groups but the first; the mean of a construct above them would be one too many (lavaan frees it
+    all the same, and warns).
+    """
+    table = sem.table
+    measured: dict[str, list[str]] = {}
+    for r in table.rows:
+        if r.op == "=~":
+            measured.setdefault(r.lhs, []).append(r.rhs)
+    said = {r.lhs for r in table.rows if r.op == "~1" and r.user}
+    return [
+        name
+        for name, below in measured.items()
+        if name not in said and all(b in table.latent for b in below)
+    ]
 
 
 def invariance(
