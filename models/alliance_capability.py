@@ -1,6 +1,6 @@
 """Alliance management capability, co-innovation and internationalization of 278 SMEs.
 
-    python models/alliance_capability.py                 the study: quadratic and linear models
+    python models/alliance_capability.py                 the whole study, H1 to H5: some minutes
     python models/alliance_capability.py --study quick   one quadratic model and its tables
 
 The question. Does a firm's alliance management capability (AMC) help it to innovate with its
@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
+from alliance_moderation import moderation
 from reporting import (
     ROOT,
     Hypothesis,
@@ -102,11 +102,6 @@ REPORTED_FIT = {
         "chisq": 576.1, "df": 389, "cfi": 0.95, "ifi": 0.95, "gfi": 0.89, "rmsea": 0.042,
     },
 }  # fmt: skip
-# Linear paths by diversity of the alliance portfolio; both differences significant at 5 %.
-REPORTED_BY_DIVERSITY = {
-    "RAD~AMC": {"high": 0.76, "low": 0.72},
-    "INC~AMC": {"high": 0.46, "low": 0.80},
-}
 
 
 def read_data() -> pd.DataFrame:
@@ -371,53 +366,6 @@ def print_maximum_likelihood(data: pd.DataFrame) -> None:
     )
 
 
-def diversity_rows(data: pd.DataFrame, *, seed: int, out: str) -> list[Hypothesis]:
-    """H5: do the paths from AMC differ between firms of low and of high partner diversity?
-
-    The two linear paths are drawn from a common distribution (partial pooling); everything else,
-    the squares included, is equal in both groups. Two groups leave the spread of that distribution
-    to its prior: a narrow corner at 0, hence the smaller steps.
-    """
-    from bayessem.results.standardize import standardised
-
-    fit = bs.SEM(QUADRATIC).fit(
-        data,
-        group="diversity",
-        pooling=bs.partial(*REPORTED_BY_DIVERSITY),
-        random_seed=seed,
-        target_accept=0.95,
-    )
-    print(fit.diagnosis)
-    print(f"saved in {fit.save(out + '_diversity')}")
-    table = fit.prepared.table
-    draws = standardised(fit.prepared.structure, fit.elements)
-    rows = []
-    for name, (path, reported) in zip(("H5a", "H5b"), REPORTED_BY_DIVERSITY.items(), strict=True):
-        higher = max(reported, key=lambda level: reported[level])
-        lower = "low" if higher == "high" else "high"
-        by_group = {
-            table.groups[r.group]: draws[..., k]
-            for k, r in enumerate(table.rows)
-            if f"{r.lhs}{r.op}{r.rhs}" == path
-        }
-        gap = by_group[higher] - by_group[lower]
-        means = {level: float(by_group[level].mean()) for level in (higher, lower)}
-        rows.append(
-            Hypothesis(
-                name,
-                f"AMC on {path[:3]} is stronger at {higher} diversity",
-                f"{reported[higher] - reported[lower]:.2f}",
-                float(gap.mean()),
-                *(float(q) for q in np.quantile(gap, [0.025, 0.975])),
-                float((gap > 0).mean()),
-                f"{higher} {reported[higher]:.2f}, {lower} {reported[lower]:.2f} in the study; "
-                f"{higher} {means[higher]:.2f}, {lower} {means[lower]:.2f} here (standardised "
-                "within each group). The row compares the differences.",
-            )
-        )
-    return rows
-
-
 def main() -> None:
     """Fit, print and save."""
     options = arguments(__doc__.splitlines()[0], out="alliance", studies=("full", "quick"))
@@ -441,7 +389,15 @@ def main() -> None:
     mediations = {y: quadratic.mediation("AMC", y) for y in ("speed", "SUCC")}
     rows = hypotheses(quadratic, shapes, mediations)
     if full:
-        rows += full_study(data, quadratic, shapes, mediations, seed=options.seed, out=options.out)
+        rows += full_study(
+            data,
+            quadratic,
+            shapes,
+            mediations,
+            seed=options.seed,
+            out=options.out,
+            folder=options.figures,
+        )
 
     heading("Hypotheses: the study and the posterior")
     print_hypotheses(rows)
@@ -464,8 +420,9 @@ def full_study(
     *,
     seed: int,
     out: str,
+    folder: str | None,
 ) -> list[Hypothesis]:
-    """Measurement, shapes, mediations, the model without squares; the rows of H5."""
+    """Measurement, shapes, mediations, the model without squares, moderation; the rows of H5."""
     # Before any path is read: do the items measure the constructs, and are these distinct?
     heading("Measurement")
     measurement = quadratic.measurement()
@@ -491,8 +448,12 @@ def full_study(
     print(f"\n{bs.compare({'quadratic': quadratic, 'linear': linear})}\n")
     print(f"saved in {linear.save(out + '_linear')}")
 
-    heading("H5: do the paths from AMC differ between firms of low and of high diversity?")
-    return diversity_rows(data, seed=seed, out=out)
+    # Moderation by the diversity of a firm's alliances: a script of its own, with its groups, three
+    # poolings and comparison.
+    rows, drawn = moderation(QUADRATIC, LINEAR, data, seed=seed, out=out)
+    if folder:
+        write_figures({name: lambda f=f: f for name, f in drawn.items()}, folder)
+    return rows
 
 
 def figures(

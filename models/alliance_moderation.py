@@ -84,9 +84,9 @@ def rows_of_halves(fit: bs.Fit) -> dict[str, Hypothesis]:
             *(float(q) for q in np.quantile(gap, [0.025, 0.975])),
             float((gap > 0).mean()),
             f"{higher} {reported[higher]:.2f}, {lower} {reported[lower]:.2f} in the study; "
-            f"{higher} {draws[higher].mean():.2f}, {lower} {draws[lower].mean():.2f} here (standardised "
-            "within each half). The first row compares the differences; the second is how much "
-            "the unstandardised path changes from no diversity to full diversity.",
+            f"{higher} {draws[higher].mean():.2f}, {lower} {draws[lower].mean():.2f} here "
+            "(standardised within each half). The first row compares the differences; the second "
+            "is how much the unstandardised path changes from no diversity to full diversity.",
         )
     return rows
 
@@ -176,8 +176,8 @@ def _compare(
     models: dict[str, bs.Fit] = {}
     for shape, poolings in studies.items():
         for name, found in poolings.items():
-            for kind in ("none", "partial"):
-                models[f"{shape}, {name}, {kind} pooling"] = found.fits[kind]
+            for kind, word in (("none", "no"), ("partial", "partial")):
+                models[f"{shape}, {name}, {word} pooling"] = found.fits[kind]
         models[f"{shape}, the same for all"] = poolings["high and low"].fits["complete"]
     continuous = bs.continuous_moderator(bs.SEM(quadratic), "apd", *PATHS)
     models["quadratic, continuous diversity"] = continuous.fit(data, random_seed=seed)

@@ -16,7 +16,8 @@ from example_models import (
     prepared,
 )
 
-from bayessem.errors import IdentificationError
+from bayessem import SEM
+from bayessem.errors import DataError, IdentificationError
 from bayessem.model.check import check
 from bayessem.model.identification import implied_moments, null_space
 from bayessem.model.starts import start_values
@@ -243,6 +244,25 @@ def test_missing_values_are_counted_in_the_text():
     assert text.startswith("300 respondents, 9 observed variables, 3 constructs")
     assert "10 respondents have missing values (0.4 % of all cells, 2 patterns)" in text
     assert "1 row was left out for missing values" in text
+
+
+def test_the_number_of_patterns_is_that_of_different_answers_and_complete_data_are_said_to_be():
+    data = abilities()
+    assert str(SEM(ABILITIES).check(data)).startswith("301 respondents (all complete), 9 ")
+    data.loc[data.index % 7 == 0, "x1"] = np.nan  # in both schools: 2 patterns, not 4
+    text = str(SEM(ABILITIES).check(data, group="school"))
+    assert text.startswith("301 respondents, 9 ")
+    assert "2 patterns" in text
+    report = str(SEM(ABILITIES).ml(data, group="school"))
+    assert next(x for x in report.splitlines() if "patterns" in x).endswith(" 2")
+
+
+def test_groups_that_are_not_asked_for_are_counted():
+    sem, data = SEM(ABILITIES), abilities()
+    found = sem.check(data, group="school", group_order=["Pasteur"])
+    assert "145 rows of groups that are not in group_order were left out." in str(found)
+    with pytest.raises(DataError, match="group_order needs group="):
+        sem.check(data, group_order=["Pasteur"])
 
 
 def test_errors_stand_first_and_all_are_raised_together():

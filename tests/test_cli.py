@@ -32,6 +32,7 @@ def test_check_prints_the_facts_and_an_exit_code(model, capsys):
         (["--effect-coding"], "less 6 equality constraints, 24 degrees"),
         (["--orthogonal"], "27 free parameters, 27 degrees"),
         (["--group", "school"], "2 groups; 108 moments, 60 free parameters"),
+        (["--group", "school", "--group-order", "Grant-White"], "156 rows of groups"),
         (["--group", "school", "--group-equal", "loadings"], "54 degrees of freedom"),
         (
             [

@@ -53,6 +53,18 @@ def test_respondents_are_aligned_by_their_labels(comparison, hs_fit, one_factor_
     assert again["se_difference"] == pytest.approx(se, rel=0.02)
 
 
+def test_many_models_share_sentences(hs_fit, one_factor_fit):
+    three, one = hs_fit.loo(), one_factor_fit.loo()
+    models = {"three": three, "again": three, "one": one, "one more": one, "once more": one}
+    text = " ".join(str(bs.compare(models)).split())
+    assert text.count("predicts clearly better than") == 1
+    assert "predicts as well as (a difference below 4 is none): " in text
+    assert "one; one more; once more." in text
+    assert text.count("are predicted better by") == 1
+    assert "All Pareto k are at most .69: no repair was needed." in text
+    assert three.good_k < 0.70
+
+
 def test_who_says_most(comparison):
     top = comparison.influential("one", count=4)
     gap = comparison.differences["one"]

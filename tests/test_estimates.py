@@ -33,7 +33,7 @@ def test_quantities_that_are_undefined_in_some_draws():
 
 @pytest.mark.parametrize("probability", [0, 1, 95])
 def test_the_probability_of_intervals_is_checked(probability):
-    with pytest.raises(ValueError, match="between 0 and 1"):
+    with pytest.raises(FitError, match="between 0 and 1"):
         summarise(np.zeros((1, 4, 1)), ci_prob=probability)
 
 

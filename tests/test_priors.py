@@ -18,6 +18,7 @@ from bayessem.model.priors import KINDS, Prior, default_prior, parse_prior
         ("cauchy(-2, 1)", "cauchy", {"alpha": -2.0, "beta": 1.0}),
         ("lkj_corr(2)", "lkj", {"eta": 2.0}),
         ("flat()", "flat", {}),
+        (" Flat", "flat", {}),
     ],
 )
 def test_text_is_read(text, family, named):

@@ -136,12 +136,12 @@ def test_wrong_groups_are_named(frame):
     with pytest.raises(DataError, match="equal to 'z'; values: 'a', 'b'"):
         read_sample(grouped, NAMES, group="g", groups=("a", "z"))
     grouped.loc["r3", "g"] = None
-    with pytest.raises(DataError, match="1 respondents have no 'g'"):
+    with pytest.raises(DataError, match="1 respondent has no 'g'"):
         read_sample(grouped, NAMES, group="g")
 
 
 def test_a_group_of_one_is_refused(frame):
-    with pytest.raises(DataError, match="group 'b' has 1 respondents"):
+    with pytest.raises(DataError, match="group 'b' has 1 respondent;"):
         read_sample(frame.assign(g=["a"] * 11 + ["b"]), NAMES, group="g")
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import BayessemError, DataError
 
@@ -28,6 +28,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("model", help="file with the model in lavaan's syntax, or - for stdin")
         command.add_argument("data", help="CSV file, one row a respondent; empty cell = missing")
         command.add_argument("--group", help="column with the groups")
+        command.add_argument(
+            "--group-order",
+            metavar="A,B",
+            help="order (and selection) of the groups; as they appear in the data by default",
+        )
         command.add_argument(
             "--group-equal",
             default="",
@@ -151,10 +156,18 @@ def _data(arguments: argparse.Namespace) -> pd.DataFrame:
         raise DataError(f"{arguments.data} cannot be read as a CSV file: {error}") from None
 
 
+def _respondents(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Whose answers are used, and in which groups."""
+    order = arguments.group_order
+    return {
+        "group": arguments.group,
+        "group_order": None if order is None else _listed(order),
+        "missing": arguments.missing,
+    }
+
+
 def _check(arguments: argparse.Namespace) -> int:
-    report = _model(arguments).check(
-        _data(arguments), group=arguments.group, missing=arguments.missing
-    )
+    report = _model(arguments).check(_data(arguments), **_respondents(arguments))
     print(report)
     return 0 if report.ok else 1
 
@@ -162,8 +175,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _fit(arguments: argparse.Namespace) -> int:
     fit = _model(arguments).fit(
         _data(arguments),
-        group=arguments.group,
-        missing=arguments.missing,
+        **_respondents(arguments),
         draws=arguments.draws,
         tune=arguments.tune,
         chains=arguments.chains,
@@ -179,7 +191,7 @@ def _fit(arguments: argparse.Namespace) -> int:
 
 def _ml(arguments: argparse.Namespace) -> int:
     sem, data = _model(arguments), _data(arguments)
-    options = {"group": arguments.group, "missing": arguments.missing}
+    options = _respondents(arguments)
     print(sem.ml(data, se=arguments.se, **options))
     if arguments.bootstrap is not None:
         boot = sem.bootstrap(data, arguments.bootstrap, random_seed=arguments.seed, **options)

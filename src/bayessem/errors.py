@@ -5,6 +5,8 @@ A message says what is wrong, where, and what would work.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class BayessemError(Exception):
     """Base of every error that bayessem raises on purpose."""
@@ -69,6 +71,29 @@ class IdentificationError(BayessemError):
 
 class FitError(BayessemError):
     """Sampling or optimisation failed, or its result cannot be used as asked."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question that ends a message about an unknown name; "" when nothing is like it.
+
+    Parameters
+    ----------
+    name : str
+        What was written.
+    known : iterable of str
+        What could have been meant.
+
+    Examples
+    --------
+    >>> did_you_mean("t2_cubes", ["t02_cubes", "age"])
+    " Did you mean 't02_cubes'?"
+    """
+    from difflib import get_close_matches
+
+    plain = {"".join(x.split()).casefold(): x for x in known}
+    wanted = "".join(name.split()).casefold()
+    found = get_close_matches(wanted, plain, n=2, cutoff=0.75)
+    return f" Did you mean {' or '.join(repr(plain[x]) for x in found)}?" if found else ""
 
 
 class BayessemWarning(UserWarning):

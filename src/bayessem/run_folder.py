@@ -9,25 +9,32 @@ import platform
 import secrets
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.errors import FitError
+from bayessem.errors import DataError, FitError, ModelError, PriorError, SyntaxProblem
 from bayessem.fit import Fit
 from bayessem.moderation.pooling import Pooling
 
+if TYPE_CHECKING:
+    from bayessem.sem import SEM
+
 FORMAT = 1
+FILES = ("fit.json", "model.txt", "data.csv", "draws.nc", "estimates.csv", "summary.txt")
 # Columns of data.csv; no variable of a model can have such a name.
 ROW, GROUP = "(row)", "(group)"
 
 
 def save(fit: Fit, path: str | os.PathLike[str]) -> Path:
-    """Write a fit; an older one of that name is replaced when all is written; see `Fit.save`."""
-    target = Path(path)
-    if target.exists() and not (target / "fit.json").exists():
+    """Write a fit; an older one of that name is replaced when all is written; see `Fit.save`.
+
+    Other files in the folder of the older one, such as a report, stay there.
+    """
+    target = Path(path).expanduser()
+    if target.exists() and not ((target / "fit.json").exists() and (target / "draws.nc").exists()):
         raise FitError(f"{target} exists and is not the folder of a fit; not replaced")
     target.parent.mkdir(parents=True, exist_ok=True)
     mark = secrets.token_hex(4)
@@ -80,6 +87,10 @@ def _replace(target: Path, new: Path, *, old: Path) -> None:
         if old.exists():
             old.rename(target)
         raise
+    if old.exists():
+        for entry in old.iterdir():
+            if entry.name not in FILES:
+                entry.rename(target / entry.name)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -111,7 +122,8 @@ def load(path: str | os.PathLike[str]) -> Fit:
     """
     from bayessem.sem import SEM
 
-    folder = Path(path)
+    folder = Path(path).expanduser()
+    _require_files(folder)
     try:
         about = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
         if about["format"] != FORMAT:
@@ -121,8 +133,31 @@ def load(path: str | os.PathLike[str]) -> Fit:
         with xr.open_datatree(folder / "draws.nc", engine="h5netcdf") as tree:
             data = tree.load()
     except (OSError, ValueError, KeyError) as error:
-        raise FitError(f"{folder} is not the folder of a fit: {error}") from None
-    sem = SEM(text, **about["model_options"])
+        said = f"{type(error).__name__}: {error}"
+        raise FitError(f"{folder} is not the folder of a fit, or is damaged ({said})") from None
+    try:
+        return _restored(SEM(text, **about["model_options"]), about, frame, data, folder)
+    except KeyError as error:
+        raise FitError(f"{folder} is damaged: fit.json has no {error}") from None
+    except (SyntaxProblem, ModelError, DataError, PriorError) as error:
+        raise FitError(
+            f"{folder}: model.txt and data.csv are not as the fit was saved ({error})"
+        ) from None
+
+
+def _require_files(folder: Path) -> None:
+    """Refuse a folder in which a file is absent that `load` reads."""
+    if not folder.is_dir():
+        raise FitError(f"{folder} is not the folder of a fit: there is no such folder")
+    absent = [name for name in FILES[:4] if not (folder / name).is_file()]
+    if absent:
+        raise FitError(f"{folder} is not the folder of a fit: it has no {' and no '.join(absent)}")
+
+
+def _restored(
+    sem: SEM, about: dict[str, Any], frame: pd.DataFrame, data: xr.DataTree, folder: Path
+) -> Fit:
+    """The fit of the parts that were read; checks that the data are those it was fitted to."""
     settings = about["settings"]
     grouped = len(about["groups"]) > 1 or settings["group"] is not None
     prepared = sem.prepare(

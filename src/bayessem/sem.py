@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import FitError
+from bayessem.syntax.arguments import refuse_unknown
 from bayessem.syntax.statements import group_count, model_text, parse
 from bayessem.syntax.table import ParameterTable, build_table
 
@@ -44,6 +45,8 @@ class SEM:
         Fix the (residual) variances of constructs at 1 instead of their first loadings.
     meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto
         As in lavaan; see `bayessem.syntax.table.build_table`.
+    **others
+        Refused, with what would work.
 
     Raises
     ------
@@ -72,7 +75,9 @@ class SEM:
         orthogonal: bool = False,
         effect_coding: bool | str | Sequence[str] = False,
         auto: bool = True,
+        **others: Any,
     ) -> None:
+        refuse_unknown("SEM", others, known=tuple(_DEFAULTS), of_fit=_FIT_ARGUMENTS)
         self.text = model
         self.statements = parse(model)
         self.options: dict[str, Any] = {
@@ -254,6 +259,7 @@ class SEM:
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         se: str = "observed",
+        **others: Any,
     ) -> MLFit:
         """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures.
 
@@ -264,7 +270,10 @@ class SEM:
         se : {"observed", "expected", "robust", "none"}
             Standard errors from the observed information, the expected information (lavaan's
             default for complete data; linear models) or the sandwich (lavaan's MLR).
+        **others
+            Refused, with what would work.
         """
+        refuse_unknown("ml", others, known=_ML_ARGUMENTS, of_model=tuple(_DEFAULTS))
         from bayessem.ml.estimate import fit_ml
 
         return fit_ml(
@@ -344,6 +353,7 @@ class SEM:
         latents: str = "integrated",
         engine: str = "auto",
         progress: bool = True,
+        **others: Any,
     ) -> Fit:
         """Sample the posterior.
 
@@ -377,6 +387,8 @@ class SEM:
             calls `pymc.sample`; the posterior is the same. "auto" takes "native" where it can.
         progress : bool
             Show a progress bar.
+        **others
+            Refused, with what would work.
 
         Raises
         ------
@@ -385,6 +397,7 @@ class SEM:
             FitError when the density is not finite where it has to be.
         """
         began = time.perf_counter()
+        refuse_unknown("fit", others, known=_FIT_ARGUMENTS, of_model=tuple(_DEFAULTS))
         from bayessem.model.check import check
 
         for name, value, allowed in (
@@ -395,8 +408,12 @@ class SEM:
                 raise FitError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
         counts = {"draws": draws, "tune": tune, "chains": chains, "cores": cores}
         for name, count in counts.items():
+            if count is not None and not hasattr(count, "__index__"):
+                raise FitError(f"{name} is a whole number, not {count!r}")
             if count is not None and count < 1:
                 raise FitError(f"{name} has to be at least 1, not {count}")
+        if random_seed is not None and not hasattr(random_seed, "__index__"):
+            raise FitError(f"random_seed is a whole number, not {random_seed!r}")
         if random_seed is not None and random_seed < 0:
             raise FitError(f"random_seed has to be 0 or more, not {random_seed}")
         if not 0 < target_accept < 1:
@@ -445,8 +462,15 @@ class SEM:
         )
 
 
-_DEFAULTS: dict[str, Any] = {
-    name: parameter.default
-    for name, parameter in inspect.signature(SEM.__init__).parameters.items()
-    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-}
+def _keywords(call: Any) -> dict[str, Any]:
+    """Keyword arguments of a call, with their defaults."""
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(call).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+_DEFAULTS = _keywords(SEM.__init__)
+_FIT_ARGUMENTS = tuple(_keywords(SEM.fit))
+_ML_ARGUMENTS = tuple(_keywords(SEM.ml))

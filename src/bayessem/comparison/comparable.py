@@ -25,7 +25,16 @@ def check_comparable(targets: Mapping[str, Target]) -> tuple[str, ...]:
     given = {name: target.covariates for name, target in targets.items()}
     if len(set(given.values())) == 1:
         return ()
-    listed = "; ".join(f"{name}: {', '.join(given[name]) or 'nothing'}" for name in names)
+    by_covariates: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        by_covariates.setdefault(given[name], []).append(name)
+    usual = max(by_covariates, key=lambda key: len(by_covariates[key]))
+    parts = [
+        f"{', '.join(found)}: {', '.join(key) or 'nothing'}"
+        for key, found in by_covariates.items()
+        if key != usual
+    ]
+    listed = "; ".join([*parts, f"the others: {', '.join(usual) or 'nothing'}"])
     return (
         "The models condition on different covariates and predict the same variables from them "
         f"({listed}).",

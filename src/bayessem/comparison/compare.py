@@ -133,7 +133,7 @@ def compare(
         When the models do not predict the same values of the same respondents in the same way,
         saying which and why.
     """
-    if len(models) < 2:
+    if not isinstance(models, Mapping) or len(models) < 2:
         raise FitError(
             'compare takes two or more models by name: compare({"linear": fit1, "square": fit2})'
         )
@@ -152,7 +152,13 @@ def compare(
 
 def _target(fit: Fit) -> Target:
     from bayessem.comparison.criterion import target_of
+    from bayessem.fit import Fit
 
+    if not isinstance(fit, Fit):
+        raise FitError(
+            f"compare takes fits (of sem.fit) or results of their cross-validation, not "
+            f"{type(fit).__name__}"
+        )
     return target_of(fit.prepared)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from bayessem.comparison.loo import Loo
+from bayessem.comparison.loo import MATCHED, REFITTED, Loo
 from bayessem.syntax.listing import aligned, number
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bayessem.comparison.pit import LooPit
 
 WIDTH = 100
+# From so many models on, sentences are about several at once.
+MANY = 4
 
 
 def target_text(result: CrossValidation) -> str:
@@ -91,17 +93,44 @@ def comparison_text(result: Comparison) -> str:
         for name, r in zip(result.table.index, result.table.to_dict("records"), strict=True)
     ]
     lines += [aligned(header, body), ""]
-    lines += [fill(_who_favours(result, str(name)), WIDTH) for name in result.differences]
-    lines += [fill(note, WIDTH) for note in result.notes]
-    if isinstance(first, Loo):
-        for name, one in result.results.items():
-            lines += [fill(f"{name}: {note}", WIDTH) for note in one.notes]  # type: ignore[attr-defined]
+    others = [str(name) for name in result.differences]
+    shown = others if len(others) < MANY else [str(result.table.index[1])]
+    lines += [fill(_who_favours(result, name), WIDTH) for name in shown]
+    lines += [fill(note, WIDTH) for note in (*result.notes, *_repairs(result))]
     return "\n".join(lines)
+
+
+def _repairs(result: Comparison) -> list[str]:
+    """What was repaired in which model; one sentence when nothing was."""
+    loos = {name: one for name, one in result.results.items() if isinstance(one, Loo)}
+    touched = {
+        name: one for name, one in loos.items() if sum(one.repaired.values()) or one.unreliable
+    }
+    lines = [f"{name}: {note}" for name, one in touched.items() for note in one.notes]
+    if loos and not touched:
+        limit = f"{min(one.good_k for one in loos.values()):.2f}".removeprefix("0")
+        return [f"All Pareto k are at most {limit}: no repair was needed."]
+    if len(touched) < MANY:
+        return lines
+    count = {how: sum(one.repaired[how] for one in touched.values()) for how in (MATCHED, REFITTED)}
+    text = ", ".join(f"{n} by {how}" for how, n in count.items() if n)
+    left = [f"{name} {len(one.unreliable)}" for name, one in touched.items() if one.unreliable]
+    return [
+        f"Pareto k was too large for {sum(count.values()) + sum(map(_unrepaired, loos.values()))} "
+        f"respondents in {len(touched)} of {len(loos)} models; repaired: {text or 'none'}"
+        + (f"; not repaired: {', '.join(left)}." if left else ".")
+    ]
+
+
+def _unrepaired(one: Loo) -> int:
+    return len(one.unreliable)
 
 
 def _verdict_lines(result: Comparison) -> list[str]:
     """A sentence a model on how it compares with the best."""
     best = result.best
+    if len(result.table) > MANY:
+        return _verdicts_by_kind(result)
     lines = []
     for name, r in list(zip(result.table.index, result.table.to_dict("records"), strict=True))[1:]:
         size, se = abs(r["difference"]), r["se_difference"]
@@ -119,6 +148,23 @@ def _verdict_lines(result: Comparison) -> list[str]:
                 f"(SE {se:.1f}; {ratio})."
             )
         lines.append(fill(text, WIDTH))
+    return lines
+
+
+def _verdicts_by_kind(result: Comparison) -> list[str]:
+    """Of many models: which of them belong together in how they compare with the best."""
+    said = {
+        "no difference": "predicts as well as (a difference below 4 is none)",
+        "worse, but not clearly": "predicts better, but not clearly, than",
+        "worse": "predicts better than",
+        "clearly worse": "predicts clearly better than",
+    }
+    others = result.table.iloc[1:]
+    lines = []
+    for verdict, words in said.items():
+        names = [str(name) for name in others.index[others["verdict"] == verdict]]
+        if names:
+            lines.append(fill(f"{result.best} {words}: {'; '.join(names)}.", WIDTH))
     return lines
 
 

@@ -70,7 +70,13 @@ def headline(source: Any) -> list[Quantity]:
     list of Quantity
         Paths raw and standardised, standardised loadings, correlations of constructs, R2,
         standardised indirect and total effects (at the mean of x where they depend on it), slopes
-        at both ends and turning points of squares, P(inverted U) and P(U), what := defines.
+        at both ends and turning points of squares, P(inverted U) and P(U), what := defines. In a
+        model without constructs and paths, the correlations of the observed variables.
+
+    Raises
+    ------
+    ModelError
+        For a model of variances and means alone.
     """
     found = [
         *_rows(source),
@@ -79,6 +85,11 @@ def headline(source: Any) -> list[Quantity]:
         *_shapes(source),
         *_defined(source),
     ]
+    if not found:
+        raise ModelError(
+            "the model has no loading, path or correlation: there is nothing that priors or their "
+            "sensitivity could be judged by"
+        )
     return [q for kind in KINDS for q in found if q.kind == kind]
 
 
@@ -100,7 +111,7 @@ def _rows(source: Any) -> Iterator[Quantity]:
             yield Quantity("standardised loading", f"{row.lhs} =~ {row.rhs}", group, std[..., k])
         elif (
             row.op == "~~"
-            and place.matrix == "disturbances"
+            and (place.matrix == "disturbances" or not structure.variables)
             and place.i != place.j
             and row.free >= 0
         ):

@@ -18,6 +18,7 @@ import xarray as xr
 
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import FitError, ModelError
+from bayessem.results.estimates import tail_probability
 from bayessem.results.standardize import model_moments
 from bayessem.syntax.listing import aligned, number
 from bayessem.syntax.table import Parameter
@@ -137,7 +138,7 @@ def _summary(
 ) -> Modifications:
     groups = fit.prepared.table.groups
     known = ~np.isnan(values).any(axis=(0, 2))
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     mi, epc, sd = (values[:, known, q] for q in range(3))
     # the mixture over the draws of N(epc, sd): its quantiles from a fixed set of normal scores
     scores = _normal_scores(200)

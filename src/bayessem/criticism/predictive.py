@@ -30,6 +30,7 @@ from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
+from bayessem.results.estimates import tail_probability
 from bayessem.syntax.listing import aligned, number
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ def _curve(
     grid = np.linspace(*span, GRID)
     powers = np.stack([np.ones_like(grid), grid, grid**2])
     lines = drawn @ powers
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     lower, upper = np.quantile(lines, [tail, 1.0 - tail], axis=0)
     columns = {"x": grid, "observed": found @ powers, "mean": lines.mean(axis=0)}
     return pd.DataFrame({**columns, "lower": lower, "upper": upper})
@@ -256,7 +257,7 @@ def _curve(
 def _table(
     rows: list[dict], observed: np.ndarray, copies: np.ndarray, ci_prob: float
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     lower, upper = np.nanquantile(copies, [tail, 1.0 - tail], axis=0)
     p = np.nanmean((copies > observed) + 0.5 * (copies == observed), axis=0)
     out = pd.DataFrame(rows)

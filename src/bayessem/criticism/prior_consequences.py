@@ -20,6 +20,7 @@ from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
+from bayessem.results.estimates import tail_probability
 from bayessem.syntax.listing import aligned, number
 
 DRAWS = 2000
@@ -87,7 +88,7 @@ def prior_consequences(
     )
     source = Drawn(prepared, density.elements(values)[None])
     found = [q for q in headline(source) if q.kind != "path"]
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     table = pd.DataFrame([_row(q, tail) for q in found])
     return PriorConsequences(
         table=table,

@@ -91,6 +91,8 @@ def _across(matrix: np.ndarray) -> np.ndarray:
 
 
 def _roots(covariance: np.ndarray) -> np.ndarray:
+    if not covariance.shape[-1]:  # a model without constructs and paths has no disturbances
+        return covariance
     values, vectors = np.linalg.eigh(covariance)
     if (values[:, 0] < -1e-9 * np.maximum(1.0, values[:, -1])).any():
         raise FitError(

@@ -28,7 +28,7 @@ from bayessem.effects.path_effects import (
 from bayessem.effects.pathways import directed_paths, mediators, moderators, position
 from bayessem.effects.polynomial import Polynomial, degree, replace_by_moments, value_at
 from bayessem.errors import ModelError
-from bayessem.results.estimates import summarise
+from bayessem.results.estimates import summarise, tail_probability
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -137,7 +137,7 @@ def proportion_mediated(
     out = {"p_signs_agree": sure, "median": np.nan, "lower": np.nan, "upper": np.nan}
     if sure >= SIGNS_AGREE:
         share = indirect[agree] / (direct[agree] + indirect[agree])
-        tail = (1.0 - ci_prob) / 2.0
+        tail = tail_probability(ci_prob)
         out["lower"], out["median"], out["upper"] = np.quantile(share, [tail, 0.5, 1.0 - tail])
     return out
 

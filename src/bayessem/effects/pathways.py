@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bayessem.errors import ModelError
+from bayessem.errors import ModelError, did_you_mean
 from bayessem.model.structure import Structure
 
 MOST_PATHS = 1000
@@ -23,7 +23,7 @@ def position(structure: Structure, name: str, role: str = "variable") -> int:
     why = "measures a construct" if name in structure.observed else "is not in the model"
     raise ModelError(
         f"{role} {name!r} {why}; constructs and observed variables with paths: "
-        f"{', '.join(structure.variables)}"
+        f"{', '.join(structure.variables)}.{did_you_mean(name, structure.variables)}"
     )
 
 

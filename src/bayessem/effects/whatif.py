@@ -16,6 +16,7 @@ from bayessem.effects.path_effects import group_sizes, pooled_scale
 from bayessem.effects.pathways import directed_paths, position
 from bayessem.effects.polynomial import value_at
 from bayessem.errors import ModelError
+from bayessem.results.estimates import tail_probability
 from bayessem.syntax.listing import aligned, number, prose
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def pointwise(curve: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
     `summarise` without effective sample sizes, which take longer than all the rest for a curve.
     """
     flat = curve.reshape(-1, curve.shape[-1])
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     lower, upper = np.quantile(flat, [tail, 1.0 - tail], axis=0)
     return pd.DataFrame(
         {

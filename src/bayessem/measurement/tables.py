@@ -12,7 +12,7 @@ import xarray as xr
 
 from bayessem.measurement.constructs import Construct
 from bayessem.model.structure import Structure
-from bayessem.results.estimates import summarise
+from bayessem.results.estimates import summarise, tail_probability
 
 # What reviewers ask for: Fornell & Larcker (1981, doi:10.1177/002224378101800104), Nunnally &
 # Bernstein (1994); a loading of .7 is half of the indicator's variance.
@@ -94,7 +94,7 @@ def reliability_table(part: Part, constructs: Sequence[Construct], ci_prob: floa
     draws: list[np.ndarray] = []
     passed: list[float] = []
     data: dict[int, list[float]] = {}
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     for c in constructs:
         for measure in (*MODEL_MEASURES, "alpha_data"):
             limit = THRESHOLDS[measure.split("_")[0]]
@@ -155,7 +155,7 @@ def fornell_larcker_table(
 
 def htmt_table(part: Part, ci_prob: float) -> pd.DataFrame:
     """HTMT of the sample with its bootstrap, a row a pair; `Measurement.htmt`."""
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     out = pd.DataFrame(
         {
             "construct": [a for a, _ in part.pairs],

@@ -182,16 +182,17 @@ def _likelihood(fit: MLFit) -> list[str]:
 
 def _header(fit: MLFit) -> list[str]:
     sample = fit.prepared.sample
-    patterns = sample.patterns()
     lines = [
         "Maximum likelihood",
         _line("Respondents used", sample.size, 0),
-        _line("Missingness patterns", len(patterns), 0),
+        _line("Missingness patterns", sample.pattern_count, 0),
         _line("Free parameters", fit.npar, 0),
         f"  {'Standard errors':<52}{fit.se:>14}",
     ]
     if sample.dropped:
         lines.append(_line("Respondents left out", len(sample.dropped), 0))
+    if sample.elsewhere:
+        lines.append(_line("Respondents of other groups", sample.elsewhere, 0))
     if len(sample.groups) > 1:
         lines += [
             _line(f"  in group {label}", int((sample.group == g).sum()), 0)

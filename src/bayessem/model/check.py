@@ -37,6 +37,7 @@ def check(prepared: Prepared) -> CheckReport:
     parameters = len(table.parameters)
     equalities = sum(row.op == "==" for row in table.constraints)
     findings = [
+        *_repeated_findings(prepared),
         *_scale_findings(prepared),
         *_constraint_findings(prepared),
         *_integral_findings(prepared),
@@ -45,7 +46,8 @@ def check(prepared: Prepared) -> CheckReport:
     ]
     findings.sort(key=lambda f: not f.serious)
     text = (
-        f"{sample.size} respondents, {p} observed variables, "
+        f"{_counted(sample.size, 'respondent')}{' (all complete)' * sample.complete}, "
+        f"{_counted(p, 'observed variable')}, "
         f"{_counted(len(table.latent), 'construct')}"
         + (f", {groups} groups" if groups > 1 else "")
         + f"; {moments} moments, {parameters} free parameters"
@@ -69,18 +71,33 @@ def _cases(prepared: Prepared) -> str:
         parts.append(
             f"{_counted(n, 'respondent')} {'has' if n == 1 else 'have'} missing values "
             f"({100 * missing.mean():.1f} % of all cells, "
-            f"{_counted(len(sample.patterns()), 'pattern')}); all observed values are used."
+            f"{_counted(sample.pattern_count, 'pattern')}); all observed values are used."
         )
     if sample.dropped:
         n = len(sample.dropped)
         why = "" if prepared.notes else " for missing values (all, or any with listwise deletion)"
         parts.append(f"{_counted(n, 'row')} {'was' if n == 1 else 'were'} left out{why}.")
+    if sample.elsewhere:
+        n = sample.elsewhere
+        parts.append(
+            f"{_counted(n, 'row')} of groups that are not in group_order "
+            f"{'was' if n == 1 else 'were'} left out."
+        )
     parts += [f"{note[0].upper()}{note[1:]}." for note in prepared.notes]
     return " ".join(parts)
 
 
 def _counted(n: int, noun: str) -> str:
     return f"{n} {noun}{'s' * (n != 1)}"
+
+
+def _repeated_findings(prepared: Prepared) -> list[Finding]:
+    """Terms that stand in the model twice: often a slip for another name."""
+    if not prepared.repeated:
+        return []
+    terms = ", ".join(repr(x) for x in prepared.repeated)
+    remedy = "each counts once; is another variable meant?"
+    return [Finding(False, "written twice", f"the model says {terms} twice", remedy)]
 
 
 def _scale_findings(prepared: Prepared) -> list[Finding]:

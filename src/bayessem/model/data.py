@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.errors import DataError
+from bayessem.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +33,8 @@ class Sample:
         Labels of the respondents in the data frame's index.
     dropped : tuple
         Index labels of rows without any observed value (or, with listwise deletion, incomplete).
+    elsewhere : int
+        Rows of groups that were not asked for.
     """
 
     variables: tuple[str, ...]
@@ -41,6 +43,7 @@ class Sample:
     group: np.ndarray
     rows: np.ndarray
     dropped: tuple
+    elsewhere: int = 0
 
     @property
     def size(self) -> int:
@@ -51,6 +54,11 @@ class Sample:
     def complete(self) -> bool:
         """Whether nothing is missing."""
         return not np.isnan(self.values).any()
+
+    @property
+    def pattern_count(self) -> int:
+        """How many different sets of variables respondents answered (1: nothing is missing)."""
+        return len(np.unique(np.isnan(self.values), axis=0))
 
     @property
     def means(self) -> np.ndarray:
@@ -89,17 +97,40 @@ class Sample:
         ]
 
 
-def _columns(data: pd.DataFrame, names: Sequence[str]) -> None:
+def require_frame(data: object) -> None:
+    """Refuse data that are no data frame.
+
+    Raises
+    ------
+    DataError
+        Saying how to make one.
+    """
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        return
+    how = {
+        "str": "read the file first: pd.read_csv('file.csv')",
+        "PosixPath": "read the file first: pd.read_csv('file.csv')",
+        "ndarray": "name the columns: pd.DataFrame(array, columns=[...])",
+        "dict": "pd.DataFrame(...) makes one of it",
+    }.get(type(data).__name__, "pd.DataFrame(...) makes one of most things")
+    raise DataError(f"the data have to be a pandas DataFrame, not {type(data).__name__}; {how}")
+
+
+def _columns(data: pd.DataFrame, names: Sequence[str], constructs: Sequence[str] = ()) -> None:
     """Refuse columns that are absent, doubled, not numbers, infinite or constant; by name."""
     available = [str(c) for c in data.columns]
     absent = [x for x in names if x not in available]
     if absent:
         shown = ", ".join(available[:40]) + (", ..." if len(available) > 40 else "")
         one = len(absent) == 1
+        similar = "".join(did_you_mean(x, [*available, *constructs]) for x in absent)
+        define = f" A construct is defined as in '{absent[0]} =~ x1 + x2 + x3'."
         raise DataError(
             f"{', '.join(map(repr, absent))} {'is' if one else 'are'} in the model but "
             f"{'is not a construct or a column' if one else 'are not constructs or columns'} "
-            f"of the data; columns: {shown}"
+            f"of the data.{similar or define} The columns: {shown}"
         )
     double = [x for x in names if available.count(x) > 1]
     if double:
@@ -109,11 +140,45 @@ def _columns(data: pd.DataFrame, names: Sequence[str]) -> None:
         if column.dtype == bool:
             continue
         if not (column.dtype.kind in "iuf" or str(column.dtype)[:3] in ("Int", "Flo", "UIn")):
-            examples = [str(x) for x in column.dropna().unique()[:3]]
-            raise DataError(
-                f"column {name!r} is not numeric (it holds {', '.join(map(repr, examples))}); "
-                "code it as numbers, or read the file with na_values= for its missing marks"
-            )
+            raise DataError(f"column {name!r} is not numeric: {_why_not_numeric(name, column)}")
+
+
+def _why_not_numeric(name: str, column: pd.Series) -> str:
+    """What a column holds instead of numbers, and how to make numbers of it."""
+    import pandas as pd
+
+    text = column.dropna().astype(str).str.strip()
+    number = pd.to_numeric(text, errors="coerce")
+    odd = text[number.isna()]
+    answers = odd[odd != ""]
+    missing = f"data[{name!r}] = pd.to_numeric(data[{name!r}], errors='coerce')"
+    if odd.empty:
+        return (
+            f"it holds numbers stored as {column.dtype}; convert them: "
+            f"data[{name!r}] = pd.to_numeric(data[{name!r}].astype(str), errors='coerce')"
+        )
+    labels = list(dict.fromkeys(answers))
+    shown = ", ".join(map(repr, labels[:8])) + (", ..." if len(labels) > 8 else "")
+    if answers.empty:
+        return f"{len(odd)} cells hold blanks; make them missing: {missing}"
+    if answers.str.fullmatch(r"-?\d+,\d+").all():
+        return f"it has decimal commas ({shown}); read the file with pd.read_csv(..., decimal=',')"
+    if len(odd) < len(text):
+        return (
+            f"{len(odd)} of its {len(text)} values are text ({shown}), the others numbers; if they "
+            f"mean that the answer is missing, {missing} makes them so"
+        )
+    if len(labels) == 2:
+        return (
+            f"it holds {shown}; code them: "
+            f"data[{name!r}] = data[{name!r}].map({{{labels[0]!r}: 0, {labels[1]!r}: 1}})"
+        )
+    if len(labels) <= 11:
+        return (
+            f"it holds {shown}; number ordered answers: data[{name!r}] = data[{name!r}]"
+            ".map({'lowest answer': 1, 'next answer': 2}), with all of them"
+        )
+    return f"it holds {len(labels)} different texts ({shown}), which no model can use"
 
 
 def _checked(values: np.ndarray, names: Sequence[str], where: str = "") -> None:
@@ -141,6 +206,7 @@ def read_sample(
     group: str | None = None,
     groups: Sequence[str] | None = None,
     missing: str = "fiml",
+    constructs: Sequence[str] = (),
 ) -> Sample:
     """Check the columns of a data frame and take them out.
 
@@ -157,20 +223,26 @@ def read_sample(
     missing : {"fiml", "listwise", "error"}
         What to do about missing values: use all that is observed, leave out incomplete rows, or
         refuse.
+    constructs : sequence of str
+        Names of the model that are no columns, for messages about names.
 
     Raises
     ------
     DataError
         Naming what is wrong and where.
     """
+    require_frame(data)
     if missing not in ("fiml", "listwise", "error"):
         raise DataError(f'missing is "fiml", "listwise" or "error", not {missing!r}')
     names = list(variables)
-    _columns(data, names if group is None else [*names, *([] if group in names else [])])
+    _columns(data, names, constructs)
+    if not len(data):
+        raise DataError("the data have columns but no rows")
     values = data[names].to_numpy(dtype=np.float64, na_value=np.nan)
     index = data.index.to_numpy()
     labels, code = _groups(data, group, groups)
     keep = code >= 0
+    elsewhere = int((~keep).sum())
     absent = np.isnan(values)
     if missing == "error" and absent[keep].any():
         counts = absent[keep].sum(axis=0)
@@ -193,10 +265,28 @@ def read_sample(
     for g, label in enumerate(labels):
         inside = values[code == g]
         if len(inside) < 2:
-            raise DataError(f"group {label!r} has {len(inside)} respondents")
+            raise DataError(_lone_group(group, labels, code, label))
         if len(labels) > 1:
             _checked(inside, names, f" in group {label!r}")
-    return Sample(tuple(names), labels, values, code, index, dropped)
+    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere)
+
+
+def _lone_group(group: str | None, labels: Sequence[str], code: np.ndarray, label: str) -> str:
+    """What to do about a group of one respondent, or of none."""
+    sizes = np.bincount(code, minlength=len(labels))
+    lone = int((sizes < 2).sum())
+    n = int(sizes[list(labels).index(label)])
+    message = f"group {label!r} has {n} respondent{'s' * (n != 1)}"
+    if len(labels) > 10 and lone > 2:
+        return (
+            f"{message}, and so have {lone - 1} other of the {len(labels)} values of {group!r}: is "
+            "that a column of groups? A continuous moderator goes into the model as a variable "
+            "(y ~ x + w + x:w)"
+        )
+    return (
+        f"{message}; leave it out (group_order= selects groups), or join it with another in "
+        f"the column {group!r}"
+    )
 
 
 def _groups(
@@ -204,13 +294,25 @@ def _groups(
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Labels of the groups and each row's position in them (-1: none of them)."""
     if group is None:
+        if groups is not None:
+            raise DataError(
+                "group_order needs group=, the column that holds the groups "
+                f"({', '.join(map(repr, groups))})"
+            )
         return ("",), np.zeros(len(data), dtype=np.int64)
     if group not in data.columns:
         shown = ", ".join(map(str, data.columns[:40]))
-        raise DataError(f"group={group!r} is not a column of the data; columns: {shown}")
+        similar = did_you_mean(group, map(str, data.columns))
+        raise DataError(
+            f"group={group!r} is not a column of the data.{similar} The columns: {shown}"
+        )
     column = data[group]
     if column.isna().any():
-        raise DataError(f"{int(column.isna().sum())} respondents have no {group!r}")
+        n = int(column.isna().sum())
+        raise DataError(
+            f"{n} {'respondents have' if n > 1 else 'respondent has'} no {group!r}: give them a "
+            f"group, or leave them out with data.dropna(subset=[{group!r}])"
+        )
     present = [str(x) for x in column.unique()]
     labels = [str(x) for x in groups] if groups is not None else present
     strangers = [x for x in labels if x not in present]

@@ -18,6 +18,14 @@ COLLINEAR = 0.9
 # no better than about +-0.2.
 PRODUCT_INFORMATION = 100.0
 SKEWED = 1.0
+# What survey programs write for "no answer"; at the end of a scale and apart from it, suspicious.
+MISSING_CODES = tuple(
+    sign * code
+    for code in (7, 8, 9, 77, 88, 98, 99, 777, 888, 998, 999, 7777, 8888, 9998, 9999, 99999)
+    for sign in (1, -1)
+) + (-1, -2, -3)
+# How far apart: in units of the widest gap between the other values.
+APART = 1.5
 
 
 def sample_correlations(prepared: Prepared) -> np.ndarray:
@@ -33,6 +41,7 @@ def data_findings(prepared: Prepared) -> list[Finding]:
     """What the data have that the model or its likelihood will not bear, or bears badly."""
     return [
         *_group_findings(prepared),
+        *_missing_codes(prepared),
         *_dependent_columns(prepared),
         *(f for j in range(len(prepared.sample.variables)) for f in _item_findings(prepared, j)),
         *_scale_findings(prepared),
@@ -78,9 +87,68 @@ def _sizes_text(sizes: np.ndarray, which: list[int], groups: tuple[str, ...]) ->
     return f"{count} respondents in each of {len(which)} groups ({named}{more})"
 
 
+def suspected_codes(values: np.ndarray) -> tuple[float, ...]:
+    """Values that look like codes for a missing answer: -99 or 9 beside a scale of 1 to 6.
+
+    Parameters
+    ----------
+    values : ndarray (n,)
+        Without nan.
+
+    Returns
+    -------
+    tuple of float
+        Codes of `MISSING_CODES` that end the scale and lie apart from its other values.
+    """
+    levels = np.unique(values)
+    out: list[float] = []
+    for end in (levels, levels[::-1]):
+        count = 0
+        while count < len(end) and end[count] in MISSING_CODES:
+            count += 1
+        # the longest run of codes that something wide separates from the rest
+        for k in range(count, 0, -1):
+            rest = np.sort(end[k:])
+            if len(rest) > 2 and abs(end[k] - end[k - 1]) > APART * np.diff(rest).max():
+                out += [float(x) for x in end[:k]]
+                break
+    return tuple(sorted(out))
+
+
+def _missing_codes(prepared: Prepared) -> list[Finding]:
+    """Columns in which a number may stand for a missing answer."""
+    sample = prepared.sample
+    found: dict[tuple[float, ...], list[str]] = {}
+    for name, column in zip(sample.variables, sample.values.T, strict=True):
+        codes = suspected_codes(column[~np.isnan(column)])
+        if codes:
+            found.setdefault(codes, []).append(
+                f"{name!r} ({int(np.isin(column, codes).sum())} times)"
+            )
+    out = []
+    for codes, names in found.items():
+        listed = " and ".join(f"{code:g}" for code in codes)
+        marks = ", ".join(f"{code:g}" for code in codes)
+        message = (
+            f"{listed} lie{'s' * (len(codes) == 1)} far from the other values of "
+            f"{', '.join(names)}, and {'is' if len(codes) == 1 else 'are'} taken as "
+            f"{'an answer' if len(codes) == 1 else 'answers'}"
+        )
+        remedy = f"if it means 'no answer', make it missing: data.replace([{marks}], float('nan'))"
+        out.append(Finding(False, "missing code?", message, remedy))
+    return out
+
+
 def _dependent_columns(prepared: Prepared) -> list[Finding]:
     """Columns that are linear combinations of others, such as a total and its parts."""
+    sample = prepared.sample
     correlation = sample_correlations(prepared)
+    if not sample.complete:  # moments of available values are shrunk and would hide it
+        full = ~np.isnan(sample.values).any(axis=1)
+        rows = sample.values[full] - prepared.means[sample.group[full]]
+        if len(rows) <= len(sample.variables) + len(sample.groups) or not rows.std(axis=0).all():
+            return []
+        correlation = np.atleast_2d(np.corrcoef(rows, rowvar=False))
     roots, vectors = np.linalg.eigh(correlation)
     if roots[0] > 1e-10:
         return []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayessem.errors import ModelError, NotSupported
+from bayessem.errors import ModelError, NotSupported, PriorError
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, read_sample
@@ -51,6 +52,8 @@ class Prepared:
         What was done to the respondents, in words.
     unpooled : Space or None
         With partial pooling, the coordinates of the same model without it.
+    repeated : tuple of str
+        Terms that the text says twice, which count once.
     """
 
     table: ParameterTable
@@ -64,6 +67,7 @@ class Prepared:
     refused: str = ""
     notes: tuple[str, ...] = ()
     unpooled: Space | None = None
+    repeated: tuple[str, ...] = ()
 
     def check_sampling(self) -> None:
         """Refuse a model whose constraints maximum likelihood has but sampling has not.
@@ -145,18 +149,31 @@ def prepare(
         DataError, ModelError, PriorError or NotSupported, naming what is wrong.
     """
     if pooling is not None:
+        if not isinstance(pooling, Pooling):
+            raise ModelError(
+                f"pooling is made by partial('y ~ x'), no_pooling('y ~ x') or "
+                f"complete_pooling('y ~ x'), not {pooling!r}"
+            )
         if group is None:
             raise ModelError(f"{pooling} needs groups: give the column of the groups, group=")
         options = table_options(pooling, options)
     first = {k: v for k, v in options.items() if k != "group_partial"}
-    observed = build_table(statements, groups=_placeholders(statements), **first).observed
-    sample = read_sample(data, observed, group=group, groups=group_order, missing=missing)
+    plain = build_table(statements, groups=_placeholders(statements), **first)
+    sample = read_sample(
+        data,
+        plain.observed,
+        group=group,
+        groups=group_order,
+        missing=missing,
+        constructs=plain.latent,
+    )
     table = build_table(statements, groups=sample.groups, **options)
     structure = build_structure(table)
     if structure.products:
         require_respondents(sample, "the likelihood of a product term")
     sample, notes = condition(sample, table)
     covariances, means = sample_moments(sample)
+    priors = _by_name(priors, table)
     own: Mapping[str, str | Prior] = {}
     unpooled: Space | None = None
     predictor = None
@@ -189,7 +206,35 @@ def prepare(
         refused,
         notes,
         unpooled,
+        _repeated(statements),
     )
+
+
+def _repeated(statements: Sequence[Statement]) -> tuple[str, ...]:
+    """Terms written twice alike; with different modifiers it is how lavaan gives both."""
+    counts = Counter(str(s) for s in statements if s.op in ("=~", "~", "~~", "~1"))
+    return tuple(term for term, count in counts.items() if count > 1)
+
+
+def _by_name(
+    priors: Mapping[str, str | Prior] | None, table: ParameterTable
+) -> dict[str, str | Prior] | None:
+    """The user's priors with names as the table writes them: "y ~ x" is "y~x"."""
+    if priors is None:
+        return None
+    if not isinstance(priors, Mapping):
+        raise PriorError(
+            "priors go by name: priors={'path': 'normal(0, 0.5)', 'y~x': 'normal(0.3, 0.1)'}, "
+            f"not {priors!r}"
+        )
+    known = {"".join(x.split()): x for x in (*table.parameters, *(r.name for r in table.rows))}
+    out: dict[str, str | Prior] = {}
+    for key, prior in priors.items():
+        name = known.get("".join(str(key).split()), str(key))
+        if name in out:
+            raise PriorError(f"priors: {name!r} is given twice")
+        out[name] = prior
+    return out
 
 
 def _constrained(space: Space, structure: Structure) -> tuple[Space, str]:

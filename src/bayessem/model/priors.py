@@ -157,6 +157,10 @@ def parse_prior(text: str | Prior, *, where: str = "") -> Prior:
     if isinstance(text, Prior):
         return text
     prefix = f"prior of {where}: " if where else ""
+    if isinstance(text, str) and text.strip().lower() in (
+        k for k, v in FAMILIES.items() if not v[1]
+    ):
+        return Prior(text.strip().lower())  # "flat" has no arguments to write
     match = _CALL.match(text) if isinstance(text, str) else None
     if match is None:
         raise PriorError(f"{prefix}cannot read {text!r}; write it like normal(0, 0.5)")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayessem.errors import ModelError, PriorError
+from bayessem.errors import ModelError, PriorError, did_you_mean
 from bayessem.model.default_priors import default_of, model_scales
 from bayessem.model.linear_constraints import constrained_names, scaling_names
 from bayessem.model.priors import KINDS, Prior, default_prior, parse_prior
@@ -154,9 +154,12 @@ def check_prior_names(structure: Structure, given: Mapping[str, str | Prior]) ->
             known |= {row.name, row.label}
     unknown = [key for key in given if key not in known]
     if unknown:
+        kinds = [kind for kind in KINDS if not kind.startswith("pool_")]
+        shown = ", ".join(table.parameters[:12]) + (", ..." if len(table.parameters) > 12 else "")
         raise PriorError(
-            f"priors: {unknown[0]!r} is neither a kind of parameter ({', '.join(KINDS)}) nor a "
-            f"free parameter of this model ({', '.join(table.parameters[:12])}, ...)"
+            f"priors: {unknown[0]!r} is neither a kind of parameter nor a free parameter of this "
+            f"model.{did_you_mean(unknown[0], known)} Kinds: {', '.join(kinds)}; parameters: "
+            f"{shown}"
         )
 
 

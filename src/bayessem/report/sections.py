@@ -105,7 +105,7 @@ def model(contents: Contents) -> Section:
         "No values are missing."
         if known.all()
         else f"{100 * (1 - known.mean()):.1f} % of the values are missing, in "
-        f"{len(sample.patterns())} patterns; all observed values are used (full information).",
+        f"{sample.pattern_count} patterns; all observed values are used (full information).",
     ]
     if len(sample.groups) > 1:
         sizes = [int(np.sum(sample.group == g)) for g in range(len(sample.groups))]

@@ -7,10 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from bayessem.errors import FitError
 from bayessem.model.structure import Structure
 from bayessem.posterior.diagnostics import convergence
 from bayessem.syntax.expression import evaluate
 from bayessem.syntax.table import ParameterTable
+
+
+def tail_probability(ci_prob: float) -> float:
+    """Probability below (and above) an equal-tailed interval.
+
+    Raises
+    ------
+    FitError
+        When `ci_prob` is no probability, such as 95.
+    """
+    if not 0 < ci_prob < 1:
+        percent = f": write {ci_prob / 100:g} for {ci_prob:g} %" if 1 < ci_prob < 100 else ""
+        raise FitError(f"ci_prob lies between 0 and 1, not {ci_prob}{percent}")
+    return (1.0 - ci_prob) / 2.0
 
 
 def summarise(values: np.ndarray, *, ci_prob: float = 0.95, quality: bool = True) -> pd.DataFrame:
@@ -30,10 +45,8 @@ def summarise(values: np.ndarray, *, ci_prob: float = 0.95, quality: bool = True
     DataFrame
         One row a quantity: mean, sd, lower, upper, p_positive, r_hat, ess_bulk, ess_tail.
     """
-    if not 0 < ci_prob < 1:
-        raise ValueError(f"ci_prob lies between 0 and 1, not {ci_prob}")
+    tail = tail_probability(ci_prob)
     flat = values.reshape(-1, values.shape[-1])
-    tail = (1.0 - ci_prob) / 2.0
     out = pd.DataFrame(index=range(flat.shape[1]))
     known = ~np.isnan(flat)
     some = known.any(axis=0)

@@ -17,7 +17,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.effects.intervention import normal_root
-from bayessem.errors import DataError, FitError
+from bayessem.errors import DataError, FitError, ModelError
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.structure import Structure
 from bayessem.results.standardize import product_order
@@ -77,7 +77,17 @@ def scores(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataFram
     DataFrame
         A row a respondent (labelled as in the data); columns NAME and NAME_sd. The uncertainty of
         the parameters is included.
+
+    Raises
+    ------
+    ModelError
+        For a model without constructs.
     """
+    if not fit.prepared.table.latent:
+        raise ModelError(
+            "the model has no constructs, so there is nothing to score; constructs are written as "
+            "'f =~ x1 + x2 + x3'"
+        )
     drawn = score_draws(fit, draws=draws, random_seed=random_seed)
     sample = fit.prepared.sample
     out = {}

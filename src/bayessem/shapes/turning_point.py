@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayessem.effects.path_effects import group_sizes, pooled_scale
+from bayessem.results.estimates import tail_probability
 from bayessem.shapes.quadratic import Quadratic, latent_means
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def three_steps(values: np.ndarray, hypothesis: str, *, ci_prob: float) -> pd.Da
         step, estimate, lower, upper, probability (of the hypothesised side), holds.
     """
     sign = -1.0 if hypothesis == "inverted U" else 1.0
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     peak = hypothesis == "inverted U"
     rows = []
     for step, k, side in (
@@ -101,7 +102,7 @@ def conditional_interval(
     kept = values[where]
     if kept.size < 20:
         return np.nan, np.nan, np.nan
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     median, lower, upper = np.quantile(kept, [0.5, tail, 1.0 - tail])
     return float(median), float(lower), float(upper)
 

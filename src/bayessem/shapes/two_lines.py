@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.effects.pathways import arrows, descendants
+from bayessem.results.estimates import tail_probability
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -202,7 +203,7 @@ def lines_of_scores(
     drawn = drawn[:, ~np.isnan(drawn).any(axis=(0, 2))]
     found = two_lines(drawn[:, :, 0], drawn[:, :, 1], drawn[:, :, 2:])
     low, high = found.slopes(np.random.default_rng(seed), repeats=max(1, 4000 // len(drawn)))
-    tail = (1.0 - ci_prob) / 2.0
+    tail = tail_probability(ci_prob)
     peak = bool(found.peak.mean() >= 0.5)
     sign = 1.0 if peak else -1.0
     intervals = [np.quantile(s, [tail, 1.0 - tail]) for s in (low, high)]

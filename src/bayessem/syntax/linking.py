@@ -144,8 +144,8 @@ def _check_known(
         if name not in known:
             raise ModelError(
                 f"'{name}' in {statement.where} is not a label of the model; "
-                f"labels: {', '.join(known) or 'none'}. A label is given as in "
-                f"'y ~ {name}*x'"
+                f"labels: {', '.join(x for x in known if x != statement.lhs) or 'none'}. A label "
+                f"is given as in 'y ~ {name}*x'"
             )
 
 

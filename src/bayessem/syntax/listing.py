@@ -105,7 +105,10 @@ SECTIONS = (
 
 def number(value: float, digits: int = 3) -> str:
     """A number for a table; empty when it is undefined."""
-    return "" if math.isnan(value) else f"{value:.{digits}f}"
+    if math.isnan(value):
+        return ""
+    text = f"{value:.{digits}f}"
+    return text if text.strip("-0.") else text.removeprefix("-")  # no -0.00
 
 
 def prose(text: str, *, width: int = 100, indent: str = "") -> str:
@@ -155,9 +158,10 @@ def fit_text(fit: Fit, *, ci_prob: float = 0.95) -> str:
     """What `print(fit)` shows: the run, its diagnostics, the estimates and R2."""
     settings, sample = fit.settings, fit.prepared.sample
     groups = f" in {len(sample.groups)} groups" if len(sample.groups) > 1 else ""
+    complete = " (all complete)" if sample.complete else ""
     lines = [
-        f"bayessem: {sample.size} respondents{groups}, {len(fit.prepared.table.parameters)} "
-        f"parameters; {settings['chains']} chains of {settings['draws']} draws after "
+        f"bayessem: {sample.size} respondents{complete}{groups}, "
+        f"{len(fit.prepared.table.parameters)} parameters; {settings['chains']} chains of {settings['draws']} draws after "
         f"{settings['tune']} of warm-up, seed {settings['random_seed']}, "
         f"{fit.timings['total']:.1f} s.",
         str(fit.diagnosis),

@@ -171,7 +171,7 @@ def _merged_modifiers(
                 raise ModelError(
                     f"{statement.where} gives {count} values for {wanted} "
                     f"group{'s' if wanted > 1 else ''}; give one for all or one a group"
-                    + (f" ({', '.join(options.groups)})" if wanted > 1 else "")
+                    + (f" ({', '.join(options.groups)})" if wanted > 1 else "; is group= missing?")
                 )
             value = modifier.values[group if count > 1 else 0]
             kind = modifier.kind

@@ -27,6 +27,12 @@ _NOT_SUPPORTED = {
     "or use a sum score as an observed variable",
     "~*~": "response scaling ('~*~'), which belongs to ordered variables; drop the statement",
 }
+_MPLUS = {
+    "BY": "f BY x1 x2 is written f =~ x1 + x2",
+    "ON": "y ON x z is written y ~ x + z",
+    "WITH": "x WITH z is written x ~~ z",
+    "XWITH": "the product of f and g is written f:g where it predicts: y ~ f + g + f:g",
+}
 _BLOCKS = {
     "level": "two-level models ('level:'); name the clusters as groups and pool over them",
     "group": "group blocks ('group:'); write one model and give group-wise values as c(a, b)*x",
@@ -130,6 +136,7 @@ def group_count(statements: Iterable[Statement]) -> int:
 
 
 def _parse_statement(tokens: Sequence[Token], text: str) -> tuple[Statement, ...]:
+    _refuse_mplus(tokens, text)
     _refuse_blocks(tokens, text)
     at = _operator_position(tokens, text)
     operator = tokens[at]
@@ -140,6 +147,13 @@ def _parse_statement(tokens: Sequence[Token], text: str) -> tuple[Statement, ...
     if operator.text in EXPRESSION_OPERATORS:
         return (_parse_constraint(tokens, at, text),)
     return _parse_formula(tokens, at, text)
+
+
+def _refuse_mplus(tokens: Sequence[Token], text: str) -> None:
+    written = any(token.text in STATEMENT_OPERATORS - {"|"} for token in tokens)
+    for token in tokens[1:]:
+        if token.text.upper() in _MPLUS and not written:
+            raise token.problem(f"this is Mplus; {_MPLUS[token.text.upper()]}", text)
 
 
 def _refuse_blocks(tokens: Sequence[Token], text: str) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bayessem.errors import ModelError
+from bayessem.errors import ModelError, did_you_mean
 from bayessem.syntax.expression import Expression
 from bayessem.syntax.linking import Linked, link_rows
 from bayessem.syntax.listing import table_text
@@ -277,7 +277,8 @@ def _check_partial(rows: Sequence[Row], options: Options) -> None:
     for lhs, op, rhs in options.group_partial:
         if (lhs, op, rhs) not in known:
             raise ModelError(
-                f"group_partial names '{lhs}{op}{rhs}', which is no parameter of the model"
+                f"group_partial (or pooling) names '{lhs}{op}{rhs}', which is no parameter of the "
+                f"model.{did_you_mean(lhs + op + rhs, (''.join(key) for key in sorted(known)))}"
             )
 
 

@@ -17,6 +17,7 @@ from bayessem.syntax.expression import (
 from bayessem.syntax.tokens import Token
 
 Value = float | str | None
+_BEFORE_QUESTION_MARK = "before '?' stands a start value, a number: 0.5?x"
 
 # Modifier functions, and whether their values are texts (or numbers).
 _TEXTUAL = {
@@ -91,6 +92,8 @@ def _after_term(token: Token, term: Term) -> str:
             f"'{term.name}*' cannot stand before this; a modifier (number, label, NA, start(), "
             "...) comes first, and a product of variables is written X:Z"
         )
+    if token.text == "?":
+        return _BEFORE_QUESTION_MARK
     if token.text == "-":
         return "terms are joined by +; a negative coefficient is written -1*x"
     return f"'+' must come before '{token.text}', or a line end or ';'"
@@ -226,6 +229,10 @@ def _parse_modifier(tokens: Sequence[Token], at: int, text: str) -> tuple[Modifi
         modifier = Modifier("fixed", (value,))
     else:
         return None
+    if after < len(tokens) and tokens[after].text == "?":  # 0.5?x is start(0.5)*x
+        if modifier.kind != "fixed":
+            raise tokens[after].problem(_BEFORE_QUESTION_MARK, text)
+        return Modifier("start", modifier.values), after + 1
     if not _times(tokens, after):
         where = tokens[after] if after < len(tokens) else end_of(tokens)
         raise where.problem("a '*' must follow the modifier, and then a name", text)
@@ -233,7 +240,7 @@ def _parse_modifier(tokens: Sequence[Token], at: int, text: str) -> tuple[Modifi
 
 
 def _is_arithmetic(tokens: Sequence[Token], at: int) -> bool:
-    return at + 1 < len(tokens) and tokens[at + 1].text in ("*", "/")
+    return at + 1 < len(tokens) and tokens[at + 1].text in ("*", "/", "?")
 
 
 def _parse_quotient(tokens: Sequence[Token], at: int, text: str) -> tuple[float, int]:

@@ -25,7 +25,6 @@ _WRONG_OPERATORS = {
     ">=": "'>=' is no operator here; write > (a bound includes its end)",
     "**": "'**' is no operator here; a power is written ^",
     "=": "'=' is no operator; use =~ (is measured by), == (is equal to) or := (is defined as)",
-    "?": "'?' is not supported; a start value is written start(0.5)*x",
 }
 _PATTERN = re.compile(
     r"""
@@ -35,8 +34,8 @@ _PATTERN = re.compile(
   | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<name>(?:[^\W\d]|\.)[\w.]*)
   | (?P<string>"[^"\n]*"|'[^'\n]*')
-  | (?P<wrong>->|~=|<=|>=|\*\*|(?<![=:~])=(?![=~])|\?)
-  | (?P<operator>=~|~\*~|~~|<~|:=|==|[~|<>+\-*/^:,()%])
+  | (?P<wrong>->|~=|<=|>=|\*\*|(?<![=:~])=(?![=~]))
+  | (?P<operator>=~|~\*~|~~|<~|:=|==|[~|<>+\-*/^:,()%?])
   | (?P<end>;)
     """,
     re.VERBOSE,
