@@ -19,6 +19,7 @@ from example_models import (
 from bayessem import SEM
 from bayessem.errors import DataError, IdentificationError
 from bayessem.model.check import check
+from bayessem.model.data_checks import suspected_codes
 from bayessem.model.identification import implied_moments, null_space
 from bayessem.model.starts import start_values
 
@@ -316,3 +317,58 @@ def test_many_small_groups_are_one_note():
     notes = [f for f in check(found).findings if f.topic == "few respondents"]
     assert len(notes) == 1
     assert "15 to 16 respondents in each of 20 groups ('g0', 'g1', 'g2' and 17 more)" in str(notes)
+
+
+@pytest.mark.parametrize(
+    ("values", "codes"),
+    [
+        ([1, 2, 3, 4, 5, 6, 9], (9.0,)),
+        ([1, 2, 3, 4, 5, 8, 9], (8.0, 9.0)),
+        ([1, 2, 3, 4, 5, -99], (-99.0,)),
+        ([1, 2, 3, 4, 5, -9, 99], (-9.0, 99.0)),
+        ([1, 2, 3, 4, 5, 6, 7], ()),
+        ([1, 2, 3, 4, 5, 6, 7, 8, 9], ()),
+        ([-3, -2, -1, 0, 1, 2, 3], ()),
+        ([0.0, 1.0], ()),
+        ([18.0, 30.5, 47.0, 60.0, 77.0], ()),
+    ],
+)
+def test_codes_for_missing_answers_are_suspected(values, codes):
+    assert suspected_codes(np.array(values, dtype=float)) == codes
+
+
+def test_a_missing_code_is_in_the_report():
+    data = abilities()
+    text = report(ABILITIES, data.assign(x2=data["x2"].where(data.index % 50 > 0, -99)))
+    assert "-99 lies far from the other values of 'x2' (7 times)" in str(text)
+    assert "data.replace([-99], float('nan'))" in str(text)
+
+
+def test_copies_are_found_with_missing_values_too():
+    data = abilities()
+    copied = data.assign(x2=data["x1"], x9=data["x9"].where(data.index > 5))
+    found = report(ABILITIES, copied)
+    assert not found.ok
+    assert "'x1', 'x2' determine each other exactly" in str(found)
+
+
+def test_a_term_written_twice_is_noted():
+    found = report("f =~ x1 + x2 + x3 + x2", abilities())
+    assert "the model says 'f =~ x2' twice" in str(found)
+    assert "twice" not in str(report("f =~ x1 + x2 + x3 + a*x2", abilities()))
+
+
+def test_a_growth_model_without_growth_is_noted():
+    text = "i =~ 1*x1 + 1*x2 + 1*x3\ns =~ 0*x1 + 1*x2 + 2*x3"
+    assert "growth=True" in str(report(text, abilities()))
+    assert "growth=True" not in str(report(text, abilities(), growth=True))
+
+
+def test_units_too_far_apart_are_refused_and_a_far_covariate_is_noted():
+    data = abilities()
+    far = report(ABILITIES, data.assign(x2=1e8 * data["x2"]))
+    assert not far.ok
+    assert "data['x2'] /= 1e+08" in str(far)
+    assert report(ABILITIES, data.assign(x2=1e4 * data["x2"])).ok
+    assert "'ageyr' (mean 13)" in str(report(ABILITIES + "speed ~ ageyr", data))
+    assert "far from 0" not in str(report(ABILITIES + "speed ~ sex", data))

@@ -5,6 +5,7 @@ import pytest
 from example_models import DEMOCRACY, democracy, noise, prepared
 from scipy.stats import norm
 
+from bayessem.errors import FitError
 from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
 
 

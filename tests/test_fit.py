@@ -211,12 +211,33 @@ def test_a_failed_replacement_puts_the_old_fit_back(small_fit, tmp_path, monkeyp
     load(folder)
 
 
-def test_saving_again_replaces(small_fit, tmp_path):
+def test_saving_again_replaces_the_fit_and_keeps_what_the_user_put_there(small_fit, tmp_path):
     folder = small_fit.save(tmp_path / "small")
-    (folder / "stray.txt").write_text("old", encoding="utf-8")
+    (folder / "report.html").write_text("mine", encoding="utf-8")
+    (folder / "model.txt").write_text("old", encoding="utf-8")
     small_fit.save(folder)
-    assert not (folder / "stray.txt").exists()
+    assert (folder / "report.html").read_text(encoding="utf-8") == "mine"
+    assert (folder / "model.txt").read_text(encoding="utf-8") == small_fit.sem.text
     assert [p.name for p in tmp_path.iterdir()] == ["small"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("model.txt", None, "it has no model.txt"),
+        ("model.txt", "f =~ ", "model.txt and data.csv are not as the fit was saved"),
+        ("fit.json", '{"format": 1}', "fit.json has no 'model_options'"),
+        ("draws.nc", "", "is damaged"),
+    ],
+)
+def test_a_damaged_folder_says_what_is_damaged(small_fit, tmp_path, name, text, message):
+    folder = small_fit.save(tmp_path / "small")
+    if text is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(FitError, match=message):
+        load(folder)
 
 
 def test_a_foreign_folder_is_not_replaced(small_fit, tmp_path):

@@ -207,9 +207,10 @@ def test_brute_force_refits_of_a_quadratic_model(curved_fit):
 
 
 def test_moment_matching_of_a_quadratic_model(curved_fit):
-    """Asked for more than is needed, it keeps the estimate."""
+    """Asked for more than is needed, it keeps an estimate that was good (k < .4)."""
     psis = psis_loo(curved_fit).pointwise
-    i = int(np.argmax(psis["pareto_k"]))
+    k = psis["pareto_k"].to_numpy()
+    i = int(np.argmax(np.where(k < 0.4, k, -np.inf)))
     (found,) = match_moments(curved_fit, [i], threshold=0.2)
     assert found.steps
     assert found.pareto_k < psis["pareto_k"].iloc[i]

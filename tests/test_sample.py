@@ -129,6 +129,17 @@ def test_groups_are_in_the_order_of_the_data_or_as_given(frame):
     assert chosen.group.tolist() == [1, 0] * 4
 
 
+def test_whole_numbers_name_groups_without_decimals(frame):
+    data = frame.assign(grade=np.repeat([2.0, 1.0, 2.5], 4))  # floats, as after missing cells
+    found = read_sample(data, ("x1",), group="grade")
+    assert found.groups == ("2", "1", "2.5")
+    chosen = read_sample(data, ("x1",), group="grade", groups=[1, 2.0])
+    assert chosen.groups == ("1", "2")
+    assert chosen.elsewhere == 4
+    assert list(chosen.group) == [1] * 4 + [0] * 4
+    assert read_sample(data.assign(grade="1.0"), ("x1",), group="grade").groups == ("1.0",)
+
+
 def test_wrong_groups_are_named(frame):
     grouped = frame.assign(g=["a", "b"] * 6)
     with pytest.raises(DataError, match="group='h' is not a column"):
@@ -166,3 +177,39 @@ def test_the_hash_tells_data_apart(frame):
     assert read_sample(changed, NAMES).hash != same
     assert read_sample(frame, NAMES[::-1]).hash != same
     assert read_sample(frame.assign(g=["a", "b"] * 6), NAMES, group="g").hash != same
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (["NA", *map(str, range(11))], r"1 of its 12 values are text \('NA'\).*pd.to_numeric"),
+        ([" ", *map(str, range(11))], "1 cell holds a blank"),
+        ([f"{x},5" for x in range(12)], "decimal commas"),
+        (["m", "f"] * 6, r"map\({'m': 0, 'f': 1}\)"),
+        (["agree", "neutral", "disagree"] * 4, "number ordered answers"),
+        ([f"Mr {chr(97 + k)}" for k in range(12)], "12 different texts"),
+    ],
+)
+def test_text_is_explained(frame, column, message):
+    with pytest.raises(DataError, match=message):
+        read_sample(frame.assign(x2=column), NAMES)
+
+
+def test_a_misspelt_column_or_construct_is_recognised(frame):
+    with pytest.raises(DataError, match=r"Did you mean 'trust_1'\?"):
+        read_sample(frame.rename(columns={"x1": "trust_1"}), ("Trust1", "x2"))
+    with pytest.raises(DataError, match=r"Did you mean 'visual'\?"):
+        read_sample(frame, ("x1", "visula"), constructs=("visual",))
+    with pytest.raises(DataError, match="defined as in 'trust =~ x1"):
+        read_sample(frame, ("x1", "trust"))
+
+
+@pytest.mark.parametrize("data", ["data.csv", np.zeros((12, 3)), {"x1": [1.0]}])
+def test_only_a_data_frame_is_data(data):
+    with pytest.raises(DataError, match="have to be a pandas DataFrame"):
+        read_sample(data, NAMES)
+
+
+def test_a_column_of_many_lone_values_is_no_column_of_groups(frame):
+    with pytest.raises(DataError, match="11 other of the 12 values of 'g'"):
+        read_sample(frame.assign(g=range(12)), NAMES, group="g")

@@ -72,7 +72,7 @@ BAD = {
         DataError,
         r"'x9' is in the model.*columns: x1",
     ),
-    "text": (TWO, changed(x2="a"), {}, DataError, "column 'x2' is not numeric .*'a'"),
+    "text": (TWO, changed(x2="a"), {}, DataError, "column 'x2' is not numeric: .*'a'"),
     "constant": (TWO, changed(y1=3), {}, DataError, "column 'y1' is constant"),
     "doubled": (
         TWO,
@@ -129,9 +129,9 @@ BAD = {
     "prior name": (
         TWO,
         DATA,
-        {"priors": {"g~ f": "normal(0, 1)"}},
+        {"priors": {"g~ff": "normal(0, 1)"}},
         PriorError,
-        "'g~ f' is neither",
+        r"'g~ff' is neither .* Did you mean 'g~f'\?",
     ),
     "prior in the text": (
         'f =~ x1 + prior("normal(0)")*x2 + x3',

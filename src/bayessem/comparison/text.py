@@ -26,7 +26,8 @@ def target_text(result: CrossValidation) -> str:
     given = f", given {', '.join(target.covariates)}" if target.covariates else ""
     what = "respondents" if target.unit == "respondent" else "groups"
     return (
-        f"{result.method} of {result.n} {what}, {len(target.variables)} modelled variables"
+        f"{result.method} of {result.n} {what}, {len(target.variables)} modelled "
+        f"variable{'s' * (len(target.variables) != 1)}"
         f"{given}; latent variables integrated out."
     )
 

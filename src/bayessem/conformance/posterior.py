@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bayessem.conformance.case import case_model, read_data
-from bayessem.conformance.checks import Check, Outcome
+from bayessem.conformance.checks import Check, Outcome, is_number
 from bayessem.sem import SEM
 from bayessem.syntax.rows import row_key
 
 if TYPE_CHECKING:
+    from bayessem.comparison.loo import Loo
     from bayessem.fit import Fit
 
 SEED = 20260101
@@ -84,7 +87,8 @@ def _row(table: Mapping[Any, Any], row: Mapping[str, Any]) -> Mapping[str, Any] 
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    return f"{row['lhs']}{row['op']}{row.get('rhs') or ''}"
+    group = f" [{row['group']}]" if row.get("group") else ""
+    return f"{row['lhs']}{row['op']}{row.get('rhs') or ''}{group}"
 
 
 def _posterior_rows(case: Mapping[str, Any], fit: Fit) -> Iterator[Check | str]:
@@ -117,7 +121,7 @@ def _removed(text: str, case: Mapping[str, Any]) -> str | None:
 
 def _comparison(case: Mapping[str, Any], directory: Path) -> Iterator[Check | str]:
     """elpd, its SE and p of several models, and their order."""
-    first: float | None = None
+    first: Loo | None = None
     for row in case["expected"]:
         if "elpd_loo" not in row:
             continue
@@ -131,21 +135,39 @@ def _comparison(case: Mapping[str, Any], directory: Path) -> Iterator[Check | st
         yield Check(f"{label} elpd", loo.elpd, row["elpd_loo"], row["tol_elpd"])
         yield Check(f"{label} se", loo.se, row["se"], row["tol_elpd"])
         yield Check(f"{label} p", loo.p_loo, row["p_loo"], row["tol_p"])
-        first = loo.elpd if first is None else first
+        if "looic" in row:
+            yield Check(f"{label} looic", -2.0 * loo.elpd, row["looic"], 2.0 * row["tol_elpd"])
+        yield from (f"{key}: ArviZ has no WAIC" for key in ("elpd_waic", "p_waic") if key in row)
+        first = loo if first is None else first
+        by_respondent = (loo.pointwise["elpd"] - first.pointwise["elpd"]).to_numpy()
         if "elpd_diff" in row:
-            yield Check(f"{label} difference", loo.elpd - first, row["elpd_diff"], row["tol_elpd"])
+            difference = float(by_respondent.sum())
+            yield Check(f"{label} difference", difference, row["elpd_diff"], row["tol_elpd"])
+        if "se_diff" in row:
+            se = float(np.sqrt(len(by_respondent) * by_respondent.var(ddof=1)))
+            yield Check(f"{label} se of the difference", se, row["se_diff"], row["tol_elpd"])
+
+
+def _ppp_check(fit: Fit, wanted: float) -> Check:
+    """The posterior predictive p-value: a share of draws, printed with three decimals."""
+    indices = fit.indices()
+    error = np.sqrt((wanted * (1.0 - wanted) + 1.0 / indices.replicas) / indices.replicas)
+    return Check("ppp", indices.ppp, wanted, 0.001 + 3.0 * float(error))
 
 
 def posterior_outcome(case: Mapping[str, Any], directory: Path) -> Outcome:
     """Compare a case about posteriors (`post_mean`, `elpd_loo`) with sampled fits."""
     rows = case["expected"]
     found: list[Check | str] = []
+    measures = dict(case.get("fit") or {})
     if any("post_mean" in row for row in rows):
         text = str((case.get("options") or {}).get("priors", ""))
         fit = _sample(case, directory, priors=case_priors(text))
         found += _posterior_rows(case, fit)
+        if is_number(measures.get("ppp")):
+            found.append(_ppp_check(fit, measures.pop("ppp")))
     found += _comparison(case, directory)
-    found += [f"fit.{key}" for key in case.get("fit") or {}]
+    found += [f"fit.{key}" for key in measures]
     return _outcome(found)
 
 

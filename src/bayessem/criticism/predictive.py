@@ -26,7 +26,7 @@ from bayessem.criticism.looks import (
     score_range,
 )
 from bayessem.criticism.replicate import BLOCK, replicate, spaced_draws
-from bayessem.errors import FitError
+from bayessem.errors import FitError, ModelError
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
@@ -182,6 +182,11 @@ def check_elements(
     relation = quadratic_relation(structure, x, y) if check == "shape" else None
     groups = [sample.group == g for g in range(len(sample.groups))]
     looks = [look_at(prepared, check, sample.values[own], relation=relation) for own in groups]
+    if not any(look.names for look in looks):
+        raise ModelError(
+            "the model explains one variable, which has no correlation to look at; "
+            'check="indicators" looks at its distribution'
+        )
     drawn, kept = _measured(prepared, elements, looks, groups, random_seed)
     found = [look.measure(sample.values[own]) for look, own in zip(looks, groups, strict=True)]
     rows = [
@@ -296,8 +301,8 @@ def _notes(
             ]
             worst = int(np.argmax(beyond))
             notes.append(
-                f"{len(scales)} variables take 11 values or fewer; the model draws continuous "
-                f"ones. Most drawn values that round beyond the scale: {scales[worst][0]}, "
+                f"{len(scales)} variable{' takes' if len(scales) == 1 else 's take'} 11 values or "
+                f"fewer; the model draws continuous ones. Most drawn values that round beyond the scale: {scales[worst][0]}, "
                 f"{100 * beyond[worst]:.1f} %."
             )
     if relation is not None:

@@ -192,7 +192,7 @@ def _names(found: list[Quantity], condition: Callable[[np.ndarray], bool]) -> st
 TITLES = {
     "standardised loading": "Standardised loadings",
     "standardised path": "Standardised paths",
-    "correlation": "Correlations of constructs",
+    "correlation": "Correlations",
     "R2": "R2",
     "effect": "Standardised indirect and total effects",
     "shape": "Slopes at the ends and turning points",

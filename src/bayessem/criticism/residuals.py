@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.errors import FitError
+from bayessem.errors import FitError, ModelError
 from bayessem.ml.saturated import saturate
 from bayessem.model.conditioning import has_means
 from bayessem.results.estimates import summarise
@@ -96,6 +96,11 @@ def residuals(fit: Fit, *, ci_prob: float = 0.95) -> Residuals:
     Returns
     -------
     Residuals
+
+    Raises
+    ------
+    ModelError
+        For a model of one variable.
     """
     prepared, elements = fit.prepared, fit.elements
     sample, structure = prepared.sample, prepared.structure
@@ -103,6 +108,8 @@ def residuals(fit: Fit, *, ci_prob: float = 0.95) -> Residuals:
     rows, columns = np.tril_indices(len(sample.variables), -1)
     both = np.isin(rows, given) & np.isin(columns, given)
     rows, columns = rows[~both], columns[~both]
+    if not rows.size:
+        raise ModelError("the model explains one variable, which has no correlation to look at")
     frames, drawn, means, overall = [], [], [], []
     for g, label in enumerate(sample.groups):
         saturated = saturate(sample, group=g)

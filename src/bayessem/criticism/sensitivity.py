@@ -259,8 +259,9 @@ def _text(result: Sensitivity) -> str:
     shown = table[table["verdict"] != VERDICTS[0]].sort_values("prior", ascending=False)
     rest = table[table["kind"].isin(("path", "effect", "shape", "probability", "defined"))]
     if shown.empty:
-        shown = rest.sort_values("prior", ascending=False).head(8)
-        lines.append("The most sensitive of the paths, effects and shapes:")
+        what = "The most sensitive" + (" of the paths, effects and shapes:" if len(rest) else ":")
+        shown = (rest if len(rest) else table).sort_values("prior", ascending=False).head(8)
+        lines.append(what)
     body = [
         [
             f"{r['kind']}: {r['quantity']}" + (f" [{r['group']}]" if r["group"] else ""),

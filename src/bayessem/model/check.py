@@ -39,6 +39,7 @@ def check(prepared: Prepared) -> CheckReport:
     findings = [
         *_repeated_findings(prepared),
         *_scale_findings(prepared),
+        *_growth_findings(prepared),
         *_constraint_findings(prepared),
         *_integral_findings(prepared),
         *_identification_findings(prepared, moments, len(linear) - equalities),
@@ -159,6 +160,30 @@ def _scale_findings(prepared: Prepared) -> list[Finding]:
                         )
                     )
     return out
+
+
+def _growth_findings(prepared: Prepared) -> list[Finding]:
+    """Constructs with all loadings given, as in a growth model, whose means are fixed at 0."""
+    table = prepared.table
+    rows = [r for r in table.rows if r.group == 0]
+    names = []
+    for name in table.latent:
+        own = [r for r in rows if r.op == "=~" and r.lhs == name]
+        mean = [r for r in rows if r.op == "~1" and r.lhs == name]
+        given = len(own) > 2 and all(r.free < 0 and r.user for r in own)
+        if given and mean and all(r.free < 0 and not r.user for r in mean):
+            names.append(name)
+    if len(names) < 2:
+        return []
+    return [
+        Finding(
+            False,
+            "growth model?",
+            f"all loadings of {' and '.join(map(repr, names))} are given, and their means are 0",
+            "for a growth model (means of level and slope free, intercepts of the measurements 0) "
+            "use SEM(model, growth=True)",
+        )
+    ]
 
 
 def _integral_findings(prepared: Prepared) -> list[Finding]:

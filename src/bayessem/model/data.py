@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -160,7 +160,8 @@ def _why_not_numeric(name: str, column: pd.Series) -> str:
     labels = list(dict.fromkeys(answers))
     shown = ", ".join(map(repr, labels[:8])) + (", ..." if len(labels) > 8 else "")
     if answers.empty:
-        return f"{len(odd)} cells hold blanks; make them missing: {missing}"
+        cells = "1 cell holds a blank" if len(odd) == 1 else f"{len(odd)} cells hold blanks"
+        return f"{cells}; make missing values of them: {missing}"
     if answers.str.fullmatch(r"-?\d+,\d+").all():
         return f"it has decimal commas ({shown}); read the file with pd.read_csv(..., decimal=',')"
     if len(odd) < len(text):
@@ -289,6 +290,11 @@ def _lone_group(group: str | None, labels: Sequence[str], code: np.ndarray, labe
     )
 
 
+def group_labels(values: Iterable[object]) -> tuple[str, ...]:
+    """Names of groups; 1.0 is "1", since missing cells make floats of a column of whole numbers."""
+    return tuple(str(int(x)) if isinstance(x, float) and x.is_integer() else str(x) for x in values)
+
+
 def _groups(
     data: pd.DataFrame, group: str | None, groups: Sequence[str] | None
 ) -> tuple[tuple[str, ...], np.ndarray]:
@@ -313,8 +319,8 @@ def _groups(
             f"{n} {'respondents have' if n > 1 else 'respondent has'} no {group!r}: give them a "
             f"group, or leave them out with data.dropna(subset=[{group!r}])"
         )
-    present = [str(x) for x in column.unique()]
-    labels = [str(x) for x in groups] if groups is not None else present
+    present = list(group_labels(column.unique()))
+    labels = list(group_labels(groups)) if groups is not None else present
     strangers = [x for x in labels if x not in present]
     if strangers:
         raise DataError(
@@ -322,5 +328,5 @@ def _groups(
             f"values: {', '.join(map(repr, present))}"
         )
     position = {label: i for i, label in enumerate(labels)}
-    code = np.array([position.get(str(x), -1) for x in column], dtype=np.int64)
+    code = np.array([position.get(x, -1) for x in group_labels(column)], dtype=np.int64)
     return tuple(labels), code

@@ -18,6 +18,12 @@ COLLINEAR = 0.9
 # no better than about +-0.2.
 PRODUCT_INFORMATION = 100.0
 SKEWED = 1.0
+# Means of covariates, in their standard deviations, from which on paths to constructs and the
+# intercepts of their items are hard to sample together.
+FAR = 5.0
+# Up to a ratio of 1e5 sampling is as good as with equal units; from 1e7 on it takes minutes or
+# never ends.
+UNITS = 1e6
 # What survey programs write for "no answer"; at the end of a scale and apart from it, suspicious.
 MISSING_CODES = tuple(
     sign * code
@@ -45,6 +51,7 @@ def data_findings(prepared: Prepared) -> list[Finding]:
         *_dependent_columns(prepared),
         *(f for j in range(len(prepared.sample.variables)) for f in _item_findings(prepared, j)),
         *_scale_findings(prepared),
+        *_far_covariates(prepared),
         *_collinear_predictors(prepared),
         *_product_findings(prepared),
     ]
@@ -198,8 +205,40 @@ def _scale_findings(prepared: Prepared) -> list[Finding]:
     message = (
         f"standard deviations run from {sds.min():.3g} ({low!r}) to {sds.max():.3g} ({high!r})"
     )
+    far = bool(sds.max() > UNITS * sds.min())
+    message += ", too far apart to sample" if far else ""
     remedy = "rescale variables to similar units; paths are easier to read, too"
-    return [Finding(False, "scales", message, remedy)]
+    if far:
+        remedy += f": data[{high!r}] /= {10.0 ** np.round(np.log10(sds.max())):.0e}"
+    return [Finding(far, "scales", message, remedy)]
+
+
+def _far_covariates(prepared: Prepared) -> list[Finding]:
+    """Covariates of constructs whose mean is far from 0, such as age in years or a calendar year.
+
+    The items' intercepts are then those of somebody with age 0: far outside the data, and tied to
+    loadings and paths by their product, in a bend that the sampler follows badly.
+    """
+    table, sample = prepared.table, prepared.sample
+    predictors = {r.rhs for r in table.rows if r.op == "~" and r.lhs in table.latent}
+    far = [
+        (name, mean)
+        for name, mean, sd in zip(sample.variables, sample.means, sample.sds, strict=True)
+        if name in predictors and abs(mean) > FAR * sd
+    ]
+    if not far or not any(r.op == "~1" and r.free >= 0 for r in table.rows):
+        return []
+    listed = ", ".join(f"{name!r} (mean {mean:.3g})" for name, mean in far)
+    name = far[0][0]
+    return [
+        Finding(
+            False,
+            "covariate far from 0",
+            f"{listed} predict{'s' * (len(far) == 1)} constructs: intercepts are those of "
+            "somebody with 0, far outside the data, and hard to sample",
+            f"centre: data[{name!r}] -= data[{name!r}].mean(); paths stay the same",
+        )
+    ]
 
 
 def _items(prepared: Prepared, name: str, seen: frozenset[str] = frozenset()) -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 from bayessem.errors import ModelError, NotSupported, PriorError
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
-from bayessem.model.data import Sample, read_sample
+from bayessem.model.data import Sample, group_labels, read_sample
 from bayessem.model.elimination import eliminate
 from bayessem.model.priors import Prior
 from bayessem.model.space import Space, build_space
@@ -190,7 +190,8 @@ def prepare(
     if pooling is not None and pooling.how == "partial":
         assert group is not None
         if pooling.by is not None:
-            predictor = group_predictor(data, pooling.by, group=group, groups=sample.groups)
+            labelled = data.assign(**{group: group_labels(data[group])})
+            predictor = group_predictor(labelled, pooling.by, group=group, groups=sample.groups)
         unpooled = space
         space = pool_space(space, structure, pooling, predictor=predictor, priors=own)
     space, refused = _constrained(space, structure)

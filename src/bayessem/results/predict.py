@@ -17,7 +17,7 @@ import xarray as xr
 
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
 from bayessem.model.conditioning import has_means
-from bayessem.model.data import Sample
+from bayessem.model.data import Sample, group_labels
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.scores import draw_scores
@@ -159,7 +159,7 @@ def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sampl
         if group is None or group not in new_rows.columns:
             raise DataError(f"the new rows need the column of the groups, {group!r}")
         position = {label: g for g, label in enumerate(old.groups)}
-        labels = [str(x) for x in new_rows[group]]
+        labels = group_labels(new_rows[group])
         strangers = sorted({x for x in labels if x not in position})
         if strangers:
             raise DataError(

@@ -111,6 +111,15 @@ def number(value: float, digits: int = 3) -> str:
     return text if text.strip("-0.") else text.removeprefix("-")  # no -0.00
 
 
+def raw_number(value: float, sd: float) -> str:
+    """A number in units of the data: three decimals, or three digits where those say nothing."""
+    if math.isnan(value):
+        return ""
+    if 0.0 < sd < 0.001 or abs(value) >= 1e6:
+        return f"{value:.3g}"
+    return number(value)
+
+
 def prose(text: str, *, width: int = 100, indent: str = "") -> str:
     """Wrapped prose that keeps a number and its % together; `indent` is of the later lines."""
     kept = text.replace(" %", "\N{NO-BREAK SPACE}%")
@@ -137,9 +146,9 @@ def estimates_text(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> str:
             body.append(
                 [
                     name,
-                    number(r["mean"]),
-                    number(r["sd"]),
-                    f"[{number(r['lower'])}, {number(r['upper'])}]",
+                    raw_number(r["mean"], r["sd"]),
+                    raw_number(r["sd"], r["sd"]),
+                    f"[{raw_number(r['lower'], r['sd'])}, {raw_number(r['upper'], r['sd'])}]",
                     number(r["p_positive"]),
                     number(r["std"]),
                     ""
@@ -161,8 +170,9 @@ def fit_text(fit: Fit, *, ci_prob: float = 0.95) -> str:
     complete = " (all complete)" if sample.complete else ""
     lines = [
         f"bayessem: {sample.size} respondents{complete}{groups}, "
-        f"{len(fit.prepared.table.parameters)} parameters; {settings['chains']} chains of {settings['draws']} draws after "
-        f"{settings['tune']} of warm-up, seed {settings['random_seed']}, "
+        f"{len(fit.prepared.table.parameters)} parameters; {settings['chains']} chains of "
+        f"{settings['draws']} draws after {settings['tune']} of warm-up, "
+        f"seed {settings['random_seed']}, "
         f"{fit.timings['total']:.1f} s.",
         str(fit.diagnosis),
         *fit.notes,
