@@ -97,8 +97,8 @@ def test_an_instrument_identifies_a_path_beside_a_covariance():
 
 def test_the_units_of_the_data_do_not_matter():
     data = abilities()
-    data["x1"] *= 1e-4
-    data["x4"] *= 1e4
+    data["x1"] *= 1e-2
+    data["x4"] *= 1e3
     found = report(ABILITIES, data)
     assert found.ok
     assert topics(found) == ["scales"]

@@ -2,10 +2,13 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from bayessem.conformance import posterior
 from bayessem.conformance.case import case_model
 from bayessem.conformance.checks import Check, unit
 from bayessem.conformance.command import (
@@ -143,6 +146,40 @@ def test_posterior_cases_wait_for_bayes(folder):
     result = check_case(case, folder)
     assert (result.checked, result.passed) == (0, True)
     assert "--bayes" in result.unexpressed[0]
+
+
+def test_posterior_predictive_p_value_within_its_monte_carlo_error():
+    def fit(ppp, replicas=4000):
+        found = SimpleNamespace(ppp=ppp, replicas=replicas)
+        return SimpleNamespace(indices=lambda: found)
+
+    assert posterior._ppp_check(fit(0.0), 0.0).passed
+    assert not posterior._ppp_check(fit(0.01), 0.0).passed
+    assert posterior._ppp_check(fit(0.51), 0.5).passed
+    assert not posterior._ppp_check(fit(0.54), 0.5).passed
+
+
+def test_comparisons_have_the_standard_error_of_the_difference(monkeypatch, tmp_path):
+    def sample(case, directory, *, extra="", priors=None):
+        elpd = np.array([-1.0, -2.0, -3.0, -4.0])
+        if extra:
+            elpd = elpd + np.array([-1.0, 1.0, -3.0, -1.0])
+        loo = SimpleNamespace(
+            elpd=elpd.sum(), se=2.5, p_loo=1.0, pointwise=pd.DataFrame({"elpd": elpd})
+        )
+        return SimpleNamespace(loo=lambda: loo)
+
+    monkeypatch.setattr(posterior, "_sample", sample)
+    row = {"model": "fit1 full", "elpd_loo": -10.0, "se": 2.5, "p_loo": 1.0, "looic": 20.0}
+    other = {
+        **row, "model": "fit2 x2~x1=0", "elpd_loo": -14.0, "looic": 28.0, "elpd_waic": -13.0,
+        "elpd_diff": -4.0, "se_diff": 3.266,
+    }  # fmt: skip
+    rows = [r | {"tol_elpd": 0.001, "tol_p": 0.001} for r in (row, other)]
+    found = posterior.posterior_outcome({"model": "x2 ~ x1", "expected": rows}, tmp_path)
+    assert len(found.checks) == 10
+    assert all(check.passed for check in found.checks)
+    assert found.unexpressed == ("elpd_waic: ArviZ has no WAIC",)
 
 
 def test_a_covariance_matrix_as_data(folder):

@@ -32,7 +32,7 @@ def test_replicated_data_have_the_correlations_of_the_data(covariances):
 def test_predictive_checks(covariances):
     table = covariances.predictive_check().table
     assert len(table) == 3
-    assert table["p_above"].between(0.05, 0.95).all()  # a saturated model fits
+    assert table["p"].between(0.05, 0.95).all()  # a saturated model fits
     assert "x1" in str(SEM(COVARIANCES).prior_predictive_check(abilities()))
 
 

@@ -369,7 +369,7 @@ def test_effect_coding_of_equal_groups_is_not_said_twice():
         ("A =~ x1 + x2\ny ~ A*D", "a product of variables is written A:D"),
         (
             "y ~ a*x\nb := c + a",
-            r"'c' in \"b := c \+ a\" \(line 2\) is not a label .*labels: a\\. A",
+            r"'c' in \"b := c \+ a\" \(line 2\) is not a label .*labels: a\. A",
         ),
         ("y ~ a*x\nc == a", "'c' in .* is not a label"),
         ("y ~ a*x\na := 2", "already the label of a parameter"),

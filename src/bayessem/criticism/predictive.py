@@ -302,8 +302,8 @@ def _notes(
             worst = int(np.argmax(beyond))
             notes.append(
                 f"{len(scales)} variable{' takes' if len(scales) == 1 else 's take'} 11 values or "
-                f"fewer; the model draws continuous ones. Most drawn values that round beyond the scale: {scales[worst][0]}, "
-                f"{100 * beyond[worst]:.1f} %."
+                "fewer; the model draws continuous ones. Most drawn values that round beyond the "
+                f"scale: {scales[worst][0]}, {100 * beyond[worst]:.1f} %."
             )
     if relation is not None:
         for name in relation:

@@ -108,14 +108,15 @@ def suspected_codes(values: np.ndarray) -> tuple[float, ...]:
         Codes of `MISSING_CODES` that end the scale and lie apart from its other values.
     """
     levels = np.unique(values)
+    known = np.flatnonzero(~np.isin(levels, MISSING_CODES))
+    if not known.size:
+        return ()
+    below, above = int(known[0]), len(levels) - 1 - int(known[-1])
     out: list[float] = []
-    for end in (levels, levels[::-1]):
-        count = 0
-        while count < len(end) and end[count] in MISSING_CODES:
-            count += 1
+    for end, count, others in ((levels, below, above), (levels[::-1], above, below)):
         # the longest run of codes that something wide separates from the rest
         for k in range(count, 0, -1):
-            rest = np.sort(end[k:])
+            rest = np.sort(end[k : len(end) - others])
             if len(rest) > 2 and abs(end[k] - end[k - 1]) > APART * np.diff(rest).max():
                 out += [float(x) for x in end[:k]]
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -130,7 +131,7 @@ def prose(text: str, *, width: int = 100, indent: str = "") -> str:
 def estimates_text(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> str:
     """The table of estimates (`Fit.summary`) in sections, as text."""
     percent = f"{100 * ci_prob:g} %"
-    squares = "std_square" in summary and summary["std_square"].notna().any()
+    squares = "std_square" in summary and _has_square(summary["rhs"])
     header = ["", "mean", "sd", f"{percent} interval", "P(>0)", "std", f"std {percent}"]
     header += (["std sq"] if squares else []) + ["R-hat", "ESS"]
     blocks = []
@@ -163,6 +164,11 @@ def estimates_text(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> str:
     return "\n\n".join(blocks)
 
 
+def _has_square(terms: Iterable[str]) -> bool:
+    """Whether a product of a variable with itself is among terms such as "X:Z"."""
+    return any(len(f := t.split(":")) > 1 and len(set(f)) < len(f) for t in terms)
+
+
 def fit_text(fit: Fit, *, ci_prob: float = 0.95) -> str:
     """What `print(fit)` shows: the run, its diagnostics, the estimates and R2."""
     settings, sample = fit.settings, fit.prepared.sample
@@ -179,7 +185,10 @@ def fit_text(fit: Fit, *, ci_prob: float = 0.95) -> str:
         "",
         estimates_text(fit.summary(ci_prob=ci_prob), ci_prob=ci_prob),
     ]
-    if fit.prepared.structure.products:
+    products = [name for name, _ in fit.prepared.table.products]
+    if products and not _has_square(products):
+        lines += ["", "std: standardised per draw; of a product, of the standardised variables."]
+    elif products:
         lines += [
             "",
             "std: standardised per draw; of a square, the coefficient of the square of the "
