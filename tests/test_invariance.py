@@ -69,6 +69,7 @@ SE_Academic ~~ SE_Social
 """
 
 
+@pytest.mark.skipif(not REFCASES.is_dir(), reason="no folder refcases here")
 def test_group_contrasts_of_a_reference_case():
     """Case A15: lavaan's d_acad = -0.1079 and d_par = 0.2022, east less west."""
     data = pd.read_csv(REFCASES / "data/pymc_sem_data.csv")

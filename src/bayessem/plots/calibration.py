@@ -39,7 +39,7 @@ def _panel(ax: Axes, title: str, calibration: Calibration) -> None:
             alpha=1.0 if last or not good else 0.6,
         )
     ax.axhline(0.0, color=QUIET, linewidth=0.5)
-    ax.set_title(f"{title} ({len(calibration.ranks)} data sets)")
+    ax.set_title(title)
     reach = 1.15 * float(np.max(np.abs([joint.lower - joint.points, joint.upper - joint.points])))
     ax.set_ylim(-max(reach, np.abs(shares - joint.points).max()), None)
     ax.set_ylim(None, -ax.get_ylim()[0])
