@@ -32,6 +32,7 @@ def source_version() -> str:
     files += [
         PACKAGE / name
         for name in (
+            "posterior/centring.py",
             "posterior/density.py",
             "posterior/hierarchies.py",
             "posterior/transforms.py",

@@ -18,8 +18,8 @@ COLLINEAR = 0.9
 # no better than about +-0.2.
 PRODUCT_INFORMATION = 100.0
 SKEWED = 1.0
-# Means of covariates, in their standard deviations, from which on paths to constructs and the
-# intercepts of their items are hard to sample together.
+# Means of covariates, in their standard deviations, from which on the intercepts of a construct's
+# items, those of somebody with 0, say nothing about anybody in the data.
 FAR = 5.0
 # Up to a ratio of 1e5 sampling is as good as with equal units; from 1e7 on it takes minutes or
 # never ends.
@@ -217,8 +217,8 @@ def _scale_findings(prepared: Prepared) -> list[Finding]:
 def _far_covariates(prepared: Prepared) -> list[Finding]:
     """Covariates of constructs whose mean is far from 0, such as age in years or a calendar year.
 
-    The items' intercepts are then those of somebody with age 0: far outside the data, and tied to
-    loadings and paths by their product, in a bend that the sampler follows badly.
+    The items' intercepts are then those of somebody with age 0, and read as nothing. (Sampling does
+    not suffer: see `posterior.centring`.)
     """
     table, sample = prepared.table, prepared.sample
     predictors = {r.rhs for r in table.rows if r.op == "~" and r.lhs in table.latent}
@@ -236,7 +236,7 @@ def _far_covariates(prepared: Prepared) -> list[Finding]:
             False,
             "covariate far from 0",
             f"{listed} predict{'s' * (len(far) == 1)} constructs: intercepts are those of "
-            "somebody with 0, far outside the data, and hard to sample",
+            "somebody with 0, far outside the data",
             f"centre: data[{name!r}] -= data[{name!r}].mean(); paths stay the same",
         )
     ]

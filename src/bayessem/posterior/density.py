@@ -19,6 +19,7 @@ import numpy as np
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
 from bayessem.likelihood.plan import pack
+from bayessem.posterior.centring import Shift, pull_intercepts, to_intercepts
 from bayessem.posterior.hierarchies import Hierarchy, balance, pull_balance
 from bayessem.posterior.transforms import log_prior, transform
 
@@ -41,6 +42,7 @@ INTEGER_FIELDS = (
     "pool_at",
     "pool_member",
     "pool_link",
+    "shift_at",
 )
 FLOAT_FIELDS = (
     "lower",
@@ -53,6 +55,7 @@ FLOAT_FIELDS = (
     "whitening",
     "pool_prior",
     "pool_data",
+    "shift_by",
 )
 
 
@@ -74,6 +77,8 @@ class Layout(NamedTuple):
             of the later, coordinate of its coefficient, number of the earlier.
         pool_prior (5 P,): precision and precision times mean of mu and of delta, tau where fixed.
         pool_data (3 a member): predictor w; precision and precision times estimate of beta_g.
+    shift_* : terms of intercepts that are sampled at the covariates' means (centring.py): intercept
+        and three factors (-1: none) a term, and the number their product is multiplied by.
     """
 
     transform: np.ndarray
@@ -89,6 +94,7 @@ class Layout(NamedTuple):
     pool_at: np.ndarray
     pool_member: np.ndarray
     pool_link: np.ndarray
+    shift_at: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
     hyper: np.ndarray
@@ -99,6 +105,7 @@ class Layout(NamedTuple):
     whitening: np.ndarray
     pool_prior: np.ndarray
     pool_data: np.ndarray
+    shift_by: np.ndarray
 
 
 @compiled
@@ -117,7 +124,7 @@ def _layout(ints, floats):
         ints[ints[10] : ints[11]],
         ints[ints[11] : ints[12]],
         ints[ints[12] : ints[13]],
-        floats[ints[14] : ints[15]],
+        ints[ints[13] : ints[14]],
         floats[ints[15] : ints[16]],
         floats[ints[16] : ints[17]],
         floats[ints[17] : ints[18]],
@@ -127,6 +134,8 @@ def _layout(ints, floats):
         floats[ints[21] : ints[22]],
         floats[ints[22] : ints[23]],
         floats[ints[23] : ints[24]],
+        floats[ints[24] : ints[25]],
+        floats[ints[25] : ints[26]],
     )
 
 
@@ -258,9 +267,11 @@ def log_density(point, program, numbers, ints, floats, gradient):
     before = x
     pooled = layout.pool_at.size > 0
     jacobian = 0.0
-    if pooled:
+    moved = pooled or layout.shift_by.size > 0
+    if moved:
         x = before.copy()
         jacobian = balance(layout, x)
+        to_intercepts(layout, x)
     v = np.empty(d + layout.fixed.size)
     slope = np.empty(d)
     d_prior = np.empty(d)
@@ -284,7 +295,8 @@ def log_density(point, program, numbers, ints, floats, gradient):
     d_x = np.empty(d)
     for i in range(d):
         d_x[i] = d_v[i] * slope[i] + d_prior[i]
-    if pooled:
+    if moved:
+        pull_intercepts(layout, x, d_x)
         pull_balance(layout, x, before, d_x)
     if white:
         d_x = np.dot(matrix.T, d_x)
@@ -302,6 +314,7 @@ def natural_values(points, program, numbers, out):
     for i in range(points.shape[0]):
         x = points[i].copy()
         balance(layout, x)
+        to_intercepts(layout, x)
         _natural(layout, x, v, slope, d_prior)
         _correlate(layout, v)
         out[i] = v[:d]
@@ -425,6 +438,13 @@ class Density:
             ).ravel(),
         )
 
+    def centred(self, shifts: Sequence[Shift]) -> "Density":
+        """The same density with intercepts at the covariates' means (centring.py)."""
+        return self._changed(
+            shift_at=np.array([s.packed for s in shifts]).ravel(),
+            shift_by=np.array([s.by for s in shifts]),
+        )
+
     def _changed(self, **fields: np.ndarray) -> "Density":
         return build_density(
             self.names,
@@ -446,8 +466,8 @@ def build_density(
     respondents: int,
 ) -> Density:
     """Pack a program (fields of `Layout`) together with a packed plan."""
-    pools = [name for name in (*INTEGER_FIELDS, *FLOAT_FIELDS) if name.startswith("pool_")]
-    optional = ("centre", "whitening", *pools)
+    names_of = (*INTEGER_FIELDS, *FLOAT_FIELDS)
+    optional = ("centre", "whitening", *(n for n in names_of if n.startswith(("pool_", "shift_"))))
     fields = {**{name: np.empty(0) for name in optional}, **fields}
     program, numbers = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)
     return Density(tuple(names), fields, program, numbers, *plan, respondents)

@@ -8,10 +8,14 @@ sampled.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import feedback_starts, initial_point, start_values
+from bayessem.posterior.centring import Shift
+from bayessem.posterior.covariate_means import at_means
 from bayessem.posterior.density import Density
 from bayessem.posterior.sampling import Approximation, approximate
 
@@ -25,7 +29,7 @@ def log_mass(found: Approximation) -> float:
 
 
 def heaviest_mode(
-    prepared: Prepared, density: Density, start: np.ndarray
+    prepared: Prepared, density: Density, start: np.ndarray, shifts: Sequence[Shift] = ()
 ) -> tuple[Approximation, tuple[str, ...]]:
     """The mode with the largest mass among those found from several starts, and what to know.
 
@@ -37,13 +41,16 @@ def heaviest_mode(
         Its posterior.
     start : ndarray (D,)
         Unconstrained start values; all there is to try for a model without feedback.
+    shifts : sequence of Shift
+        Of intercepts that are sampled at the covariates' means (`covariate_means`).
 
     Raises
     ------
     FitError
         When the density is not finite at the start.
     """
-    first = approximate(density, start)
+    own = density.centred(shifts) if shifts else density
+    first = approximate(own, at_means(density, shifts, start))
     values = start_values(prepared.structure, prepared.covariances, prepared.means)
     others = feedback_starts(prepared.structure, values, prepared.sample.sds)
     if not others:
@@ -52,7 +59,7 @@ def heaviest_mode(
     for other in others:
         x = initial_point(prepared.space, prepared.table, other)
         if np.isfinite(density.value_and_gradient(x)[0]):
-            modes.append(approximate(density, x))
+            modes.append(approximate(own, at_means(density, shifts, x)))
     modes = [m for m in modes if np.isfinite(log_mass(m))] or modes[:1]
     modes.sort(key=log_mass, reverse=True)
     best = log_mass(modes[0])

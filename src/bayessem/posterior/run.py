@@ -15,6 +15,7 @@ from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
 from bayessem.moderation.balance import balanced_density
 from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
+from bayessem.posterior.covariate_means import covariate_shifts
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
@@ -63,7 +64,7 @@ def run(
         density, start = balanced_density(prepared, density)
     approximation = _as_it_is(density, start)
     if integrate:
-        approximation, seen = heaviest_mode(prepared, density, start)
+        approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
         notes = (*notes, *seen)
     keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept")
     options = {k: settings[k] for k in keys}
