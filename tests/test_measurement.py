@@ -445,3 +445,20 @@ def test_omega_and_ave_of_semtools(name):
         assert measure(result, construct, "omega")["mean"] == pytest.approx(omega, abs=0.02)
         ave = measure(result, construct, "ave")["mean"]
         assert ave == pytest.approx(case["ave"][construct], abs=0.02)
+
+
+def test_growth_factors_are_no_scales():
+    model = "i =~ 1*t1 + 1*t2 + 1*t3 + 1*t4\ns =~ 0*t1 + 1*t2 + 2*t3 + 3*t4"
+    values = {f"t{k}~~t{k}": 0.4 for k in (1, 2, 3, 4)}
+    values |= {"i~~i": 1.0, "s~~s": 0.3, "i~~s": 0.1}
+    values |= {f"{name}=~t{k}": 1.0 for name, k in (("i", 1), ("i", 2), ("i", 3), ("i", 4))}
+    values |= {"s=~t2": 1.0, "s=~t3": 2.0, "s=~t4": 3.0}
+    prepared, elements, _ = implied(model, values)
+    result = assess(prepared, draws_around(elements), bootstrap=20)
+    assert any(note.startswith("i, s: all loadings are fixed") for note in result.notes)
+    assert not [note for note in assess_of_two().notes if "all loadings" in note]
+
+
+def assess_of_two():
+    prepared, elements, _ = implied(TWO, TWO_VALUES)
+    return assess(prepared, draws_around(elements), bootstrap=20)

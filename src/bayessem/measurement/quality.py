@@ -312,6 +312,13 @@ def _notes(
         out.append(
             f"{', '.join(observed)}: observed, taken as measured without error; no reliability."
         )
+    growth = [c.name for c in constructs if len(c.indicators) > 1 and _all_fixed(structure, c)]
+    if growth:
+        out.append(
+            f"{', '.join(growth)}: all loadings are fixed, as those of growth factors. Such "
+            "factors describe change and are no scales: loadings, reliability, AVE, Fornell-Larcker and "
+            "HTMT say nothing about them."
+        )
     for c in constructs:
         by_indicator = {
             i: float(np.nanmean([p.model.loading[c.name, i] for p in parts])) for i in c.indicators
@@ -335,3 +342,9 @@ def _notes(
                 f"is the share of {c.name} in the variance of the sum of all its items."
             )
     return tuple(out)
+
+
+def _all_fixed(structure: Structure, construct: Construct) -> bool:
+    """Whether the user gave every loading of a construct its value."""
+    rows = [r for r in structure.table.rows if r.op == "=~" and r.lhs == construct.name]
+    return all(r.free < 0 and r.user for r in rows)
