@@ -67,8 +67,9 @@ def test_lp_is_the_log_density_of_the_sampled_coordinates(regression):
     result = sample(found, cores=2, random_seed=1, **SHORT)
     for chain, draw in ((0, 0), (1, 99)):
         x = result.values[chain, draw].copy()
-        positive = found.density.fields["transform"] == 1
-        x[positive] = np.log(x[positive])
+        soft = found.density.fields["transform"] == 5
+        scale = found.density.fields["upper"][soft]
+        x[soft] = scale * np.log(np.expm1(x[soft] / scale))
         value = found.density.value_and_gradient(x)[0]
         assert result.stats["lp"][chain, draw] == pytest.approx(value, rel=1e-9)
 
@@ -81,6 +82,35 @@ def test_the_root_whitens_the_posterior():
     assert (np.linalg.eigvalsh(inside) > 0).all()
     steps = result.stats["n_steps"].mean()
     assert steps < 16  # near-normal and round: a few leapfrog steps a draw
+
+
+def test_softened_is_the_same_density_in_other_coordinates():
+    found = prepared(ABILITIES, abilities())
+    values = start_values(found.structure, found.covariances, found.means)
+    density = posterior_density(found.space, found.structure, found.sample)
+    start = initial_point(found.space, found.table, values)
+    which = density.positive
+    assert which.sum() == 12  # nine residual and three disturbance standard deviations
+    scale = 0.4 * np.exp(np.where(which, start, 0.0))
+    soft = density.softened(which, scale)
+    rng = np.random.default_rng(1)
+    for reach in (0.2, 3.0):  # at 3 the sds are next to 0 and far beyond the scale
+        x = start + reach * np.where(which, 1.0, 0.05) * rng.normal(size=start.size)
+        raw = np.exp(x[which])
+        u = x.copy()
+        s = scale[which]
+        u[which] = raw + s * np.log(-np.expm1(-raw / s))
+        np.testing.assert_allclose(soft.natural(u), density.natural(x), rtol=1e-9)
+        value, gradient = soft.value_and_gradient(u)
+        slope = -np.expm1(-raw / s)
+        jacobian = np.sum(np.log(slope)) - np.sum(x[which])
+        assert value == pytest.approx(density.value_and_gradient(x)[0] + jacobian, rel=1e-10)
+        h = 1e-6 * np.eye(u.size)
+        numeric = [
+            (soft.value_and_gradient(u + e)[0] - soft.value_and_gradient(u - e)[0]) / 2e-6
+            for e in h
+        ]
+        np.testing.assert_allclose(gradient, numeric, rtol=2e-4, atol=1e-2)
 
 
 def near_zero(n=150, seed=4):

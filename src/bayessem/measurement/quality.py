@@ -316,8 +316,8 @@ def _notes(
     if growth:
         out.append(
             f"{', '.join(growth)}: all loadings are fixed, as those of growth factors. Such "
-            "factors describe change and are no scales: loadings, reliability, AVE, Fornell-Larcker and "
-            "HTMT say nothing about them."
+            "factors describe change and are no scales: loadings, reliability, AVE, "
+            "Fornell-Larcker and HTMT say nothing about them."
         )
     for c in constructs:
         by_indicator = {

@@ -24,7 +24,7 @@ from bayessem.posterior.hierarchies import Hierarchy, balance, pull_balance
 from bayessem.posterior.transforms import log_prior, transform
 
 # transforms
-IDENTITY, LOG, INTERVAL, BELOW, FOLD = range(5)
+IDENTITY, LOG, INTERVAL, BELOW, FOLD, SOFT = range(6)
 # families (unnormalised; their constants are summed in `constant`)
 FLAT, NORMAL, STUDENT_T, GAMMA, INVERSE_GAMMA, EXPONENTIAL, LOG_NORMAL, BETA = range(8)
 
@@ -63,7 +63,7 @@ class Layout(NamedTuple):
     """Views of the packed program, by name (sizes: D parameters).
 
     transform, family : (D,) codes;  lower, upper : (D,) bounds of LOG (lower) and INTERVAL (both);
-        upper is the scale of FOLD.
+        upper is the scale of FOLD and of SOFT.
     hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
     block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
         and position of their first partial correlation (row by row below the diagonal).
@@ -407,6 +407,29 @@ class Density:
             transform=np.where(which, FOLD, self.fields["transform"]),
             upper=np.where(which, scale, self.fields["upper"]),
         )
+
+    def softened(self, which: np.ndarray, scale: np.ndarray) -> "Density":
+        """The same density with the standard deviations in `which` (D,) bool linear beyond `scale`.
+
+        On the log scale the way to 0 has no end, and a chain that strays there comes back after
+        dozens of draws. Here a standard deviation is s log(1 + exp(x / s)), s its `scale` (D,):
+        about x where x is larger than s, and below it a tail as short as s.
+        """
+        return self._changed(
+            transform=np.where(which, SOFT, self.fields["transform"]),
+            upper=np.where(which, scale, self.fields["upper"]),
+        )
+
+    @property
+    def positive(self) -> np.ndarray:
+        """Coordinates on the log scale that end at 0, without the taus of balanced hierarchies.
+
+        Those have been given their coordinates already (hierarchies.py).
+        """
+        out = (self.fields["transform"] == LOG) & (self.fields["lower"] == 0.0)
+        taus = np.asarray(self.fields["pool_at"], dtype=np.int64)[2::4]
+        out[taus[taus >= 0]] = False
+        return out
 
     @property
     def foldable(self) -> np.ndarray:

@@ -20,6 +20,8 @@ from bayessem.posterior.optimise import Maximum, maximise
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
 FOLD_ABOVE = 0.2
+# The others are sampled on their own scale down to this share of their value at the maximum.
+SOFT_BELOW = 0.5
 
 
 @dataclass(frozen=True)
@@ -101,12 +103,16 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
     root = _inverse_root(maximum.hessian)
     spread = np.sqrt(np.sum(root * root, axis=1))
     fold = density.foldable & (spread > FOLD_ABOVE)
-    if fold.any():
-        size = np.exp(np.where(fold, maximum.x, 0.0))
-        density = density.folded(fold, size)
+    soft = density.positive & ~fold
+    if fold.any() or soft.any():
+        size = np.exp(np.where(fold | soft, maximum.x, 0.0))
+        density = density.folded(fold, size).softened(soft, SOFT_BELOW * size)
         point = np.where(fold, math.sqrt(1.25) * size, maximum.x)  # where the folded sd is `size`
-        maximum = maximise(density, point)
-        root = _mirrored_root(maximum.hessian, fold)
+        linear = size * (1.0 + SOFT_BELOW * math.log(-math.expm1(-1.0 / SOFT_BELOW)))
+        maximum = maximise(density, np.where(soft, linear, point))
+        root = _inverse_root(maximum.hessian)
+        if fold.any():
+            root = _mirrored_root(maximum.hessian, fold)
     return Approximation(density, maximum, root)
 
 

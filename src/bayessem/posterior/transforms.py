@@ -30,6 +30,13 @@ def transform(code, x, lower, upper):
         bend = (0.5 / (q + upper) - 1.0 / q) * x / q
         raw = np.sqrt(2.0 * upper / (q + upper)) * abs(x)
         return raw, (slope if x >= 0.0 else -slope), np.log(slope) - LOG_2, bend
+    if code == 5:
+        # s log(1 + exp(x / s)), s in place of the upper bound; below: 1 - exp(-raw / s) = slope
+        e = np.exp(-abs(x) / upper)
+        soft = np.log1p(e)
+        slope = 1.0 / (1.0 + e) if x >= 0.0 else e / (1.0 + e)
+        raw = upper * soft + max(x, 0.0)
+        return raw, slope, min(x, 0.0) / upper - soft, (1.0 - slope) / upper
     return x, 1.0, 0.0, 0.0
 
 
