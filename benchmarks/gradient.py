@@ -9,8 +9,9 @@
   number of nodes a respondent.
 - linear_n100000_over_n278: the linear model's gradient at the two sample sizes.
 
-Best of repeated runs, with LAPACK on one thread (at this size it is several times slower on more);
-nothing else should be running.
+What is compared is run in turns, so that a change of the machine's speed meets all of it, and the
+best of many turns counts; LAPACK on one thread (at this size it is several times slower on more).
+Nothing else should be running.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from bayessem.model.structure import MATRICES
 
 AMC, RAD, INC, SUCC, SPEED = 0, 6, 7, 8, 9
 ITEMS = (3, 3, 3, 3, 4, 3, 3, 4)  # of AMC's five dimensions, RAD, INC, SUCC
-REPEATS = 15
+TURNS = 60
 
 
 def _lapack(name: str):
@@ -81,15 +82,17 @@ def count_nodes(projected, gram, reach, step):
     return nodes
 
 
-def best(call: Callable[[int], object], times: int) -> float:
-    """Seconds of one of `times` runs inside a call, best of REPEATS calls."""
-    call(1)
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        call(times)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds) / times
+def best(calls: dict[str, tuple[Callable[[int], object], int]]) -> dict[str, float]:
+    """Seconds of one run of each call, best of TURNS; calls take turns of so many runs each."""
+    seconds = dict.fromkeys(calls, float("inf"))
+    for call, _ in calls.values():
+        call(1)
+    for _ in range(TURNS):
+        for name, (call, times) in calls.items():
+            start = time.perf_counter()
+            call(times)
+            seconds[name] = min(seconds[name], (time.perf_counter() - start) / times)
+    return seconds
 
 
 def alliance(squares: bool) -> dict[str, np.ndarray]:
@@ -129,7 +132,8 @@ def simulate(model: dict[str, np.ndarray], n: int) -> np.ndarray:
     return model["intercepts"] + latent @ model["loadings"].T + noise
 
 
-def gradient_seconds(model: dict[str, np.ndarray], rows: np.ndarray) -> float:
+def gradient_of(model: dict[str, np.ndarray], rows: np.ndarray) -> Callable[[int], object]:
+    """Repeated gradients of a model with these respondents."""
     p, m = model["loadings"].shape
     h = model["products"].shape[1]
     products = plan_products([(AMC, AMC)], [{RAD, INC, SUCC, SPEED}]) if h else NO_PRODUCTS
@@ -137,7 +141,7 @@ def gradient_seconds(model: dict[str, np.ndarray], rows: np.ndarray) -> float:
     ints, floats = build_plan((p, m, h), [pattern], products=products)
     elements = np.concatenate([model[name].ravel() for name in MATRICES])
     gradient = np.empty_like(elements)
-    return best(lambda times: gradients(elements, ints, floats, gradient, times), 200)
+    return lambda times: gradients(elements, ints, floats, gradient, times)
 
 
 def nodes_of(model: dict[str, np.ndarray], rows: np.ndarray) -> float:
@@ -155,29 +159,35 @@ def measure(n: int = 278, large: int = 100_000) -> dict[str, float]:
     _, covariance = linear_moments(linear)
     size = np.array([len(covariance)], dtype=np.int32)
     uplo, info, work = np.array([76], np.int8), np.zeros(1, np.int32), np.empty_like(covariance)
-    lapack = best(
-        lambda times: cholesky_and_inverse(covariance, work, size, uplo, info, times), 2000
-    )
-    seconds = gradient_seconds(linear, simulate(linear, n))
-    seconds_large = gradient_seconds(linear, simulate(linear, large))
     rows = simulate(quadratic, n)
-    product = gradient_seconds(quadratic, rows)
     nodes = nodes_of(quadratic, rows)
     arguments = np.linspace(-20.0, 0.0, int(nodes))
-    floor = best(lambda times: exponentials(arguments, times), 100)
     out = np.empty_like(arguments)
-    vector_floor = best(lambda times: [np.exp(arguments, out=out) for _ in range(times)], 100)
+
+    def lapack(times: int) -> None:
+        cholesky_and_inverse(covariance, work, size, uplo, info, times)
+
+    seconds = best(
+        {
+            "lapack": (lapack, 1000),
+            "linear": (gradient_of(linear, simulate(linear, n)), 400),
+            "large": (gradient_of(linear, simulate(linear, large)), 400),
+            "product": (gradient_of(quadratic, rows), 60),
+            "exponentials": (lambda times: exponentials(arguments, times), 60),
+            "vector": (lambda times: [np.exp(arguments, out=out) for _ in range(times)], 60),
+        }
+    )
     return {
-        "linear_over_floor": seconds / lapack,
-        "product_over_floor": product / floor,
-        "product_over_vector_floor": product / vector_floor,
-        "linear_n100000_over_n278": seconds_large / seconds,
+        "linear_over_floor": seconds["linear"] / seconds["lapack"],
+        "product_over_floor": seconds["product"] / seconds["exponentials"],
+        "product_over_vector_floor": seconds["product"] / seconds["vector"],
+        "linear_n100000_over_n278": seconds["large"] / seconds["linear"],
         "nodes": nodes / n,
-        "linear_us": 1e6 * seconds,
-        "product_us": 1e6 * product,
-        "lapack_us": 1e6 * lapack,
-        "exponentials_us": 1e6 * floor,
-        "vector_exponentials_us": 1e6 * vector_floor,
+        "linear_us": 1e6 * seconds["linear"],
+        "product_us": 1e6 * seconds["product"],
+        "lapack_us": 1e6 * seconds["lapack"],
+        "exponentials_us": 1e6 * seconds["exponentials"],
+        "vector_exponentials_us": 1e6 * seconds["vector"],
     }
 
 

@@ -10,7 +10,7 @@ from example_models import ABILITIES, abilities, democracy, noise
 from scipy.special import logsumexp
 
 from bayessem import SEM, load, run_folder
-from bayessem.errors import FitError
+from bayessem.errors import BayessemWarning, FitError
 from bayessem.model.priors import Prior
 from bayessem.run_folder import versions
 
@@ -345,3 +345,27 @@ def test_a_model_that_explains_nothing_prints_without_a_table_of_r2():
     )
     assert fit.r2().empty
     assert "R2" not in str(fit)
+
+
+@pytest.mark.parametrize("kept, chains", [(200, 2), (20, 4)])
+def test_an_interrupted_fit_says_what_it_kept(monkeypatch, kept, chains):
+    from bayessem.posterior import run, sampling
+
+    def stopped(approximation, **options):
+        done = sampling.sample(approximation, **{**options, "draws": kept, "chains": chains})
+        raise sampling.Interrupted(done)
+
+    monkeypatch.setattr(run, "sample", stopped)
+    sem, data = SEM("f =~ x1 + x2 + x3"), noise("x1 x2 x3", n=60)
+    options = {"random_seed": 1, "progress": False, "draws": 500, "tune": 100}
+    if kept < run.WORTH_KEEPING:
+        with pytest.raises(KeyboardInterrupt):
+            sem.fit(data, **options)
+        return
+    said = "kept are 200 of 500 draws of 2 of 4 chains"
+    with pytest.warns(BayessemWarning, match=said):
+        fit = sem.fit(data, **options)
+    assert fit.values.shape[:2] == (2, 200)
+    assert (fit.settings["draws"], fit.settings["chains"]) == (200, 2)
+    assert said in str(fit)
+    assert np.isfinite(fit.summary()["mean"]).all()

@@ -10,7 +10,7 @@ from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior import sampling
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.diagnostics import convergence
-from bayessem.posterior.sampling import approximate, sample
+from bayessem.posterior.sampling import Draws, Interrupted, approximate, complete, sample
 
 SHORT = {"draws": 100, "tune": 100, "chains": 2, "progress": False}
 
@@ -164,3 +164,24 @@ def test_options_reach_the_sampler():
     other = SEM("y ~ x").fit(noise("y x"), random_seed=3, target_accept=0.6, **SHORT)
     steps = [f.data["sample_stats"]["step_size"].values.mean() for f in (found, other)]
     assert steps[0] < steps[1]
+
+
+def test_draws_that_are_missing_are_never_silent():
+    """What nutpie returns after Ctrl-C: nan where a chain had not come."""
+    values = np.random.default_rng(1).normal(size=(4, 1000, 3))
+    stats = {"energy": values[..., 0]}
+    whole = Draws(values, stats, 1.0)
+    assert complete(whole, 1000) is whole
+    cut = values.copy()
+    cut[0, 900:] = np.nan
+    cut[2, 300:] = np.nan
+    cut[3] = np.nan
+    with pytest.raises(Interrupted) as caught:
+        complete(Draws(cut, stats, 1.0), 1000)
+    kept = caught.value.draws  # 2 x 900 rather than 3 x 300
+    np.testing.assert_array_equal(kept.values, values[:2, :900])
+    np.testing.assert_array_equal(kept.stats["energy"], values[:2, :900, 0])
+    with pytest.raises(KeyboardInterrupt):  # nothing at all
+        complete(Draws(np.full_like(values, np.nan), stats, 1.0), 1000)
+    with pytest.raises(Interrupted):  # fewer than asked for, whatever they are
+        complete(whole, 1001)

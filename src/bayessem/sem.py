@@ -395,6 +395,9 @@ class SEM:
         BayessemError
             DataError, ModelError, PriorError, IdentificationError, NotSupported before sampling;
             FitError when the density is not finite where it has to be.
+        KeyboardInterrupt
+            When sampling is interrupted (Ctrl-C) before chains have 100 draws; later, the draws so
+            far are kept, with a warning.
         """
         began = time.perf_counter()
         refuse_unknown("fit", others, known=_FIT_ARGUMENTS, of_model=tuple(_DEFAULTS))

@@ -12,7 +12,7 @@ from bayessem.graph.pymc_model import build_pymc_model, space_parts
 from bayessem.graph.sampled_latents import start_scores
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space
-from bayessem.posterior.sampling import Approximation, Draws
+from bayessem.posterior.sampling import Approximation, Draws, complete
 
 
 def start_of_variables(space: Space, natural: np.ndarray) -> dict[str, np.ndarray]:
@@ -74,4 +74,4 @@ def sample_pymc(
         for name, array in tree["sample_stats"].data_vars.items()
         if array.dims == ("chain", "draw") and array.dtype.kind in "biuf"
     }
-    return Draws(values, stats, time.perf_counter() - began)
+    return complete(Draws(values, stats, time.perf_counter() - began), draws)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from bayessem.errors import FitError
+from bayessem.errors import BayessemWarning, FitError
 from bayessem.fit import Fit
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
@@ -20,7 +21,7 @@ from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
 from bayessem.posterior.optimise import Maximum
-from bayessem.posterior.sampling import Approximation, sample
+from bayessem.posterior.sampling import Approximation, Interrupted, sample
 
 if TYPE_CHECKING:
     from bayessem.sem import SEM
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 # Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
 # (400 MB); beyond, for evenly spaced draws.
 LOG_LIKELIHOOD_LIMIT = 50_000_000
+# An interrupted run with fewer draws a chain is given up.
+WORTH_KEEPING = 100
 # Draws at which the quadrature is checked against four times the nodes.
 QUADRATURE_DRAWS = 20
 
@@ -69,14 +72,27 @@ def run(
     keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept")
     options = {k: settings[k] for k in keys}
     ready = time.perf_counter()
-    if engine == "native":
-        result = sample(approximation, progress=progress, **options)
-    else:
-        from bayessem.graph.pymc_sampling import sample_pymc
+    try:
+        if engine == "native":
+            result = sample(approximation, progress=progress, **options)
+        else:
+            from bayessem.graph.pymc_sampling import sample_pymc
 
-        result = sample_pymc(
-            prepared, approximation, latents=settings["latents"], progress=progress, **options
+            result = sample_pymc(
+                prepared, approximation, latents=settings["latents"], progress=progress, **options
+            )
+    except Interrupted as stopped:
+        result = stopped.draws
+        chains, count = result.values.shape[:2]
+        if count < WORTH_KEEPING:
+            raise
+        said = (
+            f"sampling was interrupted: kept are {count} of {settings['draws']} draws of {chains} "
+            f"of {settings['chains']} chains"
         )
+        warnings.warn(said, BayessemWarning, stacklevel=3)
+        notes = (*notes, f"note [interrupted] {said}")
+        settings = {**settings, "draws": count, "chains": chains}
     sampled = time.perf_counter()
     data = _tree(prepared, density, result.values, result.stats, integrate=integrate)
     data.attrs["quadrature_error"] = 0.0

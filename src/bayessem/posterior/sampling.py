@@ -64,6 +64,37 @@ class Draws:
     seconds: float
 
 
+class Interrupted(KeyboardInterrupt):
+    """Sampling was stopped by the user; `draws` are what chains had in common by then."""
+
+    def __init__(self, draws: Draws) -> None:
+        super().__init__("sampling was interrupted")
+        self.draws = draws
+
+
+def complete(result: Draws, draws: int) -> Draws:
+    """The result, when all draws are there.
+
+    nutpie returns what it has when it is interrupted, with nan for the draws of slower chains and
+    of those that had not begun, and says nothing.
+
+    Raises
+    ------
+    Interrupted
+        When draws are missing, with as many of the others as fit into chains of equal length.
+    """
+    there = np.isfinite(result.values).all(axis=2)
+    lengths = np.logical_and.accumulate(there, axis=1).sum(axis=1)  # of each chain
+    if lengths.min() == draws:
+        return result
+    longest = np.argsort(-lengths, kind="stable")
+    total = lengths[longest] * np.arange(1, len(lengths) + 1)  # of the k longest, cut to the k-th
+    k = int(np.argmax(total))
+    count, kept = int(lengths[longest[k]]), np.sort(longest[: k + 1])
+    stats = {name: array[kept, :count] for name, array in result.stats.items()}
+    raise Interrupted(Draws(result.values[kept, :count], stats, result.seconds))
+
+
 def _inverse_root(curvature: np.ndarray) -> np.ndarray:
     """Symmetric C with C C' = H^-1, flat and negative directions given a plausible width."""
     roots, vectors = np.linalg.eigh(curvature)
@@ -146,6 +177,11 @@ def sample(
         Aim of the step size's adaptation.
     **options
         Handed to `nutpie.sample`.
+
+    Raises
+    ------
+    Interrupted
+        (A KeyboardInterrupt.) When the user stopped it; it carries the draws so far.
     """
     import nutpie
 
@@ -178,7 +214,7 @@ def sample(
     stats["lp"] = stats.pop("logp")
     messages = tree["sample_stats"]["divergence_message"].values.astype(str)
     stats["outside"] = np.char.find(messages, f"error code: {OUTSIDE}") >= 0
-    return Draws(values, stats, time.perf_counter() - began)
+    return complete(Draws(values, stats, time.perf_counter() - began), draws)
 
 
 def _finite_starts(density: Density, generator: np.random.Generator, count: int) -> np.ndarray:
