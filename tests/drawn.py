@@ -1,17 +1,26 @@
 """Models with known draws for the tests of derived quantities: nothing is sampled."""
 
+import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pytest
 
+from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, build_structure
 from bayessem.results.simulate import elements_at, simulate
 from bayessem.sem import SEM
 
 REFCASES = Path(
     os.environ.get("BAYESSEM_REFCASES", Path(__file__).resolve().parents[2] / "shared/refcases")
+)
+
+with_reference_cases = pytest.mark.skipif(
+    not (REFCASES / "cases.json").exists(), reason=f"the reference cases are not in {REFCASES}"
 )
 
 
@@ -87,6 +96,35 @@ def parameter(fit: SimpleNamespace, label: str) -> np.ndarray:
         if structure.table.rows[k].label == label:
             return fit.elements[..., structure.element(place)[0]]
     raise KeyError(label)
+
+
+def reference_case(case_id: str) -> dict[str, Any]:
+    """A case of the folder of reference cases."""
+    cases = json.loads((REFCASES / "cases.json").read_text())["cases"]
+    return next(c for c in cases if c["id"] == case_id)
+
+
+def printed(case: dict[str, Any], estimator: str) -> dict[str, float]:
+    """What a reference case prints for one of its estimators, by name of the parameter."""
+    rows = [r for r in case["expected"] if r.get("estimator") == estimator]
+    return {f"{r['lhs']}{r['op']}{r['rhs']}": r["est"] for r in rows}
+
+
+def fit_with(case: dict[str, Any], known: dict[str, float]) -> SimpleNamespace:
+    """The model of a reference case at given values of its parameters."""
+    prepared = SEM(case["model"]).prepare(pd.read_csv(REFCASES / case["data_file"]))
+    values = {
+        name: known.get(name, known.get("~~".join(reversed(name.split("~~")))))
+        for name in prepared.table.parameters
+    }
+    return fit_at(prepared, elements_at(prepared.structure, values))
+
+
+def fit_at(prepared: Prepared, elements: np.ndarray) -> SimpleNamespace:
+    """Two draws with the same model matrices."""
+    return SimpleNamespace(
+        prepared=prepared, elements=np.broadcast_to(elements, (1, 2, elements.size))
+    )
 
 
 def brute_force(

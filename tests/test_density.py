@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayessem.posterior.density import partials_to_correlations, pull_correlations
+from bayessem.posterior.correlations import partials_to_correlations, pull_correlations
 
 
 def correlations(partial, k):

@@ -7,17 +7,9 @@ from example_models import alliance
 
 import bayessem as bs
 from bayessem.errors import BayessemWarning, DataError
+from data.simulate_alliance import PARTNER_POPULARITY
 
-PARTNERS = [
-    "buyers",
-    "suppliers",
-    "competitors",
-    "consultants",
-    "research_institutes",
-    "universities",
-    "business_group",
-    "other",
-]
+PARTNERS = list(PARTNER_POPULARITY)
 
 
 def test_diversity_is_that_of_the_study():

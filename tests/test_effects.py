@@ -1,16 +1,23 @@
-import json
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from bayessem.effects.effects import effects
 from bayessem.errors import ModelError
-from bayessem.results.simulate import elements_at
 from bayessem.results.standardize import model_moments
 from bayessem.sem import SEM
-from tests.drawn import REFCASES, brute_force, drawn_fit, measured, parameter
+from tests.drawn import (
+    REFCASES,
+    brute_force,
+    drawn_fit,
+    fit_at,
+    fit_with,
+    measured,
+    parameter,
+    printed,
+    reference_case,
+    with_reference_cases,
+)
 
 SERIAL = measured("X", "M", "N", "Y") + "\nM ~ a*X\nN ~ d*M + e*X\nY ~ b*N + f*M + c*X\n"
 SERIAL_VALUES = {"a": 0.5, "d": 0.6, "e": -0.2, "b": 0.4, "f": 0.3, "c": 0.25}
@@ -257,20 +264,15 @@ DEFINED = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(
-    not (REFCASES / "cases.json").exists(), reason=f"the reference cases are not in {REFCASES}"
-)
+@with_reference_cases
 @pytest.mark.parametrize("case_id", DEFINED)
 def test_reference_cases_at_the_maximum_of_the_likelihood(case_id):
-    cases = json.loads((REFCASES / "cases.json").read_text())["cases"]
-    case = next(c for c in cases if c["id"] == case_id)
+    case = reference_case(case_id)
     options = case["options"]
     data = pd.read_csv(REFCASES / case["data_file"])
     sem = SEM(case["model"], group_equal=options.get("group.equal", ()))
     ml = sem.ml(data, group=options.get("group"), group_order=options.get("group_order"), se="none")
-    fit = SimpleNamespace(
-        prepared=ml.prepared, elements=np.broadcast_to(ml.elements, (1, 2, ml.elements.size))
-    )
+    fit = fit_at(ml.prepared, ml.elements)
     for x, y, name, defined in DEFINED[case_id]:
         row = next(r for r in case["expected"] if r["op"] == ":=" and r["lhs"] == defined)
         group = ("east", "west") if "west" in name else None
@@ -279,30 +281,15 @@ def test_reference_cases_at_the_maximum_of_the_likelihood(case_id):
         assert got == pytest.approx(row["est"], abs=row["tol_ml"]), defined
 
 
-@pytest.mark.skipif(
-    not (REFCASES / "cases.json").exists(), reason=f"the reference cases are not in {REFCASES}"
-)
+@with_reference_cases
 def test_conditional_indirect_effects_of_the_planned_behaviour_case():
     """B04: INT ~ ATT + SN + PBC, BEH ~ INT + PBC + INT:PBC, at the printed estimates.
 
     The effect of ATT through INT is a (b + d PBC), that of PBC itself c + d INT + a' (b + d PBC).
     """
-    cases = json.loads((REFCASES / "cases.json").read_text())["cases"]
-    case = next(c for c in cases if c["id"] == "B04_tpb")
-    prepared = SEM(case["model"]).prepare(pd.read_csv(REFCASES / case["data_file"]))
-    known = {
-        f"{r['lhs']}{r['op']}{r['rhs']}": r["est"]
-        for r in case["expected"]
-        if r.get("estimator") == "LMS"
-    }
-    values = {
-        name: known.get(name, known.get("~~".join(reversed(name.split("~~")))))
-        for name in prepared.table.parameters
-    }
-    elements = elements_at(prepared.structure, values)
-    fit = SimpleNamespace(
-        prepared=prepared, elements=np.broadcast_to(elements, (1, 2, elements.size))
-    )
+    case = reference_case("B04_tpb")
+    known = printed(case, "LMS")
+    fit = fit_with(case, known)
     sd = np.sqrt(known["PBC~~PBC"])
     b, d = known["BEH~INT"], known["BEH~INT:PBC"]
     for x in ("ATT", "SN"):

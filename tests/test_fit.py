@@ -12,7 +12,7 @@ from scipy.special import logsumexp
 from bayessem import SEM, load, run_folder
 from bayessem.errors import BayessemWarning, FitError
 from bayessem.model.priors import Prior
-from bayessem.run_folder import versions
+from bayessem.versions import installed_versions
 
 # Political Democracy by maximum likelihood: estimate and standard error, lavaan 0.6-14,
 # sem(..., meanstructure = TRUE); the loadings and paths are those of its tutorial
@@ -163,12 +163,24 @@ def test_a_saved_fit_comes_back_to_the_last_digit(small_fit, tmp_path):
     )
 
 
+def test_a_loaded_fit_keeps_the_versions_that_sampled_it(small_fit, tmp_path):
+    assert small_fit.versions == installed_versions()
+    folder = small_fit.save(tmp_path / "small")
+    about = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
+    older = {**about["versions"], "nutpie": "0.1.0"}
+    (folder / "fit.json").write_text(json.dumps({**about, "versions": older}), encoding="utf-8")
+    again = load(folder)
+    assert again.versions == older
+    saved = again.save(tmp_path / "again")
+    assert json.loads((saved / "fit.json").read_text(encoding="utf-8"))["versions"] == older
+
+
 def test_the_folder_is_readable_without_the_program(small_fit, tmp_path):
     folder = small_fit.save(tmp_path / "small")
     about = json.loads((folder / "fit.json").read_text(encoding="utf-8"))
     assert about["settings"]["random_seed"] == 1
     assert about["data_hash"] == small_fit.prepared.sample.hash
-    assert about["versions"] == versions()
+    assert about["versions"] == installed_versions()
     assert about["versions"]["numpy"] == np.__version__
     assert "f =~ x1" in (folder / "model.txt").read_text(encoding="utf-8")
     table = pd.read_csv(folder / "estimates.csv", keep_default_na=False)

@@ -13,7 +13,7 @@ from bayessem import SEM
 from bayessem.comparison.groups_out import _new_group_density, group_coordinates
 from bayessem.comparison.importance import bridged_mean, log_mean_error, log_mean_exp
 from bayessem.comparison.kfold import fold_of_respondents
-from bayessem.comparison.pit import _linear_cdf, _simulated_cdf, _verdict
+from bayessem.comparison.pit import _covariate_patterns, _linear_cdf, _simulated_cdf, _verdict
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
 
@@ -164,10 +164,11 @@ def test_simulated_and_exact_probabilities_agree():
         data, draws=1, tune=200, chains=1, random_seed=1, progress=False
     )
     elements = np.repeat(fit.elements[0], 3000, axis=0)
-    known = np.array([fit.prepared.sample.variables.index("a")])
-    arguments = (0, np.arange(50), known, np.random.default_rng(0))
-    exact = next(_linear_cdf(fit.prepared, elements[:1], *arguments))
-    simulated = np.mean(list(_simulated_cdf(fit.prepared, elements, *arguments)), axis=0)
+    (pattern,) = _covariate_patterns(fit.prepared)
+    assert pattern.known.tolist() == [fit.prepared.sample.variables.index("a")]
+    rng = np.random.default_rng(0)
+    exact = next(_linear_cdf(fit.prepared, elements[:1], pattern, rng))
+    simulated = np.mean(list(_simulated_cdf(fit.prepared, elements, pattern, rng)), axis=0)
     modelled = [fit.prepared.sample.variables.index(name) for name in ("y1", "y2", "y3")]
     np.testing.assert_allclose(simulated[:, modelled], exact[:, modelled], atol=0.03)
 

@@ -1,11 +1,12 @@
 """Maximum likelihood against lavaan's printed numbers (0.6-14), on the data that ship here."""
 
 import io
-from pathlib import Path
 
+import example_models
 import numpy as np
 import pandas as pd
 import pytest
+from example_models import ABILITIES, DEMOCRACY
 
 from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.ml.bootstrap import bootstrap
@@ -16,31 +17,15 @@ from bayessem.posterior.assemble import likelihood_density
 from bayessem.sem import SEM
 from bayessem.syntax.statements import parse
 
-DATA = Path(__file__).resolve().parents[1] / "data"
-HS_CFA = "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\nspeed =~ x7 + x8 + x9"
-PD_SEM = """
-ind60 =~ x1 + x2 + x3
-dem60 =~ y1 + y2 + y3 + y4
-dem65 =~ y5 + y6 + y7 + y8
-dem60 ~ a*ind60
-dem65 ~ c*ind60 + b*dem60
-y1 ~~ y5
-y2 ~~ y4 + y6
-y3 ~~ y7
-y4 ~~ y8
-y6 ~~ y8
-ind := a*b
-"""
 
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hs() -> pd.DataFrame:
-    return pd.read_csv(DATA / "holzinger_swineford_1939.csv")
+    return example_models.abilities()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def democracy() -> pd.DataFrame:
-    return pd.read_csv(DATA / "political_democracy.csv")
+    return example_models.democracy()
 
 
 def fit(model: str, data: pd.DataFrame, se: str = "expected", **options) -> MLFit:
@@ -56,7 +41,7 @@ def row(result: MLFit, name: str, group: str = ""):
 
 
 def test_confirmatory_factor_analysis(hs):
-    got = fit(HS_CFA, hs)
+    got = fit(ABILITIES, hs)
     assert got.converged
     assert not got.problems
     x2 = row(got, "visual=~x2")
@@ -77,11 +62,11 @@ def test_confirmatory_factor_analysis(hs):
     ("se", "wanted"), [("observed", 0.109), ("expected", 0.100), ("robust", 0.132)]
 )
 def test_standard_errors(hs, se, wanted):
-    assert row(fit(HS_CFA, hs, se), "visual=~x2").se == pytest.approx(wanted, abs=5e-4)
+    assert row(fit(ABILITIES, hs, se), "visual=~x2").se == pytest.approx(wanted, abs=5e-4)
 
 
 def test_structural_model_with_a_definition(democracy):
-    got = fit(PD_SEM, democracy)
+    got = fit(DEMOCRACY, democracy)
     ind = row(got, "ind")
     assert (ind.est, ind.se, ind.std_all) == pytest.approx((1.241783, 0.355422, 0.3954), abs=5e-5)
     assert ind.ci_lower == pytest.approx(ind.est - 1.959964 * ind.se)
@@ -90,7 +75,7 @@ def test_structural_model_with_a_definition(democracy):
 
 
 def test_groups_with_strong_invariance(hs):
-    got = fit(HS_CFA, hs, group="school", group_equal=("loadings", "intercepts"))
+    got = fit(ABILITIES, hs, group="school", group_equal=("loadings", "intercepts"))
     assert got.npar == 48
     assert got.measures["chisq"] == pytest.approx(164.103, abs=1e-3)  # lavaan's tutorial
     assert got.measures["df"] == 60
@@ -135,7 +120,7 @@ def test_covariates_are_conditioned_on(hs):
 
 
 def test_without_means(hs):
-    with_means, without = fit(HS_CFA, hs), fit(HS_CFA, hs, meanstructure=False)
+    with_means, without = fit(ABILITIES, hs), fit(ABILITIES, hs, meanstructure=False)
     assert without.npar == with_means.npar - 9
     assert without.logl == pytest.approx(with_means.logl, abs=1e-7)
     assert without.measures["chisq"] == pytest.approx(with_means.measures["chisq"], abs=1e-7)
@@ -143,20 +128,20 @@ def test_without_means(hs):
     assert without.measures["gfi"] == pytest.approx(0.943, abs=5e-4)  # lavaan
     holes = hs.assign(x1=hs.x1.mask(hs.index == 3))
     with pytest.raises(ModelError, match="missing values needs means"):
-        fit(HS_CFA, holes, meanstructure=False)
+        fit(ABILITIES, holes, meanstructure=False)
 
 
 def test_a_covariance_matrix_gives_what_the_raw_data_give(hs):
     names = [f"x{i}" for i in range(1, 10)]
     made = from_covariance(hs[names].cov(), len(hs), means=hs[names].mean().to_dict())
-    raw, summary = fit(HS_CFA, hs), fit(HS_CFA, made)
+    raw, summary = fit(ABILITIES, hs), fit(ABILITIES, made)
     np.testing.assert_allclose(summary.table.est, raw.table.est, atol=1e-6)
     np.testing.assert_allclose(summary.table.se, raw.table.se, atol=1e-6)
     assert summary.measures["chisq"] == pytest.approx(raw.measures["chisq"], abs=1e-6)
     with pytest.raises(NotSupported, match="raw data"):
-        fit(HS_CFA, made, "robust")
+        fit(ABILITIES, made, "robust")
     with pytest.raises(NotSupported, match="raw data"):
-        bootstrap(prepare(parse(HS_CFA), made), 10)
+        bootstrap(prepare(parse(ABILITIES), made), 10)
 
 
 def test_equalities_cost_no_parameter_and_hold(hs):
@@ -247,7 +232,7 @@ def test_a_square_and_its_linear_counterpart(curved):
 
 
 def test_the_maximum_is_a_stationary_point(curved, democracy):
-    for model, data in ((CURVED, curved), (PD_SEM, democracy)):
+    for model, data in ((CURVED, curved), (DEMOCRACY, democracy)):
         got = fit(model, data, "observed")
         p = got.prepared
         _, gradient = likelihood_density(p.structure, p.space, p.sample).value_and_gradient(got.x)
@@ -256,14 +241,14 @@ def test_the_maximum_is_a_stationary_point(curved, democracy):
 
 def test_units_of_the_data_do_not_matter(democracy):
     scale = 10.0 ** np.linspace(-4, 4, democracy.shape[1])
-    one, two = fit(PD_SEM, democracy), fit(PD_SEM, democracy * scale)
+    one, two = fit(DEMOCRACY, democracy), fit(DEMOCRACY, democracy * scale)
     assert two.converged
     np.testing.assert_allclose(two.table.std_all[:-1], one.table.std_all[:-1], atol=1e-5)
     assert two.measures["chisq"] == pytest.approx(one.measures["chisq"], abs=1e-4)
 
 
 def test_the_report_has_everything(democracy):
-    text = str(fit(PD_SEM, democracy))
+    text = str(fit(DEMOCRACY, democracy))
     for part in ("Chi-square", "38.125", "CFI", "IFI", "GFI", "RMSEA", "SRMR", "dem65 ~ dem60 (b)"):
         assert part in text
     assert "ind " in text
@@ -272,12 +257,12 @@ def test_the_report_has_everything(democracy):
 
 def test_unknown_standard_errors_are_refused(hs):
     with pytest.raises(ModelError, match="sandwich"):
-        fit(HS_CFA, hs, "sandwich")
+        fit(ABILITIES, hs, "sandwich")
 
 
 def test_bootstrap(democracy):
     stream = io.StringIO()
-    prepared = prepare(parse(PD_SEM), democracy)
+    prepared = prepare(parse(DEMOCRACY), democracy)
     got = bootstrap(prepared, 60, random_seed=1, stream=stream)
     assert got.names[-1] == "ind"
     summary = got.summary()

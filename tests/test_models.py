@@ -27,6 +27,11 @@ def alliance(scripts):
 
 
 @pytest.fixture(scope="module")
+def hypotheses(scripts):
+    return scripts("alliance_hypotheses")
+
+
+@pytest.fixture(scope="module")
 def export(scripts):
     return scripts("export_collaboration")
 
@@ -93,14 +98,14 @@ def test_the_model_written_in_pymc_has_the_log_probability_of_the_text(study, te
 # --- the closing tables ---------------------------------------------------------------------------
 
 
-def test_alliance_rows_are_in_the_convention_of_the_study(alliance, alliance_fit):
+def test_alliance_rows_are_in_the_convention_of_the_study(hypotheses, alliance_fit):
     shapes = {y: alliance_fit.shape("AMC", y, lines=False) for y in ("RAD", "INC")}
     mediations = {y: alliance_fit.mediation("AMC", y) for y in ("speed", "SUCC")}
-    rows = alliance.hypotheses(alliance_fit, shapes, mediations)
+    rows = hypotheses.hypotheses(alliance_fit, shapes, mediations)
     assert [r.name for r in rows] == ["H1", "", "H2", "", "H3", "", "H4", ""]
     reported = ["0.65", "0.75", "0.73", "0.55", "0.15", "full", "0.61", "partial"]
     assert [r.reported for r in rows] == reported
-    assert set(alliance.REPORTED_PATHS.values()) == {float(x) for x in reported if x[0] == "0"}
+    assert set(hypotheses.REPORTED_PATHS.values()) == {float(x) for x in reported if x[0] == "0"}
 
     summary = alliance_fit.summary()
     square = summary[(summary["lhs"] == "RAD") & (summary["rhs"] == "AMC:AMC")].iloc[0]
@@ -117,12 +122,12 @@ def test_alliance_rows_are_in_the_convention_of_the_study(alliance, alliance_fit
     assert rows[7].mean == pytest.approx(float(indirect.mean()))
 
 
-def test_share_below_the_turning_point(alliance, alliance_fit):
+def test_share_below_the_turning_point(hypotheses, alliance_fit):
     shape = alliance_fit.shape("AMC", "RAD", lines=False)
     sd = np.sqrt(alliance_fit.parameters.sel(parameter="AMC~~AMC").values)
     turning = shape.draws.sel(quantity="turning_point").values[..., 0]
     simulated = np.random.default_rng(1).standard_normal((200, *sd.shape)) * sd < turning
-    assert alliance.share_below(shape) == pytest.approx(simulated.mean(), abs=0.005)
+    assert hypotheses.share_below(shape) == pytest.approx(simulated.mean(), abs=0.005)
 
 
 def test_export_closes_with_its_mediation(export, export_fit):

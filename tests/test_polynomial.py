@@ -8,6 +8,7 @@ from bayessem.effects.polynomial import (
     coefficients,
     degree,
     derivative,
+    expectation,
     linear,
     multiply,
     normal_mean,
@@ -58,6 +59,8 @@ def test_normal_mean_is_gauss_hermite_quadrature(p, x):
     expected = sum(w * at(p, (x, a, b)) for x, a, b, w in grid)
     got = np.broadcast_to(value_at(normal_mean(p, 1), (x,)), (2,))
     np.testing.assert_allclose(got, expected, rtol=1e-8, atol=1e-6)
+    rest = replace_by_moments(p, 0, np.array([1.0, 0.0, 1.0, 0.0, 3.0]))  # standard normal as well
+    np.testing.assert_allclose(expectation(p), expectation(rest), rtol=1e-9, atol=1e-9)
 
 
 def test_moments_replace_a_variable():

@@ -7,15 +7,19 @@ import pandas as pd
 import pymc as pm
 import pytest
 from example_models import ALLIANCE, alliance, prepared
-from scipy.stats import kstest
+from scipy.special import digamma
+from scipy.stats import beta, kstest
 
 import bayessem as bs
 from bayessem.errors import FitError, ModelError, PriorError
+from bayessem.graph.pymc_model import build_pymc_model, value_order
 from bayessem.model.structure import build_structure
 from bayessem.moderation.balance import balanced_density
+from bayessem.moderation.pooling import link_name
 from bayessem.moderation.report import between_groups
 from bayessem.plots import plot_poolings
-from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.assemble import posterior_density, row_constant
+from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.simulate import elements_at, simulate
 
 MODEL = """
@@ -60,7 +64,14 @@ POOLINGS = {
     "by": bs.partial("g~f", "g=~y2", by="w"),
     "correlated": bs.partial("g~f", "y1~1", "f=~x2", by="w", correlated=True),
     "fixed sd": bs.partial("f=~x2", "g=~y2", sd=0.1),
+    "variances": bs.partial("g~~g", "x1~~x1", "g~f", by="w", correlated=True),
 }
+# Standard deviations that are pooled, within a covariance.
+COVARYING = """
+f =~ x1 + x2 + x3
+g =~ y1 + y2 + y3
+f ~~ g
+"""
 
 
 @pytest.mark.parametrize("name", list(POOLINGS))
@@ -72,10 +83,12 @@ def test_balanced_coordinates_have_the_right_gradient_and_jacobian(data, name):
     density, start = balanced_density(found, plain)
     rng = np.random.default_rng(1)
     at = [i for i, c in enumerate(found.space.coordinates) if c.kind in SHIFTED]
+    logs = [i for i in at if found.space.coordinates[i].lower == 0.0]
 
     def unbalanced(x):
         y = x.copy()
         y[at] = density.natural(x)[at]
+        y[logs] = np.log(y[logs])
         return y
 
     for _ in range(3):
@@ -88,6 +101,37 @@ def test_balanced_coordinates_have_the_right_gradient_and_jacobian(data, name):
         jacobian = [(unbalanced(x + h) - unbalanced(x - h)) / 2e-5 for h in step]
         expected = plain.value_and_gradient(unbalanced(x))[0] + np.linalg.slogdet(jacobian)[1]
         assert value == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "model, pooling, priors",
+    [
+        *((MODEL, p, None) for p in POOLINGS.values()),
+        (COVARYING, bs.partial("f~~f", "g~~g"), None),
+        (COVARYING, bs.partial("f~~f", "x1~~x1", sd=0.2), {"f~~f": "normal(1, 1)"}),
+        (MODEL, POOLINGS["variances"], {"c(g~f,g~~g)": "normal(0, 0.3)"}),
+    ],
+)
+def test_native_and_pymc_are_one_density(data, model, pooling, priors):
+    """Value, gradient and matrices at random points."""
+    found = prepared(model, data, group="group", pooling=pooling, priors=priors)
+    density = posterior_density(found.space, found.structure, found.sample)
+    graph = build_pymc_model(found.space, found.structure, found.sample)
+    value = graph.compile_logp(mode="FAST_COMPILE")
+    gradient = graph.compile_dlogp(mode="FAST_COMPILE")
+    names = [v.name for v in graph.value_vars]
+    order = value_order(found.space)
+    rng = np.random.default_rng(2)
+    for _ in range(2):
+        x = 0.3 * rng.normal(size=density.size)
+        flat, point, at = x[order], {}, 0
+        for name, start in graph.initial_point().items():
+            point[name] = flat[at : at + start.size].reshape(start.shape)
+            at += start.size
+        assert list(point) == names
+        own, own_gradient = density.value_and_gradient(x)
+        assert own == pytest.approx(float(value(point)), rel=1e-10)
+        np.testing.assert_allclose(own_gradient[order], gradient(point), atol=1e-8, rtol=1e-10)
 
 
 def test_given_tau_the_coordinates_are_about_standard_normal(pooled):
@@ -232,12 +276,86 @@ def test_a_saved_fit_keeps_its_pooling(pooled, tmp_path):
     np.testing.assert_allclose(one, two, rtol=1e-9)
 
 
-def test_correlated_deviations_have_their_prior():
-    """C / sqrt(1 + c^2) with c ~ t(4, scale 1/2) has density 3/4 (1 - r^2), LKJ(2) of a pair."""
-    rng = np.random.default_rng(1)
-    c = 0.5 * rng.standard_t(4, 20000)
-    r = c / np.sqrt(1.0 + c**2)
-    assert kstest(r, lambda x: 0.5 + 0.75 * (x - x**3 / 3.0)).pvalue > 0.01
+def test_correlated_deviations_have_an_lkj_prior(data):
+    """Every correlation of K = 4 under LKJ(2) is 2 Beta(a, a) - 1 with a = 2 - 1 + K / 2."""
+    pooling = bs.partial("g~f", "y1~1", "g~~g", "f=~x2", correlated=True)
+    found = prepared(MODEL, data, group="group", pooling=pooling)
+    density = posterior_density(found.space, found.structure, found.sample)
+    draws = prior_draws(found.space, found.structure, density, draws=20000, random_seed=1)
+    at = {name: i for i, name in enumerate(found.space.names)}
+    root = np.zeros((len(draws), 4, 4))
+    for k, name in enumerate(pooling.parameters):
+        root[:, k, k] = 1.0
+        for j in range(k):
+            root[:, k, j] = draws[:, at[link_name(name, pooling.parameters[j])]]
+    root /= np.linalg.norm(root, axis=-1, keepdims=True)
+    correlation = root @ np.swapaxes(root, 1, 2)
+    for k in range(4):
+        for j in range(k):
+            assert kstest((correlation[:, k, j] + 1) / 2, beta(3, 3).cdf).pvalue > 0.001
+    # log |R| tells LKJ from other matrices with these margins: E log(1 - partial r^2), summed
+    expected = 0.0
+    for i in range(4):
+        for j in range(i):
+            a = 2 + (4 - 2 - j) / 2
+            expected += 2 * np.log(2) + 2 * (digamma(a) - digamma(2 * a))
+    error = np.linalg.slogdet(correlation)[1]
+    assert error.mean() == pytest.approx(expected, abs=4 * error.std() / len(draws) ** 0.5)
+
+
+def test_the_joint_prior_of_deviations_is_the_one_that_is_drawn(data):
+    """The row's density integrates to 1, so native and PyMC constants are right, too."""
+    found = prepared(MODEL, data, group="group", pooling=POOLINGS["variances"])
+    row = found.space.rows[1]
+    c = np.linspace(-40, 40, 2001)
+    x, y = np.meshgrid(c, c)
+    power = 0.5 * (row.nu + 2)
+    density = np.exp(row_constant(row)) * (1 + x**2 + y**2) ** -power
+    assert density.sum() * (c[1] - c[0]) ** 2 == pytest.approx(1.0, abs=1e-4)
+
+
+def test_variances_of_groups_are_recovered():
+    """Groups come out in their order, and the typical group is the geometric mean."""
+    truth = 0.4 * np.exp(np.array([-0.8, -0.4, 0.0, 0.0, 0.4, 0.8]))
+    frames = []
+    for k, variance in enumerate(truth):
+        structure = build_structure(bs.SEM(MODEL).table)
+        values = {
+            r.name: 1.0 if r.op == "=~" else 0.5 if r.op == "~~" else 0.0
+            for r in structure.table.rows
+            if r.free >= 0
+        }
+        values |= {"g~f": 0.5, "f~~f": 1.0, "g~~g": variance}
+        part = simulate(structure, elements_at(structure, values), 150, random_seed=k)
+        frames.append(part.assign(group=f"g{k}"))
+    fit = bs.SEM(MODEL).fit(
+        pd.concat(frames, ignore_index=True),
+        group="group",
+        pooling=bs.partial("g ~~ g"),
+        random_seed=1,
+        progress=False,
+    )
+    assert fit.diagnosis.ok
+    report = fit.pooling()
+    table = report.table.set_index(["quantity", "group"])
+    found = table.loc["group"]
+    assert ((found["lower"] < truth) & (truth < found["upper"])).sum() >= 5
+    chance = report.differences.set_index(["group", "other"])["p_positive"]
+    assert chance["g0", "g5"] < 0.001 and chance["g1", "g4"] < 0.001
+    log_sd = 0.5 * np.log(truth)
+    for quantity, expected in (
+        ("population mean", np.exp(2 * log_sd.mean())),
+        ("sd between groups", log_sd.std(ddof=1)),
+    ):
+        row = table.loc[(quantity, "")]
+        assert row["lower"] < expected < row["upper"]
+    # what is reported as the population is what `parameters` and the fit of the population have
+    mean = fit.parameters.sel(parameter="g~~g").mean().item()
+    assert table.loc[("population mean", ""), "mean"] == pytest.approx(mean)
+    whole = fit.population().parameters.sel(parameter="g~~g").mean().item()
+    assert whole == pytest.approx(mean)
+    assert table.loc[("new group", ""), "lower"] > 0
+    assert "variance of a typical group" in str(report)
 
 
 def test_correlated_deviations(data):
@@ -330,8 +448,8 @@ def test_what_cannot_be_pooled(data):
             pooling=bs.partial("g~f"),
             priors={"sd(g~f)": "normal(0, 1)"},
         )
-    with pytest.raises(ModelError, match="residual_sd"):
-        prepared(MODEL, data, group="group", pooling=bs.partial("x1~~x1"))
+    with pytest.raises(ModelError, match="variances can be pooled"):
+        prepared(COVARYING, data, group="group", pooling=bs.partial("f~~g"))
 
 
 def test_a_prior_of_the_mean_is_kept_without_pooling(data):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
+from example_models import ABILITIES, ALLIANCE
 
 from bayessem.errors import ModelError
 from bayessem.graph.pymc_model import (
@@ -22,11 +23,6 @@ from bayessem.syntax.statements import parse
 DATA = Path(__file__).resolve().parents[1] / "data"
 POINTS = 20
 
-CFA = """
-    visual  =~ x1 + x2 + x3
-    textual =~ x4 + x5 + x6
-    speed   =~ x7 + x8 + x9
-"""
 DEMOCRACY = """
     ind60 =~ x1 + x2 + x3
     dem60 =~ y1 + y2 + y3 + y4
@@ -38,21 +34,6 @@ DEMOCRACY = """
     y3 ~~ y7
     y4 ~~ y8
     y6 ~~ y8
-"""
-ALLIANCE = """
-    AMC    =~ COORD + PORTF + LEARN + PROACT + TRANSF
-    COORD  =~ co1 + co2 + co3
-    PORTF  =~ po1 + po2 + po3
-    LEARN  =~ le1 + le2 + le3
-    PROACT =~ pr1 + pr2 + pr3
-    TRANSF =~ tr1 + tr2 + tr3 + tr4
-    RAD    =~ ra1 + ra2 + ra3
-    INC    =~ in1 + in2 + in3
-    SUCC   =~ su1 + su2 + su3 + su4
-    RAD   ~ AMC + AMC:AMC
-    INC   ~ AMC + AMC:AMC
-    speed ~ RAD + AMC
-    SUCC  ~ INC + AMC
 """
 # Every family, and every side on which a family can be bounded.
 FAMILIES = """
@@ -144,16 +125,16 @@ def cases() -> dict[str, tuple[Prepared, float]]:
     grouped = {"group": "school", "group_equal": ("loadings", "intercepts")}
     correlated = {"correlation": "lkj(3)", "path": "student_t(5, 0, 1)"}
     return {
-        "cfa": (of(CFA, school), 0.5),
-        "cfa standardised": (of(CFA, school, std_lv=True), 0.5),
+        "cfa": (of(ABILITIES, school), 0.5),
+        "cfa standardised": (of(ABILITIES, school, std_lv=True), 0.5),
         "democracy": (of(DEMOCRACY, read("political_democracy"), priors=correlated), 0.5),
-        "two groups": (of(CFA, school, group="school", group_equal="loadings"), 0.5),
-        "two groups standardised": (of(CFA, school, std_lv=True, **grouped), 0.5),
+        "two groups": (of(ABILITIES, school, group="school", group_equal="loadings"), 0.5),
+        "two groups standardised": (of(ABILITIES, school, std_lv=True, **grouped), 0.5),
         "quadratic": (of(ALLIANCE, read("alliance_capability")), 0.2),
         "families": (of(FAMILIES, school, priors=FAMILY_PRIORS), 0.3),
         "bounded": (of(BOUNDED, school, priors=BOUNDED_PRIORS), 0.5),
         "constrained": (of(CONSTRAINED, school), 0.3),
-        "missing": (of(CFA + "x1 ~~ x4", with_holes(school, ["x1", "x5", "x9"])), 0.4),
+        "missing": (of(ABILITIES + "x1 ~~ x4", with_holes(school, ["x1", "x5", "x9"])), 0.4),
     }
 
 

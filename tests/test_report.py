@@ -1,5 +1,6 @@
 """The report: one file, complete, nothing fetched, and true to the fit."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -10,9 +11,10 @@ from example_models import abilities
 
 from bayessem import SEM
 from bayessem.report import contents as contents_module
-from bayessem.report.contents import gather
+from bayessem.report.contents import Contents, gather
 from bayessem.report.page import table
-from bayessem.report.sections import sections
+from bayessem.report.sections import reproduce, sections
+from bayessem.versions import installed_versions
 
 
 class Balanced(HTMLParser):
@@ -116,6 +118,19 @@ def test_groups_and_missing_values_are_reported(tmp_path):
     assert "Groups: Pasteur 156, Grant-White 145." in page
     assert "3.3 % of the values are missing" in page
     assert '<th class="text">group</th>' in page
+
+
+def test_the_versions_are_those_that_sampled_the_fit(hs_fit):
+    here = installed_versions()
+    contents = Contents(**dict.fromkeys(f.name for f in dataclasses.fields(Contents)))
+    same = reproduce(dataclasses.replace(contents, fit=hs_fit))
+    assert f"Versions: python {here['python']}" in same.parts[-1]
+    older = dataclasses.replace(hs_fit, versions={**here, "numpy": "1.0", "pymc": "5.0"})
+    said = reproduce(dataclasses.replace(contents, fit=older)).parts[-1]
+    assert f"sampled the fit: python {here['python']}, " in said
+    assert "numpy 1.0" in said and "pymc 5.0" in said
+    others = f"numpy {here['numpy']}, pymc {here['pymc']}"
+    assert f"where they differ: {others}<" in said
 
 
 def test_tables_escape_and_leave_nan_empty():

@@ -12,7 +12,15 @@ from bayessem.shapes.quadratic import latent_quantiles
 from bayessem.shapes.shape import shape
 from bayessem.shapes.turning_point import moderated_turning_point, shape_probabilities, three_steps
 from bayessem.shapes.utest import lind_mehlum
-from tests.drawn import REFCASES, drawn_fit, elements_for, measured, parameter, structure_of
+from tests.drawn import (
+    REFCASES,
+    drawn_fit,
+    elements_for,
+    measured,
+    parameter,
+    structure_of,
+    with_reference_cases,
+)
 
 SQUARE = measured("X", "Y") + "\nY ~ b*X + q*X:X\n"
 
@@ -204,9 +212,7 @@ def test_with_flat_priors_probabilities_are_one_minus_the_p_values_of_lind_and_m
     assert "the smallest and largest value in the data" in str(result)
 
 
-@pytest.mark.skipif(
-    not (REFCASES / "cases.json").exists(), reason=f"the reference cases are not in {REFCASES}"
-)
+@with_reference_cases
 def test_experience_and_wages_are_an_inverted_u():
     """Case D_ut_wage1."""
     data = pd.read_csv(REFCASES / "data/wooldridge_wage1.csv")

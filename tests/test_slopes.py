@@ -1,15 +1,17 @@
-import json
-from types import SimpleNamespace
-
 import numpy as np
-import pandas as pd
 import pytest
 
 from bayessem.effects.slopes import excluding_zero, johnson_neyman, simple_slopes
 from bayessem.errors import ModelError
-from bayessem.results.simulate import elements_at
-from bayessem.sem import SEM
-from tests.drawn import REFCASES, drawn_fit, measured, parameter
+from tests.drawn import (
+    drawn_fit,
+    fit_with,
+    measured,
+    parameter,
+    printed,
+    reference_case,
+    with_reference_cases,
+)
 
 MODEL = measured("X", "W", "Y") + "\nY ~ b*X + g*W + h*X:W\nX ~~ s*W\n"
 
@@ -73,27 +75,12 @@ def test_a_slope_that_also_depends_on_x_is_averaged_over_it():
     assert "also depends on X" in " ".join(result.notes)
 
 
-@pytest.mark.skipif(
-    not (REFCASES / "cases.json").exists(), reason=f"the reference cases are not in {REFCASES}"
-)
+@with_reference_cases
 def test_simple_slopes_of_the_interaction_case():
     """B01: the printed slopes are of another estimator, so within one of their standard errors."""
-    cases = json.loads((REFCASES / "cases.json").read_text())["cases"]
-    case = next(c for c in cases if c["id"] == "B01_oneint")
-    prepared = SEM(case["model"]).prepare(pd.read_csv(REFCASES / case["data_file"]))
-    known = {
-        f"{r['lhs']}{r['op']}{r['rhs']}": r["est"]
-        for r in case["expected"]
-        if r.get("estimator") == "LMS"
-    }
-    values = {
-        name: known.get(name, known.get("~~".join(reversed(name.split("~~")))))
-        for name in prepared.table.parameters
-    }
-    elements = elements_at(prepared.structure, values)
-    fit = SimpleNamespace(
-        prepared=prepared, elements=np.broadcast_to(elements, (1, 2, elements.size))
-    )
+    case = reference_case("B01_oneint")
+    known = printed(case, "LMS")
+    fit = fit_with(case, known)
     expected = case["simple_slopes"]
     result = simple_slopes(fit, "X", "Y", "Z", at=(-1, 1))
     assert list(result.table["value"]) == pytest.approx(expected["at_Z"], abs=0.01)
@@ -103,17 +90,10 @@ def test_simple_slopes_of_the_interaction_case():
     assert difference == pytest.approx(expected["difference"], abs=expected["se_diff"])
 
     # At that estimator's own coefficients they are the printed ones, to their two decimals.
-    printed = {
-        f"{r['lhs']}{r['op']}{r['rhs']}".replace("~XZ", "~X:Z"): r["est"]
-        for r in case["expected"]
-        if r.get("estimator") == "dblcent"
-    }
-    other = {name: printed.get(name, value) for name, value in values.items()}
+    centred = printed(case, "dblcent")
+    other = {**known, **{name.replace("~XZ", "~X:Z"): x for name, x in centred.items()}}
     assert other["Y~X:Z"] == 0.702
-    elements = elements_at(prepared.structure, other)
-    fit = SimpleNamespace(
-        prepared=prepared, elements=np.broadcast_to(elements, (1, 2, elements.size))
-    )
+    fit = fit_with(case, other)
     result = simple_slopes(fit, "X", "Y", "Z", at=(-1, 1))
     assert list(result.table["value"]) == pytest.approx(expected["at_Z"], abs=5e-4)
     assert list(result.table["mean"]) == pytest.approx(expected["slope"], abs=0.005)

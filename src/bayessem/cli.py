@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from bayessem.sem import SEM
 
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -22,99 +24,125 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _model_command(
+        commands, "check", "Identification and data, before sampling; exit code 1 on an error."
+    )
+    for add in (_add_fit, _add_ml, _add_show, _add_conformance, _add_calibrate):
+        add(commands)
+    return parser
 
-    def model_command(name: str, text: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("model", help="file with the model in lavaan's syntax, or - for stdin")
-        command.add_argument("data", help="CSV file, one row a respondent; empty cell = missing")
-        command.add_argument("--group", help="column with the groups")
-        command.add_argument(
-            "--group-order",
-            metavar="A,B",
-            help="order (and selection) of the groups; as they appear in the data by default",
-        )
-        command.add_argument(
-            "--group-equal",
-            default="",
-            metavar="A,B",
-            help="families of parameters equal across groups, such as loadings,intercepts",
-        )
-        command.add_argument(
-            "--group-partial",
-            default="",
-            metavar="A,B",
-            help="exceptions from --group-equal, such as f=~x2,x3~1",
-        )
-        command.add_argument("--std-lv", action="store_true", help="constructs have variance 1")
-        command.add_argument(
-            "--effect-coding",
-            action="store_true",
-            help="loadings of a construct have mean 1, intercepts of its indicators sum 0",
-        )
-        command.add_argument("--growth", action="store_true", help="a growth model, as growth()")
-        command.add_argument(
-            "--orthogonal", action="store_true", help="exogenous constructs do not covary"
-        )
-        command.add_argument(
-            "--no-means", action="store_true", help="covariances only, without a mean structure"
-        )
-        command.add_argument(
-            "--random-x", action="store_true", help="covariates are random (fixed.x = FALSE)"
-        )
-        command.add_argument(
-            "--missing",
-            choices=("fiml", "listwise", "error"),
-            default="fiml",
-            help="missing values",
-        )
-        return command
 
-    model_command("check", "Identification and data, before sampling; exit code 1 on an error.")
-    fit = model_command("fit", "Sample the posterior, print the estimates, write a run folder.")
-    fit.add_argument("--out", metavar="FOLDER", help="where to save the run")
-    fit.add_argument("--draws", type=int, default=1000, help="draws kept a chain (1000)")
-    fit.add_argument("--tune", type=int, default=1000, help="warm-up draws a chain (1000)")
-    fit.add_argument("--chains", type=int, default=4, help="chains (4)")
-    fit.add_argument("--seed", type=int, help="random seed")
-    fit.add_argument(
+def _model_command(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
+    """A command that reads a model and its data, with the options of both."""
+    command = commands.add_parser(name, help=text, description=text)
+    command.add_argument("model", help="file with the model in lavaan's syntax, or - for stdin")
+    command.add_argument("data", help="CSV file, one row a respondent; empty cell = missing")
+    command.add_argument("--group", help="column with the groups")
+    command.add_argument(
+        "--group-order",
+        metavar="A,B",
+        help="order (and selection) of the groups; as they appear in the data by default",
+    )
+    command.add_argument(
+        "--group-equal",
+        default="",
+        metavar="A,B",
+        help="families of parameters equal across groups, such as loadings,intercepts",
+    )
+    command.add_argument(
+        "--group-partial",
+        default="",
+        metavar="A,B",
+        help="exceptions from --group-equal, such as f=~x2,x3~1",
+    )
+    command.add_argument("--std-lv", action="store_true", help="constructs have variance 1")
+    command.add_argument(
+        "--effect-coding",
+        action="store_true",
+        help="loadings of a construct have mean 1, intercepts of its indicators sum 0",
+    )
+    command.add_argument("--growth", action="store_true", help="a growth model, as growth()")
+    command.add_argument(
+        "--orthogonal", action="store_true", help="exogenous constructs do not covary"
+    )
+    command.add_argument(
+        "--no-means", action="store_true", help="covariances only, without a mean structure"
+    )
+    command.add_argument(
+        "--random-x", action="store_true", help="covariates are random (fixed.x = FALSE)"
+    )
+    command.add_argument(
+        "--missing",
+        choices=("fiml", "listwise", "error"),
+        default="fiml",
+        help="missing values",
+    )
+    return command
+
+
+def _add_fit(commands: Commands) -> None:
+    command = _model_command(
+        commands, "fit", "Sample the posterior, print the estimates, write a run folder."
+    )
+    command.add_argument("--out", metavar="FOLDER", help="where to save the run")
+    command.add_argument("--draws", type=int, default=1000, help="draws kept a chain (1000)")
+    command.add_argument("--tune", type=int, default=1000, help="warm-up draws a chain (1000)")
+    command.add_argument("--chains", type=int, default=4, help="chains (4)")
+    command.add_argument("--seed", type=int, help="random seed")
+    command.add_argument(
         "--latents",
         choices=("integrated", "sampled"),
         default="integrated",
         help="integrate the latent variables out (default) or sample a score a respondent",
     )
-    ml = model_command("ml", "Maximum likelihood: estimates, standard errors and fit measures.")
-    ml.add_argument(
+
+
+def _add_ml(commands: Commands) -> None:
+    command = _model_command(
+        commands, "ml", "Maximum likelihood: estimates, standard errors and fit measures."
+    )
+    command.add_argument(
         "--se",
         choices=("observed", "expected", "robust", "none"),
         default="observed",
         help="where standard errors come from (observed information)",
     )
-    ml.add_argument(
+    command.add_argument(
         "--bootstrap", type=int, metavar="N", help="N bootstrap samples and their intervals"
     )
-    ml.add_argument("--seed", type=int, help="random seed of the bootstrap")
-    show = commands.add_parser("show", help="Print a saved run.", description="Print a saved run.")
-    show.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
-    conformance = commands.add_parser(
+    command.add_argument("--seed", type=int, help="random seed of the bootstrap")
+
+
+def _add_show(commands: Commands) -> None:
+    command = commands.add_parser(
+        "show", help="Print a saved run.", description="Print a saved run."
+    )
+    command.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
+
+
+def _add_conformance(commands: Commands) -> None:
+    command = commands.add_parser(
         "conformance",
         help="Compare with the numbers of lavaan, OpenMx, modsem and blavaan.",
         description="Run the reference cases of a folder; exit code 1 on any failure.",
     )
-    conformance.add_argument("directory", help="folder with cases.json and data/")
-    conformance.add_argument("--only", metavar="ID", help="one case")
-    conformance.add_argument("--bayes", action="store_true", help="posterior cases as well")
-    conformance.add_argument("--json", metavar="FILE", help="write the results as JSON")
-    calibrate = commands.add_parser(
+    command.add_argument("directory", help="folder with cases.json and data/")
+    command.add_argument("--only", metavar="ID", help="one case")
+    command.add_argument("--bayes", action="store_true", help="posterior cases as well")
+    command.add_argument("--json", metavar="FILE", help="write the results as JSON")
+
+
+def _add_calibrate(commands: Commands) -> None:
+    command = commands.add_parser(
         "calibrate",
         help="Simulation-based calibration of one model of each family.",
         description="Simulation-based calibration; exit code 1 when a family is not calibrated.",
     )
-    calibrate.add_argument("families", nargs="*", help="all by default")
-    calibrate.add_argument("--fits", type=int, default=500, help="data sets of each (500)")
-    calibrate.add_argument("--seed", type=int, default=1, help="random seed (1)")
-    calibrate.add_argument("--json", metavar="FILE", help="write the ranks as JSON")
-    calibrate.add_argument("--write", metavar="FILE", help="write a Markdown page with a figure")
-    return parser
+    command.add_argument("families", nargs="*", help="all by default")
+    command.add_argument("--fits", type=int, default=500, help="data sets of each (500)")
+    command.add_argument("--seed", type=int, default=1, help="random seed (1)")
+    command.add_argument("--json", metavar="FILE", help="write the ranks as JSON")
+    command.add_argument("--write", metavar="FILE", help="write a Markdown page with a figure")
 
 
 def _model(arguments: argparse.Namespace) -> SEM:

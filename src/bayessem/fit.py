@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import Diagnosis, diagnose
 from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
 from bayessem.results.standardize import r_squared, row_values, standardised
+from bayessem.syntax.arguments import known_options
+from bayessem.versions import installed_versions
 
 if TYPE_CHECKING:
     from bayessem.comparison.groups_out import GroupsOut
@@ -65,6 +67,8 @@ class Fit:
         Seconds: before the first draw, sampling, log-likelihood, total.
     notes : tuple of str
         What the check before sampling had to say.
+    versions : dict
+        Versions of Python and of the packages that sampled it; of a loaded fit, those of that time.
     """
 
     sem: SEM
@@ -73,6 +77,7 @@ class Fit:
     settings: dict[str, Any]
     timings: dict[str, float]
     notes: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=installed_versions)
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -103,8 +108,12 @@ class Fit:
         defined = defined_draws(table, free)
         coordinates = self.prepared.space.coordinates
         pool = [i for i, c in enumerate(coordinates) if c.kind in POPULATION]
+        scales = {scaled.base for scaled in self.prepared.space.scaled}
+        # standard deviations are sampled, lavaan's scale is that of variances
+        power = np.array([2.0 if coordinates[i].name in scales else 1.0 for i in pool])
         stacked = np.concatenate(
-            [free, *(d[..., None] for d in defined.values()), self.values[..., pool]], axis=-1
+            [free, *(d[..., None] for d in defined.values()), self.values[..., pool] ** power],
+            axis=-1,
         )
         names = [*table.parameters, *defined, *(coordinates[i].name for i in pool)]
         return xr.DataArray(
@@ -199,49 +208,49 @@ class Fit:
         """Direct, indirect and total effects of x on y; see `bayessem.effects.effects.effects`."""
         from bayessem.effects.effects import effects
 
-        return effects(self, x, y, **options)
+        return effects(self, x, y, **known_options(effects, options))
 
     def mediation(self, x: str, y: str, **options: Any) -> Mediation:
         """What mediates the effect of x on y, and how; see `effects.mediation`."""
         from bayessem.effects.mediation import mediation
 
-        return mediation(self, x, y, **options)
+        return mediation(self, x, y, **known_options(mediation, options))
 
     def shape(self, x: str, y: str, **options: Any) -> Shape:
         """Probability of an inverted U and its relatives; see `bayessem.shapes.shape.shape`."""
         from bayessem.shapes.shape import shape
 
-        return shape(self, x, y, **options)
+        return shape(self, x, y, **known_options(shape, options))
 
     def what_if(self, x: str, y: str, **options: Any) -> WhatIf:
         """E[y | do(x)] as a curve; see `bayessem.effects.whatif.what_if`."""
         from bayessem.effects.whatif import what_if
 
-        return what_if(self, x, y, **options)
+        return what_if(self, x, y, **known_options(what_if, options))
 
     def simple_slopes(self, x: str, y: str, moderator: str | None = None, **options: Any) -> Slopes:
         """Slopes of y on x at values of a moderator; see `effects.slopes`."""
         from bayessem.effects.slopes import simple_slopes
 
-        return simple_slopes(self, x, y, moderator, **options)
+        return simple_slopes(self, x, y, moderator, **known_options(simple_slopes, options))
 
     def measurement(self, **options: Any) -> Measurement:
         """Quality of the measurement; see `bayessem.measurement.quality.measurement`."""
         from bayessem.measurement.quality import measurement
 
-        return measurement(self, **options)
+        return measurement(self, **known_options(measurement, options))
 
     def scores(self, **options: Any) -> pd.DataFrame:
         """Latent scores of the respondents; see `bayessem.results.scores.scores`."""
         from bayessem.results.scores import scores
 
-        return scores(self, **options)
+        return scores(self, **known_options(scores, options))
 
     def predict(self, new_rows: pd.DataFrame, **options: Any) -> Prediction:
         """Predict what is unknown in new rows; see `bayessem.results.predict.predict`."""
         from bayessem.results.predict import predict
 
-        return predict(self, new_rows, **options)
+        return predict(self, new_rows, **known_options(predict, options))
 
     def loo(self, **options: Any) -> Loo:
         """Leave-one-respondent-out cross-validation, repaired; see `comparison.loo.loo`."""
@@ -253,19 +262,19 @@ class Fit:
                 "these product terms have no integral over the latent variables (more than three "
                 "dimensions), so that respondents have no log-likelihoods for leave-one-out"
             )
-        return loo(self, **options)
+        return loo(self, **known_options(loo, options))
 
     def kfold(self, **options: Any) -> KFold:
         """K-fold cross-validation by refits; see `comparison.kfold.kfold`."""
         from bayessem.comparison.kfold import kfold
 
-        return kfold(self, **options)
+        return kfold(self, **known_options(kfold, options))
 
     def pooling(self, **options: Any) -> PoolingReport:
         """Partially pooled parameters: population, groups; see `moderation.report`."""
         from bayessem.moderation.report import pooling_report
 
-        return pooling_report(self, **options)
+        return pooling_report(self, **known_options(pooling_report, options, name="pooling"))
 
     def population(self, *, at: float | None = None) -> Fit:
         """The fit for the average of the population of groups; see `moderation.population`."""
@@ -277,55 +286,55 @@ class Fit:
         """Leave-one-group-out cross-validation; see `comparison.groups_out.leave_group_out`."""
         from bayessem.comparison.groups_out import leave_group_out
 
-        return leave_group_out(self, **options)
+        return leave_group_out(self, **known_options(leave_group_out, options))
 
     def loo_pit(self, **options: Any) -> LooPit:
         """Calibration of each indicator's predictions; see `comparison.pit.loo_pit`."""
         from bayessem.comparison.pit import loo_pit
 
-        return loo_pit(self, **options)
+        return loo_pit(self, **known_options(loo_pit, options))
 
     def report(self, path: str | os.PathLike[str], **options: Any) -> Path:
         """Write everything that reviewers ask for as one HTML file; see `report.write`."""
         from bayessem.report.write import report
 
-        return report(self, path, **options)
+        return report(self, path, **known_options(report, options))
 
     def indices(self, **options: Any) -> Indices:
         """PPP and Bayesian fit indices; see `bayessem.criticism.indices.fit_indices`."""
         from bayessem.criticism.indices import fit_indices
 
-        return fit_indices(self, **options)
+        return fit_indices(self, **known_options(fit_indices, options, name="indices"))
 
     def residuals(self, **options: Any) -> Residuals:
         """Residual correlations and means; see `criticism.residuals`."""
         from bayessem.criticism.residuals import residuals
 
-        return residuals(self, **options)
+        return residuals(self, **known_options(residuals, options))
 
     def modification_indices(self, **options: Any) -> Modifications:
         """What freeing each fixed loading or covariance would do; see `criticism.modification`."""
         from bayessem.criticism.modification import modification_indices
 
-        return modification_indices(self, **options)
+        return modification_indices(self, **known_options(modification_indices, options))
 
     def predictive_check(self, check: str = "correlations", **options: Any) -> PredictiveCheck:
         """The data beside data drawn from the model; see `criticism.predictive`."""
         from bayessem.criticism.predictive import predictive_check
 
-        return predictive_check(self, check, **options)
+        return predictive_check(self, check, **known_options(predictive_check, options))
 
     def posterior_predictive(self, **options: Any) -> xr.DataTree:
         """`data` with a `posterior_predictive` group, for ArviZ; see `criticism.replicate`."""
         from bayessem.criticism.replicate import posterior_predictive
 
-        return posterior_predictive(self, **options)
+        return posterior_predictive(self, **known_options(posterior_predictive, options))
 
     def sensitivity(self, **options: Any) -> Sensitivity:
         """How results answer to prior and data (power-scaling); see `criticism.sensitivity`."""
         from bayessem.criticism.sensitivity import sensitivity
 
-        return sensitivity(self, **options)
+        return sensitivity(self, **known_options(sensitivity, options))
 
     def __str__(self) -> str:
         from bayessem.syntax.listing import fit_text

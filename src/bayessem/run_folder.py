@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
-import platform
 import secrets
 import shutil
 from pathlib import Path
@@ -72,7 +70,7 @@ def _write(fit: Fit, folder: Path) -> None:
         "data_hash": sample.hash,
         "respondents": sample.size,
         "dropped_rows": [str(x) for x in sample.dropped],
-        "versions": versions(),
+        "versions": dict(fit.versions),
     }
     (folder / "fit.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
@@ -99,17 +97,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     return value
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that the numbers depend on."""
-    out = {"python": platform.python_version()}
-    for name in ("bayessem", "numpy", "scipy", "numba", "nutpie", "pymc", "arviz", "xarray"):
-        try:
-            out[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            out[name] = "not installed"
-    return out
 
 
 def load(path: str | os.PathLike[str]) -> Fit:
@@ -170,7 +157,15 @@ def _restored(
     )
     if prepared.sample.hash != about["data_hash"]:
         raise FitError(f"{folder}: data.csv is not the data that the model was fitted to")
-    return Fit(sem, prepared, data, settings, about["timings"], tuple(about["notes"]))
+    return Fit(
+        sem,
+        prepared,
+        data,
+        settings,
+        about["timings"],
+        tuple(about["notes"]),
+        versions=about["versions"],
+    )
 
 
 def _read_data(path: Path) -> pd.DataFrame:

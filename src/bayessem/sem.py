@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bayessem.errors import FitError
-from bayessem.syntax.arguments import refuse_unknown
+from bayessem.syntax.arguments import (
+    check_sampling_arguments,
+    keyword_arguments,
+    known_options,
+    refuse_unknown,
+)
 from bayessem.syntax.statements import group_count, model_text, parse
 from bayessem.syntax.table import ParameterTable, build_table
 
@@ -112,6 +115,7 @@ class SEM:
         missing: str = "fiml",
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
+        **others: Any,
     ) -> Prepared:
         """Read and check the data for this model; what `fit`, `ml` and `check` start from.
 
@@ -120,6 +124,7 @@ class SEM:
         DataError, ModelError, PriorError, NotSupported
             Naming what is wrong and where.
         """
+        _refuse(SEM.prepare, others)
         from bayessem.model.prepare import prepare
 
         return prepare(
@@ -140,6 +145,7 @@ class SEM:
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        **others: Any,
     ) -> CheckReport:
         """Identification and data, before sampling, in plain words.
 
@@ -148,6 +154,7 @@ class SEM:
         CheckReport
             Print it; `.ok` says whether the model can be fitted.
         """
+        _refuse(SEM.check, others)
         from bayessem.model.check import check
 
         return check(self.prepare(data, group=group, group_order=group_order, missing=missing))
@@ -158,8 +165,10 @@ class SEM:
         *,
         group: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
+        **others: Any,
     ) -> pd.DataFrame:
         """The priors as used: one row a sampled parameter, with kind, prior and bounds."""
+        _refuse(SEM.priors, others)
         from bayessem.criticism.prior_table import prior_table
 
         return prior_table(self.prepare(data, group=group, priors=priors))
@@ -178,6 +187,7 @@ class SEM:
         """
         from bayessem.criticism.prior_consequences import prior_consequences
 
+        known_options(prior_consequences, options, passed_on=("group", "priors"))
         return prior_consequences(self.prepare(data, group=group, priors=priors), **options)
 
     def prior_predictive_check(
@@ -192,6 +202,7 @@ class SEM:
         """The data beside data drawn from the priors; see `criticism.predictive`."""
         from bayessem.criticism.predictive import prior_predictive_check
 
+        known_options(prior_predictive_check, options, passed_on=("group", "priors"))
         prepared = self.prepare(data, group=group, priors=priors)
         return prior_predictive_check(prepared, check, **options)
 
@@ -199,7 +210,7 @@ class SEM:
         """All cross-loadings with small-variance priors; see `criticism.cross_loadings`."""
         from bayessem.criticism.cross_loadings import cross_loadings
 
-        return cross_loadings(self, data, **options)
+        return cross_loadings(self, data, **known_options(cross_loadings, options))
 
     def model(
         self,
@@ -211,6 +222,7 @@ class SEM:
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
         latents: str = "integrated",
+        **others: Any,
     ) -> pm.Model:
         """The PyMC model, to look into or extend.
 
@@ -222,6 +234,7 @@ class SEM:
             Latent variables integrated out (one observed node), or as random variables, a score a
             respondent.
         """
+        _refuse(SEM.model, others)
         from bayessem.graph.pymc_model import build_pymc_model
 
         prepared = self.prepare(
@@ -241,6 +254,8 @@ class SEM:
         """Measurement invariance across groups; see `bayessem.moderation.invariance`."""
         from bayessem.moderation.invariance import invariance
 
+        # Sampling options are of no use to a call that samples nothing; a misspelt one is refused.
+        known_options(invariance, options, passed_on=_FIT_ARGUMENTS, of_model=tuple(_DEFAULTS))
         return invariance(self, data, group=group, **options)
 
     def compare_groups(
@@ -249,6 +264,7 @@ class SEM:
         """Test parameters between groups; see `bayessem.moderation.groups.compare_groups`."""
         from bayessem.moderation.groups import compare_groups
 
+        known_options(compare_groups, options, passed_on=_FIT_ARGUMENTS, of_model=tuple(_DEFAULTS))
         return compare_groups(self, data, group=group, parameters=parameters, **options)
 
     def ml(
@@ -273,7 +289,7 @@ class SEM:
         **others
             Refused, with what would work.
         """
-        refuse_unknown("ml", others, known=_ML_ARGUMENTS, of_model=tuple(_DEFAULTS))
+        _refuse(SEM.ml, others)
         from bayessem.ml.estimate import fit_ml
 
         return fit_ml(
@@ -290,8 +306,10 @@ class SEM:
         missing: str = "fiml",
         random_seed: int | None = None,
         progress: bool = True,
+        **others: Any,
     ) -> Bootstrap:
         """Bootstrap maximum likelihood: intervals of parameters and `:=`; see `ml.bootstrap`."""
+        _refuse(SEM.bootstrap, others)
         from bayessem.ml.bootstrap import bootstrap
 
         prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
@@ -305,6 +323,7 @@ class SEM:
         groups: Sequence[str] | None = None,
         random_seed: int | None = None,
         latents: bool = False,
+        **others: Any,
     ) -> pd.DataFrame:
         """Draw respondents from the model.
 
@@ -329,6 +348,7 @@ class SEM:
         ModelError
             For parameters without a value, unknown names, or sizes that do not fit the groups.
         """
+        _refuse(SEM.simulate, others)
         from bayessem.results.simulate import simulate_from
 
         return simulate_from(
@@ -400,27 +420,19 @@ class SEM:
             far are kept, with a warning.
         """
         began = time.perf_counter()
-        refuse_unknown("fit", others, known=_FIT_ARGUMENTS, of_model=tuple(_DEFAULTS))
+        _refuse(SEM.fit, others)
         from bayessem.model.check import check
 
-        for name, value, allowed in (
-            ("latents", latents, ("integrated", "sampled")),
-            ("engine", engine, ("auto", "native", "pymc")),
-        ):
-            if value not in allowed:
-                raise FitError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
-        counts = {"draws": draws, "tune": tune, "chains": chains, "cores": cores}
-        for name, count in counts.items():
-            if count is not None and not hasattr(count, "__index__"):
-                raise FitError(f"{name} is a whole number, not {count!r}")
-            if count is not None and count < 1:
-                raise FitError(f"{name} has to be at least 1, not {count}")
-        if random_seed is not None and not hasattr(random_seed, "__index__"):
-            raise FitError(f"random_seed is a whole number, not {random_seed!r}")
-        if random_seed is not None and random_seed < 0:
-            raise FitError(f"random_seed has to be 0 or more, not {random_seed}")
-        if not 0 < target_accept < 1:
-            raise FitError(f"target_accept lies between 0 and 1, not {target_accept}")
+        check_sampling_arguments(
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            random_seed=random_seed,
+            target_accept=target_accept,
+            latents=latents,
+            engine=engine,
+        )
         prepared = self.prepare(
             data,
             group=group,
@@ -465,15 +477,10 @@ class SEM:
         )
 
 
-def _keywords(call: Any) -> dict[str, Any]:
-    """Keyword arguments of a call, with their defaults."""
-    return {
-        name: parameter.default
-        for name, parameter in inspect.signature(call).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+def _refuse(method: Callable[..., Any], others: Mapping[str, Any]) -> None:
+    """Refuse arguments that a method of `SEM` does not have, with what would work."""
+    known_options(method, others, of_model=tuple(_DEFAULTS), of_fit=_FIT_ARGUMENTS)
 
 
-_DEFAULTS = _keywords(SEM.__init__)
-_FIT_ARGUMENTS = tuple(_keywords(SEM.fit))
-_ML_ARGUMENTS = tuple(_keywords(SEM.ml))
+_DEFAULTS = keyword_arguments(SEM.__init__)
+_FIT_ARGUMENTS = tuple(keyword_arguments(SEM.fit))

@@ -27,7 +27,7 @@ class Family:
     missing : float
         Share of values missing completely at random.
     pooled : tuple of str
-        Partially pooled parameters.
+        Partially pooled parameters; several have correlated deviations.
     """
 
     text: str
@@ -61,6 +61,9 @@ FAMILIES = {
     "missing": Family(TWO_FACTORS + "Y ~ X", 150, missing=0.2),
     "grouped": Family(TWO_FACTORS + "Y ~ c(a, b)*X", 200, groups=2),
     "pooled": Family(TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X",)),
+    "pooled_correlated": Family(
+        TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X", "y1~1", "Y~~Y")
+    ),
 }
 
 
@@ -98,7 +101,7 @@ def prepared_family(family: Family) -> Prepared:
     if family.groups > 1:
         options["group"] = "group"
     if family.pooled:
-        options["pooling"] = partial(*family.pooled)
+        options["pooling"] = partial(*family.pooled, correlated=len(family.pooled) > 1)
         return SEM(family.text).prepare(template(family), **options)
     equal = ("loadings", "intercepts") if family.groups > 1 else ()
     return SEM(family.text, group_equal=equal).prepare(template(family), **options)

@@ -22,8 +22,9 @@ from scipy.special import ndtr
 from bayessem.comparison.criterion import frame_of, stored_values
 from bayessem.comparison.importance import good_k
 from bayessem.comparison.loo import loo_weights
+from bayessem.effects.intervention import normal_root
 from bayessem.model.prepare import Prepared
-from bayessem.results.standardize import product_order
+from bayessem.results.simulate import latent_values
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -88,12 +89,12 @@ def loo_pit(fit: Fit, *, ci_prob: float = 0.99, random_seed: int | None = None) 
     elements = fit.density.elements(stored_values(fit))
     elements = elements.reshape(-1, elements.shape[-1])
     values = np.full(prepared.sample.values.shape, np.nan)
-    for group, members, known in _covariate_patterns(prepared):
+    for pattern in _covariate_patterns(prepared):
         cdf = _simulated_cdf if prepared.structure.products else _linear_cdf
-        total = np.zeros((len(members), values.shape[1]))
-        for s, chance in enumerate(cdf(prepared, elements, group, members, known, rng)):
-            total += weights[members, s, None] * chance
-        values[members] = total
+        total = np.zeros((len(pattern.members), values.shape[1]))
+        for s, chance in enumerate(cdf(prepared, elements, pattern, rng)):
+            total += weights[pattern.members, s, None] * chance
+        values[pattern.members] = total
     values[np.isnan(prepared.sample.values)] = np.nan
     names = [n for n in prepared.sample.variables if n not in prepared.table.exogenous]
     columns = [prepared.sample.variables.index(name) for name in names]
@@ -105,8 +106,17 @@ def loo_pit(fit: Fit, *, ci_prob: float = 0.99, random_seed: int | None = None) 
     return LooPit(table, point, curves, ci_prob, notes)
 
 
-def _covariate_patterns(prepared: Prepared) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """(group, respondents, observed covariates as positions among the sample's variables)."""
+@dataclass(frozen=True)
+class _Pattern:
+    """Respondents of a group of whom the same covariates are known."""
+
+    group: int
+    members: np.ndarray  # respondents
+    known: np.ndarray  # covariates, as positions among the sample's variables
+
+
+def _covariate_patterns(prepared: Prepared) -> Iterator[_Pattern]:
+    """The respondents by group and by which covariates are known."""
     sample = prepared.sample
     columns = np.array(
         [sample.variables.index(name) for name in prepared.table.exogenous], dtype=np.int64
@@ -116,21 +126,16 @@ def _covariate_patterns(prepared: Prepared) -> Iterator[tuple[int, np.ndarray, n
         inside = np.flatnonzero(sample.group == g)
         for mask in np.unique(there[inside], axis=0):
             same = (there[inside] == mask).all(axis=1)
-            yield g, inside[same], columns[mask]
+            yield _Pattern(g, inside[same], columns[mask])
 
 
 def _linear_cdf(
-    prepared: Prepared,
-    elements: np.ndarray,
-    group: int,
-    members: np.ndarray,
-    known: np.ndarray,
-    rng: np.random.Generator,
+    prepared: Prepared, elements: np.ndarray, pattern: _Pattern, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
     """P(y_j <= y_ij | x_i) for each draw in turn, (respondent, p), exactly."""
-    y = prepared.sample.values[members]
+    y, known = prepared.sample.values[pattern.members], pattern.known
     for draw in elements:
-        m = prepared.structure.matrices(draw, group)
+        m = prepared.structure.matrices(draw, pattern.group)
         total = np.linalg.inv(np.eye(len(m["paths"])) - m["paths"])
         design = m["loadings"] @ total
         covariance = design @ m["disturbances"] @ design.T + m["residuals"]
@@ -142,37 +147,24 @@ def _linear_cdf(
 
 
 def _simulated_cdf(
-    prepared: Prepared,
-    elements: np.ndarray,
-    group: int,
-    members: np.ndarray,
-    known: np.ndarray,
-    rng: np.random.Generator,
+    prepared: Prepared, elements: np.ndarray, pattern: _Pattern, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
     """P(y_j <= y_ij | eta_i) for each draw, with latent variables drawn given x_i."""
     structure = prepared.structure
-    order = product_order(structure)
-    y = prepared.sample.values[members]
+    y, known = prepared.sample.values[pattern.members], pattern.known
     names = [prepared.sample.variables[j] for j in known]
     given = [structure.variables.index(name) for name in names]
     free = [j for j in range(len(structure.variables)) if j not in given]
     for draw in elements:
-        m = structure.matrices(draw, group)
-        zeta = np.zeros((len(members), len(structure.variables)))
+        m = structure.matrices(draw, pattern.group)
+        zeta = np.zeros((len(y), len(structure.variables)))
         zeta[:, given] = y[:, known] - m["means"][given]
         psi = m["disturbances"]
         slopes = np.linalg.solve(psi[np.ix_(given, given)], psi[np.ix_(given, free)])
         rest = psi[np.ix_(free, free)] - psi[np.ix_(free, given)] @ slopes
-        roots, vectors = np.linalg.eigh(rest)
-        noise = rng.standard_normal((len(members), len(free)))
-        spread = vectors * np.sqrt(np.maximum(roots, 0.0))
-        zeta[:, free] = zeta[:, given] @ slopes + noise @ spread.T
-        total = np.linalg.inv(np.eye(len(psi)) - m["paths"])
-        eta = (m["means"] + zeta) @ total.T
-        weights = total @ m["products"]
-        for t in order:
-            a, b = structure.products[t]
-            eta = eta + np.multiply.outer(eta[:, a] * eta[:, b], weights[:, t])
+        noise = rng.standard_normal((len(y), len(free)))
+        zeta[:, free] = zeta[:, given] @ slopes + noise @ normal_root(rest).T
+        eta = latent_values(structure, m, m["means"] + zeta)
         gap = y - m["intercepts"] - eta @ m["loadings"].T
         sd = np.sqrt(np.diag(m["residuals"]))
         noisy = sd > 0

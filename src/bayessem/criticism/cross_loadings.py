@@ -27,6 +27,7 @@ from bayessem.model.priors import Prior
 from bayessem.posterior.run import run
 from bayessem.results.estimates import summarise
 from bayessem.results.standardize import model_moments, standardised
+from bayessem.syntax.arguments import check_sampling_arguments
 from bayessem.syntax.listing import aligned, number
 
 if TYPE_CHECKING:
@@ -124,6 +125,14 @@ def cross_loadings(
     began = time.perf_counter()
     if not 0 < sd < 1:
         raise FitError(f"sd lies between 0 and 1 (standardised), not {sd}")
+    check_sampling_arguments(
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        random_seed=random_seed,
+        target_accept=target_accept,
+    )
     prepared = sem.prepare(
         data, group=group, group_order=group_order, missing=missing, priors=priors
     )

@@ -28,8 +28,9 @@ def log_prior(space: Space, values: np.ndarray) -> np.ndarray:
         On the natural scale, as `Fit.values`.
     """
     total = np.zeros(values.shape[:-1])
+    joint = {name for row in space.rows for name in row.names}
     for i, c in enumerate(space.coordinates):
-        if c.kind == "pool_z" or c.block >= 0 or c.prior.family == "flat":
+        if c.kind == "pool_z" or c.block >= 0 or c.prior.family == "flat" or c.name in joint:
             continue
         x, a = values[..., i], c.prior.named
         if c.prior.family == "lkj":
@@ -47,6 +48,9 @@ def log_prior(space: Space, values: np.ndarray) -> np.ndarray:
         for (i, j), name in zip(pairs, block.names, strict=True):
             matrix[..., i, j] = matrix[..., j, i] = values[..., position[name]]
         total += (block.eta - 1.0) * np.linalg.slogdet(matrix)[1]
+    for row in space.rows:
+        square = np.sum(values[..., [position[name] for name in row.names]] ** 2, axis=-1)
+        total -= 0.5 * (row.nu + len(row.names)) * np.log1p(square)
     return total
 
 

@@ -138,9 +138,11 @@ def prior_predictive_check(
     prepared: Prepared,
     check: str = "indicators",
     *,
+    x: str | None = None,
+    y: str | None = None,
     draws: int = DRAWS,
+    ci_prob: float = 0.95,
     random_seed: int = 0,
-    **options: Any,
 ) -> PredictiveCheck:
     """Compare the data with data drawn from the priors; nothing is sampled.
 
@@ -148,7 +150,7 @@ def prior_predictive_check(
     ----------
     prepared : Prepared
         Model and data.
-    check, draws, random_seed, **options
+    check, x, y, draws, ci_prob, random_seed
         As in `predictive_check`.
 
     Raises
@@ -163,7 +165,16 @@ def prior_predictive_check(
         prepared.space, prepared.structure, density, draws=draws, random_seed=random_seed
     )
     elements = density.elements(values)
-    return check_elements(prepared, elements, check, prior=True, random_seed=random_seed, **options)
+    return check_elements(
+        prepared,
+        elements,
+        check,
+        x=x,
+        y=y,
+        prior=True,
+        ci_prob=ci_prob,
+        random_seed=random_seed,
+    )
 
 
 def check_elements(

@@ -9,7 +9,7 @@ import xarray as xr
 
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
-from bayessem.results.standardize import product_order
+from bayessem.results.simulate import latent_values
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -68,19 +68,13 @@ def _one_group(
     matrices = structure.matrices(elements, group)
     p, m, _ = structure.shape
     draws, n = len(elements), len(members)
-    total = np.linalg.inv(np.eye(m) - matrices["paths"])
     zeta = rng.standard_normal((draws, n, m)) @ _across(_roots(matrices["disturbances"]))
     zeta += matrices["means"][:, None]
     for name in structure.table.exogenous:
         # a covariate depends on nothing, and nothing else's disturbance depends on it
         column = sample.values[members, sample.variables.index(name)]
         zeta[..., structure.variables.index(name)] = column
-    eta = zeta @ _across(total)
-    if structure.products:
-        weights = total @ matrices["products"]
-        for t in product_order(structure):
-            a, b = structure.products[t]
-            eta = eta + (eta[..., a] * eta[..., b])[..., None] * weights[:, None, :, t]
+    eta = latent_values(structure, matrices, zeta)
     epsilon = rng.standard_normal((draws, n, p)) @ _across(_roots(matrices["residuals"]))
     y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"])
     return y + epsilon

@@ -17,6 +17,7 @@ import numpy as np
 from bayessem.effects.polynomial import (
     Polynomial,
     add,
+    expectation,
     linear,
     multiply,
     normal_mean,
@@ -161,7 +162,6 @@ def raw_moments(
     value, power = alone.latents[variable], linear(1.0, (), alone.size)
     out = []
     for _ in range(order + 1):
-        mean = normal_mean(power, 0).get((), np.zeros(()))
-        out.append(np.broadcast_to(mean, elements.shape[:-1]))
+        out.append(np.broadcast_to(expectation(power), elements.shape[:-1]))
         power = multiply(power, value)
     return np.stack(out, axis=-1)

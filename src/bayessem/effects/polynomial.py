@@ -69,6 +69,11 @@ def normal_mean(polynomial: Polynomial, symbols: int) -> Polynomial:
     return out
 
 
+def expectation(polynomial: Polynomial) -> np.ndarray:
+    """Expectation (...) of a polynomial in independent standard normal variables."""
+    return normal_mean(polynomial, 0).get((), np.zeros(()))
+
+
 def derivative(polynomial: Polynomial, variable: int) -> Polynomial:
     """Partial derivative by one variable."""
     out: Polynomial = {}

@@ -7,7 +7,7 @@ the model: latent variables, products, indicators.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -187,18 +187,11 @@ def StructuralModel(
     values, rows, columns = _observed(observed, model, dims)
     codes, groups = _groups(group, len(values))
     loadings = pt.as_tensor_variable(loadings)
-    p = values.shape[1]
-    m = (
-        len(latents)
-        if latents is not None
-        else int(static_shape(loadings)[-1] if loadings.ndim else 0)
-    )
-    for term, matrix, coefficients, listed in (
-        ("squared", "squares", squares, squared),
-        ("product_terms", "products", products, product_terms),
-    ):
-        if (coefficients is None) != (len(listed) == 0):
-            raise ModelError(f"{matrix} and {term} go together: give both or neither")
+    p, m = values.shape[1], _latent_count(latents, loadings)
+    if (squares is None) != (len(squared) == 0):
+        raise ModelError("squares and squared go together: give both or neither")
+    if (products is None) != (len(product_terms) == 0):
+        raise ModelError("products and product_terms go together: give both or neither")
     terms = _terms(squared, product_terms, latents, m)
     q, h = len(squared), len(terms)
     given = (
@@ -217,14 +210,6 @@ def StructuralModel(
     }
     squares_too = [matrices.pop("squares"), matrices["products"]]
     matrices["products"] = pt.concatenate([spread(x, groups, 2) for x in squares_too], axis=-1)
-    shapes = matrix_shapes(p, m, h)
-    elements = pt.concatenate(
-        [
-            spread(matrices[key], groups, len(shape)).reshape((groups, int(np.prod(shape))))
-            for key, shape in shapes.items()
-        ],
-        axis=1,
-    ).ravel()
     names = tuple(str(x) for x in columns)
     sample = Sample(names, tuple(map(str, range(groups))), values, codes, rows, ())
     plan = build_plan(
@@ -239,7 +224,7 @@ def StructuralModel(
             model.add_coord(dim, labels)
     return elements_node(
         name,
-        elements,
+        _flat(matrices, matrix_shapes(p, m, h), groups),
         shape=(p, m, h),
         terms=terms,
         plan=plan,
@@ -247,6 +232,24 @@ def StructuralModel(
         group=codes,
         dims=dims,
     )
+
+
+def _latent_count(latents: Sequence[str] | None, loadings: TensorVariable) -> int:
+    """Number of latent variables, by their names or by the columns of the loadings."""
+    if latents is not None:
+        return len(latents)
+    return int(static_shape(loadings)[-1]) if loadings.ndim else 0
+
+
+def _flat(
+    matrices: Mapping[str, TensorVariable], shapes: Mapping[str, tuple[int, ...]], groups: int
+) -> TensorVariable:
+    """The matrices of all groups in one vector, laid out as in structure.py."""
+    rows = [
+        spread(matrices[key], groups, len(shape)).reshape((groups, int(np.prod(shape))))
+        for key, shape in shapes.items()
+    ]
+    return pt.concatenate(rows, axis=1).ravel()
 
 
 def _plan_terms(

@@ -20,7 +20,7 @@ from bayessem.likelihood.compiled import VERSION, compiled
 from bayessem.likelihood.dense import general_inverse
 from bayessem.likelihood.entry import log_likelihood
 from bayessem.likelihood.moments import split
-from bayessem.posterior.density import partials_to_correlations, pull_correlations
+from bayessem.posterior.correlations import partials_to_correlations, pull_correlations
 
 # Part of the keys of PyTensor's disk cache, where compiled graphs hold copies of these programs.
 SOURCE = int(VERSION[:12], 16)

@@ -24,11 +24,12 @@ from bayessem.model.data import Sample
 from bayessem.model.priors import FAMILIES, KINDS
 from bayessem.model.space import Coordinate, Space, dimension
 from bayessem.model.structure import Structure
-from bayessem.posterior.assemble import encode_prior, kernel_plan
+from bayessem.posterior.assemble import cell_arrays, encode_prior, kernel_plan
 
 OBSERVED = "y"
 
 
+JOINT, JOINT_KIND = "multivariate_t", "pool_link"
 # What a bounded half-distribution, or one with moved bounds, is a truncation of.
 WHOLE = {"half_normal": "normal", "half_student_t": "student_t", "half_cauchy": "cauchy"}
 
@@ -42,7 +43,8 @@ class Part:
     name, kind : str
         Of the variable, and of its parameters.
     family : str
-        One of `priors.FAMILIES`; "lkj" counts as "beta".
+        One of `priors.FAMILIES`; "lkj" of correlations counts as "beta", of a row of coordinates
+        (`space.PriorRow`) as "multivariate_t".
     members : tuple of int
         Positions among the coordinates.
     """
@@ -56,18 +58,29 @@ class Part:
 def space_parts(space: Space) -> tuple[Part, ...]:
     """The random variables of a model's PyMC model, in the order of their creation."""
     parts = []
+    at = {name: i for i, name in enumerate(space.names)}
+    joint = {name for row in space.rows for name in row.names}
     for kind in KINDS:
         found: dict[tuple[str, str], list[int]] = {}
         for i, c in enumerate(space.coordinates):
-            if c.kind == kind:
+            if c.kind == kind and c.name not in joint:
                 family = "beta" if c.prior.family == "lkj" else c.prior.family
                 found.setdefault((family, _side(c)), []).append(i)
         for (family, side), members in found.items():
             natural = side == _own_side(family)
             label = family if natural else side if family == "normal" else f"{family}_{side}"
             alone = len(found) == 1 and not (kind == "correlation" and family == "beta")
+            alone = alone and not (kind == JOINT_KIND and joint)
             parts.append(Part(kind if alone else f"{kind}_{label}", kind, family, tuple(members)))
+        for k, row in enumerate(space.rows if kind == JOINT_KIND else ()):
+            members = [at[name] for name in row.names]
+            name = kind if len(joint) == len(members) == _count(space, kind) else f"{kind}_{k + 1}"
+            parts.append(Part(name, kind, JOINT, tuple(members)))
     return tuple(parts)
+
+
+def _count(space: Space, kind: str) -> int:
+    return sum(c.kind == kind for c in space.coordinates)
 
 
 def value_order(space: Space) -> np.ndarray:
@@ -115,6 +128,13 @@ def _arguments(part: Part, space: Space) -> dict[str, np.ndarray]:
 def _variable(part: Part, space: Space) -> TensorVariable:
     """The random variable of a part; correlations under a beta prior on (0, 1)."""
     chosen = [space.coordinates[i] for i in part.members]
+    if part.family == JOINT:
+        row = next(r for r in space.rows if r.names[0] == chosen[0].name)
+        size = len(row.names)
+        scale = np.eye(size) / row.nu
+        return pm.MvStudentT(
+            part.name, row.nu, mu=np.zeros(size), Sigma=scale, dims=dimension(part.name)
+        )
     lower = np.array([c.lower for c in chosen])
     upper = np.array([c.upper for c in chosen])
     arguments = _arguments(part, space)
@@ -198,26 +218,15 @@ def fill_elements(space: Space, values: Sequence[TensorVariable]) -> TensorVaria
 
     Every cell (space.py) is a sum of terms, each the product of three factors.
     """
-    at = {space.names[i]: k for k, i in enumerate(value_order(space))}
-    fixed: list[float] = []
-
-    def position(factor: str | float) -> int:
-        if isinstance(factor, str):
-            return at[factor]
-        if factor not in fixed:
-            fixed.append(factor)
-        return len(at) + fixed.index(factor)
-
-    terms = [
-        (element, *map(position, term))
-        for cell, element in space.places
-        for term in space.cells[cell]
-    ]
-    element, first, second, third = np.array(terms, dtype=np.int64).reshape(-1, 4).T
-    v = pt.concatenate([*values, pt.constant(np.array(fixed))])
-    base = space.base.copy()
-    base[element] = 0.0
-    return pt.constant(base)[element].inc(v[first] * v[second] * v[third])
+    f = cell_arrays(space, {space.names[i]: k for k, i in enumerate(value_order(space))})
+    v = pt.concatenate([*values, pt.constant(f["fixed"])])
+    if space.scaled:
+        factors = v[f["scaled_a"]] * v[f["scaled_b"]] * v[f["scaled_c"]]
+        exponent = pt.zeros(len(space.scaled))[f["scaled_at"]].inc(factors)
+        v = pt.concatenate([v, v[f["scaled_base"]] * pt.exp(exponent)])
+    terms = v[f["term_a"]] * v[f["term_b"]] * v[f["term_c"]]
+    cells = pt.zeros(len(space.cells))[f["term_cell"]].inc(terms)
+    return pt.constant(space.base)[f["place_element"]].set(cells[f["place_cell"]])
 
 
 def build_pymc_model(

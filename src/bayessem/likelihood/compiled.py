@@ -33,8 +33,10 @@ def source_version() -> str:
         PACKAGE / name
         for name in (
             "posterior/centring.py",
+            "posterior/correlations.py",
             "posterior/density.py",
             "posterior/hierarchies.py",
+            "posterior/program.py",
             "posterior/transforms.py",
             "posterior/native.py",
             "graph/operation.py",

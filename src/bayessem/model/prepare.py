@@ -149,13 +149,7 @@ def prepare(
         DataError, ModelError, PriorError or NotSupported, naming what is wrong.
     """
     if pooling is not None:
-        if not isinstance(pooling, Pooling):
-            raise ModelError(
-                f"pooling is made by partial('y ~ x'), no_pooling('y ~ x') or "
-                f"complete_pooling('y ~ x'), not {pooling!r}"
-            )
-        if group is None:
-            raise ModelError(f"{pooling} needs groups: give the column of the groups, group=")
+        _check_pooling(pooling, group)
         options = table_options(pooling, options)
     first = {k: v for k, v in options.items() if k != "group_partial"}
     plain = build_table(statements, groups=_placeholders(statements), **first)
@@ -174,11 +168,10 @@ def prepare(
     sample, notes = condition(sample, table)
     covariances, means = sample_moments(sample)
     priors = _by_name(priors, table)
+    partial = pooling if pooling is not None and pooling.how == "partial" else None
     own: Mapping[str, str | Prior] = {}
-    unpooled: Space | None = None
-    predictor = None
-    if pooling is not None and pooling.how == "partial":
-        own, priors = split_priors(pooling, priors)
+    if partial is not None:
+        own, priors = split_priors(partial, priors)
     space = build_space(
         structure,
         means=sample.means,
@@ -187,13 +180,11 @@ def prepare(
         group_means=means,
         priors=priors,
     )
-    if pooling is not None and pooling.how == "partial":
-        assert group is not None
-        if pooling.by is not None:
-            labelled = data.assign(**{group: group_labels(data[group])})
-            predictor = group_predictor(labelled, pooling.by, group=group, groups=sample.groups)
+    unpooled, predictor = None, None
+    if partial is not None:
+        predictor = _predictor(partial, data, group, sample.groups)
         unpooled = space
-        space = pool_space(space, structure, pooling, predictor=predictor, priors=own)
+        space = pool_space(space, structure, partial, predictor=predictor, priors=own)
     space, refused = _constrained(space, structure)
     return Prepared(
         table,
@@ -202,13 +193,34 @@ def prepare(
         space,
         covariances,
         means,
-        pooling,
-        predictor,
-        refused,
-        notes,
-        unpooled,
-        _repeated(statements),
+        pooling=pooling,
+        predictor=predictor,
+        refused=refused,
+        notes=notes,
+        unpooled=unpooled,
+        repeated=_repeated(statements),
     )
+
+
+def _check_pooling(pooling: object, group: str | None) -> None:
+    """Refuse what is no pooling, and pooling without groups."""
+    if not isinstance(pooling, Pooling):
+        raise ModelError(
+            f"pooling is made by partial('y ~ x'), no_pooling('y ~ x') or "
+            f"complete_pooling('y ~ x'), not {pooling!r}"
+        )
+    if group is None:
+        raise ModelError(f"{pooling} needs groups: give the column of the groups, group=")
+
+
+def _predictor(
+    pooling: Pooling, data: pd.DataFrame, group: str | None, groups: tuple[str, ...]
+) -> np.ndarray | None:
+    """The group-level predictor of partial pooling, (group,); None where there is none."""
+    if pooling.by is None or group is None:
+        return None
+    labelled = data.assign(**{group: group_labels(data[group])})
+    return group_predictor(labelled, pooling.by, group=group, groups=groups)
 
 
 def _repeated(statements: Sequence[Statement]) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayessem.errors import ModelError, PriorError, did_you_mean
+from bayessem.model.correlation_blocks import Block, correlation_blocks
 from bayessem.model.default_priors import default_of, model_scales
 from bayessem.model.linear_constraints import constrained_names, scaling_names
-from bayessem.model.priors import KINDS, Prior, default_prior, parse_prior
+from bayessem.model.priors import KINDS, Prior, parse_prior
 from bayessem.model.structure import Place, Structure, matrix_offsets
 from bayessem.syntax.table import Parameter, ParameterTable
 
@@ -25,8 +26,6 @@ from bayessem.syntax.table import Parameter, ParameterTable
 # that are names of coordinates or fixed numbers: a variance sd sd 1, a covariance r sd sd.
 Factor = str | float
 Term = tuple[Factor, Factor, Factor]
-
-UNIFORM_CORRELATION = default_prior("correlation", scale=1.0)
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,20 @@ class Coordinate:
 
 
 @dataclass(frozen=True)
-class Block:
-    """A complete block of correlations: LKJ with `eta` over k variables."""
+class Scaled:
+    """A positive number that is not sampled itself: the factor `base` times exp(sum of terms)."""
 
-    eta: float
-    size: int
-    names: tuple[str, ...]  # row by row below the diagonal
+    name: str
+    base: str
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class PriorRow:
+    """Coordinates with a joint prior: multivariate t with df `nu`, mean 0 and scale I / nu."""
+
+    names: tuple[str, ...]
+    nu: float
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,10 @@ class Space:
         Flat matrices with the fixed values.
     places : tuple of (cell, element)
         Which cell fills which element.
+    scaled : tuple of Scaled
+        Numbers that cells may have as factors beside coordinates.
+    rows : tuple of PriorRow
+        Of coordinates whose own prior is "lkj" without being in a block of correlations.
     """
 
     coordinates: tuple[Coordinate, ...]
@@ -94,6 +105,8 @@ class Space:
     cell_of_row: dict[int, int]
     base: np.ndarray
     places: tuple[tuple[int, int], ...]
+    scaled: tuple[Scaled, ...] = ()
+    rows: tuple[PriorRow, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -205,26 +218,6 @@ def _signed(structure: Structure) -> set[int]:
     return rows
 
 
-def _components(edges: set[tuple[int, int]]) -> list[tuple[int, ...]]:
-    """Connected components of a graph given by its edges, each sorted."""
-    neighbours: dict[int, set[int]] = {}
-    for a, b in edges:
-        neighbours.setdefault(a, set()).add(b)
-        neighbours.setdefault(b, set()).add(a)
-    out, seen = [], set()
-    for start in sorted(neighbours):
-        if start in seen:
-            continue
-        component, todo = {start}, [start]
-        while todo:
-            for other in neighbours[todo.pop()] - component:
-                component.add(other)
-                todo.append(other)
-        seen |= component
-        out.append(tuple(sorted(component)))
-    return out
-
-
 def build_space(
     structure: Structure,
     *,
@@ -268,7 +261,7 @@ def build_space(
         name: _chosen_prior(structure, name, rows, kinds[name], given)
         for name, rows in rows_of.items()
     }
-    blocks, proper = _blocks(structure, rows_of, kinds, chosen)
+    blocks, proper = correlation_blocks(structure, rows_of, kinds, chosen)
     coordinates = _coordinates(structure, rows_of, kinds, chosen, blocks, (means, sds))
     cells, cell_of_row, places = _cells(structure, kinds, variance_row)
     return Space(coordinates, tuple(blocks), tuple(proper), cells, cell_of_row, base, places)
@@ -438,60 +431,3 @@ def _parameter_kind(
         scales.add(frozenset(map(str, pair)))
     # Equal covariances of variables with different variances are not equal correlations.
     return "correlation" if len(scales) == 1 and not bounded else "covariance"
-
-
-def _blocks(
-    structure: Structure,
-    rows_of: dict[str, list[int]],
-    kinds: dict[str, str],
-    chosen: dict[str, Prior | None],
-) -> tuple[list[Block], list[tuple[int, int, tuple[int, ...]]]]:
-    """Complete blocks (sampled as partial correlations) and blocks that have to be checked."""
-    blocks: list[Block] = []
-    proper: list[tuple[int, int, tuple[int, ...]]] = []
-    for code, matrix in enumerate(("disturbances", "residuals")):
-        for group in range(len(structure.table.groups)):
-            edges = _covarying(structure, matrix, group)
-            for component in _components(set(edges)):
-                size = len(component)
-                pairs = [(component[i], component[j]) for i in range(size) for j in range(i)]
-                names = [edges.get(pair) for pair in pairs]
-                eta = _common_eta(names, rows_of, kinds, chosen)
-                if eta is not None and size > 2:
-                    blocks.append(Block(eta, size, tuple(n for n in names if n)))
-                elif size > 2 or any(n is None or kinds[n] == "covariance" for n in names):
-                    proper.append((code, group, component))
-    return blocks, proper
-
-
-def _covarying(structure: Structure, matrix: str, group: int) -> dict[tuple[int, int], str | None]:
-    """Pairs of variables with a covariance, and its parameter (None: a fixed number)."""
-    table = structure.table
-    edges: dict[tuple[int, int], str | None] = {}
-    for k, place in structure.places.items():
-        if place.matrix == matrix and place.group == group and place.i != place.j:
-            row = table.rows[k]
-            pair = (max(place.i, place.j), min(place.i, place.j))
-            if row.free >= 0:
-                edges[pair] = table.parameters[row.free]
-            elif row.value and not row.exogenous:
-                edges[pair] = None
-    return edges
-
-
-def _common_eta(
-    names: list[str | None],
-    rows_of: dict[str, list[int]],
-    kinds: dict[str, str],
-    chosen: dict[str, Prior | None],
-) -> float | None:
-    """The eta that all correlations of a block share; None when it is not one LKJ block."""
-    etas = set()
-    for name in names:
-        if name is None or len(rows_of[name]) != 1 or kinds[name] != "correlation":
-            return None
-        prior = chosen[name] or UNIFORM_CORRELATION
-        if prior.family != "lkj":
-            return None
-        etas.add(prior.named["eta"])
-    return etas.pop() if len(etas) == 1 else None

@@ -7,10 +7,12 @@ here, from the maximum and curvature of the same model without pooling.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from bayessem.model.prepare import Prepared
-from bayessem.model.priors import Prior
+from bayessem.model.space import Coordinate
 from bayessem.model.starts import initial_point, start_values
 from bayessem.moderation.pooling import (
     Pooled,
@@ -28,9 +30,15 @@ from bayessem.posterior.optimise import maximise
 LINEAR = ("pool_mean", "pool_slope", "pool_link")
 
 
-def _normal(prior: Prior) -> tuple[float, float]:
-    """Precision and precision times mean of a prior, roughly for one that is not normal."""
-    named = prior.named
+def _normal(c: Coordinate) -> tuple[float, float]:
+    """Precision and precision times mean of a coordinate's prior, roughly if it is not normal.
+
+    Of a standard deviation, on the log scale: there a half-normal prior has its mode at log sigma
+    and curvature 2.
+    """
+    named = c.prior.named
+    if c.lower == 0.0:
+        return 2.0, 2.0 * math.log(named.get("sigma", 1.0))
     precision = 1.0 / named.get("sigma", 1.0) ** 2
     return precision, precision * named.get("mu", 0.0)
 
@@ -50,7 +58,7 @@ def group_information(prepared: Prepared, members: list[str]) -> tuple[np.ndarra
     at = [space.names.index(name) for name in members]
     precision = 1.0 / np.diag(covariance)[at]
     information = precision * found.x[at]
-    known = np.array([_normal(space.coordinates[i].prior) for i in at])
+    known = np.array([_normal(space.coordinates[i]) for i in at])
     rest = precision - known[:, 0]
     # nothing beyond the prior: non-centred
     some = rest > 0.01 * precision
@@ -74,7 +82,10 @@ def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.
     values = start_values(structure, prepared.covariances, prepared.means)
     start = initial_point(prepared.space, prepared.table, values)
     linear = [c for c in prepared.space.coordinates if c.kind in LINEAR]
-    bounded = any(c.lower > -np.inf or c.upper < np.inf for c in linear)
+    scales = {scaled.base for scaled in prepared.space.scaled}
+    bounded = any(
+        c.lower > (0.0 if c.name in scales else -np.inf) or c.upper < np.inf for c in linear
+    )
     if bounded or structure.table.constraints:
         return density, start  # as they are
     members = [name for p in pooled for name in p.members]
@@ -97,9 +108,9 @@ def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.
                 predictor=predictor,
                 precision=precision[own],
                 information=information[own],
-                mu_prior=_normal(coordinate[mean].prior),
+                mu_prior=_normal(coordinate[mean]),
                 links=_links(pooled, k, at),
-                delta_prior=_normal(coordinate[slope].prior) if slope >= 0 else (1.0, 0.0),
+                delta_prior=_normal(coordinate[slope]) if slope >= 0 else (1.0, 0.0),
             )
         )
         start[[mean, *([slope] if slope >= 0 else [])]] = 0.0

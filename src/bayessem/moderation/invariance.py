@@ -19,19 +19,16 @@ import pandas as pd
 from scipy.stats import chi2
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.syntax.listing import aligned, number, prose
+from bayessem.moderation.invariance_steps import STEPS, with_equal
 
 if TYPE_CHECKING:
     from bayessem.comparison.compare import Comparison
+    from bayessem.criticism.indices import Indices
+    from bayessem.fit import Fit
     from bayessem.ml.estimate import MLFit
+    from bayessem.moderation.approximate_invariance import ApproximateInvariance
     from bayessem.sem import SEM
 
-STEPS: dict[str, tuple[str, ...]] = {
-    "configural": (),
-    "metric": ("loadings",),
-    "scalar": ("loadings", "intercepts"),
-    "strict": ("loadings", "intercepts", "residuals"),
-}
 FAMILY = {"metric": "=~", "scalar": "~1", "strict": "~~"}
 # What a step may cost: Chen (2007), Cheung & Rensvold (2002).
 CFI_DROP, RMSEA_RISE = 0.010, 0.015
@@ -58,7 +55,18 @@ class Invariance:
         suffices.
     fits : dict of str to MLFit
     comparison : Comparison or None
-        Of the steps by leave-one-out cross-validation, when asked for.
+        Of the sampled steps by leave-one-out cross-validation, with `loo`.
+    sampled : dict of str to Fit
+        The sampled steps: the exact ones with `loo`, the approximate ones with `approximate`.
+    indices : dict of str to Indices
+        Their Bayesian fit, with its draws.
+    bayesian : DataFrame
+        A row a sampled step: ppp, p_d, brmsea, bcfi, brmsea_change, bcfi_change, each of the last
+        four with _lower and _upper; see `sampled_ladder.fit_by_step`.
+    approximate : ApproximateInvariance or None
+        Nearly equal loadings and intercepts, with `approximate`.
+    ci_prob : float
+        Probability of the intervals.
     notes : tuple of str
     """
 
@@ -69,6 +77,11 @@ class Invariance:
     suggested: tuple[str, ...]
     fits: dict[str, MLFit]
     comparison: Comparison | None
+    sampled: dict[str, Fit]
+    indices: dict[str, Indices]
+    bayesian: pd.DataFrame
+    approximate: ApproximateInvariance | None
+    ci_prob: float
     notes: tuple[str, ...]
 
     @property
@@ -82,34 +95,9 @@ class Invariance:
         return best
 
     def __str__(self) -> str:
-        body = []
-        for name, r in self.table.iterrows():
-            cells = [str(name), number(r["chisq"], 2), f"{r['df']:.0f}", number(r["cfi"])]
-            cells += [number(r["rmsea"]), number(r["chisq_difference"], 2)]
-            cells.append("" if pd.isna(r["df_difference"]) else f"{r['df_difference']:.0f}")
-            cells += [number(r[k]) for k in ("p", "cfi_change", "rmsea_change")]
-            body.append([*cells, str(r["verdict"])])
-        header = ["step", "chi-square", "df", "CFI", "RMSEA", "difference", "df", "p"]
-        header += ["CFI change", "RMSEA change", "invariance"]
-        lines = [f"Measurement invariance across {self.group} ({', '.join(self.groups)})", ""]
-        lines.append(aligned(header, body))
-        if len(self.releases):
-            rows = [
-                [
-                    r["parameter"],
-                    number(r["chisq_difference"], 2),
-                    f"{r['df_difference']:.0f}",
-                    number(r["p"]),
-                    number(r["cfi"]),
-                    "free it" if r["suggested"] else "",
-                ]
-                for r in self.releases.to_dict("records")
-            ]
-            lines += ["", "What freeing one equality would gain"]
-            lines.append(aligned(["", "chi-square", "df", "p", "CFI then", ""], rows))
-        if self.comparison is not None:
-            lines += ["", str(self.comparison)]
-        return "\n".join([*lines, "", *(prose(n) for n in self.notes)])
+        from bayessem.moderation.invariance_text import invariance_text
+
+        return invariance_text(self)
 
 
 def likelihood_ratio(smaller: MLFit, larger: MLFit) -> tuple[float, int, float]:
@@ -140,40 +128,6 @@ def _verdict(p: float, cfi: float, rmsea: float) -> str:
     return "doubtful"
 
 
-def _with_equal(sem: SEM, equal: Sequence[str], free: Sequence[str]) -> SEM:
-    from bayessem.sem import SEM
-
-    if sem.options["group_equal"]:
-        raise ModelError("invariance sets group_equal itself; build the SEM without it")
-    given = sem.options["group_partial"] or ()
-    given = (given,) if isinstance(given, str) else tuple(given)
-    options = {**sem.options, "group_equal": tuple(equal), "group_partial": (*given, *free)}
-    lines = [sem.text]
-    if "intercepts" in equal:
-        lines += [f"{name} ~ 0*1" for name in _higher_order(sem)]
-    return SEM("\n".join(lines), **options)
-
-
-def _higher_order(sem: SEM) -> list[str]:
-    """Constructs measured by constructs alone, whose means the text does not mention.
-
-    With equal intercepts of the items the means of the first-order constructs are free in all
-    groups but the first; the mean of a construct above them would be one too many (lavaan frees it
-    all the same, and warns).
-    """
-    table = sem.table
-    measured: dict[str, list[str]] = {}
-    for r in table.rows:
-        if r.op == "=~":
-            measured.setdefault(r.lhs, []).append(r.rhs)
-    said = {r.lhs for r in table.rows if r.op == "~1" and r.user}
-    return [
-        name
-        for name, below in measured.items()
-        if name not in said and all(b in table.latent for b in below)
-    ]
-
-
 def invariance(
     sem: SEM,
     data: pd.DataFrame,
@@ -183,6 +137,8 @@ def invariance(
     missing: str = "fiml",
     free: Sequence[str] = (),
     loo: bool = False,
+    approximate: float | None = None,
+    ci_prob: float = 0.95,
     **sampling: Any,
 ) -> Invariance:
     """Configural, metric, scalar and strict invariance, and what to free where a step fails.
@@ -200,9 +156,16 @@ def invariance(
     free : sequence of str
         Parameters that stay free at every step (partial invariance), such as "f=~x2".
     loo : bool
-        Sample every step as well and compare them by leave-one-out cross-validation.
+        Sample every step as well, with its Bayesian fit indices, and compare the steps by
+        leave-one-out cross-validation.
+    approximate : float, optional
+        Sample the model with nearly equal loadings, and with nearly equal intercepts besides:
+        deviations between groups with this standard deviation, standardised (0.1 is usual; see
+        `approximate_invariance`). With `loo` they are compared with the exact steps.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
     **sampling
-        Of `SEM.fit`, for `loo`.
+        Of `SEM.fit`, for `loo` and `approximate`.
 
     Returns
     -------
@@ -213,7 +176,9 @@ def invariance(
     NotSupported
         For a model with product terms, whose chi-square is not defined.
     ModelError
-        For a model of one group, or without means.
+        For a model of one group, without constructs, or that approximate invariance cannot rescale.
+    FitError
+        For an `approximate` that is no standard deviation, or sampling options it has not.
     """
     table = sem.table
     if any(":" in r.rhs and r.op == "~" for r in table.rows):
@@ -225,7 +190,7 @@ def invariance(
         raise ModelError("the model measures no construct, so there is no measurement to compare")
     options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
     fits = {
-        name: _with_equal(sem, equal, free).ml(data, **options) for name, equal in STEPS.items()
+        name: with_equal(sem, equal, free).ml(data, **options) for name, equal in STEPS.items()
     }
     groups = fits["configural"].prepared.sample.groups
     if len(groups) < 2:
@@ -248,21 +213,58 @@ def invariance(
         else:
             notes.append(
                 f"No release of single parameters makes the {failed} step hold; approximate "
-                "invariance, pooling=partial(..., sd=0.1) of all loadings, is another way."
+                "invariance, approximate=0.1, is another way."
             )
-    comparison = None
-    if loo:
-        from bayessem.comparison.compare import compare
-
-        comparison = compare(
-            {
-                name: _with_equal(sem, equal, free).fit(data, **options, **sampling)
-                for name, equal in STEPS.items()
-            }
-        )
     for name, fit in fits.items():
         notes += [f"{name}: {problem}." for problem in fit.problems]
-    return Invariance(group, groups, ladder, releases, suggested, fits, comparison, tuple(notes))
+    drawn = _sampled(
+        sem, data, free, loo=loo, approximate=approximate, ci_prob=ci_prob, **options, **sampling
+    )
+    return Invariance(
+        group=group,
+        groups=groups,
+        table=ladder,
+        releases=releases,
+        suggested=suggested,
+        fits=fits,
+        ci_prob=ci_prob,
+        notes=tuple(notes),
+        **drawn,
+    )
+
+
+def _sampled(
+    sem: SEM,
+    data: pd.DataFrame,
+    free: Sequence[str],
+    *,
+    loo: bool,
+    approximate: float | None,
+    ci_prob: float,
+    **options: Any,
+) -> dict[str, Any]:
+    """What is sampled of an `Invariance`, by the names of its attributes."""
+    from bayessem.moderation.approximate_invariance import approximate_invariance
+    from bayessem.moderation.sampled_ladder import compare_steps, fit_by_step
+
+    near = None
+    if approximate is not None:  # first: it is the one that can refuse
+        near = approximate_invariance(
+            sem, data, sd=approximate, free=free, ci_prob=ci_prob, **options
+        )
+    exact = {
+        name: with_equal(sem, equal, free).fit(data, **options)
+        for name, equal in (STEPS if loo else {}).items()
+    }
+    sampled = exact if near is None else {**exact, **near.fits}
+    indices = {name: fit.indices(ci_prob=ci_prob) for name, fit in sampled.items()}
+    return {
+        "sampled": sampled,
+        "indices": indices,
+        "bayesian": fit_by_step(indices, ci_prob=ci_prob) if indices else pd.DataFrame(),
+        "approximate": near,
+        "comparison": compare_steps(exact, near) if loo else None,
+    }
 
 
 def _ladder(fits: Mapping[str, MLFit]) -> pd.DataFrame:
@@ -313,7 +315,7 @@ def _releases(
     candidates = _equalities(fit, step, free)
     rows, found = [], {}
     for name in candidates:
-        one = _with_equal(sem, STEPS[step], (*free, name)).ml(data, se="none", **options)
+        one = with_equal(sem, STEPS[step], (*free, name)).ml(data, se="none", **options)
         difference, df, p = likelihood_ratio(fit, one)
         found[name] = difference
         rows.append((name, difference, df, p, one.measures["cfi"]))
@@ -328,7 +330,7 @@ def _releases(
         if len(chosen) >= len(candidates) // 2:
             break
         chosen.append(name)
-        one = _with_equal(sem, STEPS[step], (*free, *chosen)).ml(data, se="none", **options)
+        one = with_equal(sem, STEPS[step], (*free, *chosen)).ml(data, se="none", **options)
         _, _, p = likelihood_ratio(one, before)
         cfi = one.measures["cfi"] - before.measures["cfi"]
         if _verdict(p, cfi, one.measures["rmsea"] - before.measures["rmsea"]) == "holds":

@@ -2,10 +2,18 @@
 
 beta_g = mu + delta w_g + tau z_g with z_g standard normal: mu the mean of the population of groups,
 delta the slope on a group-level predictor w (centred over the groups), tau the standard deviation
-between groups. With `correlated`, the deviations of later parameters contain those of earlier ones,
+between groups. Variances are pooled as standard deviations on the log scale,
+sd_g = m exp(delta w_g + tau z_g), m that of a typical group: the groups' standard deviations differ
+by about 100 tau percent.
+
+With `correlated`, the deviations of later parameters contain those of earlier ones,
 beta_kg = mu_k + delta_k w_g + tau_k (z_kg + sum_j c_kj z_jg), so that their correlations depend on
-the coefficients c alone (for two parameters it is c / sqrt(1 + c^2)), and tau_k is the standard
-deviation between groups given the earlier parameters.
+the coefficients c alone: with (c_k, 1) / sqrt(1 + |c_k|^2) as rows, they are the Cholesky factor of
+the correlation matrix, and tau_k is the standard deviation between groups given the earlier
+parameters. The correlation matrix of K parameters is LKJ(eta) when the c_k (k = 2 .. K) are
+independent and multivariate t with K - k + 2 eta degrees of freedom and scale I / df: the density
+of row k of the factor is prop. to its last element to the power K - k + 2 eta - 2 (Lewandowski,
+Kurowicka & Joe 2009, doi:10.1016/j.jmva.2009.04.008), and c_k is that row over its last element.
 
 The parameters stay rows of the table, one a group; what is sampled are mu, delta, tau, c and z, so
 that every effect, shape or index of a group is computed as in any multi-group model.
@@ -24,18 +32,21 @@ import numpy as np
 
 from bayessem.errors import ModelError, PriorError
 from bayessem.model.priors import KINDS, Prior, parse_prior
-from bayessem.model.space import Coordinate, Space, Term
+from bayessem.model.space import Coordinate, PriorRow, Scaled, Space, Term
 from bayessem.model.structure import Structure
 from bayessem.syntax.rows import GROUP_EQUAL, row_key, row_name_key
 
 if TYPE_CHECKING:
     import pandas as pd
 
-POOLABLE = ("loading", "path", "product", "intercept", "mean")
+SCALES = ("residual_sd", "disturbance_sd")
+POOLABLE = ("loading", "path", "product", "intercept", "mean", *SCALES)
 # All that pooling does not release is equal across groups, unless group_equal says otherwise.
 EVERYTHING = tuple(GROUP_EQUAL)
-# With this prior of c, the correlation c / sqrt(1 + c^2) has density (1 - r^2)^(eta - 1), eta = 2.
-LINK_PRIOR = "student_t(nu=4, mu=0, sigma=0.5)"
+# Of the correlation matrix of the groups' deviations: LKJ.
+ETA = 2.0
+# Widths of the priors of a standardised parameter: for the logs of standard deviations, too.
+LOG_WIDTH = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Pooling:
     how : {"partial", "none", "complete"}
         Drawn from a common distribution, free in each group, or equal.
     parameters : tuple of str
-        Names such as "RAD~AMC", "RAD~AMC:AMC", "RAD~1" or "f=~x2".
+        Names such as "RAD~AMC", "RAD~AMC:AMC", "RAD~1", "f=~x2" or "RAD~~RAD".
     by : str or None
         Column of a group-level predictor (partial pooling only).
     sd : float or None
@@ -77,8 +88,8 @@ def _names(parameters: Sequence[str]) -> tuple[str, ...]:
         key = row_name_key(text)
         if key is None:
             raise ModelError(
-                f"pooling does not understand {text!r}; write 'y ~ x', 'y ~ x:z', 'y ~ 1' or "
-                "'f =~ x2'"
+                f"pooling does not understand {text!r}; write 'y ~ x', 'y ~ x:z', 'y ~ 1', "
+                "'f =~ x2' or 'y ~~ y'"
             )
         out.append("".join(text.split()))
     return tuple(dict.fromkeys(out))
@@ -107,15 +118,16 @@ def partial(
     Parameters
     ----------
     *parameters : str
-        "RAD ~ AMC", "RAD ~ AMC:AMC", "RAD ~ 1", "f =~ x2".
+        "RAD ~ AMC", "RAD ~ AMC:AMC", "RAD ~ 1", "f =~ x2", "RAD ~~ RAD" (on the log scale of its
+        standard deviation).
     by : str, optional
         Column of the data that predicts the groups' values; its mean in each group is used.
     sd : float, optional
         Fix the standard deviation between groups, as for approximate invariance: loadings that
         differ by about sd (Muthen & Asparouhov 2013); by default it is estimated.
     correlated : bool
-        Let the groups' deviations of the parameters correlate. The prior of the correlation of two
-        parameters is LKJ(2).
+        Let the groups' deviations of the parameters correlate, with an LKJ(2) prior of their
+        correlation matrix.
     """
     if sd is not None and not 0 < sd < np.inf:
         raise ModelError(f"sd between groups has to be positive, not {sd!r}")
@@ -248,7 +260,9 @@ def pool_space(
     predictor : ndarray (group,), optional
         Group-level predictor; centred over the groups here.
     priors : mapping, optional
-        The user's priors: "RAD~AMC" is that of mu, "RAD~AMC|by" of delta, "sd(RAD~AMC)" of tau.
+        The user's priors: "RAD~AMC" is that of mu (of the standard deviation m for "RAD~~RAD"),
+        "RAD~AMC|by" of delta, "sd(RAD~AMC)" of tau, "c(RAD~1,RAD~AMC)" of a coefficient of
+        correlated deviations, whose row then has independent priors.
     """
     given = dict(priors or {})
     predictor = None if predictor is None else predictor - predictor.mean()
@@ -257,42 +271,101 @@ def pool_space(
     dropped = {m for p in pooled for m in p.members}
     coordinates = [c for c in space.coordinates if c.name not in dropped]
     replaced: dict[Term, tuple[Term, ...]] = {}
+    scaled: list[Scaled] = []
+    rows: list[PriorRow] = []
     for k, p in enumerate(pooled):
         first = old[p.members[0]]
         if first.kind not in POOLABLE:
             raise ModelError(
-                f"pooling: {p.name} is a {first.kind}; loadings, paths, products, intercepts and "
-                "means can be pooled"
+                f"pooling: {p.name} is a {first.kind}; loadings, paths, products, intercepts, "
+                "means and variances can be pooled"
             )
-        width = first.prior.named.get("sigma", 1.0)
-        mean, sd, slope = p.name, pooled_sd(p.name), slope_name(p.name, pooling)
-        mean_prior = parse_prior(given[p.name], where=p.name) if p.name in given else first.prior
-        coordinates.append(Coordinate(mean, "pool_mean", mean_prior, *mean_prior.support))
-        spread = parse_prior(given.get(sd, f"half_normal({0.5 * width!r})"), where=sd)
-        if spread.support[0] < 0:
-            raise PriorError(f"{sd}: {spread} is not a prior of a positive number; half_normal is")
-        if pooling.sd is None:
-            coordinates.append(Coordinate(sd, "pool_sd", spread, *spread.support))
-        if predictor is not None:
-            scale = width / float(predictor.std())
-            prior = parse_prior(given.get(slope, f"normal(0, {scale!r})"), where=slope)
-            coordinates.append(Coordinate(slope, "pool_slope", prior, *prior.support))
-        earlier = pooled[:k] if pooling.correlated else ()
-        for other in earlier:
-            link = link_name(p.name, other.name)
-            prior = parse_prior(given.get(link, LINK_PRIOR), where=link)
-            coordinates.append(Coordinate(link, "pool_link", prior, *prior.support))
+        links, row = _links(pooled, k, given) if pooling.correlated else ((), None)
+        rows += [row] if row is not None else []
+        population = _population(p.name, first, pooling, predictor, given)
+        coordinates += [*population, *links]
+        coordinates += [
+            Coordinate(m, "pool_z", Prior("normal", mu=0, sigma=1), -np.inf, np.inf)
+            for m in p.members
+        ]
         for g, member in enumerate(p.members):
-            coordinates.append(
-                Coordinate(member, "pool_z", Prior("normal", mu=0, sigma=1), -np.inf, np.inf)
-            )
-            tau = sd if pooling.sd is None else pooling.sd
-            terms: list[Term] = [(mean, 1.0, 1.0), (tau, member, 1.0)]
-            terms += [(tau, link_name(p.name, o.name), o.members[g]) for o in earlier]
+            tau = pooled_sd(p.name) if pooling.sd is None else pooling.sd
+            deviation: list[Term] = [(tau, member, 1.0)]
+            deviation += [(tau, c.name, o.members[g]) for c, o in zip(links, pooled, strict=False)]
             if predictor is not None:
-                terms.append((slope, float(predictor[g]), 1.0))
-            replaced[(member, 1.0, 1.0)] = tuple(terms)
-    cells = tuple(replaced.get(cell[0], cell) if len(cell) == 1 else cell for cell in space.cells)
+                deviation.append((slope_name(p.name, pooling), float(predictor[g]), 1.0))
+            if first.kind in SCALES:
+                scaled.append(Scaled(_scaled_name(member), p.name, tuple(deviation)))
+            else:
+                replaced[(member, 1.0, 1.0)] = ((p.name, 1.0, 1.0), *deviation)
+    sds = {
+        m: _scaled_name(m) for p in pooled if old[p.members[0]].kind in SCALES for m in p.members
+    }
+
+    def renamed(term: Term) -> Term:
+        a, b, c = (sds.get(f, f) if isinstance(f, str) else f for f in term)
+        return a, b, c
+
+    cells = tuple(
+        replaced[cell[0]] if cell[0] in replaced else tuple(renamed(t) for t in cell)
+        for cell in space.cells
+    )
     order = {kind: i for i, kind in enumerate(KINDS)}
     coordinates.sort(key=lambda c: order[c.kind])  # stable: blocks of correlations stay together
-    return dataclasses.replace(space, coordinates=tuple(coordinates), cells=cells)
+    return dataclasses.replace(
+        space,
+        coordinates=tuple(coordinates),
+        cells=cells,
+        scaled=tuple(scaled),
+        rows=tuple(rows),
+    )
+
+
+def _scaled_name(member: str) -> str:
+    """Name of the standard deviation that a variance's z stands for."""
+    return f"sd of {member}"
+
+
+def _population(
+    name: str,
+    member: Coordinate,
+    pooling: Pooling,
+    predictor: np.ndarray | None,
+    given: Mapping[str, str | Prior],
+) -> list[Coordinate]:
+    """Mean, sd between groups and slope of a pooled parameter, from one group's own."""
+    scale = member.kind in SCALES
+    width = LOG_WIDTH if scale else member.prior.named.get("sigma", 1.0)
+    sd, slope = pooled_sd(name), slope_name(name, pooling)
+    prior = parse_prior(given[name], where=name) if name in given else member.prior
+    lower, upper = prior.support
+    out = [Coordinate(name, "pool_mean", prior, max(lower, 0.0) if scale else lower, upper)]
+    spread = parse_prior(given.get(sd, f"half_normal({0.5 * width!r})"), where=sd)
+    if spread.support[0] < 0:
+        raise PriorError(f"{sd}: {spread} is not a prior of a positive number; half_normal is")
+    if pooling.sd is None:
+        out.append(Coordinate(sd, "pool_sd", spread, *spread.support))
+    if predictor is not None:
+        text = f"normal(0, {width / float(predictor.std())!r})"
+        prior = parse_prior(given.get(slope, text), where=slope)
+        out.append(Coordinate(slope, "pool_slope", prior, *prior.support))
+    return out
+
+
+def _links(
+    pooled: tuple[Pooled, ...], k: int, given: Mapping[str, str | Prior]
+) -> tuple[list[Coordinate], PriorRow | None]:
+    """Coefficients of the earlier deviations in those of parameter k, and their joint prior."""
+    names = [link_name(pooled[k].name, other.name) for other in pooled[:k]]
+    if not names:
+        return [], None
+    nu = len(pooled) - (k + 1) + 2 * ETA
+    if not any(name in given for name in names):
+        joint = [Coordinate(n, "pool_link", Prior("lkj", eta=ETA), -np.inf, np.inf) for n in names]
+        return joint, PriorRow(tuple(names), nu)
+    alone = f"student_t({nu!r}, 0, {nu**-0.5!r})"
+    priors = [parse_prior(given.get(name, alone), where=name) for name in names]
+    return [
+        Coordinate(name, "pool_link", prior, *prior.support)
+        for name, prior in zip(names, priors, strict=True)
+    ], None

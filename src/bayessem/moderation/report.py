@@ -49,10 +49,14 @@ class PoolingReport:
         Respondents by group.
     table : DataFrame
         A row a quantity: parameter, quantity ("population mean", "slope on <by>", "sd between
-        groups", "correlation with <parameter>", "group", "new group"), group, and its summary.
+        groups", "correlation with <parameter>", "group", "new group"), group, and its summary. Of a
+        variance: that of a typical group (its logarithm is the mean of logarithms) as population
+        mean, and slope, sd and correlation of the logarithm of its square root.
     differences : DataFrame
         Each parameter's difference between two groups: parameter, group, other, and its summary;
         p_positive is P(beta_group > beta_other).
+    scales : tuple of str
+        The parameters that are variances.
     shrinkage : DataFrame
         parameter, shrinkage: 0 (groups left alone) to 1 (pooled completely).
     sensitivity : DataFrame
@@ -71,6 +75,7 @@ class PoolingReport:
     sizes: tuple[int, ...]
     table: pd.DataFrame
     differences: pd.DataFrame
+    scales: tuple[str, ...]
     shrinkage: pd.DataFrame
     sensitivity: pd.DataFrame
     draws: xr.DataArray
@@ -123,7 +128,10 @@ def between_groups(fit: Fit, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
 
 
 def population_values(fit: Fit, name: str, *, at: float | None = None) -> np.ndarray:
-    """Draws (chain, draw) of the population's mean of a parameter, where the predictor is `at`."""
+    """Draws (chain, draw) of the population's mean of a parameter, where the predictor is `at`.
+
+    Of a variance: the standard deviation of a typical group.
+    """
     pooling = require_partial(fit)
     mean = _values(fit, name)
     assert mean is not None
@@ -132,7 +140,13 @@ def population_values(fit: Fit, name: str, *, at: float | None = None) -> np.nda
         return mean
     if slope is None or fit.prepared.predictor is None:
         raise ModelError("at= is a value of the group-level predictor, and this model has none")
-    return mean + slope * (at - fit.prepared.predictor.mean())
+    change = slope * (at - fit.prepared.predictor.mean())
+    return mean * np.exp(change) if is_scale(fit, name) else mean + change
+
+
+def is_scale(fit: Fit, name: str) -> bool:
+    """Whether a pooled parameter is a variance, pooled on the log scale of its square root."""
+    return any(scaled.base == name for scaled in fit.prepared.space.scaled)
 
 
 def _rows(
@@ -145,7 +159,8 @@ def _rows(
     groups = fit.prepared.table.groups
     out = []
     for k, p in enumerate(pooled):
-        out.append((p.name, "population mean", "", population_values(fit, p.name)))
+        power = 2.0 if is_scale(fit, p.name) else 1.0  # variances are reported
+        out.append((p.name, "population mean", "", population_values(fit, p.name) ** power))
         slope = _values(fit, slope_name(p.name, pooling))
         if slope is not None:
             out.append((p.name, f"slope on {pooling.by}", "", slope))
@@ -161,7 +176,9 @@ def _rows(
             label = "" if at is None else f"{pooling.by} = {at:g}"
             centre = population_values(fit, p.name, at=at)
             noise = rng.standard_normal(sd.shape[:-1])
-            out.append((p.name, "new group", label, centre + sd[..., k] * noise))
+            drawn = sd[..., k] * noise
+            new = (centre * np.exp(drawn)) ** 2 if power == 2.0 else centre + drawn
+            out.append((p.name, "new group", label, new))
     return out
 
 
@@ -171,8 +188,9 @@ def _shrinkage(fit: Fit, pooling: Pooling) -> pd.DataFrame:
     for p in pooled_parameters(fit.prepared.structure, pooling):
         own = fit.parameters.sel(parameter=list(p.members)).values  # (chain, draw, group)
         points = [None] * own.shape[-1] if predictor is None else [float(w) for w in predictor]
-        expected = [population_values(fit, p.name, at=w) for w in points]
-        deviation = own - np.stack(expected, axis=-1)
+        expected = np.stack([population_values(fit, p.name, at=w) for w in points], axis=-1)
+        scale = is_scale(fit, p.name)
+        deviation = 0.5 * np.log(own) - np.log(expected) if scale else own - expected
         means = deviation.mean(axis=(0, 1))
         share = 1.0 - means.var(ddof=1) / deviation.var(axis=-1, ddof=1).mean()
         rows.append({"parameter": p.name, "shrinkage": float(share)})
@@ -289,6 +307,7 @@ def pooling_report(
         sizes=sizes,
         table=pd.concat([labels, summarise(values, ci_prob=ci_prob)], axis=1),
         differences=_differences(fit, pooling, ci_prob),
+        scales=tuple(name for name in pooling.parameters if is_scale(fit, name)),
         shrinkage=_shrinkage(fit, pooling),
         sensitivity=sensitivity,
         draws=draws,
@@ -316,6 +335,14 @@ def _notes(fit: Fit, pooling: Pooling, sensitivity: pd.DataFrame) -> tuple[str, 
         notes.append(
             f"The population mean is that of groups whose {pooling.by} is {centre:.3g}, the "
             "average over the groups; the sd between groups is what it leaves unexplained."
+        )
+    scales = [name for name in pooling.parameters if is_scale(fit, name)]
+    if scales:
+        notes.append(
+            f"Variances ({', '.join(scales)}) are pooled on the log scale of their standard "
+            "deviations: the population mean is the variance of a typical group, and a standard "
+            "deviation between groups of .1 means that groups' standard deviations differ by about "
+            "10 %."
         )
     notes.append(
         "Sampled between the non-centred and the centred form, chosen for each group and every "

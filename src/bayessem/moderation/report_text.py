@@ -23,20 +23,24 @@ def _sentence(report: PoolingReport, parameter: str) -> str:
     by = {r["quantity"]: r for r in rows}
     mean = by["population mean"]
     percent = f"{100 * report.ci_prob:g} %"
-    said = (
-        f"{parameter}: over the population of groups it averages {number(mean['mean'], 2)} "
-        f"({percent} interval {_interval(mean)})"
+    scale = parameter in report.scales
+    over = (
+        "the variance of a typical group is"
+        if scale
+        else "over the population of groups it averages"
     )
+    said = f"{parameter}: {over} {number(mean['mean'], 2)} ({percent} interval {_interval(mean)})"
     slope = next((r for r in rows if r["quantity"].startswith("slope on")), None)
     if slope is not None:
+        changes = "the log of its square root changes by" if scale else "changes by"
         said += (
-            f" and changes by {number(slope['mean'], 2)} {_interval(slope)} for one unit of "
+            f" and {changes} {number(slope['mean'], 2)} {_interval(slope)} for one unit of "
             f"{report.pooling.by} (P(> 0) = {slope['p_positive']:.3f})"
         )
     if "sd between groups" in by:
         sd = by["sd between groups"]
-        said += f"; groups differ with a standard deviation of {number(sd['mean'], 2)} "
-        said += _interval(sd)
+        what = "the logs of groups' standard deviations differ" if scale else "groups differ"
+        said += f"; {what} with a standard deviation of {number(sd['mean'], 2)} {_interval(sd)}"
     share = report.shrinkage.set_index("parameter")["shrinkage"][parameter]
     return f"{said}. {share:.0%} of the differences between groups were pooled away."
 
@@ -65,6 +69,14 @@ def _differences(report: PoolingReport) -> list[str]:
     return ["", title, aligned(["", "groups", "mean", "sd", percent, "P(>0)"], body, left=2)]
 
 
+def _positive(report: PoolingReport, row: dict[str, Any]) -> bool:
+    """Whether a quantity is positive by its nature."""
+    if row["quantity"] == "sd between groups":
+        return True
+    free = row["quantity"].startswith(("slope on", "correlation with"))
+    return row["parameter"] in report.scales and not free
+
+
 def pooling_text(report: PoolingReport) -> str:
     """What `print(report)` shows."""
     sizes = ", ".join(f"{g} {n}" for g, n in zip(report.groups, report.sizes, strict=True))
@@ -79,7 +91,7 @@ def pooling_text(report: PoolingReport) -> str:
             number(r["mean"]),
             number(r["sd"]),
             _interval(r),
-            number(r["p_positive"]),
+            "" if _positive(report, r) else number(r["p_positive"]),
             number(r["r_hat"]),
             number(r["ess_bulk"], 0),
         ]

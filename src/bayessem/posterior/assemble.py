@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
@@ -12,9 +12,9 @@ from bayessem.errors import NotSupported, PriorError
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS, plan_products
 from bayessem.model.data import Sample
-from bayessem.model.space import Coordinate, Space
+from bayessem.model.space import Coordinate, PriorRow, Space, Term
 from bayessem.model.structure import Structure
-from bayessem.posterior import density as d
+from bayessem.posterior import program as d
 from bayessem.posterior.density import Density, build_density
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -137,11 +137,15 @@ def encode_prior(
     if family == "flat":
         return d.FLAT, (0.0, 0.0, 0.0), 0.0
     support = (-1.0, 1.0) if coordinate.kind == "correlation" else prior.support
+    if family == "lkj" and coordinate.kind == "pool_link":
+        support = (-math.inf, math.inf)
     if (low, high) != support:
         raise PriorError(
             f"{coordinate.name}: bounds go with normal, student_t, cauchy and uniform priors, "
             f"not with {prior}"
         )
+    if family == "lkj" and coordinate.kind != "correlation":
+        return d.FLAT, (0.0, 0.0, 0.0), 0.0  # its row of coordinates has a density together
     if family in ("lkj", "beta"):
         if family == "lkj":
             alpha = beta = a["eta"]
@@ -167,32 +171,50 @@ def _transform_code(lower: float, upper: float) -> int:
     return d.BELOW if upper < math.inf else d.IDENTITY
 
 
-def _cell_arrays(space: Space) -> dict[str, np.ndarray]:
-    """Cells as terms over the coordinates, extended by the fixed numbers they need."""
-    index = {name: i for i, name in enumerate(space.names)}
-    fixed: list[float] = []
+def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Cells and scaled numbers as terms over the numbers v.
 
-    def at(term: str | float) -> int:
-        if isinstance(term, str):
-            return index[term]
-        if term not in fixed:
-            fixed.append(term)
-        return len(index) + fixed.index(term)
+    v are the coordinates, at the positions that `index` gives, then the numbers `fixed`, then the
+    scaled numbers (`program.Layout`).
+    """
+    every = [term for terms in (*space.cells, *(s.terms for s in space.scaled)) for term in terms]
+    fixed = list(dict.fromkeys(f for term in every for f in term if not isinstance(f, str)))
+    first = len(index) + len(fixed)
+    at: dict[str | float, int] = {
+        **dict(index.items()),
+        **{f: len(index) + k for k, f in enumerate(fixed)},
+        **{s.name: first + k for k, s in enumerate(space.scaled)},
+    }
 
-    terms = [
-        (cell, at(a), at(b), at(c)) for cell, terms in enumerate(space.cells) for a, b, c in terms
-    ]
-    cell, a, b, c = np.array(terms, dtype=np.int64).reshape(-1, 4).T
+    def columns(owners: Sequence[Sequence[Term]]) -> np.ndarray:
+        rows = [(k, *(at[f] for f in t)) for k, terms in enumerate(owners) for t in terms]
+        return np.array(rows, dtype=np.int64).reshape(-1, 4).T
+
+    cell, a, b, c = columns(space.cells)
+    scaled_at, scaled_a, scaled_b, scaled_c = columns([s.terms for s in space.scaled])
     places = np.array(space.places, dtype=np.int64).reshape(-1, 2)
     return {
         "term_cell": cell,
         "term_a": a,
         "term_b": b,
         "term_c": c,
+        "scaled_base": np.array([at[s.base] for s in space.scaled], dtype=np.int64),
+        "scaled_at": scaled_at,
+        "scaled_a": scaled_a,
+        "scaled_b": scaled_b,
+        "scaled_c": scaled_c,
         "place_cell": places[:, 0],
         "place_element": places[:, 1],
         "fixed": np.array(fixed),
     }
+
+
+def row_constant(row: PriorRow) -> float:
+    """Log normalising constant of a joint prior of coordinates (multivariate t)."""
+    size = len(row.names)
+    return float(
+        gammaln((row.nu + size) / 2) - gammaln(row.nu / 2) - 0.5 * size * math.log(math.pi)
+    )
 
 
 def posterior_density(
@@ -218,11 +240,14 @@ def posterior_density(
         "lower": np.array([c.lower for c in coordinates]),
         "upper": np.array([c.upper for c in coordinates]),
         "hyper": np.array([hyper for _, hyper, _ in codes]).ravel(),
-        "constant": np.array([sum(constant for _, _, constant in codes)]),
+        "constant": np.array([sum(c for _, _, c in codes) + sum(map(row_constant, space.rows))]),
         "block_size": np.array([b.size for b in space.blocks]),
         "block_at": np.array([index[b.names[0]] for b in space.blocks]),
+        "row_at": np.array([index[r.names[0]] for r in space.rows]),
+        "row_size": np.array([len(r.names) for r in space.rows]),
+        "row_power": np.array([0.5 * (r.nu + len(r.names)) for r in space.rows]),
         "base": space.base,
-        **_cell_arrays(space),
+        **cell_arrays(space, index),
     }
     plan = kernel_plan(
         structure, sample, proper=space.proper, reach=reach, step=step, integrate=integrate

@@ -1,10 +1,11 @@
 """The posterior density of a model on unconstrained parameters, as one Numba program.
 
 x (unconstrained) -> raw (by element: identity, log, logit; or folded at 0, see `folded`) -> v
-(natural: partial correlations of a block become correlations) -> cells (sums of products such as
-sd^2, r sd sd or mu + tau z) -> model matrices -> likelihood; and the chain rule back. Priors are
-evaluated on raw, by family code. Maximum likelihood is the same program with identity transforms,
-flat priors and cells that are the parameters themselves.
+(natural: partial correlations of a block become correlations; extended by the numbers
+m exp(tau z)) -> cells (sums of products such as sd^2, r sd sd or mu + tau z) -> model matrices ->
+likelihood; and the chain rule back. Priors are evaluated on raw, by family code. Maximum likelihood
+is the same program with identity transforms, flat priors and cells that are the parameters
+themselves.
 
 The PyMC model of the same table (pymc_model.py) is the definition; the tests hold the two to the
 same log-probability and gradient.
@@ -12,7 +13,6 @@ same log-probability and gradient.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -20,171 +20,20 @@ from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
 from bayessem.likelihood.plan import pack
 from bayessem.posterior.centring import Shift, pull_intercepts, to_intercepts
+from bayessem.posterior.correlations import partials_to_correlations, pull_correlations
 from bayessem.posterior.hierarchies import Hierarchy, balance, pull_balance
+from bayessem.posterior.program import (
+    FLAT,
+    FLOAT_FIELDS,
+    FOLD,
+    INTEGER_FIELDS,
+    LOG,
+    NORMAL,
+    SOFT,
+    STUDENT_T,
+    layout_of,
+)
 from bayessem.posterior.transforms import log_prior, transform
-
-# transforms
-IDENTITY, LOG, INTERVAL, BELOW, FOLD, SOFT = range(6)
-# families (unnormalised; their constants are summed in `constant`)
-FLAT, NORMAL, STUDENT_T, GAMMA, INVERSE_GAMMA, EXPONENTIAL, LOG_NORMAL, BETA = range(8)
-
-INTEGER_FIELDS = (
-    "transform",
-    "family",
-    "block_size",
-    "block_at",
-    "term_cell",
-    "term_a",
-    "term_b",
-    "term_c",
-    "place_cell",
-    "place_element",
-    "pool_at",
-    "pool_member",
-    "pool_link",
-    "shift_at",
-)
-FLOAT_FIELDS = (
-    "lower",
-    "upper",
-    "hyper",
-    "constant",
-    "fixed",
-    "base",
-    "centre",
-    "whitening",
-    "pool_prior",
-    "pool_data",
-    "shift_by",
-)
-
-
-class Layout(NamedTuple):
-    """Views of the packed program, by name (sizes: D parameters).
-
-    transform, family : (D,) codes;  lower, upper : (D,) bounds of LOG (lower) and INTERVAL (both);
-        upper is the scale of FOLD and of SOFT.
-    hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
-    block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
-        and position of their first partial correlation (row by row below the diagonal).
-    term_* : a cell is the sum of its terms v[a] v[b] v[c], with v extended by the numbers `fixed`.
-    place_* : which cell goes to which element of the matrices; the rest is `base`.
-    centre, whitening : x = centre + whitening u when the density is wanted in u; else empty.
-    pool_* : hierarchies that are sampled in balanced coordinates (hierarchies.py), else empty.
-        pool_at (4 P,): coordinates of mu, delta (-1: none) and tau (-1: fixed), number of groups.
-        pool_member : coordinates of the z of every group, hierarchy after hierarchy.
-        pool_link (3 a link): where z of one hierarchy is in the deviations of a later one: number
-            of the later, coordinate of its coefficient, number of the earlier.
-        pool_prior (5 P,): precision and precision times mean of mu and of delta, tau where fixed.
-        pool_data (3 a member): predictor w; precision and precision times estimate of beta_g.
-    shift_* : terms of intercepts that are sampled at the covariates' means (centring.py): intercept
-        and three factors (-1: none) a term, and the number their product is multiplied by.
-    """
-
-    transform: np.ndarray
-    family: np.ndarray
-    block_size: np.ndarray
-    block_at: np.ndarray
-    term_cell: np.ndarray
-    term_a: np.ndarray
-    term_b: np.ndarray
-    term_c: np.ndarray
-    place_cell: np.ndarray
-    place_element: np.ndarray
-    pool_at: np.ndarray
-    pool_member: np.ndarray
-    pool_link: np.ndarray
-    shift_at: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-    hyper: np.ndarray
-    constant: np.ndarray
-    fixed: np.ndarray
-    base: np.ndarray
-    centre: np.ndarray
-    whitening: np.ndarray
-    pool_prior: np.ndarray
-    pool_data: np.ndarray
-    shift_by: np.ndarray
-
-
-@compiled
-def _layout(ints, floats):
-    return Layout(
-        ints[ints[0] : ints[1]],
-        ints[ints[1] : ints[2]],
-        ints[ints[2] : ints[3]],
-        ints[ints[3] : ints[4]],
-        ints[ints[4] : ints[5]],
-        ints[ints[5] : ints[6]],
-        ints[ints[6] : ints[7]],
-        ints[ints[7] : ints[8]],
-        ints[ints[8] : ints[9]],
-        ints[ints[9] : ints[10]],
-        ints[ints[10] : ints[11]],
-        ints[ints[11] : ints[12]],
-        ints[ints[12] : ints[13]],
-        ints[ints[13] : ints[14]],
-        floats[ints[15] : ints[16]],
-        floats[ints[16] : ints[17]],
-        floats[ints[17] : ints[18]],
-        floats[ints[18] : ints[19]],
-        floats[ints[19] : ints[20]],
-        floats[ints[20] : ints[21]],
-        floats[ints[21] : ints[22]],
-        floats[ints[22] : ints[23]],
-        floats[ints[23] : ints[24]],
-        floats[ints[24] : ints[25]],
-        floats[ints[25] : ints[26]],
-    )
-
-
-@compiled
-def partials_to_correlations(partial, k, root, out):
-    """Correlations below the diagonal, row by row, from canonical partial correlations.
-
-    Lewandowski, Kurowicka & Joe (2009, doi:10.1016/j.jmva.2009.04.008). root (k, k) becomes the
-    Cholesky factor: root[i, j] = partial_ij sqrt(1 - sum of the squares before it in row i).
-    """
-    at = 0
-    for i in range(k):
-        rest = 1.0
-        for j in range(i):
-            root[i, j] = partial[at + j] * np.sqrt(rest)
-            rest -= root[i, j] * root[i, j]
-        root[i, i] = np.sqrt(max(rest, 0.0))
-        for j in range(i):
-            s = 0.0
-            for a in range(j + 1):
-                s += root[i, a] * root[j, a]
-            out[at + j] = s
-        at += i
-
-
-@compiled
-def pull_correlations(partial, k, root, d_out, d_partial):
-    """Adjoint of `partials_to_correlations`; overwrites d_partial."""
-    d_root = np.zeros((k, k))
-    at = 0
-    for i in range(k):
-        for j in range(i):
-            g = d_out[at + j]
-            for a in range(j + 1):
-                d_root[i, a] += g * root[j, a]
-                d_root[j, a] += g * root[i, a]
-        at += i
-    at = 0
-    for i in range(k):
-        # rest_j = rest_{j-1} - root_ij^2, from the diagonal back
-        rest = root[i, i] * root[i, i]
-        d_rest = 0.5 * d_root[i, i] / root[i, i] if root[i, i] > 0.0 else 0.0
-        for j in range(i - 1, -1, -1):
-            d_value = d_root[i, j] - 2.0 * root[i, j] * d_rest
-            rest += root[i, j] * root[i, j]
-            scale = np.sqrt(rest)
-            d_partial[at + j] = d_value * scale
-            d_rest += d_value * partial[at + j] * 0.5 / scale
-        at += i
 
 
 @compiled
@@ -212,6 +61,13 @@ def _natural(layout, x, v, slope, d_prior):
         slope[i] = s
         value += prior + log_s
         d_prior[i] = d_raw * s + d_log_s
+    for b in range(layout.row_at.size):
+        rows = v[layout.row_at[b] : layout.row_at[b] + layout.row_size[b]]
+        power = layout.row_power[b]
+        total = 1.0 + np.sum(rows * rows)
+        value -= power * np.log(total)
+        for i in range(layout.row_at[b], layout.row_at[b] + layout.row_size[b]):
+            d_prior[i] -= 2.0 * power * v[i] / total  # they have no transform
     for i in range(layout.fixed.size):
         v[d + i] = layout.fixed[i]
     return value
@@ -227,8 +83,22 @@ def _correlate(layout, v):
 
 
 @compiled
+def _extended(layout):
+    """How many numbers v has: parameters, constants and scaled numbers."""
+    return layout.transform.size + layout.fixed.size + layout.scaled_base.size
+
+
+@compiled
 def _fill(layout, v, elements):
-    """Model matrices from the natural parameters."""
+    """Model matrices from the natural parameters; completes v by the scaled numbers."""
+    first = v.size - layout.scaled_base.size
+    v[first:] = 0.0
+    for i in range(layout.scaled_at.size):
+        v[first + layout.scaled_at[i]] += (
+            v[layout.scaled_a[i]] * v[layout.scaled_b[i]] * v[layout.scaled_c[i]]
+        )
+    for i in range(layout.scaled_base.size):
+        v[first + i] = v[layout.scaled_base[i]] * np.exp(v[first + i])
     elements[:] = layout.base
     cells = np.zeros(layout.term_cell.size)
     for i in range(layout.term_cell.size):
@@ -252,12 +122,23 @@ def _pull_fill(layout, v, d_elements, d_v):
         d_v[ia] += g * v[ib] * v[ic]
         d_v[ib] += g * v[ia] * v[ic]
         d_v[ic] += g * v[ia] * v[ib]
+    first = v.size - layout.scaled_base.size
+    for i in range(layout.scaled_at.size):
+        at = first + layout.scaled_at[i]
+        g = d_v[at] * v[at]
+        ia, ib, ic = layout.scaled_a[i], layout.scaled_b[i], layout.scaled_c[i]
+        d_v[ia] += g * v[ib] * v[ic]
+        d_v[ib] += g * v[ia] * v[ic]
+        d_v[ic] += g * v[ia] * v[ib]
+    for i in range(layout.scaled_base.size):
+        base = layout.scaled_base[i]
+        d_v[base] += d_v[first + i] * v[first + i] / v[base]
 
 
 @compiled
 def log_density(point, program, numbers, ints, floats, gradient):
     """Log prior + log Jacobian + log-likelihood at an unconstrained point, and its gradient."""
-    layout = _layout(program, numbers)
+    layout = layout_of(program, numbers)
     d = layout.transform.size
     white = layout.whitening.size > 0
     x = point
@@ -272,7 +153,7 @@ def log_density(point, program, numbers, ints, floats, gradient):
         x = before.copy()
         jacobian = balance(layout, x)
         to_intercepts(layout, x)
-    v = np.empty(d + layout.fixed.size)
+    v = np.empty(_extended(layout))
     slope = np.empty(d)
     d_prior = np.empty(d)
     value = _natural(layout, x, v, slope, d_prior) + jacobian
@@ -307,9 +188,9 @@ def log_density(point, program, numbers, ints, floats, gradient):
 @compiled
 def natural_values(points, program, numbers, out):
     """Natural parameters of many unconstrained points: (n, D) -> out (n, D); no whitening."""
-    layout = _layout(program, numbers)
+    layout = layout_of(program, numbers)
     d = layout.transform.size
-    v = np.empty(d + layout.fixed.size)
+    v = np.empty(_extended(layout))
     slope, d_prior = np.empty(d), np.empty(d)
     for i in range(points.shape[0]):
         x = points[i].copy()
@@ -323,10 +204,10 @@ def natural_values(points, program, numbers, out):
 @compiled
 def matrix_elements(values, program, numbers, out):
     """Model matrices of many natural parameter vectors: (n, D) -> out (n, elements)."""
-    layout = _layout(program, numbers)
+    layout = layout_of(program, numbers)
     d = layout.transform.size
-    v = np.empty(d + layout.fixed.size)
-    v[d:] = layout.fixed
+    v = np.empty(_extended(layout))
+    v[d : d + layout.fixed.size] = layout.fixed
     for i in range(values.shape[0]):
         v[:d] = values[i]
         _fill(layout, v, out[i])
@@ -335,10 +216,10 @@ def matrix_elements(values, program, numbers, out):
 @compiled
 def respondent_values(values, program, numbers, ints, floats, out):
     """Log p(y_i) for many natural parameter vectors: (n, D) -> out (n, respondent)."""
-    layout = _layout(program, numbers)
+    layout = layout_of(program, numbers)
     d = layout.transform.size
-    v = np.empty(d + layout.fixed.size)
-    v[d:] = layout.fixed
+    v = np.empty(_extended(layout))
+    v[d : d + layout.fixed.size] = layout.fixed
     elements = np.empty(layout.base.size)
     for i in range(values.shape[0]):
         v[:d] = values[i]
@@ -422,13 +303,13 @@ class Density:
 
     @property
     def positive(self) -> np.ndarray:
-        """Coordinates on the log scale that end at 0, without the taus of balanced hierarchies.
+        """Coordinates on the log scale that end at 0, without those of balanced hierarchies.
 
         Those have been given their coordinates already (hierarchies.py).
         """
         out = (self.fields["transform"] == LOG) & (self.fields["lower"] == 0.0)
-        taus = np.asarray(self.fields["pool_at"], dtype=np.int64)[2::4]
-        out[taus[taus >= 0]] = False
+        own = np.asarray(self.fields["pool_at"], dtype=np.int64).reshape(-1, 4)[:, [0, 2]]
+        out[own[own >= 0]] = False
         return out
 
     @property
@@ -441,6 +322,8 @@ class Density:
         factors = np.array([f["term_a"], f["term_b"], f["term_c"]])
         odd = [(factors == i).sum(axis=0) % 2 == 1 for i in range(self.size)]
         smooth = ~np.any(odd, axis=1)
+        scaling = [f[name] for name in ("scaled_base", "scaled_a", "scaled_b", "scaled_c")]
+        smooth &= ~np.isin(np.arange(self.size), np.concatenate(scaling))
         return (f["transform"] == LOG) & (f["lower"] == 0.0) & even & smooth
 
     def balanced(self, hierarchies: Sequence[Hierarchy]) -> "Density":
@@ -490,7 +373,8 @@ def build_density(
 ) -> Density:
     """Pack a program (fields of `Layout`) together with a packed plan."""
     names_of = (*INTEGER_FIELDS, *FLOAT_FIELDS)
-    optional = ("centre", "whitening", *(n for n in names_of if n.startswith(("pool_", "shift_"))))
+    prefixes = ("pool_", "row_", "scaled_", "shift_")
+    optional = ("centre", "whitening", *(n for n in names_of if n.startswith(prefixes)))
     fields = {**{name: np.empty(0) for name in optional}, **fields}
     program, numbers = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)
     return Density(tuple(names), fields, program, numbers, *plan, respondents)

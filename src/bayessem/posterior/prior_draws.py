@@ -12,7 +12,8 @@ from bayessem.errors import PriorError
 from bayessem.model.priors import Prior
 from bayessem.model.space import Coordinate, Space
 from bayessem.model.structure import Structure
-from bayessem.posterior.density import Density, partials_to_correlations
+from bayessem.posterior.correlations import partials_to_correlations
+from bayessem.posterior.density import Density
 
 # Give up when this many draws are improper for each that is proper.
 PATIENCE = 1000
@@ -65,8 +66,9 @@ def _candidates(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
     """Draws (n, D) before positive definiteness is asked for."""
     out = np.empty((n, len(space.coordinates)))
     position = {name: i for i, name in enumerate(space.names)}
+    joint = {name for row in space.rows for name in row.names}
     for i, coordinate in enumerate(space.coordinates):
-        if coordinate.block < 0:
+        if coordinate.block < 0 and coordinate.name not in joint:
             out[:, i] = _draw(coordinate, n, rng)
     for block in space.blocks:
         where = [position[name] for name in block.names]
@@ -78,6 +80,10 @@ def _candidates(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
         for s in range(n):
             partials_to_correlations(partial[s], block.size, root, values)
             out[s, where] = values
+    for row in space.rows:
+        normal = rng.standard_normal((n, len(row.names)))
+        where = [position[name] for name in row.names]
+        out[:, where] = normal / np.sqrt(rng.chisquare(row.nu, (n, 1)))
     return out
 
 

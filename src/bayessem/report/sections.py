@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from bayessem.posterior.diagnostics import convergence
 from bayessem.report.checklists import barg, wambs
 from bayessem.report.page import Section, items, output, paragraph, picture, table
-from bayessem.run_folder import versions
+from bayessem.versions import installed_versions
 
 if TYPE_CHECKING:
     from bayessem.report.contents import Contents
@@ -379,6 +379,18 @@ def reproduce(contents: Contents) -> Section:
     call += f"fit = sem.fit(data, {arguments}{extra})"
     lines = [
         f"SHA-256 of the data used: {fit.prepared.sample.hash}",
-        "Versions: " + ", ".join(f"{k} {v}" for k, v in versions().items()),
+        *_versions(fit.versions, installed_versions()),
     ]
     return Section("Reproduce this", (output(call), items(lines)))
+
+
+def _versions(sampled: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """The versions that sampled the fit and, of a loaded fit, which others made the report."""
+    named = ", ".join(f"{k} {v}" for k, v in sampled.items())
+    others = ", ".join(f"{k} {v}" for k, v in here.items() if sampled.get(k) != v)
+    if not others:
+        return [f"Versions: {named}"]
+    return [
+        f"Versions that sampled the fit: {named}",
+        f"Versions that made this report, where they differ: {others}",
+    ]

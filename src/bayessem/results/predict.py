@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.effects.intervention import normal_root
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
 from bayessem.model.conditioning import has_means
 from bayessem.model.data import Sample, group_labels
@@ -237,10 +238,9 @@ def _observed(
         # Observed variables with a structural role have no residual: the inverse is a pseudo one.
         slope = theta[np.ix_(gone, columns)] @ np.linalg.pinv(theta[np.ix_(columns, columns)])
         spread = theta[np.ix_(gone, gone)] - slope @ theta[np.ix_(columns, gone)]
-        roots, vectors = np.linalg.eigh(spread)
-        noise = rng.standard_normal((len(members), len(gone))) * np.sqrt(np.maximum(roots, 0.0))
+        noise = rng.standard_normal((len(members), len(gone))) @ normal_root(spread).T
         residual = sample.values[np.ix_(members, columns)] - mean[:, columns]
-        out[np.ix_(members, gone)] = mean[:, gone] + residual @ slope.T + noise @ vectors.T
+        out[np.ix_(members, gone)] = mean[:, gone] + residual @ slope.T + noise
     return out
 
 

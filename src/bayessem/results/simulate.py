@@ -171,15 +171,34 @@ def _one_group(
     p, m, _ = structure.shape
     groups = structure.table.groups
     where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
-    total = np.linalg.inv(np.eye(m) - matrices["paths"])
     zeta = rng.standard_normal((n, m)) @ _root(matrices["disturbances"], f"disturbances{where}").T
-    eta = (matrices["means"] + zeta) @ total.T
-    weights = total @ matrices["products"]
-    for t in product_order(structure) if structure.products else ():
-        a, b = structure.products[t]
-        eta = eta + np.multiply.outer(eta[:, a] * eta[:, b], weights[:, t])
+    eta = latent_values(structure, matrices, matrices["means"] + zeta)
     epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
     return eta, matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon
+
+
+def latent_values(
+    structure: Structure, matrices: Mapping[str, np.ndarray], own: np.ndarray
+) -> np.ndarray:
+    """Latent variables (..., n, m) that solve the structural equations, product terms included.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    matrices : mapping of str to ndarray (..., rows, columns)
+        Its matrices in one group, of one draw or many.
+    own : ndarray (..., n, m)
+        What each equation adds of its own: intercept and disturbance.
+    """
+    total = np.linalg.inv(np.eye(own.shape[-1]) - matrices["paths"])
+    eta = own @ np.swapaxes(total, -1, -2)
+    if structure.products:
+        weights = total @ matrices["products"]
+        for t in product_order(structure):
+            a, b = structure.products[t]
+            eta = eta + (eta[..., a] * eta[..., b])[..., None] * weights[..., None, :, t]
+    return eta
 
 
 def _root(covariance: np.ndarray, name: str) -> np.ndarray:

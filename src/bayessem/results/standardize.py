@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayessem.effects.polynomial import Polynomial, add, expectation, linear, multiply
 from bayessem.errors import ModelError
 from bayessem.model.structure import Structure
-
-Polynomial = dict[tuple[int, ...], np.ndarray]  # exponents of u -> coefficient (...)
 
 
 @dataclass(frozen=True)
@@ -136,40 +135,24 @@ def _with_products(
     root = vectors * spread[..., None, :]  # R
     with_u = between @ vectors * shrink[..., None, :]  # Cov(L, u), (..., m, f)
 
-    none, unit = (0,) * f, np.eye(f, dtype=int)
     terms: dict[int, Polynomial] = {}
 
     def factor(i: int) -> Polynomial:
         c = factors.index(i)
-        found: Polynomial = {none: mean[..., i]}
-        for j in range(f):
-            found[tuple(unit[j].tolist())] = root[..., c, j]
-        for t, product in terms.items():
-            if not np.any(weights[..., i, t]):
-                continue  # else its powers would multiply in every further product
-            for exponents, value in product.items():
-                found[exponents] = found.get(exponents, 0.0) + weights[..., i, t] * value
-        return found
+        own = linear(mean[..., i], [root[..., c, j] for j in range(f)], f)
+        # a weight of 0 leaves no term, else its powers would multiply in every further product
+        by = {t: linear(weights[..., i, t], (), f) for t in terms}
+        return add([own, *(multiply(by[t], product) for t, product in terms.items())])
 
     for t in product_order(structure):
         first, second = structure.products[t]
-        terms[t] = _times(factor(first), factor(second))
+        terms[t] = multiply(factor(first), factor(second))
     products = [terms[t] for t in range(h)]
-    expected = np.stack([_expectation(x) for x in products], axis=-1)  # (..., h)
-    by_u = np.stack(
-        [
-            np.stack([_expectation(x, tuple(unit[j].tolist())) for x in products], axis=-1)
-            for j in range(f)
-        ],
-        axis=-2,
-    )  # E[u h'], (..., f, h)
-    second_moments = np.stack(
-        [
-            np.stack([_expectation(_times(products[s], products[t])) for s in range(h)], axis=-1)
-            for t in range(h)
-        ],
-        axis=-1,
-    )
+    u = [linear(0.0, (1.0,), f, first=j) for j in range(f)]
+    draws = mean.shape[:-1]
+    expected = _expectations([products], draws)[..., 0, :]  # (..., h)
+    by_u = _expectations([[multiply(v, x) for x in products] for v in u], draws)  # (..., f, h)
+    second_moments = _expectations([[multiply(x, y) for y in products] for x in products], draws)
     spread_of_products = second_moments - expected[..., :, None] * expected[..., None, :]
     cross = (with_u @ by_u) @ _transpose(weights)  # Cov(L, eta - L)
     covariance = (
@@ -178,26 +161,13 @@ def _with_products(
     return covariance, mean + _apply(weights, expected)
 
 
-def _times(left: Polynomial, right: Polynomial) -> Polynomial:
-    out: Polynomial = {}
-    for a, x in left.items():
-        for b, y in right.items():
-            exponents = tuple(i + j for i, j in zip(a, b, strict=True))
-            out[exponents] = out.get(exponents, 0.0) + x * y
-    return out
-
-
-def _expectation(polynomial: Polynomial, times: tuple[int, ...] = ()) -> np.ndarray:
-    """E[polynomial * u^times] for independent standard normal u."""
-    total: np.ndarray = np.zeros(())
-    for exponents, value in polynomial.items():
-        powers = exponents
-        if times:
-            powers = tuple(i + j for i, j in zip(exponents, times, strict=True))
-        # E[u^k] = (k - 1)!! for even k, 0 for odd k
-        weight = math.prod(0 if k % 2 else math.prod(range(1, k, 2)) for k in powers)
-        total = total + weight * value
-    return total
+def _expectations(table: list[list[Polynomial]], draws: tuple[int, ...]) -> np.ndarray:
+    """Expectations of rows of polynomials in standard normal variables, (..., row, column)."""
+    rows = [
+        np.stack([np.broadcast_to(expectation(cell), draws) for cell in row], axis=-1)
+        for row in table
+    ]
+    return np.stack(rows, axis=-2)
 
 
 def _deviations(

@@ -214,7 +214,7 @@ def shape(
     ModelError
         When y does not depend on the square of x.
     """
-    structure, elements = fit.prepared.structure, fit.elements
+    structure = fit.prepared.structure
     i, j = position(structure, x), position(structure, y)
     column = None if square is None else position(structure, square, "square:")
     kind = _chosen_effect(structure, i, j, column, effect)
@@ -222,56 +222,74 @@ def shape(
         raise ModelError(f'hypothesis is "inverted U" or "U", not {hypothesis!r}')
     groups = structure.table.groups
     picked = chosen_groups(groups, group)
-    parts: dict[str, list] = {n: [] for n in ("shape", "table", "turn", "steps", "moderated")}
-    drawn, labels, words = [], [], ""
-    for g in picked:
-        label = groups[g] if len(groups) > 1 else ""
-        if kind == "direct":
-            curve = direct_quadratic(structure, elements, i, j, square=column, group=g)
-        else:
-            curve = total_quadratic(structure, elements, i, j, group=g)
-        low, high, words = _bounds(fit, i, bounds, g)
-        values = _quantities(curve, low, high, _level(fit, curve, i, j, column, kind, g))
-        wanted = hypothesis or ("inverted U" if (values[..., 1] < 0).mean() >= 0.5 else "U")
-        parts["shape"].append(
-            {"group": label, **shape_probabilities(values[..., 4], values[..., 5])}
-        )
-        parts["table"].append(_table(values, label, ci_prob))
-        parts["turn"].append(_turning_point(values, label, ci_prob))
-        parts["steps"].append(three_steps(values, wanted, ci_prob=ci_prob).assign(group=label))
-        parts["moderated"] += moderated_turning_points(fit, curve, at, g, ci_prob)
-        drawn.append(values)
-        labels.append(label or "all")
-    table = pd.DataFrame(parts["moderated"], columns=MODERATED)
-    found = pd.DataFrame(columns=LINES)
-    if lines:
-        found = pd.DataFrame(
-            [
-                lines_of_scores(fit, i, j, column, g, kind=kind, ci_prob=ci_prob, seed=random_seed)
-                for g in picked
-            ],
-            columns=LINES,
-        )
+    labels = [groups[g] if len(groups) > 1 else "" for g in picked]
+    judged = [_of_group(fit, i, j, column, kind, bounds, g) for g in picked]
+    drawn = [values for _, values, _ in judged]
+    by_group = list(zip(drawn, labels, strict=True))
+    moderated = [
+        row
+        for (curve, _, _), g in zip(judged, picked, strict=True)
+        for row in moderated_turning_points(fit, curve, at, g, ci_prob)
+    ]
+    turning = pd.DataFrame(moderated, columns=MODERATED)
+    by_lines = [
+        lines_of_scores(fit, i, j, column, g, kind=kind, ci_prob=ci_prob, seed=random_seed)
+        for g in (picked if lines else ())
+    ]
+    found = pd.DataFrame(by_lines, columns=LINES)
     return Shape(
         x=x,
         y=y,
         effect=kind,
-        probabilities=pd.DataFrame(parts["shape"]),
-        table=pd.concat(parts["table"], ignore_index=True),
-        turning_point=pd.DataFrame(parts["turn"]),
-        steps=pd.concat(parts["steps"], ignore_index=True),
-        moderated=table,
+        probabilities=pd.DataFrame(
+            [{"group": g, **shape_probabilities(v[..., 4], v[..., 5])} for v, g in by_group]
+        ),
+        table=pd.concat([_table(v, g, ci_prob) for v, g in by_group], ignore_index=True),
+        turning_point=pd.DataFrame([_turning_point(v, g, ci_prob) for v, g in by_group]),
+        steps=pd.concat(
+            [
+                three_steps(v, hypothesis or _likelier(v), ci_prob=ci_prob).assign(group=g)
+                for v, g in by_group
+            ],
+            ignore_index=True,
+        ),
+        moderated=turning,
         lines=found,
         draws=xr.DataArray(
             np.stack(drawn, axis=-2),
             dims=("chain", "draw", "group", "quantity"),
-            coords={"group": labels, "quantity": list(QUANTITIES)},
+            coords={"group": [g or "all" for g in labels], "quantity": list(QUANTITIES)},
             name="shape",
         ),
         ci_prob=ci_prob,
-        bounds=words,
-        notes=_notes(x, y, kind, table, found, bool(structure.products), _scored(fit, i, j)),
+        bounds=judged[-1][2],
+        notes=_notes(x, y, kind, turning, found, bool(structure.products), _scored(fit, i, j)),
     )
+
+
+def _of_group(
+    fit: Fit,
+    x: int,
+    y: int,
+    square: int | None,
+    kind: str,
+    bounds: tuple[float, float] | None,
+    group: int,
+) -> tuple[Quadratic, np.ndarray, str]:
+    """The quadratic of a group, its draws of `QUANTITIES`, and what the bounds are in words."""
+    structure, elements = fit.prepared.structure, fit.elements
+    if kind == "direct":
+        curve = direct_quadratic(structure, elements, x, y, square=square, group=group)
+    else:
+        curve = total_quadratic(structure, elements, x, y, group=group)
+    low, high, words = _bounds(fit, x, bounds, group)
+    level = _level(fit, curve, x, y, square, kind, group)
+    return curve, _quantities(curve, low, high, level), words
+
+
+def _likelier(values: np.ndarray) -> str:
+    """What the sign of the square makes more probable."""
+    return "inverted U" if (values[..., 1] < 0).mean() >= 0.5 else "U"
 
 
 def _level(

@@ -1,0 +1,299 @@
+"""Approximate measurement invariance: loadings and intercepts that nearly agree between groups.
+
+Exact invariance asks every loading and intercept to be the same in all groups, which in many groups
+or large samples nothing satisfies. Approximate invariance lets each deviate a little,
+lambda_pg ~ N(lambda_p, sd^2) on the standardised scale, and asks which deviate by more than their
+prior and the data of the other items let one believe. With all intercepts nearly equal the groups'
+latent means can be compared, which full freedom would not allow.
+
+Muthen & Asparouhov (2013), BSEM measurement invariance analysis, Mplus Web Note 17; van de Schoot et
+al. (2013, doi:10.3389/fpsyg.2013.00770).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.errors import FitError
+from bayessem.moderation.approximate_model import (
+    in_standard_units,
+    item_scales,
+    poolable,
+    without_markers,
+)
+from bayessem.moderation.deviations import Naming, name_deviations
+from bayessem.moderation.invariance_steps import with_equal
+from bayessem.moderation.pooling import partial, pooled_parameters
+from bayessem.results.estimates import summarise
+
+if TYPE_CHECKING:
+    from bayessem.fit import Fit
+    from bayessem.sem import SEM
+    from bayessem.syntax.table import ParameterTable
+
+# What is pooled partially at each step, and which families the model treats as equal.
+APPROXIMATE = {
+    "approximate metric": (("=~",), ("loadings",)),
+    "approximate scalar": (("=~", "~1"), ("loadings", "intercepts")),
+}
+# Joint probability of the intervals by which parameters are named.
+JOINT = 0.95
+
+
+@dataclass(frozen=True)
+class ApproximateInvariance:
+    """Loadings and intercepts under small-variance priors of their deviations; `print` it.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a deviation of a group from the average over the groups: step, parameter, group, value
+        (posterior mean of the group's own loading or intercept), deviation (mean), sd, lower,
+        upper, p_positive, r_hat, ess_bulk, ess_tail; freed, freed_sd (the deviation if this
+        parameter and those that are named were free, see `deviations.py`); unit (the item's
+        standard deviation: times this, a deviation is in the units of the data), named.
+    draws : dict of str to DataArray (chain, draw, parameter, group)
+        The deviations, by step.
+    named : dict of str to tuple of str
+        By step, what deviates by more than approximate invariance allows, the surest first.
+    means : DataFrame
+        Latent means under approximate scalar invariance: construct, group, mean, sd, lower, upper,
+        p_positive, in standard deviations of the construct in the first group, whose mean is 0.
+    fits : dict of str to Fit
+        The sampled models, of items in units of their standard deviations.
+    scales : dict of str to float
+        These, by item.
+    sd : float
+        Standard deviation of the deviations' prior, standardised.
+    ci_prob : float
+        Probability of the equal-tailed intervals of single deviations.
+    notes : tuple of str
+    """
+
+    table: pd.DataFrame
+    draws: dict[str, xr.DataArray]
+    named: dict[str, tuple[str, ...]]
+    means: pd.DataFrame
+    fits: dict[str, Fit]
+    scales: dict[str, float]
+    sd: float
+    ci_prob: float
+    notes: tuple[str, ...]
+
+    @property
+    def suggested(self) -> tuple[str, ...]:
+        """What to free, for `free=` of `invariance`: all that is named at some step."""
+        return tuple(dict.fromkeys(name for names in self.named.values() for name in names))
+
+    def __str__(self) -> str:
+        from bayessem.moderation.invariance_text import approximate_text
+
+        return approximate_text(self)
+
+
+def approximate_invariance(
+    sem: SEM,
+    data: pd.DataFrame,
+    *,
+    sd: float = 0.1,
+    group: str,
+    group_order: Sequence[str] | None = None,
+    missing: str = "fiml",
+    free: Sequence[str] = (),
+    ci_prob: float = 0.95,
+    **sampling: Any,
+) -> ApproximateInvariance:
+    """Sample the model with nearly equal loadings, and with nearly equal intercepts besides.
+
+    Parameters
+    ----------
+    sem : SEM
+        The model, with the groups' parameters free.
+    data : DataFrame
+        One row a respondent.
+    sd : float
+        Standard deviation between groups of each loading and intercept. Items count in units of
+        their standard deviation within groups, constructs have a (residual) variance of 1 in the
+        first group: .1 leaves 95 % of the groups' standardised loadings within +-.2 of their
+        average, and moves an item's mean by as much of its sd.
+    group, group_order, missing
+        As in `SEM.fit`.
+    free : sequence of str
+        Parameters that are free in each group instead, such as "f=~x2" or "x3~1".
+    ci_prob : float
+        Probability of the equal-tailed intervals of single deviations.
+    **sampling
+        draws, tune, chains, cores, random_seed, target_accept, progress of `SEM.fit`.
+
+    Returns
+    -------
+    ApproximateInvariance
+
+    Raises
+    ------
+    FitError
+        For an sd that is not between 0 and 1.
+    ModelError
+        When nothing can deviate, or the model holds numbers in the units of the items.
+    """
+    if isinstance(sd, bool) or not 0 < sd < 1:
+        raise FitError(
+            f"the sd of approximate invariance lies between 0 and 1 (standardised), not {sd!r}; "
+            "0.1 is usual"
+        )
+    options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
+    scaled = without_markers(sem)
+    configural = with_equal(scaled, (), free).prepare(data, **options)
+    pooled = poolable(configural, free)
+    scales = item_scales(configural, pooled)
+    units = in_standard_units(data, scales)
+    fits, tables, draws, named, notes = {}, [], {}, {}, []
+    for step, (families, equal) in APPROXIMATE.items():
+        names = tuple(name for op in families for name in pooled[op])
+        fit = _sample(with_equal(scaled, equal, free), units, names, sd, **options, **sampling)
+        found = _deviations(fit)
+        blocks = _blocks(fit.prepared.table, names)
+        naming = name_deviations(
+            found.values.reshape(-1, *found.shape[2:]), sd=sd, blocks=blocks, prob=JOINT
+        )
+        fits[step], draws[step] = fit, found
+        named[step] = tuple(names[p] for p in naming.named)
+        tables.append(_table(step, found, fit, naming, scales, ci_prob))
+        notes += [_crowded(step, block) for block in naming.crowded]
+        notes += [f"{step}: {advice}" for advice in fit.diagnosis.advice]
+    means = _latent_means(fits["approximate scalar"], ci_prob)
+    return ApproximateInvariance(
+        pd.concat(tables, ignore_index=True),
+        draws,
+        named,
+        means,
+        fits,
+        scales,
+        float(sd),
+        ci_prob,
+        tuple(notes),
+    )
+
+
+def _sample(
+    sem: SEM,
+    data: pd.DataFrame,
+    names: tuple[str, ...],
+    sd: float,
+    *,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    random_seed: int | None = None,
+    target_accept: float = 0.8,
+    progress: bool = True,
+    **options: Any,
+) -> Fit:
+    """Sample the model with the named parameters partially pooled.
+
+    Without the priors of the deviations it would not be identified (any latent mean of a group
+    could be had by shifting all its intercepts), so the check before sampling is left out.
+    """
+    from bayessem.posterior.run import run
+
+    began = time.perf_counter()
+    pooling = partial(*names, sd=sd)
+    prepared = sem.prepare(data, pooling=pooling, **options)
+    prepared.check_sampling()
+    settings = {
+        **options,
+        "priors": {},
+        "pooling": asdict(pooling),
+        "draws": draws,
+        "tune": tune,
+        "chains": chains,
+        "cores": cores,
+        "random_seed": random_seed,
+        "target_accept": target_accept,
+        "latents": "integrated",
+        "engine": "auto",
+    }
+    return run(sem, prepared, settings, notes=prepared.notes, progress=progress, began=began)
+
+
+def _deviations(fit: Fit) -> xr.DataArray:
+    """Each group's value less the average over the groups, (chain, draw, parameter, group)."""
+    pooling = fit.prepared.pooling
+    assert pooling is not None
+    pooled = pooled_parameters(fit.prepared.structure, pooling)
+    values = np.stack(
+        [fit.parameters.sel(parameter=list(p.members)).values for p in pooled], axis=-2
+    )
+    axes = {"parameter": [p.name for p in pooled], "group": list(fit.prepared.table.groups)}
+    return xr.DataArray(
+        values - values.mean(axis=-1, keepdims=True),
+        dims=("chain", "draw", "parameter", "group"),
+        coords=axes,
+        name="deviations",
+    )
+
+
+def _blocks(table: ParameterTable, names: Sequence[str]) -> list[str]:
+    """What each parameter is compared within: loadings, or intercepts, of a construct."""
+    of = {r.name: f"loadings of {r.lhs}" for r in table.rows if r.op == "=~"}
+    for r in reversed(table.rows):
+        if r.op == "=~":
+            of[f"{r.rhs}~1"] = f"intercepts of {r.lhs}"
+    return [of[name] for name in names]
+
+
+def _crowded(step: str, block: str) -> str:
+    return (
+        f"More than half of the {block} deviate under {step} invariance: there is no majority to "
+        "deviate from, and differences between the groups in this construct are not to be trusted."
+    )
+
+
+def _table(
+    step: str,
+    found: xr.DataArray,
+    fit: Fit,
+    naming: Naming,
+    scales: Mapping[str, float],
+    ci_prob: float,
+) -> pd.DataFrame:
+    pooling = fit.prepared.pooling
+    assert pooling is not None
+    pooled = pooled_parameters(fit.prepared.structure, pooling)
+    items = {r.name: r.lhs if r.op == "~1" else r.rhs for r in fit.prepared.table.rows}
+    values = found.values.reshape(*found.shape[:2], -1)
+    summary = summarise(values, ci_prob=ci_prob).rename(columns={"mean": "deviation"})
+    groups = list(found["group"].values)
+    labels = [(p.name, str(g), m) for p in pooled for g, m in zip(groups, p.members, strict=True)]
+    at = fit.parameters.sel(parameter=[m for _, _, m in labels]).mean(("chain", "draw"))
+    summary.insert(0, "step", step)
+    summary.insert(1, "parameter", [name for name, _, _ in labels])
+    summary.insert(2, "group", [g for _, g, _ in labels])
+    summary.insert(3, "value", at.values)
+    summary["freed"], summary["freed_sd"] = naming.estimate.ravel(), naming.spread.ravel()
+    # a construct measured by constructs has no units but its own
+    summary["unit"] = [scales.get(items[name], 1.0) for name, _, _ in labels]
+    summary["named"] = summary["parameter"].isin([pooled[p].name for p in naming.named])
+    return summary
+
+
+def _latent_means(fit: Fit, ci_prob: float) -> pd.DataFrame:
+    """Means of the constructs in the groups where they are free."""
+    table = fit.prepared.table
+    rows = [r for r in table.rows if r.op == "~1" and r.lhs in table.latent and r.free >= 0]
+    labels = pd.DataFrame(
+        {"construct": [r.lhs for r in rows], "group": [table.groups[r.group] for r in rows]}
+    )
+    if not rows:
+        return labels
+    names = [table.parameters[r.free] for r in rows]
+    found = summarise(fit.parameters.sel(parameter=names).values, ci_prob=ci_prob)
+    return pd.concat([labels, found.drop(columns=["r_hat", "ess_bulk", "ess_tail"])], axis=1)

@@ -1,0 +1,151 @@
+"""A density as data: what stands in the two arrays that the compiled functions read."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bayessem.likelihood.compiled import compiled
+
+# transforms
+IDENTITY, LOG, INTERVAL, BELOW, FOLD, SOFT = range(6)
+# families (unnormalised; their constants are summed in `constant`)
+FLAT, NORMAL, STUDENT_T, GAMMA, INVERSE_GAMMA, EXPONENTIAL, LOG_NORMAL, BETA = range(8)
+
+INTEGER_FIELDS = (
+    "transform",
+    "family",
+    "block_size",
+    "block_at",
+    "term_cell",
+    "term_a",
+    "term_b",
+    "term_c",
+    "scaled_base",
+    "scaled_at",
+    "scaled_a",
+    "scaled_b",
+    "scaled_c",
+    "place_cell",
+    "place_element",
+    "pool_at",
+    "pool_member",
+    "pool_link",
+    "row_at",
+    "row_size",
+    "shift_at",
+)
+FLOAT_FIELDS = (
+    "lower",
+    "upper",
+    "hyper",
+    "constant",
+    "fixed",
+    "base",
+    "centre",
+    "whitening",
+    "pool_prior",
+    "pool_data",
+    "row_power",
+    "shift_by",
+)
+
+
+class Layout(NamedTuple):
+    """Views of the packed program, by name (sizes: D parameters).
+
+    transform, family : (D,) codes;  lower, upper : (D,) bounds of LOG (lower) and INTERVAL (both);
+        upper is the scale of FOLD and of SOFT.
+    hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
+    block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
+        and position of their first partial correlation (row by row below the diagonal).
+    term_* : a cell is the sum of its terms v[a] v[b] v[c], with v extended by the numbers `fixed`
+        and then by the scaled numbers.
+    scaled_* : numbers v[base] exp(sum of terms v[a] v[b] v[c]), which number by scaled_at.
+    place_* : which cell goes to which element of the matrices; the rest is `base`.
+    centre, whitening : x = centre + whitening u when the density is wanted in u; else empty.
+    pool_* : hierarchies that are sampled in balanced coordinates (hierarchies.py), else empty.
+        pool_at (4 P,): coordinates of mu, delta (-1: none) and tau (-1: fixed), number of groups.
+        pool_member : coordinates of the z of every group, hierarchy after hierarchy.
+        pool_link (3 a link): where z of one hierarchy is in the deviations of a later one: number
+            of the later, coordinate of its coefficient, number of the earlier.
+        pool_prior (5 P,): precision and precision times mean of mu and of delta, tau where fixed.
+        pool_data (3 a member): predictor w; precision and precision times estimate of beta_g.
+    row_* : coordinates that have a multivariate t prior together: the first, how many, and the
+        power of 1 / (1 + sum of squares) in it (the constant is in `constant`).
+    shift_* : terms of intercepts that are sampled at the covariates' means (centring.py): intercept
+        and three factors (-1: none) a term, and the number their product is multiplied by.
+    """
+
+    transform: np.ndarray
+    family: np.ndarray
+    block_size: np.ndarray
+    block_at: np.ndarray
+    term_cell: np.ndarray
+    term_a: np.ndarray
+    term_b: np.ndarray
+    term_c: np.ndarray
+    scaled_base: np.ndarray
+    scaled_at: np.ndarray
+    scaled_a: np.ndarray
+    scaled_b: np.ndarray
+    scaled_c: np.ndarray
+    place_cell: np.ndarray
+    place_element: np.ndarray
+    pool_at: np.ndarray
+    pool_member: np.ndarray
+    pool_link: np.ndarray
+    row_at: np.ndarray
+    row_size: np.ndarray
+    shift_at: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    hyper: np.ndarray
+    constant: np.ndarray
+    fixed: np.ndarray
+    base: np.ndarray
+    centre: np.ndarray
+    whitening: np.ndarray
+    pool_prior: np.ndarray
+    pool_data: np.ndarray
+    row_power: np.ndarray
+    shift_by: np.ndarray
+
+
+@compiled
+def layout_of(ints, floats):
+    """Views of the two arrays, by name."""
+    return Layout(
+        ints[ints[0] : ints[1]],
+        ints[ints[1] : ints[2]],
+        ints[ints[2] : ints[3]],
+        ints[ints[3] : ints[4]],
+        ints[ints[4] : ints[5]],
+        ints[ints[5] : ints[6]],
+        ints[ints[6] : ints[7]],
+        ints[ints[7] : ints[8]],
+        ints[ints[8] : ints[9]],
+        ints[ints[9] : ints[10]],
+        ints[ints[10] : ints[11]],
+        ints[ints[11] : ints[12]],
+        ints[ints[12] : ints[13]],
+        ints[ints[13] : ints[14]],
+        ints[ints[14] : ints[15]],
+        ints[ints[15] : ints[16]],
+        ints[ints[16] : ints[17]],
+        ints[ints[17] : ints[18]],
+        ints[ints[18] : ints[19]],
+        ints[ints[19] : ints[20]],
+        ints[ints[20] : ints[21]],
+        floats[ints[22] : ints[23]],
+        floats[ints[23] : ints[24]],
+        floats[ints[24] : ints[25]],
+        floats[ints[25] : ints[26]],
+        floats[ints[26] : ints[27]],
+        floats[ints[27] : ints[28]],
+        floats[ints[28] : ints[29]],
+        floats[ints[29] : ints[30]],
+        floats[ints[30] : ints[31]],
+        floats[ints[31] : ints[32]],
+        floats[ints[32] : ints[33]],
+        floats[ints[33] : ints[34]],
+    )
