@@ -6,11 +6,13 @@ import pytest
 from example_models import prepared
 
 import bayessem as bs
-from bayessem.errors import ModelError
+from bayessem.comparison.refits import log_predictive
+from bayessem.errors import DataError, FitError, ModelError, NotSupported
 from bayessem.plots import plot_poolings
 from bayessem.posterior.assemble import likelihood_density
 
 MODEL = "f =~ x1 + x2\ng =~ y1 + y2\ng ~ f + f:f"
+LINEAR = MODEL.replace(" + f:f", "")
 PHANTOM = 0.0001
 
 
@@ -80,14 +82,136 @@ def test_a_continuous_moderator_of_two_values_is_two_groups():
 def test_paths_that_are_not_there():
     with pytest.raises(ModelError, match="not a path of the model; its paths: g~f"):
         bs.continuous_moderator(bs.SEM(MODEL), "w", "f ~ g")
+    with pytest.raises(ModelError, match="not a path of the model; its paths: g~f"):
+        bs.with_main_effects(bs.SEM(MODEL), "w", "f ~ g")
     text = bs.continuous_moderator(bs.SEM(MODEL), "w", "g ~ f").text
     assert text.endswith("g ~ w\ng ~ f:w")
 
 
+def test_own_effects_are_added_once():
+    fair = bs.with_main_effects(bs.SEM(MODEL, std_lv=True), "w", "g ~ f", "g ~ f:f")
+    assert fair.text.count("g ~ w") == 1
+    assert fair.options["std_lv"]
+    assert bs.with_main_effects(fair, "w", "g ~ f").text == fair.text
+
+
+def test_groups_in_which_the_covariate_is_constant_are_conditioned_on_it():
+    """With all equal, log p(y | w) is that of the model without groups, whatever w's moments."""
+    data = respondents()
+    sem = bs.with_main_effects(bs.SEM(LINEAR), "w", "g ~ f")
+    single = sem.prepare(data)
+    double = sem.prepare(data, group="group", pooling=bs.complete_pooling())
+    assert single.space.names == double.space.names
+    everybody = np.arange(len(data))
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        values = np.exp(0.3 * rng.normal(size=len(single.space.names)))
+        one, two = (log_predictive(p, everybody, values) for p in (single, double))
+        assert two == pytest.approx(one, abs=1e-6)
+    # and the own effect is in it: another value of it, another likelihood
+    values[single.space.names.index("g~w")] += 0.5
+    assert np.abs(log_predictive(double, everybody, values) - two).max() > 0.01
+
+
+def test_only_a_covariate_may_be_constant_in_a_group():
+    data = respondents()
+    flat = data.assign(y1=np.where(data["w"] > 0, 0.0, data["y1"]))
+    with pytest.raises(DataError, match="'y1' is constant in group 'one'"):
+        bs.SEM(LINEAR).prepare(flat, group="group")
+    with pytest.raises(DataError, match="w is constant.*sampling does without"):
+        bs.SEM(LINEAR + "\ng ~ w").ml(data, group="group")
+
+
+def level_effect(n=300, seed=2) -> pd.DataFrame:
+    """The path is the same for all; w has a large effect of its own."""
+    rng = np.random.default_rng(seed)
+    level = np.arange(n) % 4
+    f = rng.normal(size=n)
+    g = 0.5 * f + 0.6 * level + 0.7 * rng.normal(size=n)
+    columns = {f"x{i}": f + 0.5 * rng.normal(size=n) for i in (1, 2)}
+    columns |= {f"y{i}": g + 0.5 * rng.normal(size=n) for i in (1, 2)}
+    halves = np.where(level > 1, "high", "low")
+    return pd.DataFrame(columns).assign(w=1.0 * level, half=halves, level=level.astype(str))
+
+
+@pytest.fixture(scope="module")
+def study():
+    return bs.moderation_study(
+        bs.SEM(LINEAR),
+        level_effect(),
+        "g ~ f",
+        groupings={"halves": "half", "levels": "level"},
+        by={"levels": "w"},
+        moderator="w",
+        draws=300,
+        tune=400,
+        random_seed=1,
+        progress=False,
+    )
+
+
+def test_an_effect_of_the_moderator_is_no_moderation(study):
+    """All models have w's own effect, so none predicts better than the same path for all."""
+    table = study.comparison.table
+    assert set(table.index) == {
+        "halves, no pooling",
+        "halves, partial pooling",
+        "levels, no pooling",
+        "levels, partial pooling",
+        "the same for all",
+        "continuous w",
+    }
+    gap = table["elpd"] - table.loc["the same for all", "elpd"]
+    assert (gap.abs() < 4.0).all()  # compare's own "no difference"
+    assert study.comparison.target.covariates == ("w",)
+    assert not any("different covariates" in note for note in study.comparison.notes)
+    assert "Every model has the main effect of w on g" in str(study)
+    # without it the models of groups would be far behind, for a reason that is not the slope
+    without = bs.SEM(LINEAR).fit(level_effect(), draws=300, tune=400, random_seed=1, progress=False)
+    assert without.loo().elpd < table["elpd"].min() - 20.0
+
+
+def test_the_same_for_all_is_fitted_once(study):
+    halves, levels = study.poolings["halves"], study.poolings["levels"]
+    assert levels.fits["complete"] is halves.fits["complete"]
+    complete = levels.table[levels.table["pooling"] == "complete"]
+    assert list(complete["group"]) == ["0", "1", "2", "3"]
+    assert complete["mean"].nunique() == 1
+    draws = halves.fits["complete"].parameters.sel(parameter="g~f")
+    assert complete["mean"].iloc[0] == pytest.approx(float(draws.mean()))
+
+
+def test_complete_pooling_of_another_model_is_refused(study):
+    with pytest.raises(FitError, match="complete= is a fit of another model"):
+        bs.compare_poolings(
+            bs.SEM(LINEAR),
+            level_effect(),
+            "g ~ f",
+            group="half",
+            complete=study.poolings["halves"].fits["complete"],
+            loo=False,
+            draws=50,
+            tune=50,
+            random_seed=1,
+            progress=False,
+        )
+
+
+def test_the_population_has_no_respondents(study):
+    whole = study.poolings["levels"].fits["partial"].population()
+    refused = ("loo", "kfold", "loo_pit", "leave_group_out", "indices", "residuals")
+    refused += ("modification_indices", "predictive_check", "posterior_predictive", "sensitivity")
+    for name in refused:
+        with pytest.raises(NotSupported, match="the population of groups has no .* Use the fit"):
+            getattr(whole, name)()
+    with pytest.raises(NotSupported, match="the population of groups has no cross-validation"):
+        bs.compare({"population": whole, "continuous": study.continuous})
+    assert len(whole.effects("f", "g").table)
+
+
 def test_a_study_of_moderation():
-    linear = bs.SEM(MODEL.replace(" + f:f", ""))
     found = bs.moderation_study(
-        linear,
+        bs.SEM(LINEAR),
         respondents(),
         "g ~ f",
         groupings={"two values": "group"},

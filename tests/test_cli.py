@@ -1,5 +1,9 @@
 """The command line: its options reach the model, and its exit codes say how it went."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from example_models import ABILITIES, DATA
 
@@ -71,3 +75,12 @@ def test_errors_are_one_line_and_code_two(model, capsys):
     assert "'nothing' is in the model but is not" in capsys.readouterr().err
     assert main(["check", "no-such-file", HS]) == 2
     assert main(["ml", model(), "no-such-file"]) == 2
+
+
+def test_a_reader_that_stops_reading_is_no_error(model):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "bayessem.cli", "check", model(), HS]
+    run = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (run.returncode, run.stderr) == (1, "")

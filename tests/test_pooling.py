@@ -64,6 +64,8 @@ POOLINGS = {
     "by": bs.partial("g~f", "g=~y2", by="w"),
     "correlated": bs.partial("g~f", "y1~1", "f=~x2", by="w", correlated=True),
     "fixed sd": bs.partial("f=~x2", "g=~y2", sd=0.1),
+    "random intercepts": bs.partial("g~1", "f~1"),
+    "random intercept and slope": bs.partial("g~1", "g~f", by="w", correlated=True),
     "variances": bs.partial("g~~g", "x1~~x1", "g~f", by="w", correlated=True),
 }
 # Standard deviations that are pooled, within a covariance.
@@ -267,6 +269,49 @@ def test_the_population_as_a_fit(pooled):
             progress=False,
         )
         dataless.population(at=1.0)
+
+
+def test_random_intercepts_of_a_latent_variable():
+    """Groups are moved by known amounts; their mean over the population is 0 by definition."""
+    truth = np.array([-0.9, -0.5, -0.3, 0.0, 0.1, 0.3, 0.5, 0.8])
+    frame = grouped([0.5] * 8, n=50)
+    moved = frame["group"].str[1:].astype(int).map(dict(enumerate(truth)))
+    frame[["y1", "y2", "y3"]] = frame[["y1", "y2", "y3"]].add(moved, axis=0)
+    sem = bs.SEM(MODEL)
+    options = {"group": "group", "random_seed": 1, "progress": False}
+    fit = sem.fit(frame.assign(w=moved), pooling=bs.partial("g ~ 1"), **options)
+    assert fit.diagnosis.ok
+    report = fit.pooling()
+    table = report.table.set_index(["quantity", "group"])
+    assert ("population mean", "") not in table.index
+    found = table.loc["group"]
+    assert ((found["lower"] < truth) & (truth < found["upper"])).sum() >= 7
+    sd = table.loc[("sd between groups", "")]
+    assert sd["lower"] < truth.std(ddof=1) < sd["upper"]
+    assert "g~1: the population of groups averages 0;" in str(report)
+    assert "indicators' intercepts" in " ".join(str(report).split())
+    # explained by a predictor of the groups, and predicted where a group has another value of it
+    by = sem.fit(frame.assign(w=moved), pooling=bs.partial("g ~ 1", by="w"), **options)
+    slope = by.parameters.sel(parameter="g~1|w")
+    assert slope.quantile(0.025) < 1.0 < slope.quantile(0.975)
+    whole = by.population(at=0.5).parameters.sel(parameter="g~1")
+    np.testing.assert_allclose(whole, slope * 0.5, atol=1e-12)
+    three = bs.compare_poolings(
+        sem,
+        frame,
+        "g ~ 1",
+        group="group",
+        loo=False,
+        draws=300,
+        tune=300,
+        chains=2,
+        **{k: v for k, v in options.items() if k != "group"},
+    )
+    means = three.table.pivot(index="group", columns="pooling", values="mean")
+    assert (means["complete"] == 0.0).all()
+    np.testing.assert_allclose(means["none"].mean(), 0.0, atol=1e-12)
+    assert means["partial"].std() < means["none"].std()
+    np.testing.assert_allclose(means["none"], truth, atol=0.4)
 
 
 def test_a_saved_fit_keeps_its_pooling(pooled, tmp_path):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bayessem.model.priors import Prior as Prior
     from bayessem.moderation.alternatives import continuous_moderator as continuous_moderator
     from bayessem.moderation.alternatives import moderation_study as moderation_study
+    from bayessem.moderation.alternatives import with_main_effects as with_main_effects
     from bayessem.moderation.diversity import (
         alliance_portfolio_diversity as alliance_portfolio_diversity,
     )
@@ -51,6 +52,7 @@ _WHERE = {
     "compare_poolings": "bayessem.moderation.poolings",
     "continuous_moderator": "bayessem.moderation.alternatives",
     "moderation_study": "bayessem.moderation.alternatives",
+    "with_main_effects": "bayessem.moderation.alternatives",
     "effects_with_population": "bayessem.moderation.population",
     "compare_groups": "bayessem.moderation.groups",
     "invariance": "bayessem.moderation.invariance",

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.errors import NotSupported
-from bayessem.model.covariance_input import require_respondents
+from bayessem.comparison.criterion import refuse_population
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
@@ -45,6 +44,8 @@ if TYPE_CHECKING:
 
 # Kinds of coordinates that describe the population of groups (pooling.py).
 POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
+# Draws of a chain whose model matrices are in memory together.
+DRAWS_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,19 @@ class Fit:
         return self.density.elements(self.values)
 
     @cached_property
+    def row_draws(self) -> np.ndarray:
+        """Draws of every row of the table (chain, draw, row), without keeping the matrices."""
+        structure, values, step = self.prepared.structure, self.values, DRAWS_AT_ONCE
+        matrices = (
+            self.density.elements(values[:, i : i + step]) for i in range(0, values.shape[1], step)
+        )
+        return np.concatenate([row_values(structure, m) for m in matrices], axis=1)
+
+    @cached_property
     def parameters(self) -> xr.DataArray:
         """Draws of the free and defined parameters on lavaan's scale, and of what pooling adds."""
         structure, table = self.prepared.structure, self.prepared.table
-        free = free_draws(structure, row_values(structure, self.elements))
+        free = free_draws(structure, self.row_draws)
         defined = defined_draws(table, free)
         coordinates = self.prepared.space.coordinates
         pool = [i for i, c in enumerate(coordinates) if c.kind in POPULATION]
@@ -256,12 +266,6 @@ class Fit:
         """Leave-one-respondent-out cross-validation, repaired; see `comparison.loo.loo`."""
         from bayessem.comparison.loo import loo
 
-        require_respondents(self.prepared.sample, "leave-one-out cross-validation")
-        if "log_likelihood" not in self.data.children:
-            raise NotSupported(
-                "these product terms have no integral over the latent variables (more than three "
-                "dimensions), so that respondents have no log-likelihoods for leave-one-out"
-            )
         return loo(self, **known_options(loo, options))
 
     def kfold(self, **options: Any) -> KFold:
@@ -304,36 +308,42 @@ class Fit:
         """PPP and Bayesian fit indices; see `bayessem.criticism.indices.fit_indices`."""
         from bayessem.criticism.indices import fit_indices
 
+        refuse_population(self, "fit indices")
         return fit_indices(self, **known_options(fit_indices, options, name="indices"))
 
     def residuals(self, **options: Any) -> Residuals:
         """Residual correlations and means; see `criticism.residuals`."""
         from bayessem.criticism.residuals import residuals
 
+        refuse_population(self, "residuals")
         return residuals(self, **known_options(residuals, options))
 
     def modification_indices(self, **options: Any) -> Modifications:
         """What freeing each fixed loading or covariance would do; see `criticism.modification`."""
         from bayessem.criticism.modification import modification_indices
 
+        refuse_population(self, "modification indices")
         return modification_indices(self, **known_options(modification_indices, options))
 
     def predictive_check(self, check: str = "correlations", **options: Any) -> PredictiveCheck:
         """The data beside data drawn from the model; see `criticism.predictive`."""
         from bayessem.criticism.predictive import predictive_check
 
+        refuse_population(self, "predictive checks")
         return predictive_check(self, check, **known_options(predictive_check, options))
 
     def posterior_predictive(self, **options: Any) -> xr.DataTree:
         """`data` with a `posterior_predictive` group, for ArviZ; see `criticism.replicate`."""
         from bayessem.criticism.replicate import posterior_predictive
 
+        refuse_population(self, "posterior predictive data")
         return posterior_predictive(self, **known_options(posterior_predictive, options))
 
     def sensitivity(self, **options: Any) -> Sensitivity:
         """How results answer to prior and data (power-scaling); see `criticism.sensitivity`."""
         from bayessem.criticism.sensitivity import sensitivity
 
+        refuse_population(self, "sensitivity to data")
         return sensitivity(self, **known_options(sensitivity, options))
 
     def __str__(self) -> str:

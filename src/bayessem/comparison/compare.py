@@ -151,7 +151,7 @@ def compare(
 
 
 def _target(fit: Fit) -> Target:
-    from bayessem.comparison.criterion import target_of
+    from bayessem.comparison.criterion import refuse_population, target_of
     from bayessem.fit import Fit
 
     if not isinstance(fit, Fit):
@@ -159,6 +159,7 @@ def _target(fit: Fit) -> Target:
             f"compare takes fits (of sem.fit) or results of their cross-validation, not "
             f"{type(fit).__name__}"
         )
+    refuse_population(fit, "cross-validation")
     return target_of(fit.prepared)
 
 

@@ -110,6 +110,23 @@ def frame_of(fit: Fit, **columns: np.ndarray) -> pd.DataFrame:
     return out
 
 
+def refuse_population(fit: Fit, what: str) -> None:
+    """Refuse what is about respondents for the population of groups (`moderation.population`).
+
+    Raises
+    ------
+    NotSupported
+        Saying what to use.
+    """
+    if fit.data.attrs.get("population"):
+        raise NotSupported(
+            f"the population of groups has no {what}: each respondent belongs to a group, and the "
+            "population's mean is about none of them. Use the fit with the groups, from which "
+            "population() was taken; its leave_group_out() says how well the population predicts "
+            "a new group"
+        )
+
+
 def stored_log_likelihood(fit: Fit) -> np.ndarray:
     """Log p(y_i | x_i, theta_s) as stored with the fit, (draw, respondent).
 
@@ -120,8 +137,9 @@ def stored_log_likelihood(fit: Fit) -> np.ndarray:
     FitError
         When one is not finite.
     NotSupported
-        For respondents that were made from a covariance matrix.
+        For respondents that were made from a covariance matrix, and for the population of groups.
     """
+    refuse_population(fit, "cross-validation")
     require_respondents(fit.prepared.sample, "cross-validation")
     if "log_likelihood" not in fit.data.children:
         raise NotSupported(

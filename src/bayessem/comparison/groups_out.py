@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayessem.comparison.criterion import CrossValidation, stored_log_likelihood, target_of
+from bayessem.comparison.criterion import (
+    CrossValidation,
+    refuse_population,
+    stored_log_likelihood,
+    target_of,
+)
 from bayessem.comparison.importance import LARGE_ERROR, bridged_mean, log_mean_exp
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
@@ -80,6 +85,7 @@ def leave_group_out(
     FitError
         For a model of one group, or with parameters that only one group informs.
     """
+    refuse_population(fit, "cross-validation")
     prepared = fit.prepared
     groups = prepared.sample.groups
     if len(groups) < 2:

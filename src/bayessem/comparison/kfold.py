@@ -12,6 +12,7 @@ import pandas as pd
 from bayessem.comparison.criterion import (
     CrossValidation,
     frame_of,
+    refuse_population,
     stored_log_likelihood,
     target_of,
 )
@@ -99,6 +100,7 @@ def kfold(
     FitError
         For a k that makes no sense.
     """
+    refuse_population(fit, "cross-validation")
     sample = fit.prepared.sample
     if not 2 <= k <= sample.size // 2:
         raise FitError(

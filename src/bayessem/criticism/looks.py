@@ -69,10 +69,21 @@ def look_at(
 
 
 def _correlations(prepared: Prepared) -> Look:
-    """All pairs but those of two covariates, which are not drawn."""
-    names, given = prepared.sample.variables, prepared.table.exogenous
+    """All pairs but those of two covariates, which are not drawn, or of one that is constant."""
+    sample = prepared.sample
+    names, given = sample.variables, prepared.table.exogenous
+    constant = {
+        name
+        for g in range(len(sample.groups))
+        for name, column in zip(names, sample.values[sample.group == g].T, strict=True)
+        if name in given and np.ptp(column) == 0
+    }
     pairs = list(zip(*np.tril_indices(len(names), -1), strict=True))
-    keep = [k for k, (i, j) in enumerate(pairs) if not (names[i] in given and names[j] in given)]
+    keep = [
+        k
+        for k, (i, j) in enumerate(pairs)
+        if not (names[i] in given and names[j] in given) and not {names[i], names[j]} & constant
+    ]
     labels = tuple((f"{names[pairs[k][1]]} ~~ {names[pairs[k][0]]}", "correlation") for k in keep)
     return Look(labels, lambda values: pair_correlations(values)[..., keep])
 

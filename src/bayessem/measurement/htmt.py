@@ -99,6 +99,7 @@ def composite_correlations(
         The columns of each of the q scores; one column is that item itself.
     """
     sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+    sd = np.where(sd > 0, sd, 1.0)  # a covariate that is constant in its group
     correlation = covariance / (sd[..., :, None] * sd[..., None, :])
     weights = np.zeros((len(composites), covariance.shape[-1]))
     for row, columns in enumerate(composites):

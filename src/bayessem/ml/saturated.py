@@ -18,6 +18,8 @@ from bayessem.errors import DataError
 from bayessem.model.data import Sample
 
 LOG_2PI = math.log(2.0 * math.pi)
+# Standard deviation, relative to the largest, of a variable that is constant but for rounding.
+CONSTANT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ def saturate(
         )
     value = normal_log_likelihood(patterns, mean, covariance)
     sd = np.sqrt(np.diag(covariance))
-    if not np.isfinite(value) or np.linalg.eigvalsh(covariance / np.outer(sd, sd))[0] < 1e-10:
+    flat = sd.min() <= CONSTANT * sd.max()
+    flat = flat or np.linalg.eigvalsh(covariance / np.outer(sd, sd))[0] < 1e-10
+    if flat or not np.isfinite(value):
         where = f" in group {sample.groups[group]!r}" if len(sample.groups) > 1 else ""
         raise DataError(
             f"the covariance matrix of the {p} observed variables is singular{where} "
@@ -131,8 +135,15 @@ def saturate(
 
 
 def _dependent(names: Sequence[str], covariance: np.ndarray) -> str:
-    """Which variables are (nearly) determined by the others, in words."""
+    """Which variables are constant or (nearly) determined by the others, in words."""
     sd = np.sqrt(np.diag(covariance))
+    constant = [n for n, s in zip(names, sd, strict=True) if s <= CONSTANT * sd.max()]
+    if constant:
+        return (
+            f"{' and '.join(constant)} {'is' if len(constant) == 1 else 'are'} constant, so that "
+            "the unrestricted model, which fit measures compare with, has no likelihood; sampling "
+            "does without"
+        )
     vector = np.linalg.eigh(covariance / np.outer(sd, sd))[1][:, 0]
     involved = [n for n, v in zip(names, vector, strict=True) if abs(v) > 0.1]
     return f"{', '.join(involved)} determine each other; leave one of them out, or use more data"

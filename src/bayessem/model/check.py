@@ -35,7 +35,7 @@ def check(prepared: Prepared) -> CheckReport:
         and prepared.structure.places[k].matrix != "products"
     }
     parameters = len(table.parameters)
-    equalities = sum(row.op == "==" for row in table.constraints)
+    equalities = sum(row.op == "==" for row in table.constraints) + len(prepared.zero_mean)
     findings = [
         *_repeated_findings(prepared),
         *_scale_findings(prepared),

@@ -182,7 +182,13 @@ def _why_not_numeric(name: str, column: pd.Series) -> str:
     return f"it holds {len(labels)} different texts ({shown}), which no model can use"
 
 
-def _checked(values: np.ndarray, names: Sequence[str], where: str = "") -> None:
+def _checked(
+    values: np.ndarray,
+    names: Sequence[str],
+    where: str = "",
+    *,
+    may_be_constant: Sequence[str] = (),
+) -> None:
     infinite = [n for n, c in zip(names, values.T, strict=True) if np.isinf(c).any()]
     if infinite:
         raise DataError(
@@ -193,7 +199,8 @@ def _checked(values: np.ndarray, names: Sequence[str], where: str = "") -> None:
         known = column[~np.isnan(column)]
         if not known.size:
             raise DataError(f"column {name!r} is empty{where}")
-        if np.ptp(known) <= 1e-12 * max(1.0, np.abs(known).max()):
+        constant = np.ptp(known) <= 1e-12 * max(1.0, np.abs(known).max())
+        if constant and name not in may_be_constant:
             raise DataError(
                 f"column {name!r} is constant{where} (all {known[0]:g}); it cannot measure "
                 "anything: take it out of the model"
@@ -208,6 +215,7 @@ def read_sample(
     groups: Sequence[str] | None = None,
     missing: str = "fiml",
     constructs: Sequence[str] = (),
+    covariates: Sequence[str] = (),
 ) -> Sample:
     """Check the columns of a data frame and take them out.
 
@@ -226,6 +234,8 @@ def read_sample(
         refuse.
     constructs : sequence of str
         Names of the model that are no columns, for messages about names.
+    covariates : sequence of str
+        Columns that the model conditions on: they may be constant within a group.
 
     Raises
     ------
@@ -268,7 +278,7 @@ def read_sample(
         if len(inside) < 2:
             raise DataError(_lone_group(group, labels, code, label))
         if len(labels) > 1:
-            _checked(inside, names, f" in group {label!r}")
+            _checked(inside, names, f" in group {label!r}", may_be_constant=covariates)
     return Sample(tuple(names), labels, values, code, index, dropped, elsewhere)
 
 

@@ -277,6 +277,13 @@ def _score(prepared: Prepared, name: str) -> tuple[np.ndarray, float]:
     return score, max(k / (k - 1) * (1.0 - k / total), 0.0)
 
 
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Of two scores; 0 with a covariate that is constant within each group."""
+    if a.std() == 0 or b.std() == 0:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
+
+
 def _collinear_predictors(prepared: Prepared) -> list[Finding]:
     """Constructs that predict the same outcome and can hardly be told apart.
 
@@ -296,7 +303,7 @@ def _collinear_predictors(prepared: Prepared) -> list[Finding]:
                 reliability = scores[a][1] * scores[b][1]
                 if shared or reliability <= 0.0:
                     continue
-                observed = float(np.corrcoef(scores[a][0], scores[b][0])[0, 1])
+                observed = _correlation(scores[a][0], scores[b][0])
                 corrected = abs(observed) / np.sqrt(reliability)
                 if corrected > COLLINEAR:
                     message = (
@@ -326,7 +333,7 @@ def _product_findings(prepared: Prepared) -> list[Finding]:
         (a, rel_a), (b, rel_b) = (_score(prepared, structure.variables[i]) for i in pair)
         reliability = rel_a**2
         if pair[0] != pair[1]:
-            squared = float(np.corrcoef(a, b)[0, 1]) ** 2
+            squared = _correlation(a, b) ** 2
             reliability = (rel_a * rel_b + squared) / (1.0 + squared)
         if n * reliability < PRODUCT_INFORMATION:
             message = (
@@ -338,9 +345,11 @@ def _product_findings(prepared: Prepared) -> list[Finding]:
             out.append(Finding(False, "weak product", message, remedy))
     factors = {i for pair in structure.products for i in pair}
     for name in (structure.variables[i] for i in sorted(factors)):
+        if name not in prepared.table.latent:
+            continue
         score = _score(prepared, name)[0]
         skewness = float(((score - score.mean()) ** 3).mean() / score.std() ** 3)
-        if name in prepared.table.latent and abs(skewness) > SKEWED:
+        if abs(skewness) > SKEWED:
             message = (
                 f"the mean score of {name!r}, a factor of a product, has skewness {skewness:.1f}"
             )

@@ -15,6 +15,7 @@ from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
 from bayessem.model.structure import Structure
 from bayessem.syntax.expression import evaluate
+from bayessem.syntax.rows import row_key, row_name_key
 from bayessem.syntax.table import ParameterTable
 
 
@@ -34,7 +35,8 @@ def moment_vector(prepared: Prepared, values: np.ndarray) -> np.ndarray:
     """Implied means and covariances as functions of the table's free parameters.
 
     In units of the sample's standard deviations, so that the units of the data do not matter; the
-    differences that `==` constraints set to 0 stand at the end.
+    differences that `==` constraints set to 0 stand at the end, and the sums of parameters whose
+    mean over the groups is 0.
     """
     structure, table = prepared.structure, prepared.table
     elements = prepared.space.base.copy()
@@ -49,7 +51,18 @@ def moment_vector(prepared: Prepared, values: np.ndarray) -> np.ndarray:
     parts = [standardised[:, lower[0], lower[1]].ravel()]
     if any(row.op == "~1" and row.free >= 0 for row in table.rows):
         parts.append((means / sds).ravel())
+    parts += [values[list(at)].sum(keepdims=True) for at in zero_sums(prepared)]
     return np.concatenate([*parts, equality_differences(table, values)])
+
+
+def zero_sums(prepared: Prepared) -> list[tuple[int, ...]]:
+    """Free parameters whose sum over the groups is 0, as far as identification goes (pooling)."""
+    table = prepared.table
+    keys = [row_name_key(name) for name in prepared.zero_mean]
+    return [
+        tuple(r.free for r in table.rows if row_key(r.lhs, r.op, r.rhs) == key and r.free >= 0)
+        for key in keys
+    ]
 
 
 def equality_differences(table: ParameterTable, values: np.ndarray) -> np.ndarray:

@@ -23,12 +23,16 @@ from bayessem.moderation.pooling import (
     pool_space,
     split_priors,
     table_options,
+    with_free_means,
 )
 from bayessem.syntax.statements import Statement, group_count
 from bayessem.syntax.table import ParameterTable, build_table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Variance within a group of a covariate that is constant there, as a share of that over all.
+SMALLEST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Prepared:
         With partial pooling, the coordinates of the same model without it.
     repeated : tuple of str
         Terms that the text says twice, which count once.
+    zero_mean : tuple of str
+        Partially pooled parameters whose mean over the population of groups is fixed at 0.
     """
 
     table: ParameterTable
@@ -68,6 +74,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     unpooled: Space | None = None
     repeated: tuple[str, ...] = ()
+    zero_mean: tuple[str, ...] = ()
 
     def check_sampling(self) -> None:
         """Refuse a model whose constraints maximum likelihood has but sampling has not.
@@ -84,10 +91,14 @@ class Prepared:
 def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """Covariances and means by group, (group, p, p) and (group, p); positive definite.
 
+    A covariate that is constant within a group has a tiny variance there: the likelihood given the
+    covariates does not depend on it, but has to divide by it.
+
     With missing values the moments are of the available values, and the covariance matrix is
     shrunk towards its diagonal as far as positive definiteness needs.
     """
     covariances, means = [], []
+    least = SMALLEST_VARIANCE * sample.sds**2
     for g in range(len(sample.groups)):
         values = sample.values[sample.group == g]
         mean = np.nanmean(values, axis=0)
@@ -96,6 +107,8 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         filled = np.where(known, centred, 0.0)
         pairs = known.astype(float).T @ known
         covariance = filled.T @ filled / np.maximum(pairs, 1.0)
+        lift = np.where(np.diag(covariance) < least, least, 0.0)
+        covariance = covariance + np.diag(lift)
         if not known.all():
             sd = np.sqrt(np.diag(covariance))
             correlation = covariance / np.outer(sd, sd)
@@ -160,8 +173,14 @@ def prepare(
         groups=group_order,
         missing=missing,
         constructs=plain.latent,
+        covariates=plain.exogenous,
     )
-    table = build_table(statements, groups=sample.groups, **options)
+    model: Sequence[Statement] = statements
+    zero_mean: tuple[str, ...] = ()
+    if pooling is not None:
+        count = len(sample.groups)
+        model, zero_mean = with_free_means(statements, plain, pooling, groups=count)
+    table = build_table(model, groups=sample.groups, **options)
     structure = build_structure(table)
     if structure.products:
         require_respondents(sample, "the likelihood of a product term")
@@ -184,7 +203,9 @@ def prepare(
     if partial is not None:
         predictor = _predictor(partial, data, group, sample.groups)
         unpooled = space
-        space = pool_space(space, structure, partial, predictor=predictor, priors=own)
+        space = pool_space(
+            space, structure, partial, predictor=predictor, priors=own, zero_mean=zero_mean
+        )
     space, refused = _constrained(space, structure)
     return Prepared(
         table,
@@ -199,6 +220,7 @@ def prepare(
         notes=notes,
         unpooled=unpooled,
         repeated=_repeated(statements),
+        zero_mean=zero_mean,
     )
 
 

@@ -43,6 +43,7 @@ ALIASES = {
 }
 SCALES = {"sigma", "beta", "nu", "alpha", "lam", "eta"}
 LOCATIONS = {("cauchy", "alpha")}  # an `alpha` that may be negative
+LEVEL_WIDTH = 2.5  # of the default priors of intercepts and means, in standard deviations
 
 KINDS = (
     "loading",
@@ -209,7 +210,7 @@ def default_prior(kind: str, *, scale: float, location: float = 0.0) -> Prior:
     if kind in ("loading", "path", "covariance", "product"):
         return Prior("normal", mu=location, sigma=scale)
     if kind in ("intercept", "mean"):
-        return Prior("normal", mu=location, sigma=2.5 * scale)
+        return Prior("normal", mu=location, sigma=LEVEL_WIDTH * scale)
     if kind == "residual_sd":
         return Prior("half_normal", sigma=0.6 * scale)
     if kind == "disturbance_sd":

@@ -5,6 +5,11 @@ coefficient b2 + b4 w (the product of three, x:x:w). The integrated likelihood t
 factor as data, so neither needs a further integral. The product of three is said by a phantom
 variable that is the square itself (its residual variance is 0.0001), times w.
 
+A fair comparison of the two has one difference alone: how the path depends on w. The product needs
+w's own effect on the outcome (without it a difference in level would pass for one in slope), so in
+a study with a continuous moderator every model has it, those by groups and the one that is the same
+for all too: all predict the same respondents given the same w, and only their slopes differ.
+
 How a study uses it::
 
     sem = bs.SEM(TEXT)
@@ -21,7 +26,7 @@ How a study uses it::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +38,7 @@ from bayessem.errors import ModelError
 from bayessem.moderation.poolings import NAMES, Poolings, compare_poolings
 from bayessem.results.estimates import summarise
 from bayessem.results.standardize import standardised
-from bayessem.syntax.listing import aligned, number
+from bayessem.syntax.listing import aligned, number, prose
 from bayessem.syntax.rows import row_key, row_name_key
 
 if TYPE_CHECKING:
@@ -57,6 +62,8 @@ class Moderation:
         With the continuous moderator.
     comparison : Comparison or None
         Of all by leave-one-out cross-validation, on the same respondents.
+    moderator : str or None
+        The continuous moderator, whose main effect on the outcomes is in every model.
     """
 
     parameters: tuple[str, ...]
@@ -64,9 +71,18 @@ class Moderation:
     standardized: pd.DataFrame
     continuous: Fit | None
     comparison: Comparison | None
+    moderator: str | None = None
 
     def __str__(self) -> str:
         lines = []
+        if self.moderator is not None:
+            outcomes = " and ".join(dict.fromkeys(p.split("~")[0] for p in self.parameters))
+            said = (
+                f"Every model has the main effect of {self.moderator} on {outcomes}: they differ "
+                f"only in how {' and '.join(self.parameters)} depend"
+                f"{'s' if len(self.parameters) == 1 else ''} on it."
+            )
+            lines += [prose(said), ""]
         for name, poolings in self.poolings.items():
             lines += [name, "-" * len(name), str(poolings), "", str(poolings.report), ""]
         rows = [
@@ -83,6 +99,31 @@ class Moderation:
         return "\n".join(lines)
 
 
+def with_main_effects(sem: SEM, moderator: str, *paths: str) -> SEM:
+    """The model with a variable's own effect on the outcomes of these paths.
+
+    What models of a path by groups of a variable need to be compared with `continuous_moderator`,
+    which has these effects.
+
+    Parameters
+    ----------
+    sem : SEM
+        The model.
+    moderator : str
+        Column of the data; it may be constant within groups.
+    *paths : str
+        "RAD ~ AMC" adds "RAD ~ moderator", unless the model has it.
+
+    Raises
+    ------
+    ModelError
+        For a path that is not in the model.
+    """
+    there = {(r.lhs, r.rhs) for r in sem.table.rows if r.op == "~"}
+    outcomes = dict.fromkeys(outcome for outcome, _ in _outcomes_and_causes(sem, paths))
+    return _extended(sem, [f"{y} ~ {moderator}" for y in outcomes if (y, moderator) not in there])
+
+
 def continuous_moderator(sem: SEM, moderator: str, *paths: str) -> SEM:
     """The model in which paths change with an observed, exogenous variable.
 
@@ -91,7 +132,7 @@ def continuous_moderator(sem: SEM, moderator: str, *paths: str) -> SEM:
     sem : SEM
         The model.
     moderator : str
-        Column of the data.
+        Column of the data; its own effect on the outcomes is added too.
     *paths : str
         "RAD ~ AMC" gets AMC:moderator, "RAD ~ AMC:AMC" gets the product of three.
 
@@ -100,23 +141,31 @@ def continuous_moderator(sem: SEM, moderator: str, *paths: str) -> SEM:
     ModelError
         For a path that is not in the model.
     """
-    table = sem.table
-    known = {row_key(r.lhs, r.op, r.rhs): r for r in table.rows if r.op == "~"}
-    item = next((r.rhs for r in table.rows if r.op == "=~"), table.observed[0])
+    item = next((r.rhs for r in sem.table.rows if r.op == "=~"), sem.table.observed[0])
     lines: dict[str, None] = {}
+    for outcome, cause in _outcomes_and_causes(sem, paths):
+        factor = cause.replace(":", "_x_")
+        if factor != cause:  # a phantom variable that is the square
+            for line in ("{0} =~ 0*{1}", "{0} ~ 1*{2}", "{0} ~~ 0.0001*{0}"):
+                lines[line.format(factor, item, cause)] = None
+        lines[f"{outcome} ~ {factor}:{moderator}"] = None
+    return _extended(with_main_effects(sem, moderator, *paths), lines)
+
+
+def _outcomes_and_causes(sem: SEM, paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Both sides of each path as the model writes them."""
+    known = {row_key(r.lhs, r.op, r.rhs): r for r in sem.table.rows if r.op == "~"}
+    out = []
     for text in paths:
         key = row_name_key(text)
         if key is None or key not in known:
             listed = ", ".join(dict.fromkeys(r.name for r in known.values()))
             raise ModelError(f"{text!r} is not a path of the model; its paths: {listed}")
-        outcome, cause = known[key].lhs, known[key].rhs
-        lines[f"{outcome} ~ {moderator}"] = None
-        if ":" in cause:
-            phantom = cause.replace(":", "_x_")
-            for line in ("{0} =~ 0*{1}", "{0} ~ 1*{2}", "{0} ~~ 0.0001*{0}"):
-                lines[line.format(phantom, item, cause)] = None
-            cause = phantom
-        lines[f"{outcome} ~ {cause}:{moderator}"] = None
+        out.append((known[key].lhs, known[key].rhs))
+    return out
+
+
+def _extended(sem: SEM, lines: Iterable[str]) -> SEM:
     return type(sem)("\n".join([sem.text, *lines]), **sem.options)
 
 
@@ -146,7 +195,8 @@ def moderation_study(
     by : mapping, optional
         Group-level predictor, by the same names.
     moderator : str, optional
-        Column of the continuous moderator; without it that model is left out.
+        Column of the continuous moderator; without it that model is left out. With it every model
+        has its main effect on the outcomes, so that they differ only in the slopes.
     loo : bool
         Compare everything by leave-one-out cross-validation.
     ci_prob : float
@@ -158,19 +208,20 @@ def moderation_study(
     -------
     Moderation
     """
-    poolings = {
-        name: compare_poolings(
-            sem,
+    common = sem if moderator is None else with_main_effects(sem, moderator, *parameters)
+    poolings: dict[str, Poolings] = {}
+    for name, column in groupings.items():
+        poolings[name] = compare_poolings(
+            common,
             data,
             *parameters,
             group=column,
             by=(by or {}).get(name),
+            complete=_the_same_for_all(common, poolings),
             loo=False,
             ci_prob=ci_prob,
             **options,
         )
-        for name, column in groupings.items()
-    }
     continuous = None
     if moderator is not None:
         continuous = continuous_moderator(sem, moderator, *parameters).fit(data, **options)
@@ -194,7 +245,15 @@ def moderation_study(
         standardized=pd.concat(frames, ignore_index=True),
         continuous=continuous,
         comparison=comparison,
+        moderator=moderator,
     )
+
+
+def _the_same_for_all(sem: SEM, found: Mapping[str, Poolings]) -> Fit | None:
+    """Complete pooling of an earlier grouping: with all equal the groups do not matter."""
+    if not found or sem.options["group_equal"] or sem.options["group_partial"]:
+        return None
+    return next(iter(found.values())).fits["complete"]
 
 
 def _standardized(name: str, found: Poolings, ci_prob: float) -> pd.DataFrame:

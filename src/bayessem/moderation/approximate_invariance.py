@@ -6,8 +6,8 @@ lambda_pg ~ N(lambda_p, sd^2) on the standardised scale, and asks which deviate 
 prior and the data of the other items let one believe. With all intercepts nearly equal the groups'
 latent means can be compared, which full freedom would not allow.
 
-Muthen & Asparouhov (2013), BSEM measurement invariance analysis, Mplus Web Note 17; van de Schoot et
-al. (2013, doi:10.3389/fpsyg.2013.00770).
+Muthen & Asparouhov (2013), BSEM measurement invariance analysis, Mplus Web Note 17; van de Schoot
+et al. (2013, doi:10.3389/fpsyg.2013.00770).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.errors import FitError
+from bayessem.errors import FitError, ModelError, NotSupported
+from bayessem.model.check import check
 from bayessem.moderation.approximate_model import (
     in_standard_units,
     item_scales,
@@ -32,6 +33,7 @@ from bayessem.moderation.deviations import Naming, name_deviations
 from bayessem.moderation.invariance_steps import with_equal
 from bayessem.moderation.pooling import partial, pooled_parameters
 from bayessem.results.estimates import summarise
+from bayessem.syntax.arguments import check_sampling_arguments
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -42,6 +44,16 @@ if TYPE_CHECKING:
 APPROXIMATE = {
     "approximate metric": (("=~",), ("loadings",)),
     "approximate scalar": (("=~", "~1"), ("loadings", "intercepts")),
+}
+# What sampling may be told, with the defaults of `SEM.fit`.
+SAMPLING: dict[str, Any] = {
+    "draws": 1000,
+    "tune": 1000,
+    "chains": 4,
+    "cores": None,
+    "random_seed": None,
+    "target_accept": 0.8,
+    "progress": True,
 }
 # Joint probability of the intervals by which parameters are named.
 JOINT = 0.95
@@ -63,9 +75,12 @@ class ApproximateInvariance:
         The deviations, by step.
     named : dict of str to tuple of str
         By step, what deviates by more than approximate invariance allows, the surest first.
+    conflict : dict of str to tuple of str
+        By step, what lies so far from the prior that nothing can be named (a larger sd can).
     means : DataFrame
-        Latent means under approximate scalar invariance: construct, group, mean, sd, lower, upper,
-        p_positive, in standard deviations of the construct in the first group, whose mean is 0.
+        Latent means under approximate scalar invariance: construct, group, what ("mean", or
+        "intercept" of a construct with predictors), mean, sd, lower, upper, p_positive, in
+        (residual) standard deviations of the construct in the first group, which has 0.
     fits : dict of str to Fit
         The sampled models, of items in units of their standard deviations.
     scales : dict of str to float
@@ -80,6 +95,7 @@ class ApproximateInvariance:
     table: pd.DataFrame
     draws: dict[str, xr.DataArray]
     named: dict[str, tuple[str, ...]]
+    conflict: dict[str, tuple[str, ...]]
     means: pd.DataFrame
     fits: dict[str, Fit]
     scales: dict[str, float]
@@ -140,24 +156,29 @@ def approximate_invariance(
     ------
     FitError
         For an sd that is not between 0 and 1.
+    IdentificationError, DataError
+        As `SEM.fit`, of the configural model.
     ModelError
-        When nothing can deviate, or the model holds numbers in the units of the items.
+        When nothing can deviate, everything of a construct is free, or the model holds numbers in
+        the units of the items.
     """
-    if isinstance(sd, bool) or not 0 < sd < 1:
-        raise FitError(
-            f"the sd of approximate invariance lies between 0 and 1 (standardised), not {sd!r}; "
-            "0.1 is usual"
-        )
+    check_approximate(sd, sampling)
     options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
     scaled = without_markers(sem)
     configural = with_equal(scaled, (), free).prepare(data, **options)
+    report = check(configural)
+    report.raise_errors()
+    if len(configural.sample.groups) < 2:
+        raise ModelError(f"{group!r} has one group: there is nothing to compare")
+    seen = (*filter(None, [report.cases]), *map(str, report.findings))
     pooled = poolable(configural, free)
     scales = item_scales(configural, pooled)
     units = in_standard_units(data, scales)
-    fits, tables, draws, named, notes = {}, [], {}, {}, []
+    fits, tables, draws, named, conflict, notes = {}, [], {}, {}, {}, []
     for step, (families, equal) in APPROXIMATE.items():
         names = tuple(name for op in families for name in pooled[op])
-        fit = _sample(with_equal(scaled, equal, free), units, names, sd, **options, **sampling)
+        model = with_equal(scaled, equal, free)
+        fit = _sample(model, units, names, sd=sd, seen=seen, sampling=sampling, **options)
         found = _deviations(fit)
         blocks = _blocks(fit.prepared.table, names)
         naming = name_deviations(
@@ -165,6 +186,7 @@ def approximate_invariance(
         )
         fits[step], draws[step] = fit, found
         named[step] = tuple(names[p] for p in naming.named)
+        conflict[step] = tuple(names[p] for p in naming.conflict)
         tables.append(_table(step, found, fit, naming, scales, ci_prob))
         notes += [_crowded(step, block) for block in naming.crowded]
         notes += [f"{step}: {advice}" for advice in fit.diagnosis.advice]
@@ -173,6 +195,7 @@ def approximate_invariance(
         pd.concat(tables, ignore_index=True),
         draws,
         named,
+        conflict,
         means,
         fits,
         scales,
@@ -182,25 +205,48 @@ def approximate_invariance(
     )
 
 
+def check_approximate(sd: object, sampling: Mapping[str, Any]) -> None:
+    """Refuse an sd or sampling options that approximate invariance cannot have.
+
+    Raises
+    ------
+    FitError, NotSupported
+        Naming the argument.
+    """
+    if isinstance(sd, bool) or not isinstance(sd, int | float) or not 0 < sd < 1:
+        raise FitError(
+            f"the sd of approximate invariance lies between 0 and 1 (standardised), not {sd!r}; "
+            "0.1 is usual"
+        )
+    if "priors" in sampling:
+        raise NotSupported(
+            "approximate invariance has default priors of items in units of their standard "
+            "deviations, where priors= would mean something else; leave priors= or approximate= out"
+        )
+    others = [name for name in sampling if name not in SAMPLING]
+    if others:
+        raise NotSupported(
+            f"approximate invariance does not take {others[0]}=; it takes {', '.join(SAMPLING)}"
+        )
+    given = {**SAMPLING, **sampling}
+    check_sampling_arguments(**{name: given[name] for name in SAMPLING if name != "progress"})
+
+
 def _sample(
     sem: SEM,
     data: pd.DataFrame,
     names: tuple[str, ...],
-    sd: float,
     *,
-    draws: int = 1000,
-    tune: int = 1000,
-    chains: int = 4,
-    cores: int | None = None,
-    random_seed: int | None = None,
-    target_accept: float = 0.8,
-    progress: bool = True,
+    sd: float,
+    seen: tuple[str, ...],
+    sampling: Mapping[str, Any],
     **options: Any,
 ) -> Fit:
     """Sample the model with the named parameters partially pooled.
 
     Without the priors of the deviations it would not be identified (any latent mean of a group
-    could be had by shifting all its intercepts), so the check before sampling is left out.
+    could be had by shifting all its intercepts), so that only the configural model was checked,
+    with what was `seen`.
     """
     from bayessem.posterior.run import run
 
@@ -208,20 +254,16 @@ def _sample(
     pooling = partial(*names, sd=sd)
     prepared = sem.prepare(data, pooling=pooling, **options)
     prepared.check_sampling()
+    given = {**SAMPLING, **sampling}
     settings = {
         **options,
         "priors": {},
         "pooling": asdict(pooling),
-        "draws": draws,
-        "tune": tune,
-        "chains": chains,
-        "cores": cores,
-        "random_seed": random_seed,
-        "target_accept": target_accept,
+        **{name: given[name] for name in SAMPLING if name != "progress"},
         "latents": "integrated",
         "engine": "auto",
     }
-    return run(sem, prepared, settings, notes=prepared.notes, progress=progress, began=began)
+    return run(sem, prepared, settings, notes=seen, progress=given["progress"], began=began)
 
 
 def _deviations(fit: Fit) -> xr.DataArray:
@@ -289,8 +331,13 @@ def _latent_means(fit: Fit, ci_prob: float) -> pd.DataFrame:
     """Means of the constructs in the groups where they are free."""
     table = fit.prepared.table
     rows = [r for r in table.rows if r.op == "~1" and r.lhs in table.latent and r.free >= 0]
+    outcomes = {r.lhs for r in table.rows if r.op == "~"}
     labels = pd.DataFrame(
-        {"construct": [r.lhs for r in rows], "group": [table.groups[r.group] for r in rows]}
+        {
+            "construct": [r.lhs for r in rows],
+            "group": [table.groups[r.group] for r in rows],
+            "what": ["intercept" if r.lhs in outcomes else "mean" for r in rows],
+        }
     )
     if not rows:
         return labels

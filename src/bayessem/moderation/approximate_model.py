@@ -12,7 +12,7 @@ priors: Muthen & Asparouhov (2012, doi:10.1037/a0026802).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from bayessem.errors import ModelError
-from bayessem.syntax.rows import row_name_key
+from bayessem.syntax.rows import Key, row_name_key
 from bayessem.syntax.statements import Statement, model_text
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def without_markers(sem: SEM) -> SEM:
 
 
 def _fixed(statement: Statement) -> list[bool]:
-    """For each value that the statement fixes its term to, whether it is not 0; NA fixes nothing."""
+    """Whether each value the statement fixes its term to is other than 0; NA fixes nothing."""
     values = [v for m in statement.modifiers if m.kind == "fixed" for v in m.values]
     return [v is not None and v != 0.0 for v in values]
 
@@ -102,19 +102,32 @@ def poolable(prepared: Prepared, free: Sequence[str]) -> dict[str, tuple[str, ..
         key = (row.lhs, row.op, row.rhs)
         if row.group == 0 and about and key not in kept and _differs(table, row):
             out[row.op].append(row.name)
-    if not out["=~"]:
+    _refuse_all_free(table, kept)
+    if not out["=~"] or not out["~1"]:
         raise ModelError(
-            "approximate invariance needs constructs with two or more items whose loadings are "
-            "free and differ between groups; labels that set them equal would have to go"
+            "approximate invariance needs constructs with two or more items whose loadings and "
+            "intercepts are free and differ between groups; labels that set them equal would have "
+            "to go, as would meanstructure=False"
         )
     return {op: tuple(names) for op, names in out.items()}
 
 
+def _refuse_all_free(table: ParameterTable, free: Collection[Key | None]) -> None:
+    """A construct with nothing that nearly agrees has no common scale (or level) in the groups."""
+    for name in dict.fromkeys(r.lhs for r in table.rows if r.op == "=~"):
+        loadings = {(name, r.op, r.rhs) for r in table.rows if r.op == "=~" and r.lhs == name}
+        intercepts = {(item, "~1", "") for _, _, item in loadings if item in table.observed}
+        for what, keys in (("loading", loadings), ("intercept", intercepts)):
+            if len(keys) > 1 and keys <= set(free):
+                raise ModelError(
+                    f"free= leaves no {what} of {name} that could be nearly equal across groups; "
+                    "leave at least one, better two, out of it"
+                )
+
+
 def _differs(table: ParameterTable, row: Parameter) -> bool:
     """Whether a parameter is free in every group, with a value of its own in each."""
-    frees = [
-        r.free for r in table.rows if (r.lhs, r.op, r.rhs) == (row.lhs, row.op, row.rhs)
-    ]
+    frees = [r.free for r in table.rows if (r.lhs, r.op, r.rhs) == (row.lhs, row.op, row.rhs)]
     return min(frees) >= 0 and len(set(frees)) == len(table.groups)
 
 

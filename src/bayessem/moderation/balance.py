@@ -56,13 +56,27 @@ def group_information(prepared: Prepared, members: list[str]) -> tuple[np.ndarra
     roots, vectors = np.linalg.eigh(found.hessian)
     covariance = (vectors / np.maximum(np.abs(roots), 1e-8 * np.abs(roots).max())) @ vectors.T
     at = [space.names.index(name) for name in members]
+    estimate = found.x
+    groups = len(prepared.sample.groups)
+    for k in range(0, len(at), groups):
+        if members[k].split("[")[0] in prepared.zero_mean:
+            estimate, covariance = _given_zero_mean(estimate, covariance, at[k : k + groups])
     precision = 1.0 / np.diag(covariance)[at]
-    information = precision * found.x[at]
+    information = precision * estimate[at]
     known = np.array([_normal(space.coordinates[i]) for i in at])
     rest = precision - known[:, 0]
     # nothing beyond the prior: non-centred
     some = rest > 0.01 * precision
     return np.where(some, rest, 0.0), np.where(some, information - known[:, 1], 0.0)
+
+
+def _given_zero_mean(
+    estimate: np.ndarray, covariance: np.ndarray, at: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of normal variables given that some of them average 0."""
+    to_sum = covariance[:, at].sum(axis=1)
+    gain = to_sum / to_sum[at].sum()
+    return estimate - gain * estimate[at].sum(), covariance - np.outer(gain, to_sum)
 
 
 def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.ndarray]:
@@ -95,7 +109,7 @@ def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.
     predictor = predictor - predictor.mean()
     hierarchies: list[Hierarchy] = []
     for k, p in enumerate(pooled):
-        mean, slope = at[p.name], at.get(slope_name(p.name, pooling), -1)
+        mean, slope = at.get(p.name, -1), at.get(slope_name(p.name, pooling), -1)
         coordinate = prepared.space.coordinates
         own = slice(k * groups, (k + 1) * groups)
         hierarchies.append(
@@ -108,12 +122,12 @@ def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.
                 predictor=predictor,
                 precision=precision[own],
                 information=information[own],
-                mu_prior=_normal(coordinate[mean]),
+                mu_prior=_normal(coordinate[mean]) if mean >= 0 else (1.0, 0.0),
                 links=_links(pooled, k, at),
                 delta_prior=_normal(coordinate[slope]) if slope >= 0 else (1.0, 0.0),
             )
         )
-        start[[mean, *([slope] if slope >= 0 else [])]] = 0.0
+        start[[i for i in (mean, slope) if i >= 0]] = 0.0
     return density.balanced(hierarchies), start
 
 

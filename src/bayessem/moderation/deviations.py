@@ -20,7 +20,10 @@ import numpy as np
 from scipy.linalg import helmert
 
 # Data that take away less than this share of the prior variance do not know the parameter.
-KNOWN = 0.01
+KNOWN = 0.05
+# Deviations of so many times their prior's sd are in conflict with it, as are those of the prior's
+# sd that the data, as it seems, know nothing of: so far from it the posterior is not normal.
+FAR = 5.0
 
 
 @dataclass(frozen=True)
@@ -30,17 +33,20 @@ class Naming:
     Attributes
     ----------
     named : tuple of int
-        Positions of the parameters that deviate, the surest first.
+        Positions of the parameters that deviate, the surest first; none where there is conflict.
+    conflict : tuple of int
+        Those whose deviations contradict the prior, the largest first.
     crowded : tuple of str
         Blocks of which more than half would have been named.
     estimate, spread : ndarray (parameter, group)
         Mean and sd of each parameter's deviations if it and all named ones were free; nan where the
-        data do not know them.
+        data do not know them, and in a conflict.
     width : float
         Half-width of the joint intervals, in sds.
     """
 
     named: tuple[int, ...]
+    conflict: tuple[int, ...]
     crowded: tuple[str, ...]
     estimate: np.ndarray
     spread: np.ndarray
@@ -88,6 +94,13 @@ def name_deviations(
     width = simultaneous_width(deviations.reshape(draws, -1), prob)
     flat = (deviations @ contrast.T).reshape(draws, -1)
     mean, covariance = flat.mean(axis=0), np.atleast_2d(np.cov(flat, rowvar=False))
+    unknown = np.isnan(_freed(mean, covariance, contrast, sd, ())[0]).any(axis=1)
+    size = np.abs(deviations.mean(axis=0)).max(axis=1) / sd
+    against = np.flatnonzero((size > FAR) | (unknown & (size > 1.0)))
+    if against.size:
+        order = against[np.argsort(-size[against], kind="stable")]
+        nothing = np.full((count, groups), np.nan)
+        return Naming((), tuple(map(int, order)), (), nothing, nothing, width)
     room = {block: list(blocks).count(block) // 2 for block in blocks}
     named: list[int] = []
     crowded: list[str] = []
@@ -98,7 +111,7 @@ def name_deviations(
         sure = np.where(closed, 0.0, sure)
         p = int(sure.argmax())
         if sure[p] <= width:
-            return Naming(tuple(named), tuple(crowded), estimate, spread, width)
+            return Naming(tuple(named), (), tuple(crowded), estimate, spread, width)
         if not room[blocks[p]]:
             crowded.append(blocks[p])
             continue

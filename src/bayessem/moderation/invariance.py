@@ -20,6 +20,7 @@ from scipy.stats import chi2
 
 from bayessem.errors import ModelError, NotSupported
 from bayessem.moderation.invariance_steps import STEPS, with_equal
+from bayessem.syntax.arguments import keyword_arguments, refuse_unknown
 
 if TYPE_CHECKING:
     from bayessem.comparison.compare import Comparison
@@ -180,6 +181,7 @@ def invariance(
     FitError
         For an `approximate` that is no standard deviation, or sampling options it has not.
     """
+    _check_options(sampling, approximate)
     table = sem.table
     if any(":" in r.rhs and r.op == "~" for r in table.rows):
         raise NotSupported(
@@ -189,9 +191,7 @@ def invariance(
     if not any(r.op == "=~" for r in table.rows):
         raise ModelError("the model measures no construct, so there is no measurement to compare")
     options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
-    fits = {
-        name: with_equal(sem, equal, free).ml(data, **options) for name, equal in STEPS.items()
-    }
+    fits = {name: with_equal(sem, equal, free).ml(data, **options) for name, equal in STEPS.items()}
     groups = fits["configural"].prepared.sample.groups
     if len(groups) < 2:
         raise ModelError(f"{group!r} has one group: there is nothing to compare")
@@ -233,6 +233,22 @@ def invariance(
     )
 
 
+def _check_options(sampling: Mapping[str, Any], approximate: float | None) -> None:
+    """Refuse what sampling does not know, also where nothing is sampled, and pooling."""
+    from bayessem.moderation.approximate_invariance import check_approximate
+    from bayessem.sem import SEM
+
+    known = tuple(keyword_arguments(SEM.fit))
+    others = [name for name in sampling if name not in known]
+    refuse_unknown("invariance", others, known=(*keyword_arguments(invariance), *known))
+    if "pooling" in sampling:
+        raise ModelError(
+            "invariance pools loadings and intercepts itself, approximate=0.1; leave pooling= out"
+        )
+    if approximate is not None:
+        check_approximate(approximate, sampling)
+
+
 def _sampled(
     sem: SEM,
     data: pd.DataFrame,
@@ -244,11 +260,14 @@ def _sampled(
     **options: Any,
 ) -> dict[str, Any]:
     """What is sampled of an `Invariance`, by the names of its attributes."""
+    if not loo and approximate is None:
+        nothing: dict[str, Any] = {"sampled": {}, "indices": {}, "bayesian": pd.DataFrame()}
+        return {**nothing, "approximate": None, "comparison": None}
     from bayessem.moderation.approximate_invariance import approximate_invariance
     from bayessem.moderation.sampled_ladder import compare_steps, fit_by_step
 
     near = None
-    if approximate is not None:  # first: it is the one that can refuse
+    if approximate is not None:  # first, since it refuses some models
         near = approximate_invariance(
             sem, data, sd=approximate, free=free, ci_prob=ci_prob, **options
         )
@@ -261,7 +280,7 @@ def _sampled(
     return {
         "sampled": sampled,
         "indices": indices,
-        "bayesian": fit_by_step(indices, ci_prob=ci_prob) if indices else pd.DataFrame(),
+        "bayesian": fit_by_step(indices, ci_prob=ci_prob),
         "approximate": near,
         "comparison": compare_steps(exact, near) if loo else None,
     }

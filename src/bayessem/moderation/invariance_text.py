@@ -104,6 +104,14 @@ def _sentence(result: ApproximateInvariance, step: str) -> str:
     what = "loadings" if step == "approximate metric" else "loadings and intercepts"
     count = table["parameter"].nunique()
     name = f"{step[:1].upper()}{step[1:]} invariance"
+    if result.conflict[step]:
+        far = ", ".join(result.conflict[step][:SHOWN])
+        return (
+            f"{name}: the deviations of {far} contradict an sd of {result.sd:g}. Against such data "
+            "the prior bends the other items of a construct as well, so that what deviates cannot "
+            f"be told; repeat with approximate={min(3 * result.sd, 0.9):g}, or with free= of what "
+            "the exact ladder would release."
+        )
     if not result.named[step]:
         allowed = (
             "paths can be compared between the groups"
@@ -157,6 +165,15 @@ def _deviations(result: ApproximateInvariance) -> str:
 
 
 def _means(result: ApproximateInvariance) -> str:
+    """Latent means; of many, those that differ most surely from the first group's."""
+    table, title = result.means, "Latent means under approximate scalar invariance"
+    if (table["what"] == "intercept").any():
+        title += " (intercepts of constructs with predictors)"
+    title += ", in sds of the first group, which has 0"
+    if len(table) > 2 * SHOWN:
+        sure = (table["p_positive"] - 0.5).abs().sort_values(ascending=False, kind="stable")
+        title += f"; the {SHOWN} with the surest sign of {len(table)}"
+        table = table.loc[sure.index[:SHOWN]]
     body = [
         [
             r["construct"],
@@ -165,11 +182,11 @@ def _means(result: ApproximateInvariance) -> str:
             f"[{number(r['lower'])}, {number(r['upper'])}]",
             number(r["p_positive"]),
         ]
-        for r in result.means.to_dict("records")
+        for r in table.to_dict("records")
     ]
     percent = f"{100 * result.ci_prob:g} % interval"
-    title = "Latent means under approximate scalar invariance, in sds of the first group (there 0)"
-    return f"{title}\n{aligned(['', 'group', 'mean', percent, 'P(>0)'], body, left=2)}"
+    columns = aligned(["", "group", "mean", percent, "P(>0)"], body, left=2)
+    return f"{prose(title)}\n{columns}"
 
 
 def _what_now(result: ApproximateInvariance) -> str:

@@ -6,6 +6,10 @@ between groups. Variances are pooled as standard deviations on the log scale,
 sd_g = m exp(delta w_g + tau z_g), m that of a typical group: the groups' standard deviations differ
 by about 100 tau percent.
 
+The mean of a latent variable, or its intercept, is 0 in a model of equal groups, since the
+indicators' intercepts say where it is. Pooled, "RAD ~ 1" varies between groups about that 0: a
+random intercept, with mu = 0.
+
 With `correlated`, the deviations of later parameters contain those of earlier ones,
 beta_kg = mu_k + delta_k w_g + tau_k (z_kg + sum_j c_kj z_jg), so that their correlations depend on
 the coefficients c alone: with (c_k, 1) / sqrt(1 + |c_k|^2) as rows, they are the Cholesky factor of
@@ -31,10 +35,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.errors import ModelError, PriorError
-from bayessem.model.priors import KINDS, Prior, parse_prior
+from bayessem.model.priors import KINDS, LEVEL_WIDTH, Prior, parse_prior
 from bayessem.model.space import Coordinate, PriorRow, Scaled, Space, Term
 from bayessem.model.structure import Structure
 from bayessem.syntax.rows import GROUP_EQUAL, row_key, row_name_key
+from bayessem.syntax.statements import Statement, parse
+from bayessem.syntax.table import ParameterTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,8 +124,8 @@ def partial(
     Parameters
     ----------
     *parameters : str
-        "RAD ~ AMC", "RAD ~ AMC:AMC", "RAD ~ 1", "f =~ x2", "RAD ~~ RAD" (on the log scale of its
-        standard deviation).
+        "RAD ~ AMC", "RAD ~ AMC:AMC", "RAD ~ 1" (of a latent variable: a random intercept with mean
+        0), "f =~ x2", "RAD ~~ RAD" (on the log scale of its standard deviation).
     by : str, optional
         Column of the data that predicts the groups' values; its mean in each group is used.
     sd : float, optional
@@ -156,6 +162,38 @@ def table_options(pooling: Pooling, options: Mapping[str, object]) -> dict[str, 
     given = (given,) if isinstance(given, str) else tuple(given)  # type: ignore[arg-type]
     out["group_partial"] = (*given, *pooling.parameters)
     return out
+
+
+def with_free_means(
+    statements: Sequence[Statement], plain: ParameterTable, pooling: Pooling, *, groups: int
+) -> tuple[tuple[Statement, ...], tuple[str, ...]]:
+    """Free the means of latent variables that differ by group; the names of those pooled about 0.
+
+    Without pooling, the mean is 0 in the first group.
+
+    Parameters
+    ----------
+    statements : sequence of Statement
+        The model.
+    plain : ParameterTable
+        Of one group, without pooling.
+    pooling : Pooling
+        What differs by group.
+    groups : int
+        How many groups there are.
+    """
+    fixed = {
+        row_key(r.lhs, r.op, r.rhs): r.lhs
+        for r in plain.rows
+        if r.op == "~1" and r.lhs in plain.latent and r.free < 0 and not r.user
+    }
+    found = {p: fixed[key] for p in pooling.parameters if (key := row_name_key(p)) in fixed}
+    if not found:
+        return tuple(statements), ()
+    none = pooling.how == "none"
+    free = f"c(0{', NA' * (groups - 1)})" if none and groups > 1 else "NA"
+    added = parse("\n".join(f"{name} ~ {free}*1" for name in found.values()))
+    return (*statements, *added), () if none else tuple(found)
 
 
 def group_predictor(
@@ -246,6 +284,7 @@ def pool_space(
     *,
     predictor: np.ndarray | None,
     priors: Mapping[str, str | Prior] | None = None,
+    zero_mean: Sequence[str] = (),
 ) -> Space:
     """Replace the groups' own parameters by mu, delta, tau and z.
 
@@ -263,6 +302,8 @@ def pool_space(
         The user's priors: "RAD~AMC" is that of mu (of the standard deviation m for "RAD~~RAD"),
         "RAD~AMC|by" of delta, "sd(RAD~AMC)" of tau, "c(RAD~1,RAD~AMC)" of a coefficient of
         correlated deviations, whose row then has independent priors.
+    zero_mean : sequence of str
+        Pooled parameters whose mean over the population of groups is 0.
     """
     given = dict(priors or {})
     predictor = None if predictor is None else predictor - predictor.mean()
@@ -280,10 +321,10 @@ def pool_space(
                 f"pooling: {p.name} is a {first.kind}; loadings, paths, products, intercepts, "
                 "means and variances can be pooled"
             )
-        links, row = _links(pooled, k, given) if pooling.correlated else ((), None)
+        links, row = _links(pooled, k, given) if pooling.correlated else ([], None)
         rows += [row] if row is not None else []
         population = _population(p.name, first, pooling, predictor, given)
-        coordinates += [*population, *links]
+        coordinates += population[p.name in zero_mean :] + links
         coordinates += [
             Coordinate(m, "pool_z", Prior("normal", mu=0, sigma=1), -np.inf, np.inf)
             for m in p.members
@@ -297,7 +338,8 @@ def pool_space(
             if first.kind in SCALES:
                 scaled.append(Scaled(_scaled_name(member), p.name, tuple(deviation)))
             else:
-                replaced[(member, 1.0, 1.0)] = ((p.name, 1.0, 1.0), *deviation)
+                mean: tuple[Term, ...] = ((p.name, 1.0, 1.0),) if p.name not in zero_mean else ()
+                replaced[(member, 1.0, 1.0)] = (*mean, *deviation)
     sds = {
         m: _scaled_name(m) for p in pooled if old[p.members[0]].kind in SCALES for m in p.members
     }
@@ -336,6 +378,8 @@ def _population(
     """Mean, sd between groups and slope of a pooled parameter, from one group's own."""
     scale = member.kind in SCALES
     width = LOG_WIDTH if scale else member.prior.named.get("sigma", 1.0)
+    if member.kind in ("intercept", "mean"):  # groups differ by less than a mean may be off 0
+        width /= LEVEL_WIDTH
     sd, slope = pooled_sd(name), slope_name(name, pooling)
     prior = parse_prior(given[name], where=name) if name in given else member.prior
     lower, upper = prior.support

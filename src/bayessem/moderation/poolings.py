@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
+from bayessem.comparison.comparable import check_comparable
 from bayessem.comparison.compare import Comparison, compare
+from bayessem.comparison.criterion import target_of
+from bayessem.errors import FitError
 from bayessem.moderation.pooling import (
     complete_pooling,
     no_pooling,
     partial,
-    pooled_parameters,
 )
 from bayessem.moderation.report import PoolingReport, pooling_report
 from bayessem.results.estimates import summarise
 from bayessem.syntax.listing import aligned, number, prose
+from bayessem.syntax.rows import row_key, row_name_key
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -39,7 +42,8 @@ class Poolings:
     fits : dict of str to Fit
         By `KINDS`.
     table : DataFrame
-        A row a parameter, group and pooling, and its summary.
+        A row a parameter, group and pooling, and its summary. Means of latent variables are
+        deviations from the average of the groups.
     report : PoolingReport
         Of partial pooling.
     comparison : Comparison or None
@@ -87,13 +91,17 @@ def compare_poolings(
     group: str,
     by: str | None = None,
     correlated: bool = False,
+    complete: Fit | None = None,
     loo: bool = True,
     ci_prob: float = 0.95,
     **options: Any,
 ) -> Poolings:
     """Fit a model with complete, no and partial pooling of the same parameters.
 
-    Everything else is equal across groups, unless the model's `group_equal` says otherwise.
+    Everything else is equal across groups, unless the model's `group_equal` says otherwise. So a
+    difference in the outcome's level between groups has no place in any of the three; where groups
+    are made from a variable that may have an effect of its own, add that effect to the model
+    ("RAD ~ apd"; `with_main_effects`), or let intercepts differ.
 
     Parameters
     ----------
@@ -107,6 +115,9 @@ def compare_poolings(
         Column with the groups.
     by, correlated
         Of partial pooling, see `partial`.
+    complete : Fit, optional
+        Complete pooling where it is at hand: with all equal, that of other groups of the same
+        respondents is the same model.
     loo : bool
         Compare the three by leave-one-out cross-validation.
     ci_prob : float
@@ -124,12 +135,19 @@ def compare_poolings(
         "partial": partial(*parameters, by=by, correlated=correlated),
     }
     priors = options.pop("priors", None) or {}
-    fits = {}
+    fits: dict[str, Fit] = {}
     for kind, pooling in asked.items():
+        if kind == "complete" and complete is not None:
+            fits[kind] = complete
+            continue
         own = priors
         if kind != "partial":  # priors of the population mean, tau and delta are for partial only
             own = {k: v for k, v in priors.items() if "sd(" not in k and "|" not in k}
         fits[kind] = sem.fit(data, group=group, pooling=pooling, priors=own, **options)
+    if complete is not None:  # of the same respondents, or it says what is wrong
+        notes = check_comparable({NAMES[k]: target_of(f.prepared) for k, f in fits.items()})
+        if notes:
+            raise FitError(f"complete= is a fit of another model. {notes[0]}")
     return Poolings(
         parameters=asked["partial"].parameters,
         groups=fits["partial"].prepared.sample.groups,
@@ -144,18 +162,29 @@ def compare_poolings(
 def _table(fits: dict[str, Fit], parameters: Sequence[str], ci_prob: float) -> pd.DataFrame:
     """Every parameter in every group under each pooling."""
     frames = []
-    partial_pooling = fits["partial"].prepared.pooling
-    assert partial_pooling is not None
+    groups = fits["partial"].prepared.sample.groups
     for kind, fit in fits.items():
-        groups = fit.prepared.sample.groups
-        labels = [(p, g, kind) for p in parameters for g in groups]
-        if kind == "complete":
-            names = [p for p in parameters for _ in groups]
-        else:
-            pooling = dataclasses.replace(partial_pooling, how=kind)
-            found = pooled_parameters(fit.prepared.structure, pooling)
-            names = [member for p in found for member in p.members]
-        draws = fit.parameters.sel(parameter=names).values
-        frame = pd.DataFrame(labels, columns=COLUMNS)
-        frames.append(pd.concat([frame, summarise(draws, ci_prob=ci_prob)], axis=1))
+        labels = pd.DataFrame([(p, g, kind) for p in parameters for g in groups], columns=COLUMNS)
+        zero_mean = fits["partial"].prepared.zero_mean
+        draws = [_by_group(fit, p, deviations=p in zero_mean) for p in parameters]
+        if kind == "complete":  # which may be of other groups: it is the same in all
+            draws = [np.repeat(d[..., :1], len(groups), axis=-1) for d in draws]
+        numbers = summarise(np.concatenate(draws, axis=-1), ci_prob=ci_prob)
+        frames.append(pd.concat([labels, numbers], axis=1))
     return pd.concat(frames, ignore_index=True)
+
+
+def _by_group(fit: Fit, parameter: str, *, deviations: bool) -> np.ndarray:
+    """Draws (chain, draw, group) of a parameter, free or fixed.
+
+    deviations : from the mean over the groups. That of a latent variable is 0 in the first group
+        without pooling, and on average over the population with partial pooling.
+    """
+    key = row_name_key(parameter)
+    rows = [
+        k
+        for k, r in enumerate(fit.prepared.table.rows)
+        if r.group >= 0 and row_key(r.lhs, r.op, r.rhs) == key
+    ]
+    values = fit.row_draws[..., rows]
+    return values - values.mean(axis=-1, keepdims=True) if deviations else values

@@ -21,6 +21,7 @@ from bayessem.moderation.report import population_values, require_partial
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
+    from bayessem.sem import SEM
 
 
 def population(fit: Fit, *, at: float | None = None) -> Fit:
@@ -37,7 +38,10 @@ def population(fit: Fit, *, at: float | None = None) -> Fit:
     -------
     Fit
         Of one group, without log-likelihoods: `effects`, `mediation`, `shape`, `what_if` and
-        `summary` are those of the population mean. Its draws stand in line with those of `fit`, so
+        `summary` are those of the population mean. What is about respondents (`loo`, `indices`,
+        `residuals`, ...) is refused: it belongs to the fit with the groups.
+
+        Its draws stand in line with those of `fit`, so
         that differences from a group are differences of draws.
 
     Raises
@@ -50,11 +54,11 @@ def population(fit: Fit, *, at: float | None = None) -> Fit:
     pooling = require_partial(fit)
     sample = fit.prepared.sample
     frame = pd.DataFrame(sample.values, columns=list(sample.variables), index=sample.rows)
-    prepared = fit.sem.prepare(frame, missing="fiml")
+    prepared = _with_levels(fit).prepare(frame, missing="fiml")
     names = fit.prepared.space.names
     values = np.empty((*fit.values.shape[:-1], len(prepared.space.names)))
     for i, name in enumerate(prepared.space.names):
-        if name in pooling.parameters:
+        if name in pooling.parameters:  # mu, or 0 and what the predictor adds
             values[..., i] = population_values(fit, name, at=at)
         elif name in names:
             values[..., i] = fit.values[..., names.index(name)]
@@ -74,7 +78,7 @@ def population(fit: Fit, *, at: float | None = None) -> Fit:
     tree = xr.DataTree.from_dict(
         {"posterior": posterior, "sample_stats": fit.data["sample_stats"].to_dataset()}
     )
-    tree.attrs.update(fit.data.attrs)
+    tree.attrs.update({**fit.data.attrs, "population": 1})
     where_at = "at the average" if at is None else f"at {pooling.by} = {at:g}"
     return dataclasses.replace(
         fit,
@@ -83,6 +87,12 @@ def population(fit: Fit, *, at: float | None = None) -> Fit:
         settings={**fit.settings, "group": None, "group_order": None, "pooling": None},
         notes=(*fit.notes, f"The population of groups, {where_at}; {pooling}."),
     )
+
+
+def _with_levels(fit: Fit) -> SEM:
+    """The model, with the means of latent variables that vary between groups free."""
+    means = [f"{name.split('~')[0]} ~ NA*1" for name in fit.prepared.zero_mean]
+    return type(fit.sem)("\n".join([fit.sem.text, *means]), **fit.sem.options)
 
 
 def effects_with_population(fit: Fit, x: str, y: str, **options: Any) -> Effects:

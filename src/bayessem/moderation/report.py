@@ -134,7 +134,8 @@ def population_values(fit: Fit, name: str, *, at: float | None = None) -> np.nda
     """
     pooling = require_partial(fit)
     mean = _values(fit, name)
-    assert mean is not None
+    if mean is None:  # a random intercept of a latent variable
+        mean = np.zeros(fit.values.shape[:-1])
     slope = _values(fit, slope_name(name, pooling))
     if at is None:
         return mean
@@ -160,7 +161,8 @@ def _rows(
     out = []
     for k, p in enumerate(pooled):
         power = 2.0 if is_scale(fit, p.name) else 1.0  # variances are reported
-        out.append((p.name, "population mean", "", population_values(fit, p.name) ** power))
+        if p.name not in fit.prepared.zero_mean:
+            out.append((p.name, "population mean", "", population_values(fit, p.name) ** power))
         slope = _values(fit, slope_name(p.name, pooling))
         if slope is not None:
             out.append((p.name, f"slope on {pooling.by}", "", slope))
@@ -335,6 +337,11 @@ def _notes(fit: Fit, pooling: Pooling, sensitivity: pd.DataFrame) -> tuple[str, 
         notes.append(
             f"The population mean is that of groups whose {pooling.by} is {centre:.3g}, the "
             "average over the groups; the sd between groups is what it leaves unexplained."
+        )
+    if fit.prepared.zero_mean:
+        notes.append(
+            f"{', '.join(fit.prepared.zero_mean)}: the mean over the population of groups is 0; "
+            "where the latent variable is, the indicators' intercepts say."
         )
     scales = [name for name in pooling.parameters if is_scale(fit, name)]
     if scales:

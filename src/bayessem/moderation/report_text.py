@@ -21,15 +21,15 @@ def _sentence(report: PoolingReport, parameter: str) -> str:
     """One parameter as a paper would put it."""
     rows = report.table[report.table["parameter"] == parameter].to_dict("records")
     by = {r["quantity"]: r for r in rows}
-    mean = by["population mean"]
     percent = f"{100 * report.ci_prob:g} %"
     scale = parameter in report.scales
-    over = (
-        "the variance of a typical group is"
-        if scale
-        else "over the population of groups it averages"
-    )
-    said = f"{parameter}: {over} {number(mean['mean'], 2)} ({percent} interval {_interval(mean)})"
+    over = "the variance of a typical group is" if scale else "the population of groups averages"
+    said = f"{parameter}: {over} 0"
+    if "population mean" in by:
+        mean = by["population mean"]
+        said = (
+            f"{parameter}: {over} {number(mean['mean'], 2)} ({percent} interval {_interval(mean)})"
+        )
     slope = next((r for r in rows if r["quantity"].startswith("slope on")), None)
     if slope is not None:
         changes = "the log of its square root changes by" if scale else "changes by"

@@ -87,9 +87,7 @@ def compare_steps(exact: Mapping[str, Fit], near: ApproximateInvariance | None) 
     return compare(results)
 
 
-def in_units_of(
-    fit: Fit, result: CrossValidation, scales: Mapping[str, float]
-) -> CrossValidation:
+def in_units_of(fit: Fit, result: CrossValidation, scales: Mapping[str, float]) -> CrossValidation:
     """A cross-validation of rescaled items in the units of a fit of the same respondents.
 
     The density of y is that of y / s, divided by s, for each value that was observed.

@@ -18,7 +18,8 @@ from bayessem.posterior.transforms import transform
 class Hierarchy:
     """What `balance` has to know about beta_g = mu + delta w_g + tau z_g.
 
-    mu, delta, tau : coordinates; -1 for a delta that is not there and a tau that is fixed.
+    mu, delta, tau : coordinates; -1 for a delta that is not there, a tau that is fixed, and a mu
+        that is 0.
     sd : tau where it is fixed;  members : coordinates of z by group;  predictor : w by group.
     precision, information : what the data say about beta_g by group: 1 / variance, and estimate /
         variance.  mu_prior, delta_prior : the same of the priors of mu and delta.
@@ -39,18 +40,23 @@ class Hierarchy:
 
 
 @compiled
-def _regress(h, data, prior, slope):
+def _regress(h, data, prior, level, slope):
     """Generalised least squares of the groups' estimates on 1 and w, priors included.
 
-    Returns (A, C, E, F, G): precisions of mu and delta [[A, C], [C, E]] and their right side.
+    level, slope : whether there is a mu and a delta.  Returns (A, C, E, F, G): precisions of mu and
+    delta [[A, C], [C, E]] and their right side; A = 1 and C = F = 0 without a mu.
     """
-    a, c, e, f, g = prior[0], 0.0, prior[2], prior[1], prior[3]
+    a, c, e, f, g = 1.0, 0.0, prior[2], 0.0, prior[3]
+    if level:
+        a, f = prior[0], prior[1]
     for i in range(h.size):
         w, q, r = data[3 * i], data[3 * i + 1], data[3 * i + 2]
-        a += q * h[i]
-        f += r * h[i]
+        if level:
+            a += q * h[i]
+            f += r * h[i]
         if slope:
-            c += q * h[i] * w
+            if level:
+                c += q * h[i] * w
             e += q * h[i] * w * w
             g += r * h[i] * w
     return a, c, e, f, g
@@ -85,16 +91,17 @@ def balance(layout, x):
         h = np.empty(groups)
         for i in range(groups):
             h[i] = 1.0 / (1.0 + data[3 * i + 1] * tau * tau)
-        a, c, e, f, g = _regress(h, data, prior, delta >= 0)
-        slope = 0.0
+        a, c, e, f, g = _regress(h, data, prior, mu >= 0, delta >= 0)
+        level, slope = 0.0, 0.0
         if delta >= 0:
             s = e - c * c / a
             slope = (g - c * f / a) / s + x[delta] / np.sqrt(s)
             x[delta] = slope
             value -= 0.5 * np.log(s)
-        level = (f - c * slope) / a + x[mu] / np.sqrt(a)
-        x[mu] = level
-        value -= 0.5 * np.log(a)
+        if mu >= 0:
+            level = (f - c * slope) / a + x[mu] / np.sqrt(a)
+            x[mu] = level
+            value -= 0.5 * np.log(a)
         for i in range(groups):
             w, q, r = data[3 * i], data[3 * i + 1], data[3 * i + 2]
             k = layout.pool_member[first + i]
@@ -141,13 +148,13 @@ def pull_balance(layout, x, before, d_x):
         h, d_h = np.empty(groups), np.empty(groups)
         for i in range(groups):
             h[i] = 1.0 / (1.0 + data[3 * i + 1] * tau * tau)
-        a, c, e, f, g = _regress(h, data, prior, delta >= 0)
-        level, slope = x[mu], 0.0
+        a, c, e, f, g = _regress(h, data, prior, mu >= 0, delta >= 0)
+        level, slope = 0.0, 0.0
+        d_tau, d_level, d_slope = 0.0, 0.0, 0.0
+        if mu >= 0:
+            level, d_level = x[mu], d_x[mu]
         if delta >= 0:
-            slope = x[delta]
-        d_tau, d_level, d_slope = 0.0, d_x[mu], 0.0
-        if delta >= 0:
-            d_slope = d_x[delta]
+            slope, d_slope = x[delta], d_x[delta]
         for i in range(groups):
             w, q, r = data[3 * i], data[3 * i + 1], data[3 * i + 2]
             k = layout.pool_member[first + i]
@@ -166,14 +173,14 @@ def pull_balance(layout, x, before, d_x):
                     d_x[other] += d_mean * tau * x[coefficient]
             d_h[i] = d_z * (tau * gap + 0.5 * before[k] / root) + 0.5 / h[i]
             d_x[k] = d_z * root
-        # mu = (f - c slope) / a + x / sqrt(a), and -log(a) / 2
-        u = before[mu]
-        d_f = d_level / a
-        d_c = -slope * d_level / a
-        d_slope -= c * d_level / a
-        d_a = -((f - c * slope) / a + 0.5 * u / np.sqrt(a)) * d_level / a - 0.5 / a
-        d_x[mu] = d_level / np.sqrt(a)
-        d_e, d_g = 0.0, 0.0
+        d_a, d_c, d_e, d_f, d_g = 0.0, 0.0, 0.0, 0.0, 0.0
+        if mu >= 0:  # mu = (f - c slope) / a + x / sqrt(a), and -log(a) / 2
+            u = before[mu]
+            d_f = d_level / a
+            d_c = -slope * d_level / a
+            d_slope -= c * d_level / a
+            d_a = -((f - c * slope) / a + 0.5 * u / np.sqrt(a)) * d_level / a - 0.5 / a
+            d_x[mu] = d_level / np.sqrt(a)
         if delta >= 0:
             s = e - c * c / a
             n = g - c * f / a
@@ -183,9 +190,10 @@ def pull_balance(layout, x, before, d_x):
             d_x[delta] = d_slope / np.sqrt(s)
             d_g = d_n
             d_e = d_s
-            d_c -= (f * d_n + 2.0 * c * d_s) / a
-            d_f -= c * d_n / a
-            d_a += (c * f * d_n + c * c * d_s) / (a * a)
+            if mu >= 0:
+                d_c -= (f * d_n + 2.0 * c * d_s) / a
+                d_f -= c * d_n / a
+                d_a += (c * f * d_n + c * c * d_s) / (a * a)
         for i in range(groups):
             w, q, r = data[3 * i], data[3 * i + 1], data[3 * i + 2]
             total = d_h[i] + q * d_a + r * d_f

@@ -16,8 +16,8 @@ ELSEWHERE = {
     "them as continuous, which loses little with five or more answers",
     "estimator": "leave it out: fit samples the posterior, ml is maximum likelihood "
     '(se="robust" gives the standard errors of MLR)',
-    "cluster": "bayessem does not have two-level models; group= with pooling=bs.partial(...) lets "
-    "paths differ between known groups",
+    "cluster": "name the clusters as groups: fit(data, group=..., pooling=bs.partial('y ~ 1')) has "
+    "random intercepts, bs.partial('y ~ 1', 'y ~ x') random slopes as well",
     "sampling_weights": "bayessem does not have sampling weights",
     "data": "the data go to the method: bs.SEM(model).fit(data)",
     "std_ov": "standardise columns before: (data - data.mean()) / data.std(); standardised "

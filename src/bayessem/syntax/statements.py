@@ -34,7 +34,8 @@ _MPLUS = {
     "XWITH": "the product of f and g is written f:g where it predicts: y ~ f + g + f:g",
 }
 _BLOCKS = {
-    "level": "two-level models ('level:'); name the clusters as groups and pool over them",
+    "level": "two-level models ('level:'); name the clusters as groups and pool what differs: "
+    "fit(data, group=..., pooling=bs.partial('y ~ 1'))",
     "group": "group blocks ('group:'); write one model and give group-wise values as c(a, b)*x",
     "block": "blocks ('block:'); write one model and give group-wise values as c(a, b)*x",
     "class": "latent classes ('class:'); fit known groups with group=",
