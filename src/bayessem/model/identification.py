@@ -6,6 +6,7 @@ Identification, Equivalent Models and Computer Algebra).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,46 +22,53 @@ from bayessem.syntax.table import ParameterTable
 
 def implied_moments(structure: Structure, elements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means and covariances of the linear model, (group, p) and (group, p, p)."""
-    means, covariances = [], []
-    for g in range(len(structure.table.groups)):
-        m = structure.matrices(elements, g)
-        total = np.linalg.inv(np.eye(len(structure.variables)) - m["paths"])
-        reach = m["loadings"] @ total
-        covariances.append(reach @ m["disturbances"] @ reach.T + m["residuals"])
-        means.append(m["intercepts"] + reach @ m["means"])
-    return np.array(means), np.array(covariances)
+    m = structure.matrices(elements.reshape(len(structure.table.groups), -1))  # (group, ...)
+    reach = m["loadings"] @ np.linalg.inv(np.eye(len(structure.variables)) - m["paths"])
+    covariances = reach @ m["disturbances"] @ np.swapaxes(reach, 1, 2) + m["residuals"]
+    means = m["intercepts"] + (reach @ m["means"][..., None])[..., 0]
+    return means, covariances
 
 
-def moment_vector(prepared: Prepared, values: np.ndarray) -> np.ndarray:
-    """Implied means and covariances as functions of the table's free parameters.
+def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
+    """The function that gives implied means and covariances from the table's free parameters.
 
     In units of the sample's standard deviations, so that the units of the data do not matter; the
-    differences that `==` constraints set to 0 stand at the end, and the sums of parameters whose
-    mean over the groups is 0.
+    sums of parameters whose mean over the groups is 0 (pooling), and the differences that `==`
+    constraints set to 0, stand at the end.
     """
     structure, table = prepared.structure, prepared.table
-    elements = prepared.space.base.copy()
-    for k, place in structure.places.items():
-        if table.rows[k].free >= 0:
-            for e in structure.element(place):
-                elements[e] = values[table.rows[k].free]
-    means, covariances = implied_moments(structure, elements)
-    lower = np.tril_indices(covariances.shape[1])
+    filled = [
+        (e, table.rows[k].free)
+        for k, place in structure.places.items()
+        if table.rows[k].free >= 0
+        for e in structure.element(place)
+    ]
+    element, source = np.array(filled, dtype=np.int64).reshape(-1, 2).T
+    lower = np.tril_indices(len(structure.observed))
     sds = np.sqrt(np.diagonal(prepared.covariances, axis1=1, axis2=2))
-    standardised = covariances / (sds[:, :, None] * sds[:, None, :])
-    parts = [standardised[:, lower[0], lower[1]].ravel()]
-    if any(row.op == "~1" and row.free >= 0 for row in table.rows):
-        parts.append((means / sds).ravel())
-    parts += [values[list(at)].sum(keepdims=True) for at in zero_sums(prepared)]
-    return np.concatenate([*parts, equality_differences(table, values)])
+    has_means = any(row.op == "~1" and row.free >= 0 for row in table.rows)
+    sums = _zero_sums(prepared)
+
+    def moments(values: np.ndarray) -> np.ndarray:
+        elements = prepared.space.base.copy()
+        elements[element] = values[source]
+        means, covariances = implied_moments(structure, elements)
+        standardised = covariances / (sds[:, :, None] * sds[:, None, :])
+        parts = [standardised[:, lower[0], lower[1]].ravel()]
+        if has_means:
+            parts.append((means / sds).ravel())
+        parts += [values[list(at)].sum(keepdims=True) for at in sums]
+        return np.concatenate([*parts, equality_differences(table, values)])
+
+    return moments
 
 
-def zero_sums(prepared: Prepared) -> list[tuple[int, ...]]:
-    """Free parameters whose sum over the groups is 0, as far as identification goes (pooling)."""
-    table = prepared.table
+def _zero_sums(prepared: Prepared) -> list[tuple[int, ...]]:
+    """Free parameters whose sum over the groups is 0, as far as identification goes."""
     keys = [row_name_key(name) for name in prepared.zero_mean]
+    rows = prepared.table.rows
     return [
-        tuple(r.free for r in table.rows if row_key(r.lhs, r.op, r.rhs) == key and r.free >= 0)
+        tuple(r.free for r in rows if row_key(r.lhs, r.op, r.rhs) == key and r.free >= 0)
         for key in keys
     ]
 
@@ -129,12 +137,15 @@ def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> 
     generator = np.random.default_rng(random_seed)
     products = {table.rows[k].free for k, p in structure.places.items() if p.matrix == "products"}
     keep = [i for i in range(len(table.parameters)) if i not in products]
+    moments = moments_of(prepared)
     best: tuple[int, list[list[str]]] | None = None
     for _ in range(points):
         point = _random_point(prepared, generator)
-        jacobian = _jacobian(prepared, point, keep)
+        jacobian = _jacobian(moments, point, keep)
         norms = np.linalg.norm(jacobian, axis=0)
         scaled = jacobian / np.where(norms > 0, norms, 1.0)
+        if len(scaled) > len(keep):
+            scaled = np.linalg.qr(scaled, mode="r")
         _, singular, rows = np.linalg.svd(scaled, full_matrices=True)
         singular = np.concatenate([singular, np.zeros(len(keep) - len(singular))])
         empty = rows[singular < 1e-6]
@@ -152,7 +163,9 @@ def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> 
     return best[1] * min(best[0], 1)
 
 
-def _jacobian(prepared: Prepared, point: np.ndarray, keep: list[int]) -> np.ndarray:
+def _jacobian(
+    moments: Callable[[np.ndarray], np.ndarray], point: np.ndarray, keep: list[int]
+) -> np.ndarray:
     """Central differences of the moments, (moment, parameter kept)."""
     columns = []
     for i in keep:
@@ -160,5 +173,5 @@ def _jacobian(prepared: Prepared, point: np.ndarray, keep: list[int]) -> np.ndar
         up, down = point.copy(), point.copy()
         up[i] += h
         down[i] -= h
-        columns.append((moment_vector(prepared, up) - moment_vector(prepared, down)) / (2 * h))
+        columns.append((moments(up) - moments(down)) / (2 * h))
     return np.array(columns).T
