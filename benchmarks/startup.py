@@ -2,8 +2,9 @@
 
 Each number is of a fresh process. Cold: an empty folder for Numba's machine code; warm: the same
 folder again. The last line is one JSON object: import_s, check_s, first_draw_cold_s and
-first_draw_warm_s (from the call of `fit`), quick_study_cold_s and quick_study_warm_s (wall time of
-the whole script), peak_mb.
+first_draw_warm_s (from the call of `fit`), same_draws (1 when the cold and the warm processes drew
+the same numbers from the same seed), quick_study_cold_s and quick_study_warm_s (wall time of the
+whole script), peak_mb (of the largest process).
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ import sys; sys.path.insert(0, 'models')
 import bayessem as bs
 from alliance_capability import QUADRATIC, read_data
 fit = bs.SEM(QUADRATIC).fit(read_data(), draws=100, tune=100, random_seed=1, progress=False)
+print(sum(float(fit.data['posterior'][k].sum()) for k in fit.prepared.space.kinds()))
 print(fit.timings['before_first_draw'])
 """
 
 
-def run(code: str, cache: str) -> float:
-    """Number that a fresh process prints."""
+def run(code: str, cache: str) -> list[float]:
+    """Numbers that a fresh process prints, the last first."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -50,7 +52,7 @@ def run(code: str, cache: str) -> float:
         text=True,
         check=True,
     )
-    return float(done.stdout.strip().splitlines()[-1])
+    return [float(line) for line in reversed(done.stdout.strip().splitlines())]
 
 
 def study(cache: str, out: str) -> float:
@@ -70,10 +72,12 @@ def main() -> None:
     out: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         cache, runs = f"{folder}/cache", f"{folder}/run"
-        out["import_s"] = min(run(IMPORT, cache) for _ in range(3))
-        out["check_s"] = min(run(CHECK, cache) for _ in range(3))
-        out["first_draw_cold_s"] = run(FIRST_DRAW, cache)
-        out["first_draw_warm_s"] = min(run(FIRST_DRAW, cache) for _ in range(3))
+        out["import_s"] = min(run(IMPORT, cache)[0] for _ in range(3))
+        out["check_s"] = min(run(CHECK, cache)[0] for _ in range(3))
+        out["first_draw_cold_s"], drawn = run(FIRST_DRAW, cache)
+        warm = [run(FIRST_DRAW, cache) for _ in range(3)]
+        out["first_draw_warm_s"] = min(seconds for seconds, _ in warm)
+        out["same_draws"] = float(all(again == drawn for _, again in warm))
         out["quick_study_warm_s"] = min(study(cache, runs) for _ in range(2))
         out["quick_study_cold_s"] = study(f"{folder}/other", runs)
     # largest process among the children, the quick study

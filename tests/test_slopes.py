@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from bayessem.effects.slopes import excluding_zero, johnson_neyman, simple_slopes
+from bayessem.effects import slopes
+from bayessem.effects.slopes import excluding_zero, johnson_neyman, simple_slopes, slope_polynomial
 from bayessem.errors import ModelError
 from tests.drawn import (
     drawn_fit,
@@ -99,3 +102,14 @@ def test_simple_slopes_of_the_interaction_case():
     assert list(result.table["mean"]) == pytest.approx(expected["slope"], abs=0.005)
     difference = float(np.diff(result.table["mean"])[0])
     assert difference == pytest.approx(expected["difference"], abs=0.006)
+
+
+def test_a_response_of_zero_but_for_rounding_bends_no_line(monkeypatch):
+    """The slope of RAD on AMC by apd had a term in apd^2 of 1e-33, and no change per SD."""
+    rounded = {(0,): np.ones(3), (1,): np.full(3, 0.5), (2,): np.full(3, 1e-33)}
+    done = SimpleNamespace(slope=lambda y, x: rounded)
+    monkeypatch.setattr(slopes, "intervene", lambda *a, **k: done)
+    found = slope_polynomial(None, np.zeros((3, 1)), 0, 1, 2, group=0)
+    assert set(found) == {(0,), (1,)}
+    rounded[2,] = np.full(3, 1e-3)  # a real one stays
+    assert set(slope_polynomial(None, np.zeros((3, 1)), 0, 1, 2, group=0)) == {(0,), (1,), (2,)}

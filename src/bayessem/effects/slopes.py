@@ -24,6 +24,9 @@ from bayessem.syntax.listing import aligned, number, prose
 if TYPE_CHECKING:
     from bayessem.fit import Fit
 
+# Coefficients of the slope's polynomial that are smaller than this share of the largest are 0.
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Slopes:
@@ -84,7 +87,11 @@ def slope_polynomial(
 ) -> Polynomial:
     """Expected slope of y on x in y's own equation, a polynomial in the moderator."""
     done = intervene(structure, elements, (moderator,), keep=(x,), group=group)
-    return normal_mean(done.slope(y, x), 1)
+    exact = normal_mean(done.slope(y, x), 1)
+    sizes = {e: float(np.abs(c).max()) for e, c in exact.items()}
+    # a response that is 0 but for rounding would make a straight line a curve
+    least = ROUNDING * max(sizes.values())
+    return {e: c for e, c in exact.items() if e[0] <= 1 or sizes[e] > least}
 
 
 def simple_slopes(

@@ -2,6 +2,11 @@
 
 Numba's own cache notices a change of the file a function stands in, not of the functions it calls.
 Here the cache folder carries a hash of all compiled sources: an upgrade never runs old code.
+
+Compiling is left to other processes (`compile_elsewhere`), so that all that ever runs is loaded
+from the cache. In the process that compiles it, Numba links a function with the copies of its
+callees that happen to be there, which round differently in the last digit from what it writes to
+the cache: the same seed would give other draws the first time.
 """
 
 from __future__ import annotations
@@ -9,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +27,8 @@ import numba
 
 PACKAGE = Path(__file__).resolve().parents[1]
 WEEK = 7 * 24 * 3600.0
+# Set in the processes that compile; "callers" where the kernel itself is left to another.
+ROLE = "BAYESSEM_COMPILES"
 
 # No "nnan" and no "ninf": a NaN has to reach the test that turns it into a log-density of -inf.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
@@ -114,3 +123,51 @@ def c_function(signature: Any) -> Callable[[Callable], Any]:
             return numba.cfunc(signature, cache=True, fastmath=FAST, error_model="numpy")(function)
 
     return decorate
+
+
+def compile_elsewhere(*jobs: tuple[str, str]) -> None:
+    """Run Python code that compiles, side by side in processes of their own, and wait.
+
+    What fails there is compiled in this process, when it is called.
+
+    Parameters
+    ----------
+    *jobs : tuple of (role, code)
+        Value of the environment variable `ROLE`, and what to run.
+    """
+    if _FOLDER is None or os.environ.get(ROLE) or not sys.executable:
+        return
+    path = os.pathsep.join(p for p in (str(PACKAGE.parent), *sys.path) if p)
+    environment = {**os.environ, "PYTHONPATH": path}
+    started: list[subprocess.Popen] = []
+    try:
+        for role, code in jobs:
+            started.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", code],
+                    env={**environment, ROLE: role},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+        for process in started:
+            process.wait()
+    except OSError:
+        pass
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def missing(function: str) -> bool:
+    """Whether there is no machine code of a function (module.name) on disk."""
+    return _FOLDER is None or not any(_FOLDER.rglob(f"{function}-*.nbi"))
+
+
+if FIRST_TIME:
+    compile_elsewhere(
+        ("kernel", "import bayessem.likelihood.entry"),
+        ("callers", "from bayessem.posterior.native import compile_all; compile_all()"),
+    )

@@ -69,6 +69,10 @@ _engine = _register_symbol()  # owns the machine code
 
 def load_general_terms() -> None:
     """Compile the general product terms, or load them from the disk cache, if not yet done."""
+    from bayessem.likelihood.compiled import compile_elsewhere, missing
+
+    if missing("general.entry"):
+        compile_elsewhere(("kernel", "import bayessem.likelihood.general"))
     from bayessem.likelihood.general import entry
 
     slot.value = entry.address

@@ -20,7 +20,13 @@ from nutpie import _lib
 from nutpie.sample import CompiledModel
 
 from bayessem.likelihood.compiled import c_function
-from bayessem.posterior.density import Density, log_density
+from bayessem.posterior.density import (
+    Density,
+    log_density,
+    matrix_elements,
+    natural_values,
+    respondent_values,
+)
 
 VARIABLE = "unconstrained"
 DIMENSION = "coordinate"
@@ -64,6 +70,16 @@ def _log_density(dimension, x, gradient, value, user_data):  # pragma: no cover 
 def _copy(dimension, expanded, x, out, user_data):  # pragma: no cover - machine code
     numba.carray(out, (expanded,), np.float64)[:] = numba.carray(x, (dimension,), np.float64)
     return 0
+
+
+def compile_all() -> None:
+    """Compile what Python calls; importing this module has compiled what nutpie calls."""
+    floats, integers = types.float64[::1], types.int64[::1]
+    rows = types.float64[:, ::1]
+    log_density.compile((floats, integers, floats, integers, floats, floats))
+    natural_values.compile((rows, integers, floats, rows))
+    matrix_elements.compile((rows, integers, floats, rows))
+    respondent_values.compile((rows, integers, floats, integers, floats, rows))
 
 
 @dataclass(frozen=True)
