@@ -419,7 +419,14 @@ def test_correlated_deviations(data):
     link = fit.values[..., names.index("c(y1~1,g~f)")]
     np.testing.assert_allclose(correlation[..., 0, 1], link / np.sqrt(1 + link**2))
     tau = fit.values[..., names.index("sd(y1~1)")]
-    np.testing.assert_allclose(sd[..., 1], tau * np.sqrt(1 + link**2))
+    np.testing.assert_allclose(sd[..., 1], tau)
+    # the deviations themselves have that sd and correlation, over the population
+    z = [[fit.values[..., names.index(f"{p}[g{g}]")] for g in range(6)] for p in ("g~f", "y1~1")]
+    root = tau / np.sqrt(1 + link**2)
+    mean = fit.values[..., names.index("y1~1")]
+    for g in range(6):
+        own = fit.parameters.sel(parameter=f"y1~1[g{g}]").values
+        np.testing.assert_allclose(own, mean + root * (z[1][g] + link * z[0][g]), atol=1e-12)
     assert "correlation with g~f" in str(fit.pooling())
 
 

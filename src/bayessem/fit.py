@@ -118,7 +118,7 @@ class Fit:
         defined = defined_draws(table, free)
         coordinates = self.prepared.space.coordinates
         pool = [i for i, c in enumerate(coordinates) if c.kind in POPULATION]
-        scales = {scaled.base for scaled in self.prepared.space.scaled}
+        scales = self.prepared.space.typical_sds
         # standard deviations are sampled, lavaan's scale is that of variances
         power = np.array([2.0 if coordinates[i].name in scales else 1.0 for i in pool])
         stacked = np.concatenate(

@@ -246,6 +246,14 @@ LATENT_BY_OBSERVED = Family(  # k = 0, q = 1
     products=((0, 2),),
     effects=((1, 0),),
 )
+SQUARE_AND_OBSERVED = Family(  # k = 1, q = 0: one latent factor, a number times z or z^2 for each
+    "square and products with observed",
+    3,
+    observed=2,
+    paths=((1, 0), (1, 3), (2, 4), (2, 1)),
+    products=((0, 0), (0, 3), (0, 4), (3, 4)),
+    effects=((1, 0), (1, 1), (2, 2), (2, 0), (2, 3)),
+)
 OBSERVED_BY_OBSERVED = Family(  # k = 0, q = 0
     "observed by observed",
     1,
@@ -295,6 +303,7 @@ GENERAL = (
     TRIANGLE,
     THREE_SQUARES,
     LATENT_BY_OBSERVED,
+    SQUARE_AND_OBSERVED,
     OBSERVED_BY_OBSERVED,
     OBSERVED_OUTCOME,
     SECOND_ORDER,

@@ -43,6 +43,7 @@ def test_one_square_has_two_monomials():
     assert plan.node_exponent[plan.node_of].ravel().tolist() == [0, 1, 2]
     assert not plan.needs_general_terms
     assert plan_products([(X, Z)], [{Y}]).needs_general_terms
+    assert not plan_products([(X, X), (X, V)], [{Y}] * 2, observed={V: 7}).needs_general_terms
     assert not NO_PRODUCTS.needs_general_terms
 
 

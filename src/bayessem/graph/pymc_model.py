@@ -221,9 +221,13 @@ def fill_elements(space: Space, values: Sequence[TensorVariable]) -> TensorVaria
     f = cell_arrays(space, {space.names[i]: k for k, i in enumerate(value_order(space))})
     v = pt.concatenate([*values, pt.constant(f["fixed"])])
     if space.scaled:
+        norm = pt.ones(len(space.scaled))[f["scaled_row"]].inc(v[f["scaled_square"]] ** 2)
+        scaled = v[f["scaled_base"]] / pt.sqrt(norm)
+        plain = sum(not s.terms for s in space.scaled)  # which come first, as factors of the rest
+        v = pt.concatenate([v, scaled[:plain]])
         factors = v[f["scaled_a"]] * v[f["scaled_b"]] * v[f["scaled_c"]]
         exponent = pt.zeros(len(space.scaled))[f["scaled_at"]].inc(factors)
-        v = pt.concatenate([v, v[f["scaled_base"]] * pt.exp(exponent)])
+        v = pt.concatenate([v, (scaled * pt.exp(exponent))[plain:]])
     terms = v[f["term_a"]] * v[f["term_b"]] * v[f["term_c"]]
     cells = pt.zeros(len(space.cells))[f["term_cell"]].inc(terms)
     return pt.constant(space.base)[f["place_element"]].set(cells[f["place_cell"]])

@@ -56,8 +56,8 @@ class ProductPlan:
 
     @property
     def needs_general_terms(self) -> bool:
-        """Whether there is more than z and z^2 of one latent variable (terms.py)."""
-        return len(self.weight_of) > 0 and not (self.integrated == 1 and len(self.weight_of) == 3)
+        """Whether there is not just one latent variable in the products (terms.py)."""
+        return len(self.weight_of) > 0 and len(self.factors) != 1
 
     @property
     def pair(self) -> np.ndarray:

@@ -37,6 +37,66 @@ def _square_terms(projected, gram, quadrature, pull, second, out):
 
 
 @compiled
+def _one_factor_terms(plan, data, projected, gram, pull, second, out):
+    """`product_terms` for one latent factor: its square, and its products with observed variables.
+
+    Given a respondent's data x every monomial is a number times a power of z, up to the second, so
+    the exponent is that of one square with coefficients of the respondent's own; without a square
+    it is a parabola.
+    """
+    k, o, size = plan.sizes[6], plan.sizes[8], projected.shape[1]
+    power = np.empty(size, dtype=np.int64)
+    for j in range(size):
+        power[j] = plan.node_exponent[plan.node_of[j + 1]] if k else plan.weight_of[j + 1] + 1
+    scale = np.empty(size)
+    u, q, sums = np.empty(3), np.empty((3, 3)), np.ones(5)
+    total = 0.0
+    second[:] = 0.0
+    for i in range(projected.shape[0]):
+        u[:] = 0.0
+        q[:] = 0.0
+        for j in range(size):
+            scale[j] = 1.0
+            for s in range(o):
+                for _ in range(plan.data_exponent[(j + 1) * o + s]):
+                    scale[j] *= data[i, s]
+        for j in range(size):
+            u[power[j]] += scale[j] * projected[i, j]
+            for r in range(size):
+                q[power[j], power[r]] += scale[j] * scale[r] * gram[j, r]
+        u1 = u[1] - q[0, 1]
+        if k:
+            value, _ = quartic_integral(
+                u1,
+                u[2] - q[0, 2],
+                q[1, 1],
+                q[1, 2],
+                q[2, 2],
+                plan.quadrature[0],
+                plan.quadrature[1],
+                sums,
+            )
+            sums[0] = 1.0
+        else:
+            variance = 1.0 / (1.0 + q[1, 1])
+            sums[1] = u1 * variance
+            sums[2] = sums[1] * sums[1] + variance
+            value = 0.5 * (u1 * sums[1] + np.log(variance))
+        value += u[0] - 0.5 * q[0, 0]
+        total += value
+        if out.size:
+            out[i] += value
+        for j in range(size):
+            pull[i, j] = scale[j] * sums[power[j]]
+            for r in range(j + 1):
+                second[j, r] += scale[j] * scale[r] * sums[power[j] + power[r]]
+    for j in range(size):
+        for r in range(j):
+            second[r, j] = second[j, r]
+    return total
+
+
+@compiled
 def product_terms(plan, data, projected, gram, pull, second, out):
     """Sum of the respondents' log-integrals (NaN when there is none), and the moments.
 
@@ -46,6 +106,8 @@ def product_terms(plan, data, projected, gram, pull, second, out):
     """
     if projected.shape[1] == 2 and plan.sizes[6] == 1:  # z and z^2 alone
         return _square_terms(projected, gram, plan.quadrature, pull, second, out)
+    if plan.sizes[5] == 1:
+        return _one_factor_terms(plan, data, projected, gram, pull, second, out)
     return general_terms(
         plan.ints.ctypes,
         plan.ints.size,

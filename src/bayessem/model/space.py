@@ -56,11 +56,16 @@ class Coordinate:
 
 @dataclass(frozen=True)
 class Scaled:
-    """A positive number that is not sampled itself: the factor `base` times exp(sum of terms)."""
+    """A positive number that is not sampled itself: the coordinate `base` times exp(sum of terms).
+
+    With `row`, divided by sqrt(1 + sum of squares of these coordinates). Terms may have scaled
+    numbers without terms as factors.
+    """
 
     name: str
     base: str
-    terms: tuple[Term, ...]
+    terms: tuple[Term, ...] = ()
+    row: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Space:
     places : tuple of (cell, element)
         Which cell fills which element.
     scaled : tuple of Scaled
-        Numbers that cells may have as factors beside coordinates.
+        Numbers that cells may have as factors beside coordinates, those without terms first.
     rows : tuple of PriorRow
         Of coordinates whose own prior is "lkj" without being in a block of correlations.
     """
@@ -112,6 +117,11 @@ class Space:
     def names(self) -> tuple[str, ...]:
         """Names of the coordinates."""
         return tuple(c.name for c in self.coordinates)
+
+    @property
+    def typical_sds(self) -> frozenset[str]:
+        """Coordinates that are the standard deviation of a typical group (pooled variances)."""
+        return frozenset(s.base for s in self.scaled if s.terms)
 
     def kinds(self) -> dict[str, slice]:
         """Where each kind that occurs stands among the coordinates."""

@@ -178,12 +178,11 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
     by_name: dict[str, list[float]] = {}  # without the group
     for name, at in position.items():
         by_name.setdefault(name.split("[")[0], []).append(float(values[at]))
-    scales = {scaled.base for scaled in space.scaled}
     x = np.zeros(len(space.coordinates))
     for i, c in enumerate(space.coordinates):
         if c.kind == "pool_mean":
             value = float(np.mean(by_name[c.name]))
-            if c.name in scales:  # a variance whose standard deviation is pooled
+            if c.name in space.typical_sds:  # a variance whose standard deviation is pooled
                 value = math.sqrt(max(value, 1e-8))
         elif c.kind == "pool_sd":
             value = 0.3 * c.prior.named.get("sigma", 1.0)

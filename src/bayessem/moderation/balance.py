@@ -96,7 +96,7 @@ def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.
     values = start_values(structure, prepared.covariances, prepared.means)
     start = initial_point(prepared.space, prepared.table, values)
     linear = [c for c in prepared.space.coordinates if c.kind in LINEAR]
-    scales = {scaled.base for scaled in prepared.space.scaled}
+    scales = prepared.space.typical_sds
     bounded = any(
         c.lower > (0.0 if c.name in scales else -np.inf) or c.upper < np.inf for c in linear
     )

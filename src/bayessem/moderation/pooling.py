@@ -11,13 +11,13 @@ indicators' intercepts say where it is. Pooled, "RAD ~ 1" varies between groups 
 random intercept, with mu = 0.
 
 With `correlated`, the deviations of later parameters contain those of earlier ones,
-beta_kg = mu_k + delta_k w_g + tau_k (z_kg + sum_j c_kj z_jg), so that their correlations depend on
-the coefficients c alone: with (c_k, 1) / sqrt(1 + |c_k|^2) as rows, they are the Cholesky factor of
-the correlation matrix, and tau_k is the standard deviation between groups given the earlier
-parameters. The correlation matrix of K parameters is LKJ(eta) when the c_k (k = 2 .. K) are
-independent and multivariate t with K - k + 2 eta degrees of freedom and scale I / df: the density
-of row k of the factor is prop. to its last element to the power K - k + 2 eta - 2 (Lewandowski,
-Kurowicka & Joe 2009, doi:10.1016/j.jmva.2009.04.008), and c_k is that row over its last element.
+beta_kg = mu_k + delta_k w_g + tau_k (z_kg + sum_j c_kj z_jg) / sqrt(1 + |c_k|^2): tau_k is the
+standard deviation between groups, and (c_k, 1) / sqrt(1 + |c_k|^2) are the rows of the Cholesky
+factor of the correlation matrix. The correlation matrix of K parameters is LKJ(eta) when the c_k
+(k = 2 .. K) are independent and multivariate t with K - k + 2 eta degrees of freedom and scale
+I / df: the density of row k of the factor is prop. to its last element to the power
+K - k + 2 eta - 2 (Lewandowski, Kurowicka & Joe 2009, doi:10.1016/j.jmva.2009.04.008), and c_k is
+that row over its last element.
 
 The parameters stay rows of the table, one a group; what is sampled are mu, delta, tau, c and z, so
 that every effect, shape or index of a group is computed as in any multi-group model.
@@ -36,7 +36,7 @@ import numpy as np
 
 from bayessem.errors import ModelError, PriorError
 from bayessem.model.priors import KINDS, LEVEL_WIDTH, Prior, parse_prior
-from bayessem.model.space import Coordinate, PriorRow, Scaled, Space, Term
+from bayessem.model.space import Coordinate, Factor, PriorRow, Scaled, Space, Term
 from bayessem.model.structure import Structure
 from bayessem.syntax.rows import GROUP_EQUAL, row_key, row_name_key
 from bayessem.syntax.statements import Statement, parse
@@ -313,6 +313,7 @@ def pool_space(
     coordinates = [c for c in space.coordinates if c.name not in dropped]
     replaced: dict[Term, tuple[Term, ...]] = {}
     scaled: list[Scaled] = []
+    given_sds: list[Scaled] = []
     rows: list[PriorRow] = []
     for k, p in enumerate(pooled):
         first = old[p.members[0]]
@@ -323,6 +324,11 @@ def pool_space(
             )
         links, row = _links(pooled, k, given) if pooling.correlated else ([], None)
         rows += [row] if row is not None else []
+        if links:
+            own = pooled_sd(p.name)
+            given_sds.append(
+                Scaled(f"{own} given the earlier", own, row=tuple(c.name for c in links))
+            )
         population = _population(p.name, first, pooling, predictor, given)
         coordinates += population[p.name in zero_mean :] + links
         coordinates += [
@@ -330,7 +336,8 @@ def pool_space(
             for m in p.members
         ]
         for g, member in enumerate(p.members):
-            tau = pooled_sd(p.name) if pooling.sd is None else pooling.sd
+            tau: Factor = pooled_sd(p.name) if pooling.sd is None else pooling.sd
+            tau = f"{tau} given the earlier" if links else tau
             deviation: list[Term] = [(tau, member, 1.0)]
             deviation += [(tau, c.name, o.members[g]) for c, o in zip(links, pooled, strict=False)]
             if predictor is not None:
@@ -358,7 +365,7 @@ def pool_space(
         space,
         coordinates=tuple(coordinates),
         cells=cells,
-        scaled=tuple(scaled),
+        scaled=(*given_sds, *scaled),
         rows=tuple(rows),
     )
 

@@ -114,17 +114,18 @@ def between_groups(fit: Fit, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
     shape = fit.values.shape[:-1]
     names = pooling.parameters
     root = np.zeros((*shape, len(names), len(names)))
+    sd = np.empty((*shape, len(names)))
     for k, name in enumerate(names):
         own = _values(fit, pooled_sd(name))
         tau = np.full(shape, pooling.sd) if own is None else own
-        root[..., k, k] = tau
+        sd[..., k] = tau
+        root[..., k, k] = 1.0
         for j in range(k):
             link = _values(fit, link_name(name, names[j]))
             if link is not None:
-                root[..., k, j] = tau * link
-    covariance = root @ np.swapaxes(root, -1, -2)
-    sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
-    return sd, covariance / (sd[..., :, None] * sd[..., None, :])
+                root[..., k, j] = link
+    root /= np.linalg.norm(root, axis=-1, keepdims=True)
+    return sd, root @ np.swapaxes(root, -1, -2)
 
 
 def population_values(fit: Fit, name: str, *, at: float | None = None) -> np.ndarray:
@@ -147,7 +148,7 @@ def population_values(fit: Fit, name: str, *, at: float | None = None) -> np.nda
 
 def is_scale(fit: Fit, name: str) -> bool:
     """Whether a pooled parameter is a variance, pooled on the log scale of its square root."""
-    return any(scaled.base == name for scaled in fit.prepared.space.scaled)
+    return name in fit.prepared.space.typical_sds
 
 
 def _rows(

@@ -192,6 +192,8 @@ def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]
 
     cell, a, b, c = columns(space.cells)
     scaled_at, scaled_a, scaled_b, scaled_c = columns([s.terms for s in space.scaled])
+    squares = [(k, at[name]) for k, s in enumerate(space.scaled) for name in s.row]
+    scaled_row, scaled_square = np.array(squares, dtype=np.int64).reshape(-1, 2).T
     places = np.array(space.places, dtype=np.int64).reshape(-1, 2)
     return {
         "term_cell": cell,
@@ -203,6 +205,8 @@ def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]
         "scaled_a": scaled_a,
         "scaled_b": scaled_b,
         "scaled_c": scaled_c,
+        "scaled_row": scaled_row,
+        "scaled_square": scaled_square,
         "place_cell": places[:, 0],
         "place_element": places[:, 1],
         "fixed": np.array(fixed),

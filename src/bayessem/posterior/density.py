@@ -92,13 +92,18 @@ def _extended(layout):
 def _fill(layout, v, elements):
     """Model matrices from the natural parameters; completes v by the scaled numbers."""
     first = v.size - layout.scaled_base.size
-    v[first:] = 0.0
-    for i in range(layout.scaled_at.size):
-        v[first + layout.scaled_at[i]] += (
-            v[layout.scaled_a[i]] * v[layout.scaled_b[i]] * v[layout.scaled_c[i]]
-        )
+    term, square = 0, 0
     for i in range(layout.scaled_base.size):
-        v[first + i] = v[layout.scaled_base[i]] * np.exp(v[first + i])
+        exponent, norm = 0.0, 1.0
+        while term < layout.scaled_at.size and layout.scaled_at[term] == i:
+            exponent += (
+                v[layout.scaled_a[term]] * v[layout.scaled_b[term]] * v[layout.scaled_c[term]]
+            )
+            term += 1
+        while square < layout.scaled_row.size and layout.scaled_row[square] == i:
+            norm += v[layout.scaled_square[square]] ** 2
+            square += 1
+        v[first + i] = v[layout.scaled_base[i]] * np.exp(exponent) / np.sqrt(norm)
     elements[:] = layout.base
     cells = np.zeros(layout.term_cell.size)
     for i in range(layout.term_cell.size):
@@ -123,16 +128,24 @@ def _pull_fill(layout, v, d_elements, d_v):
         d_v[ib] += g * v[ia] * v[ic]
         d_v[ic] += g * v[ia] * v[ib]
     first = v.size - layout.scaled_base.size
-    for i in range(layout.scaled_at.size):
-        at = first + layout.scaled_at[i]
-        g = d_v[at] * v[at]
-        ia, ib, ic = layout.scaled_a[i], layout.scaled_b[i], layout.scaled_c[i]
-        d_v[ia] += g * v[ib] * v[ic]
-        d_v[ib] += g * v[ia] * v[ic]
-        d_v[ic] += g * v[ia] * v[ib]
-    for i in range(layout.scaled_base.size):
+    term, end = layout.scaled_at.size, layout.scaled_row.size
+    for i in range(layout.scaled_base.size - 1, -1, -1):
         base = layout.scaled_base[i]
-        d_v[base] += d_v[first + i] * v[first + i] / v[base]
+        g = d_v[first + i] * v[first + i]
+        d_v[base] += g / v[base]
+        while term > 0 and layout.scaled_at[term - 1] == i:
+            term -= 1
+            ia, ib, ic = layout.scaled_a[term], layout.scaled_b[term], layout.scaled_c[term]
+            d_v[ia] += g * v[ib] * v[ic]
+            d_v[ib] += g * v[ia] * v[ic]
+            d_v[ic] += g * v[ia] * v[ib]
+        start, norm = end, 1.0
+        while start > 0 and layout.scaled_row[start - 1] == i:
+            start -= 1
+            norm += v[layout.scaled_square[start]] ** 2
+        for s in range(start, end):
+            d_v[layout.scaled_square[s]] -= g * v[layout.scaled_square[s]] / norm
+        end = start
 
 
 @compiled
@@ -322,7 +335,9 @@ class Density:
         factors = np.array([f["term_a"], f["term_b"], f["term_c"]])
         odd = [(factors == i).sum(axis=0) % 2 == 1 for i in range(self.size)]
         smooth = ~np.any(odd, axis=1)
-        scaling = [f[name] for name in ("scaled_base", "scaled_a", "scaled_b", "scaled_c")]
+        scaling = [
+            f[n] for n in f if n.startswith("scaled_") and n not in ("scaled_at", "scaled_row")
+        ]
         smooth &= ~np.isin(np.arange(self.size), np.concatenate(scaling))
         return (f["transform"] == LOG) & (f["lower"] == 0.0) & even & smooth
 

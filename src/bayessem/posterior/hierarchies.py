@@ -76,8 +76,8 @@ def balance(layout, x):
 
     so they are about standard normal for every tau: non-centred for tau to 0, centred at the
     data's estimates for large tau, with neither funnel nor ridge. Where deviations are correlated,
-    beta_g = mu + delta w_g + tau (z_g + sum of coefficient times z_g of earlier hierarchies), the
-    sum moves the conditional mean of z_g along.
+    beta_g = mu + delta w_g + tau / |(1, c)| (z_g + sum of c times z_g of earlier hierarchies), the
+    sum moves the conditional mean of z_g along, and tau / |(1, c)| stands in the place of tau.
     """
     value = 0.0
     first = 0
@@ -88,6 +88,7 @@ def balance(layout, x):
         tau = prior[4]
         if sd >= 0:
             tau = transform(layout.transform[sd], x[sd], layout.lower[sd], layout.upper[sd])[0]
+        tau /= np.sqrt(_norm(layout, x, p))
         h = np.empty(groups)
         for i in range(groups):
             h[i] = 1.0 / (1.0 + data[3 * i + 1] * tau * tau)
@@ -124,6 +125,16 @@ def _linked(layout, x, p, group):
 
 
 @compiled
+def _norm(layout, x, p):
+    """1 + sum of squares of the coefficients of earlier hierarchies in hierarchy p."""
+    total = 1.0
+    for t in range(layout.pool_link.size // 3):
+        if layout.pool_link[3 * t] == p:
+            total += x[layout.pool_link[3 * t + 1]] ** 2
+    return total
+
+
+@compiled
 def _first(layout, p):
     """Where the members of hierarchy p start."""
     total = 0
@@ -145,6 +156,8 @@ def pull_balance(layout, x, before, d_x):
             tau, d_raw, _, _ = transform(
                 layout.transform[sd], x[sd], layout.lower[sd], layout.upper[sd]
             )
+        norm = _norm(layout, x, p)
+        tau /= np.sqrt(norm)
         h, d_h = np.empty(groups), np.empty(groups)
         for i in range(groups):
             h[i] = 1.0 / (1.0 + data[3 * i + 1] * tau * tau)
@@ -201,4 +214,8 @@ def pull_balance(layout, x, before, d_x):
                 total += w * (q * d_c + q * w * d_e + r * d_g)
             d_tau -= total * 2.0 * q * tau * h[i] * h[i]
         if sd >= 0:
-            d_x[sd] += d_tau * d_raw
+            d_x[sd] += d_tau * d_raw / np.sqrt(norm)
+        for t in range(layout.pool_link.size // 3):
+            if layout.pool_link[3 * t] == p:
+                coefficient = layout.pool_link[3 * t + 1]
+                d_x[coefficient] -= d_tau * tau * x[coefficient] / norm

@@ -25,6 +25,8 @@ INTEGER_FIELDS = (
     "scaled_a",
     "scaled_b",
     "scaled_c",
+    "scaled_row",
+    "scaled_square",
     "place_cell",
     "place_element",
     "pool_at",
@@ -60,7 +62,9 @@ class Layout(NamedTuple):
         and position of their first partial correlation (row by row below the diagonal).
     term_* : a cell is the sum of its terms v[a] v[b] v[c], with v extended by the numbers `fixed`
         and then by the scaled numbers.
-    scaled_* : numbers v[base] exp(sum of terms v[a] v[b] v[c]), which number by scaled_at.
+    scaled_* : numbers v[base] exp(sum of terms v[a] v[b] v[c]) / sqrt(1 + sum of v[square]^2), one
+        after the other; scaled_at and scaled_row say which number a term and a square are of, and
+        are sorted.
     place_* : which cell goes to which element of the matrices; the rest is `base`.
     centre, whitening : x = centre + whitening u when the density is wanted in u; else empty.
     pool_* : hierarchies that are sampled in balanced coordinates (hierarchies.py), else empty.
@@ -89,6 +93,8 @@ class Layout(NamedTuple):
     scaled_a: np.ndarray
     scaled_b: np.ndarray
     scaled_c: np.ndarray
+    scaled_row: np.ndarray
+    scaled_square: np.ndarray
     place_cell: np.ndarray
     place_element: np.ndarray
     pool_at: np.ndarray
@@ -136,8 +142,8 @@ def layout_of(ints, floats):
         ints[ints[18] : ints[19]],
         ints[ints[19] : ints[20]],
         ints[ints[20] : ints[21]],
-        floats[ints[22] : ints[23]],
-        floats[ints[23] : ints[24]],
+        ints[ints[21] : ints[22]],
+        ints[ints[22] : ints[23]],
         floats[ints[24] : ints[25]],
         floats[ints[25] : ints[26]],
         floats[ints[26] : ints[27]],
@@ -148,4 +154,6 @@ def layout_of(ints, floats):
         floats[ints[31] : ints[32]],
         floats[ints[32] : ints[33]],
         floats[ints[33] : ints[34]],
+        floats[ints[34] : ints[35]],
+        floats[ints[35] : ints[36]],
     )
