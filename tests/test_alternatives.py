@@ -2,18 +2,20 @@
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytest
 from example_models import prepared
 
 import bayessem as bs
 from bayessem.comparison.refits import log_predictive
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
+from bayessem.likelihood.products import plan_products
+from bayessem.model.starts import initial_point, start_values
 from bayessem.plots import plot_poolings
-from bayessem.posterior.assemble import likelihood_density
+from bayessem.posterior.assemble import likelihood_density, posterior_density
 
 MODEL = "f =~ x1 + x2\ng =~ y1 + y2\ng ~ f + f:f"
 LINEAR = MODEL.replace(" + f:f", "")
-PHANTOM = 0.0001
 
 
 def respondents(n=120, seed=1) -> pd.DataFrame:
@@ -68,7 +70,7 @@ def test_a_continuous_moderator_of_two_values_is_two_groups():
             "g~f": by_group(b1, b1 + b3),
             "g~f:f": by_group(b2, b2 + b4),
             "g~1": by_group(0.0, bw),
-            "g~~g": by_group(rest[3], rest[3] + b4**2 * PHANTOM),
+            "g~~g": by_group(rest[3], rest[3]),
         }
         return log_likelihood(single, one), log_likelihood(double, two)
 
@@ -77,6 +79,46 @@ def test_a_continuous_moderator_of_two_values_is_two_groups():
     # the density of w itself is in the single group's likelihood, the same at both points
     assert first[0] - other[0] == pytest.approx(first[1] - other[1], abs=1e-6)
     assert abs(first[0] - other[0]) > 1.0
+
+
+def test_a_square_times_a_moderator_needs_one_integral_and_has_its_gradient():
+    """The square under a name of its own is no latent variable to integrate over."""
+    found = bs.continuous_moderator(bs.SEM(MODEL), "w", "g ~ f", "g ~ f:f").prepare(respondents())
+    structure = found.structure
+    assert [structure.variables[i] for i in structure.determined] == ["f_x_f"]
+    plan = plan_products(
+        structure.products,
+        structure.affected,
+        observed=structure.observed_factors,
+        determined=structure.determined,
+    )
+    assert (plan.integrated, len(plan.factors)) == (1, 1)
+    density = posterior_density(found.space, structure, found.sample)
+    values = start_values(structure, found.covariances, found.means)
+    x = initial_point(found.space, found.table, values)
+    x = x + 0.1 * np.random.default_rng(1).normal(size=len(x))
+    numeric = []
+    for h in 1e-6 * np.eye(len(x)):
+        ends = [density.value_and_gradient(x + s * h)[0] for s in (1, -1)]
+        numeric.append((ends[0] - ends[1]) / 2e-6)
+    np.testing.assert_allclose(density.value_and_gradient(x)[1], numeric, rtol=1e-6, atol=1e-4)
+
+
+def test_the_same_as_a_model_in_pymc():
+    """`StructuralModel` finds by itself that the square has no disturbance."""
+    found = bs.continuous_moderator(bs.SEM(MODEL), "w", "g ~ f", "g ~ f:f").prepare(respondents())
+    structure, space = found.structure, found.space
+    native = posterior_density(space, structure, found.sample)
+    values = start_values(structure, found.covariances, found.means)
+    x = initial_point(space, found.table, values)
+    elements = native.elements(native.natural(x))
+    names = ("loadings", "paths", "disturbances", "residuals", "intercepts", "means", "products")
+    matrices = {name: structure.matrices(elements)[name] for name in names}
+    frame = pd.DataFrame(found.sample.values, columns=list(structure.observed))
+    with pm.Model() as model:
+        bs.StructuralModel("y", observed=frame, product_terms=structure.products, **matrices)
+    own = native.respondent_log_likelihood(native.natural(x)).sum()
+    assert float(model.compile_logp(mode="FAST_COMPILE")({})) == pytest.approx(own, rel=1e-10)
 
 
 def test_paths_that_are_not_there():

@@ -72,9 +72,13 @@ def test_structure_of_products_and_observed_variables():
         "residuals": pt.as_tensor(np.diag([1.0, 1.0, 0.0])),
         "intercepts": pt.zeros(3),
         "products": pt.zeros((2, 3, 1))[:, 1, 0].set(b),
+        "disturbances": pt.as_tensor(np.diag([1.0, 1.0, 0.0])),
     }
     found = matrix_structure(matrices)
     assert found.affected == [{1, 2}]
     assert found.observed == {2: 2}
     with_intercept = matrices | {"intercepts": pt.as_tensor([0.0, 0.0, 1.0])}
     assert matrix_structure(with_intercept).observed == {}
+    assert found.determined == set()  # 1 has a disturbance, 2 a path from 1
+    square = {"paths": pt.zeros((3, 3)), "disturbances": pt.as_tensor(np.diag([1.0, 0.0, 1.0]))}
+    assert matrix_structure(matrices | square).determined == {1}

@@ -106,10 +106,12 @@ class MatrixStructure:
     affected : for each product term, the latent variables that depend on it.
     observed : indicator of each latent variable that is an observed one: it has one loading, of 1,
         and that indicator has no other, no intercept and no residual.
+    determined : latent variables without a disturbance that no path explains, only products.
     """
 
     affected: list[set[int]]
     observed: dict[int, int]
+    determined: set[int]
 
 
 def matrix_structure(matrices: Mapping[str, TensorVariable]) -> MatrixStructure:
@@ -138,4 +140,8 @@ def matrix_structure(matrices: Mapping[str, TensorVariable]) -> MatrixStructure:
         )
         if exact:
             observed[i] = row
-    return MatrixStructure([set(np.flatnonzero(c).tolist()) for c in reached.T], observed)
+    random = arrows.any(axis=1) | (x["disturbances"] != 0).any(axis=(0, 1))
+    determined = set(np.flatnonzero(~random).tolist()) - set(observed)
+    return MatrixStructure(
+        [set(np.flatnonzero(c).tolist()) for c in reached.T], observed, determined
+    )

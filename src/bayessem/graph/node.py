@@ -266,6 +266,7 @@ def _plan_terms(
         terms,
         found.affected,
         observed={i: row for i, row in found.observed.items() if i in factors},
+        determined=found.determined & factors,
         names=list(latents) if latents is not None else [str(i) for i in range(max(factors) + 1)],
     )
 

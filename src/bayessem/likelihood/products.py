@@ -5,9 +5,11 @@ analytically over w, so that every product is at most linear in w: given z all i
 smallest set that does it (a square needs its own latent, X:Z needs X or Z). An observed variable in
 a product is neither: its value x is data. As the model is recursive, the density of a respondent's
 data is the same when each product has x as a number in it, so it never has to be conditioned on.
+Nor is a latent variable that nothing but products determines, such as a square under a name of its
+own: it is a polynomial of the others, which is how X:X:w is said.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -129,6 +131,7 @@ def _product_monomials(
     *,
     factors: Sequence[int],
     observed: Sequence[int],
+    determined: Collection[int],
 ) -> list[Exponents]:
     """Exponents of (u, x) that occur in the products."""
     size = len(factors) + len(observed)
@@ -139,6 +142,7 @@ def _product_monomials(
     # V_FF = G G' with G lower triangular: the linear part of factor j has entries of u up to j
     one = tuple([0] * size)
     latent = {i: {one, *map(unit, range(j + 1))} for j, i in enumerate(factors)}
+    latent |= {i: {one} for i in determined}
     data = {i: {unit(len(factors) + s)} for s, i in enumerate(observed)}
     found: dict[Exponents, None] = {}
     for t in order:
@@ -158,13 +162,14 @@ def _smallest_split(
     *,
     members: Sequence[int],
     observed: Sequence[int],
+    determined: Collection[int],
 ) -> tuple[list[int], int, list[Exponents]]:
     """Factors (C, then Q), the size of C, and the monomials in products, for the smallest C."""
     for k in range(len(members) + 1):
         for chosen in combinations(members, k):
             factors = [*chosen, *(i for i in members if i not in chosen)]
             monomials = _product_monomials(
-                pairs, affected, order, factors=factors, observed=observed
+                pairs, affected, order, factors=factors, observed=observed, determined=determined
             )
             if all(sum(e[k : len(factors)]) <= 1 for e in monomials):
                 return factors, k, monomials
@@ -190,6 +195,7 @@ def plan_products(
     affected: Sequence[set[int]],
     *,
     observed: Mapping[int, int] | None = None,
+    determined: Collection[int] = (),
     names: Sequence[str] = (),
 ) -> ProductPlan:
     """Choose the integration variables and tabulate the monomials.
@@ -200,6 +206,8 @@ def plan_products(
     affected : for each product term, the latents whose value depends on it (through any path).
     observed : data column of each latent index in `pairs` that is an observed variable (loading 1,
         intercept and residual 0).
+    determined : latent indices without a disturbance of their own that no path explains, only
+        products.
     names : names of the latents, for messages.
 
     Raises
@@ -214,8 +222,10 @@ def plan_products(
     observed = observed or {}
     order = _order(pairs, affected, names)
     known = sorted(observed)
-    members = sorted({i for pair in pairs for i in pair} - set(known))
-    factors, k, products = _smallest_split(pairs, affected, order, members=members, observed=known)
+    members = sorted({i for pair in pairs for i in pair} - set(known) - set(determined))
+    factors, k, products = _smallest_split(
+        pairs, affected, order, members=members, observed=known, determined=determined
+    )
     if k > MOST_DIMENSIONS:
         raise NotSupported(
             f"these product terms need a {k}-dimensional integral; the integrated likelihood does "

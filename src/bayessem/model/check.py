@@ -194,6 +194,7 @@ def _integral_findings(prepared: Prepared) -> list[Finding]:
             structure.products,
             structure.affected,
             observed=structure.observed_factors,
+            determined=structure.determined,
             names=structure.variables,
         )
     except NotSupported as error:

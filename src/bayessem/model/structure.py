@@ -123,6 +123,16 @@ class Structure:
         return {i: column[names[i]] for i in factors if names[i] in column}
 
     @property
+    def determined(self) -> frozenset[int]:
+        """Latent factors of products without a disturbance that no path explains, only products."""
+        random = set(self.observed_factors)
+        for k, place in self.places.items():
+            row = self.table.rows[k]
+            if place.matrix in ("disturbances", "paths") and (row.free >= 0 or row.value):
+                random.add(place.i)
+        return frozenset(i for pair in self.products for i in pair) - random
+
+    @property
     def affected(self) -> list[set[int]]:
         """For each product term, the variables that depend on it."""
         outcomes: list[set[int]] = [set() for _ in self.products]
@@ -193,8 +203,8 @@ def _triple_text(name: str, factors: tuple[str, ...], table: ParameterTable) -> 
     first, rest = ":".join(factors[:2]), ":".join(factors[2:])
     return (
         f"the product {name} has {len(factors)} factors; a term has two. Give the product of two "
-        f"a name and multiply that: 'P =~ 0*{item}', 'P ~ 1*{first}', 'P ~~ 0.0001*P' (no more "
-        f"than rounding), and P:{rest} in place of {name}"
+        f"a name and multiply that: 'P =~ 0*{item}', 'P ~ 1*{first}', 'P ~~ 0*P', and P:{rest} in "
+        f"place of {name}"
     )
 
 

@@ -39,7 +39,12 @@ def respondent_order(sample: Sample) -> np.ndarray:
 def has_integral(structure: Structure) -> bool:
     """Whether the latent variables behind the product terms can be integrated out."""
     try:
-        plan_products(structure.products, structure.affected, observed=structure.observed_factors)
+        plan_products(
+            structure.products,
+            structure.affected,
+            observed=structure.observed_factors,
+            determined=structure.determined,
+        )
     except NotSupported:
         return False
     return True
@@ -73,6 +78,7 @@ def kernel_plan(
             structure.products,
             structure.affected,
             observed=structure.observed_factors,
+            determined=structure.determined,
             names=structure.variables,
         )
     options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
