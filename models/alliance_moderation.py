@@ -60,6 +60,7 @@ FEWEST = 10
 # difference, levels can.
 GROUPINGS = {"high and low": ("half", None), "all levels": ("level", "apd")}
 SAME, CONTINUOUS = "the same for all", "continuous diversity"
+CURVES = "continuous diversity, of the squares too"
 
 Draws = dict[str, np.ndarray]  # (chain, draw)
 
@@ -201,9 +202,30 @@ def account(
     for path in PATHS:
         print(f"\n{fit.simple_slopes('AMC', path.split('~')[0], 'apd')}")
     loo[CONTINUOUS] = fit.loo()
+    if shape == "quadratic":
+        loo[CURVES] = curves_too(text, data, seed=seed)
     names = {path: f"{path}:apd" for path in PATHS}
     continuous = {p: fit.parameters.sel(parameter=name).values for p, name in names.items()}
     return Account(halves, levels, continuous, loo, figures)
+
+
+def curves_too(text: str, data: pd.DataFrame, *, seed: int) -> Loo:
+    """Let diversity change the squares as well (AMC:AMC:apd); print it, and cross-validate."""
+    squares = tuple(f"{path}:AMC" for path in PATHS)
+    fit = bs.continuous_moderator(bs.SEM(text), "apd", *PATHS, *squares).fit(data, random_seed=seed)
+    heading("H5: diversity as a continuous moderator of the squares, too")
+    print(fit.diagnosis)
+    print()
+    for path in PATHS:
+        outcome = path.split("~")[0]
+        change = fit.parameters.sel(parameter=f"{outcome}~AMC_x_AMC:apd").values
+        low, high = np.quantile(change, (0.025, 0.975))
+        paragraph(
+            f"From no diversity to full diversity the coefficient of AMC's square on {outcome} "
+            f"changes by {change.mean():.2f} [{low:.2f}, {high:.2f}]; the probability of an "
+            f"increase is {(change > 0).mean():.3f}."
+        )
+    return fit.loo()
 
 
 # --- what is said ---------------------------------------------------------------------------------
@@ -256,7 +278,7 @@ def worth_words(loo: Mapping[str, Loo]) -> str:
             parts.append(f"{name} {gap.sum():+.1f} (SE {len(gap) ** 0.5 * gap.std(ddof=1):.1f})")
     return (
         "Against the same paths for all firms, in elpd: " + "; ".join(parts) + ". All models have "
-        "diversity's own effect on RAD and INC, so that this is about the slopes alone."
+        "diversity's own effect on RAD and INC, so that this is about the paths alone."
     )
 
 
