@@ -500,6 +500,14 @@ def test_what_cannot_be_pooled(data):
             pooling=bs.partial("g~f"),
             priors={"sd(g~f)": "normal(0, 1)"},
         )
+    with pytest.raises(PriorError, match=r"varies between groups about 0.*sd\(g~1\)"):
+        prepared(
+            MODEL,
+            data,
+            group="group",
+            pooling=bs.partial("g~1"),
+            priors={"g~1": "normal(0, 1)"},
+        )
     with pytest.raises(ModelError, match="variances can be pooled"):
         prepared(COVARYING, data, group="group", pooling=bs.partial("f~~g"))
 

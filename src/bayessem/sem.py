@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from bayessem.moderation.pooling import Pooling
 
 
+ACCEPT, POOLED_ACCEPT = 0.8, 0.9
+
+
 class SEM:
     """A structural equation model.
 
@@ -369,7 +372,7 @@ class SEM:
         chains: int = 4,
         cores: int | None = None,
         random_seed: int | None = None,
-        target_accept: float = 0.8,
+        target_accept: float | None = None,
         latents: str = "integrated",
         engine: str = "auto",
         progress: bool = True,
@@ -398,8 +401,9 @@ class SEM:
             Chains at once; by default as many as the machine has.
         random_seed : int, optional
             Makes the draws repeatable; drawn and recorded when left out.
-        target_accept : float
-            Aim of the step size's adaptation; nearer to 1 for smaller steps.
+        target_accept : float, optional
+            Aim of the step size's adaptation, nearer to 1 for smaller steps; by default 0.8, with
+            partial pooling 0.9.
         latents : {"integrated", "sampled"}
             Integrate the latent variables out, or sample a score a respondent (slower; the check).
         engine : {"auto", "native", "pymc"}
@@ -423,6 +427,9 @@ class SEM:
         _refuse(SEM.fit, others)
         from bayessem.model.check import check
 
+        pooled = getattr(pooling, "how", "") == "partial"
+        if target_accept is None:
+            target_accept = POOLED_ACCEPT if pooled else ACCEPT
         check_sampling_arguments(
             draws=draws,
             tune=tune,

@@ -322,6 +322,11 @@ def pool_space(
                 f"pooling: {p.name} is a {first.kind}; loadings, paths, products, intercepts, "
                 "means and variances can be pooled"
             )
+        if p.name in zero_mean and p.name in given:
+            raise PriorError(
+                f"{p.name} varies between groups about 0, so its mean has no prior; that of the "
+                f"standard deviation between groups is priors={{{pooled_sd(p.name)!r}: ...}}"
+            )
         links, row = _links(pooled, k, given) if pooling.correlated else ([], None)
         rows += [row] if row is not None else []
         if links:
