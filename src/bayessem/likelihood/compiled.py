@@ -137,7 +137,7 @@ def compile_elsewhere(*jobs: tuple[str, str]) -> None:
     """
     if _FOLDER is None or os.environ.get(ROLE) or not sys.executable:
         return
-    path = os.pathsep.join(p for p in (str(PACKAGE.parent), *sys.path) if p)
+    path = os.pathsep.join(p for p in (*sys.path, str(PACKAGE.parent)) if p)
     environment = {**os.environ, "PYTHONPATH": path}
     started: list[subprocess.Popen] = []
     try:

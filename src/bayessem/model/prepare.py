@@ -17,10 +17,10 @@ from bayessem.model.elimination import eliminate
 from bayessem.model.priors import Prior
 from bayessem.model.space import Space, build_space
 from bayessem.model.structure import Structure, build_structure
+from bayessem.moderation.pooled_space import pool_space
 from bayessem.moderation.pooling import (
     Pooling,
     group_predictor,
-    pool_space,
     split_priors,
     table_options,
     with_free_means,
