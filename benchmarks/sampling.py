@@ -104,6 +104,7 @@ def sampled(prepared: Prepared, *, seed: int, draws: int, tune: int) -> float:
 
 def shipped() -> dict[str, tuple[bs.SEM, pd.DataFrame]]:
     """The models of `models/` with their data."""
+    import export_collaboration
     import holzinger_swineford
     import political_democracy
 
@@ -111,6 +112,7 @@ def shipped() -> dict[str, tuple[bs.SEM, pd.DataFrame]]:
     return {
         "alliance_linear": (bs.SEM(LINEAR), alliance),
         "alliance_quadratic": (bs.SEM(QUADRATIC), alliance),
+        "export": (bs.SEM(export_collaboration.MODEL), export_collaboration.read_data()),
         "political_democracy": (
             bs.SEM(political_democracy.MODEL),
             pd.read_csv(ROOT / "data" / "political_democracy.csv"),

@@ -31,8 +31,8 @@ SLOPES = (0.2, 0.4, 0.5, 0.6, 0.7, 0.9)
 SHIFTED = ("pool_mean", "pool_slope", "pool_link", "pool_z")
 
 
-def grouped(slopes=SLOPES, n=60, seed=3) -> pd.DataFrame:
-    """Respondents in groups whose path g ~ f differs, with a predictor of it."""
+def grouped(slopes=SLOPES, n=60, seed=3, variances=None) -> pd.DataFrame:
+    """Respondents in groups whose path g ~ f (and g ~~ g) differs, with a predictor of the path."""
     frames = []
     for k, slope in enumerate(slopes):
         structure = build_structure(bs.SEM(MODEL).table)
@@ -41,7 +41,11 @@ def grouped(slopes=SLOPES, n=60, seed=3) -> pd.DataFrame:
             for r in structure.table.rows
             if r.free >= 0
         }
-        values |= {"g~f": slope, "f~~f": 1.0}
+        values |= {
+            "g~f": slope,
+            "f~~f": 1.0,
+            "g~~g": variances[k] if variances is not None else 0.5,
+        }
         part = simulate(structure, elements_at(structure, values), n, random_seed=seed + k)
         frames.append(part.assign(group=f"g{k}", w=slope + 0.1 * (-1) ** k))
     return pd.concat(frames, ignore_index=True)
@@ -362,19 +366,8 @@ def test_the_joint_prior_of_deviations_is_the_one_that_is_drawn(data):
 def test_variances_of_groups_are_recovered():
     """Groups come out in their order, and the typical group is the geometric mean."""
     truth = 0.4 * np.exp(np.array([-0.8, -0.4, 0.0, 0.0, 0.4, 0.8]))
-    frames = []
-    for k, variance in enumerate(truth):
-        structure = build_structure(bs.SEM(MODEL).table)
-        values = {
-            r.name: 1.0 if r.op == "=~" else 0.5 if r.op == "~~" else 0.0
-            for r in structure.table.rows
-            if r.free >= 0
-        }
-        values |= {"g~f": 0.5, "f~~f": 1.0, "g~~g": variance}
-        part = simulate(structure, elements_at(structure, values), 150, random_seed=k)
-        frames.append(part.assign(group=f"g{k}"))
     fit = bs.SEM(MODEL).fit(
-        pd.concat(frames, ignore_index=True),
+        grouped([0.5] * 6, n=150, seed=0, variances=truth),
         group="group",
         pooling=bs.partial("g ~~ g"),
         random_seed=1,
