@@ -7,6 +7,7 @@ from example_models import ABILITIES, abilities
 
 from bayessem import SEM, Fit
 from bayessem.errors import BayessemError, FitError, NotSupported, did_you_mean
+from bayessem.moderation.invariance import invariance
 from bayessem.syntax.arguments import keyword_arguments, known_options
 
 # The methods of a fit that hand options on, whichever there are.
@@ -101,6 +102,11 @@ def test_every_method_of_a_model_says_which_arguments_it_has(method, given):
         (lambda f: f.sem.priors(abilities(), missing="fiml"), TypeError, "belongs to the method"),
         (
             lambda f: f.sem.invariance(abilities(), group="school", draw=10),
+            TypeError,
+            r"Did you mean 'draws'\?",
+        ),
+        (
+            lambda f: invariance(f.sem, abilities(), group="school", draw=10),
             TypeError,
             r"Did you mean 'draws'\?",
         ),

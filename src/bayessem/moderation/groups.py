@@ -20,6 +20,7 @@ from bayessem.moderation.pooling import (
     table_options,
 )
 from bayessem.results.estimates import summarise
+from bayessem.syntax.arguments import known_options
 from bayessem.syntax.listing import aligned, number, prose
 from bayessem.syntax.rows import row_key, row_name_key
 
@@ -151,6 +152,7 @@ def compare_groups(
     """
     pooling = no_pooling(*((parameters,) if isinstance(parameters, str) else parameters))
     base = _base_options(sem, pooling)
+    known_options(type(sem).fit, sampling)  # even where nothing is sampled
     options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
 
     def model(free: Sequence[str]) -> SEM:

@@ -20,7 +20,7 @@ from scipy.stats import chi2
 
 from bayessem.errors import ModelError, NotSupported
 from bayessem.moderation.invariance_steps import STEPS, with_equal
-from bayessem.syntax.arguments import keyword_arguments, refuse_unknown
+from bayessem.syntax.arguments import keyword_arguments, known_options, refuse_unknown
 
 if TYPE_CHECKING:
     from bayessem.comparison.compare import Comparison
@@ -182,6 +182,7 @@ def invariance(
         For an `approximate` that is no standard deviation, or sampling options it has not.
     """
     _check_options(sampling, approximate)
+    known_options(type(sem).fit, sampling)  # even where nothing is sampled
     table = sem.table
     if any(":" in r.rhs and r.op == "~" for r in table.rows):
         raise NotSupported(
