@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -452,10 +451,6 @@ class SEM:
         report = check(prepared)
         report.raise_errors()
 
-        from bayessem.likelihood.compiled import FIRST_TIME
-
-        if progress and FIRST_TIME:
-            print("bayessem: compiling, this once; about half a minute ...", file=sys.stderr)
         from bayessem.posterior.run import run
 
         return run(

@@ -84,7 +84,7 @@ def _drop_old(parent: Path, current: Path) -> None:
 
 VERSION = source_version()
 _FOLDER = _cache_folder()
-# Nothing is compiled yet: the first fit will take half a minute longer than all later ones.
+# Nothing is compiled yet.
 FIRST_TIME = _FOLDER is None or not any(_FOLDER.rglob("*.nbi"))
 
 
@@ -166,7 +166,8 @@ def missing(function: str) -> bool:
     return _FOLDER is None or not any(_FOLDER.rglob(f"{function}-*.nbi"))
 
 
-if FIRST_TIME:
+if FIRST_TIME and not os.environ.get(ROLE):
+    print("bayessem: compiling, this once; about half a minute ...", file=sys.stderr, flush=True)
     compile_elsewhere(
         ("kernel", "import bayessem.likelihood.entry"),
         ("callers", "from bayessem.posterior.native import compile_all; compile_all()"),
