@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 import bayessem as bs
-from bayessem.syntax.listing import aligned, number
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 MODEL = """
 f =~ x1 + x2 + x3

@@ -31,7 +31,8 @@ from reporting import (
 import bayessem as bs
 from bayessem import plots
 from bayessem.results.standardize import standardised
-from bayessem.syntax.listing import aligned, number
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,9 @@ import pandas as pd
 
 import bayessem as bs
 from bayessem.effects.effects import chance_text
-from bayessem.syntax.listing import aligned, number, prose
+from bayessem.text.numbers import number
+from bayessem.text.prose import prose
+from bayessem.text.tables import aligned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

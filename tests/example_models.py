@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayessem.model.prepare import Prepared, prepare
-from bayessem.syntax.statements import parse
+from bayessem.syntax.specification import Specification
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 
@@ -72,4 +72,7 @@ def noise(names: str, n: int = 60, seed: int = 0) -> pd.DataFrame:
 
 
 def prepared(model: str, data: pd.DataFrame, **options) -> Prepared:
-    return prepare(parse(model), data, **options)
+    """A model with its data; options of the model and of the data together."""
+    of_data = ("group", "group_order", "missing", "priors", "pooling")
+    reading = {k: options.pop(k) for k in of_data if k in options}
+    return prepare(Specification(model, **options), data, **reading)

@@ -8,12 +8,12 @@ from example_models import ABILITIES, abilities, prepared
 from scipy import stats
 
 from bayessem.calibration.bands import simultaneous_band
-from bayessem.calibration.command import command
 from bayessem.calibration.families import FAMILIES, prepared_family
 from bayessem.calibration.sbc import Calibration, calibrate
 from bayessem.errors import ModelError, PriorError
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
+from bayessem.report.calibration import command
 
 
 def calibration(ranks, size=99):

@@ -9,10 +9,10 @@ import pytest
 from example_models import ABILITIES, abilities, democracy, noise
 from scipy.special import logsumexp
 
-from bayessem import SEM, load, run_folder
+from bayessem import SEM, load
 from bayessem.errors import BayessemWarning, FitError
 from bayessem.model.priors import Prior
-from bayessem.versions import installed_versions
+from bayessem.results.versions import installed_versions
 
 # Political Democracy by maximum likelihood: estimate and standard error, lavaan 0.6-14,
 # sem(..., meanstructure = TRUE); the loadings and paths are those of its tutorial

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from example_models import prepared
 
 from bayessem.ml.estimate import fit_ml
 from bayessem.ml.information import (
@@ -11,10 +12,8 @@ from bayessem.ml.information import (
     observed_information,
     score_products,
 )
-from bayessem.model.prepare import prepare
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.results.standardize import model_moments
-from bayessem.syntax.statements import parse
 
 MODEL = """
 f =~ x1 + l*x2 + x3
@@ -38,8 +37,8 @@ def fitted():
     frame = frame.mask(
         (rng.random(frame.shape) < 0.1) & ~frame.columns.isin(["w", "group"])[None, :]
     )
-    prepared = prepare(parse(MODEL), frame, group="group", group_equal=("loadings",))
-    fit = fit_ml(prepared)
+    model = prepared(MODEL, frame, group="group", group_equal=("loadings",))
+    fit = fit_ml(model)
     p = fit.prepared
     return p, likelihood_density(p.structure, p.space, p.sample), fit.x, fit.covariance
 

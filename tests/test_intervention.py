@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bayessem.effects.intervention import intervene, raw_moments
-from bayessem.effects.polynomial import derivative, value_at
+from bayessem.algebra.polynomial import derivative, value_at
+from bayessem.results.intervention import intervene, raw_moments
 from bayessem.results.standardize import model_moments
 from tests.drawn import brute_force, elements_for, measured, structure_of
 

@@ -429,7 +429,7 @@ def test_omega_and_ave_of_semtools(name):
 
     With the sample's in the place of the implied ones, the formulas give semTools' numbers.
     """
-    from bayessem.measurement.reliability import reliability
+    from bayessem.results.reliability import reliability
 
     case = next(c for c in json.loads(CASES.read_text())["cases"] if c["id"] == name)
     data = pd.read_csv(REFCASES / case["data_file"])

@@ -6,16 +6,14 @@ import example_models
 import numpy as np
 import pandas as pd
 import pytest
-from example_models import ABILITIES, DEMOCRACY
+from example_models import ABILITIES, DEMOCRACY, prepared
 
 from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.ml.bootstrap import bootstrap
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.model.covariance_input import from_covariance
-from bayessem.model.prepare import prepare
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.sem import SEM
-from bayessem.syntax.statements import parse
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +27,7 @@ def democracy() -> pd.DataFrame:
 
 
 def fit(model: str, data: pd.DataFrame, se: str = "expected", **options) -> MLFit:
-    return fit_ml(prepare(parse(model), data, **options), se=se)
+    return fit_ml(prepared(model, data, **options), se=se)
 
 
 def row(result: MLFit, name: str, group: str = ""):
@@ -141,7 +139,7 @@ def test_a_covariance_matrix_gives_what_the_raw_data_give(hs):
     with pytest.raises(NotSupported, match="raw data"):
         fit(ABILITIES, made, "robust")
     with pytest.raises(NotSupported, match="raw data"):
-        bootstrap(prepare(parse(ABILITIES), made), 10)
+        bootstrap(prepared(ABILITIES, made), 10)
 
 
 def test_equalities_cost_no_parameter_and_hold(hs):
@@ -262,8 +260,8 @@ def test_unknown_standard_errors_are_refused(hs):
 
 def test_bootstrap(democracy):
     stream = io.StringIO()
-    prepared = prepare(parse(DEMOCRACY), democracy)
-    got = bootstrap(prepared, 60, random_seed=1, stream=stream)
+    sample = prepared(DEMOCRACY, democracy)
+    got = bootstrap(sample, 60, random_seed=1, stream=stream)
     assert got.names[-1] == "ind"
     summary = got.summary()
     assert summary.loc["ind", "est"] == pytest.approx(1.241783, abs=1e-5)
@@ -271,16 +269,16 @@ def test_bootstrap(democracy):
     assert summary.loc["ind", "se"] == pytest.approx(0.36, rel=0.35)
     assert summary.loc["ind", "ci_lower"] < 1.24 < summary.loc["ind", "ci_upper"]
     assert "60/60" in stream.getvalue()
-    again = bootstrap(prepared, 60, random_seed=1, progress=False)
+    again = bootstrap(sample, 60, random_seed=1, progress=False)
     np.testing.assert_array_equal(again.draws, got.draws)
     with pytest.raises(ModelError, match="at least 2"):
-        bootstrap(prepared, 1)
+        bootstrap(sample, 1)
 
 
 def test_bootstrap_with_groups_bounds_and_covariates(hs):
     model = "visual =~ x1 + x2 + b*x3\nvisual ~ ageyr\nb > 0"
-    prepared = prepare(parse(model), hs, group="school", group_equal=("loadings",))
-    got = bootstrap(prepared, 4, random_seed=2, progress=False)
+    sample = prepared(model, hs, group="school", group_equal=("loadings",))
+    got = bootstrap(sample, 4, random_seed=2, progress=False)
     assert len(got.draws) + got.failed == 4
     assert np.isfinite(got.summary().se).all()
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayessem.effects.polynomial import (
+from bayessem.algebra.polynomial import (
     add,
     coefficients,
     degree,

@@ -13,12 +13,12 @@ from scipy.stats import beta, kstest
 import bayessem as bs
 from bayessem.errors import FitError, ModelError, PriorError
 from bayessem.graph.pymc_model import build_pymc_model, value_order
+from bayessem.model.pooling import link_name
 from bayessem.model.structure import build_structure
-from bayessem.moderation.balance import balanced_density
-from bayessem.moderation.pooling import link_name
 from bayessem.moderation.report import between_groups
 from bayessem.plots import plot_poolings
 from bayessem.posterior.assemble import posterior_density, row_constant
+from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.simulate import elements_at, simulate
 

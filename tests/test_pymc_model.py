@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
-from example_models import ABILITIES, ALLIANCE
+from example_models import ABILITIES, ALLIANCE, prepared
 
 from bayessem.errors import ModelError
 from bayessem.graph.pymc_model import (
@@ -15,10 +15,9 @@ from bayessem.graph.pymc_model import (
     space_parts,
     value_order,
 )
-from bayessem.model.prepare import Prepared, prepare
+from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
 from bayessem.posterior.assemble import posterior_density
-from bayessem.syntax.statements import parse
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 POINTS = 20
@@ -120,7 +119,7 @@ def cases() -> dict[str, tuple[Prepared, float]]:
     school = read("holzinger_swineford_1939")
 
     def of(text: str, frame: pd.DataFrame, **options) -> Prepared:
-        return prepare(parse(text), frame, **options)
+        return prepared(text, frame, **options)
 
     grouped = {"group": "school", "group_equal": ("loadings", "intercepts")}
     correlated = {"correlation": "lkj(3)", "path": "student_t(5, 0, 1)"}
@@ -139,7 +138,7 @@ def cases() -> dict[str, tuple[Prepared, float]]:
 
 
 @pytest.fixture(scope="module")
-def prepared() -> dict[str, tuple[Prepared, float]]:
+def families() -> dict[str, tuple[Prepared, float]]:
     return cases()
 
 
@@ -158,8 +157,8 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_equals_the_native_density(prepared, name):
-    p, scale = prepared[name]
+def test_equals_the_native_density(families, name):
+    p, scale = families[name]
     density = posterior_density(p.space, p.structure, p.sample)
     model = build_pymc_model(p.space, p.structure, p.sample)
     # Compiled as a sampler has it for two, the rest interpreted, which is quicker for a few points
@@ -187,8 +186,8 @@ def test_equals_the_native_density(prepared, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_value_order_is_the_order_of_pymc(prepared, name):
-    p, _ = prepared[name]
+def test_value_order_is_the_order_of_pymc(families, name):
+    p, _ = families[name]
     model = build_pymc_model(p.space, p.structure, p.sample)
     parts = space_parts(p.space)
     assert [v.name for v in model.free_RVs] == [part.name for part in parts]
@@ -198,8 +197,8 @@ def test_value_order_is_the_order_of_pymc(prepared, name):
     assert sorted(value_order(p.space)) == list(range(len(p.space.names)))
 
 
-def test_draws_have_the_names_and_values_of_the_native_density(prepared):
-    p, _ = prepared["families"]
+def test_draws_have_the_names_and_values_of_the_native_density(families):
+    p, _ = families["families"]
     density = posterior_density(p.space, p.structure, p.sample)
     model = build_pymc_model(p.space, p.structure, p.sample)
     x = 0.2 * np.random.default_rng(5).normal(size=density.size)
@@ -220,8 +219,8 @@ def test_draws_have_the_names_and_values_of_the_native_density(prepared):
         assert value == pytest.approx(natural[where], rel=1e-12)
 
 
-def test_few_random_variables_by_kind(prepared):
-    p, _ = prepared["democracy"]
+def test_few_random_variables_by_kind(families):
+    p, _ = families["democracy"]
     model = build_pymc_model(p.space, p.structure, p.sample)
     names = [v.name for v in model.free_RVs]
     assert names == [
@@ -237,8 +236,8 @@ def test_few_random_variables_by_kind(prepared):
     assert model.named_vars_to_dims["y"] == ("respondent", "indicator")
 
 
-def test_prior_predictive_has_the_shape_of_the_data(prepared):
-    p, _ = prepared["cfa"]
+def test_prior_predictive_has_the_shape_of_the_data(families):
+    p, _ = families["cfa"]
     model = build_pymc_model(p.space, p.structure, p.sample)
     tree = pm.sample_prior_predictive(
         5, model=model, random_seed=1, compile_kwargs={"mode": "FAST_COMPILE"}
@@ -252,7 +251,7 @@ def test_prior_predictive_has_the_shape_of_the_data(prepared):
         assert np.linalg.eigvalsh(matrix)[0] > 0
 
 
-def test_unknown_treatment_of_latents_is_refused(prepared):
-    p, _ = prepared["cfa"]
+def test_unknown_treatment_of_latents_is_refused(families):
+    p, _ = families["cfa"]
     with pytest.raises(ModelError, match=r'"integrated" or "sampled", not \'summed\''):
         build_pymc_model(p.space, p.structure, p.sample, latents="summed")

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from bayessem.measurement.reliability import (
+from bayessem.model.structure import build_structure, matrix_offsets
+from bayessem.results.reliability import (
     average_variance_extracted,
     composite_reliability,
     construct_indicators,
     heterotrait_monotrait,
     reliability,
 )
-from bayessem.model.structure import build_structure, matrix_offsets
 from bayessem.syntax.statements import parse
 from bayessem.syntax.table import build_table
 

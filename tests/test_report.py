@@ -14,7 +14,7 @@ from bayessem.report import contents as contents_module
 from bayessem.report.contents import Contents, gather
 from bayessem.report.page import table
 from bayessem.report.sections import reproduce, sections
-from bayessem.versions import installed_versions
+from bayessem.results.versions import installed_versions
 
 
 class Balanced(HTMLParser):

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
+from example_models import prepared
 from scipy.special import logsumexp
 
 from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.graph.pymc_model import build_pymc_model, value_order
 from bayessem.graph.sampled_latents import read_equations, start_scores
-from bayessem.model.prepare import Prepared, prepare
+from bayessem.model.prepare import Prepared
 from bayessem.model.structure import build_structure
 from bayessem.posterior.assemble import posterior_density
 from bayessem.syntax.statements import parse
@@ -60,7 +61,7 @@ def test_integral_over_the_scores_is_the_integrated_density(pupils, text, option
     if "holes" in text:
         text = text.replace("holes", "")
         pupils = pupils.assign(x2=pupils["x2"].where(np.arange(len(pupils)) % 3 > 0))
-    p = prepare(parse(text), pupils, **options)
+    p = prepared(text, pupils, **options)
     model, function = joint(p, "sampled")
     density = posterior_density(p.space, p.structure, p.sample)
     n, u = p.sample.size, len(model.coords["latent"])
@@ -88,7 +89,7 @@ def test_integral_over_the_scores_is_the_integrated_density(pupils, text, option
 
 def test_integral_over_the_scores_of_a_quadratic_model(pupils):
     """Four respondents on a dense grid of both scores: a copy of each for every grid point."""
-    p = prepare(parse(SQUARE), pupils)
+    p = prepared(SQUARE, pupils)
 
     def of(rows: np.ndarray) -> Prepared:
         sample = dataclasses.replace(
@@ -116,7 +117,7 @@ def test_integral_over_the_scores_of_a_quadratic_model(pupils):
 
 
 def test_names_are_those_of_the_integrated_model(pupils):
-    p = prepare(parse(SQUARE), pupils)
+    p = prepared(SQUARE, pupils)
     integrated, _ = joint(p, "integrated")
     sampled, _ = joint(p, "sampled")
     names = [v.name for v in integrated.free_RVs]
@@ -130,7 +131,7 @@ def test_names_are_those_of_the_integrated_model(pupils):
 
 def test_missing_values_are_left_out_not_imputed(pupils):
     holes = pupils.assign(x2=pupils["x2"].where(np.arange(len(pupils)) % 3 > 0))
-    p = prepare(parse(CFA), holes)
+    p = prepared(CFA, holes)
     model, _ = joint(p, "sampled")
     assert [v.name for v in model.observed_RVs] == ["y"]
     assert model["y"].type.ndim == 1
@@ -139,7 +140,7 @@ def test_missing_values_are_left_out_not_imputed(pupils):
 
 
 def test_prior_predictive_has_the_shape_of_the_data(pupils):
-    p = prepare(parse(SQUARE), pupils)
+    p = prepared(SQUARE, pupils)
     model, _ = joint(p, "sampled")
     tree = pm.sample_prior_predictive(3, model=model, random_seed=1, compile_kwargs={"mode": MODE})
     assert tree.prior_predictive["y"].shape == (1, 3, p.sample.size, 6)
@@ -160,7 +161,7 @@ def test_an_indicator_without_residual_variance_is_refused():
 
 def test_missing_values_of_a_predictor_are_refused(pupils):
     holes = pupils.assign(ageyr=pupils["ageyr"].astype(float).where(np.arange(len(pupils)) > 2))
-    p = prepare(parse(CFA + "textual ~ ageyr"), holes, fixed_x=False)
+    p = prepared(CFA + "textual ~ ageyr", holes, fixed_x=False)
     with pytest.raises(DataError, match="'ageyr' explains other variables and is missing for 3"):
         build_pymc_model(p.space, p.structure, p.sample, latents="sampled")
 
@@ -168,7 +169,7 @@ def test_missing_values_of_a_predictor_are_refused(pupils):
 @pytest.mark.slow
 def test_posterior_means_agree_with_the_integrated_model():
     pupils = pd.read_csv(DATA / "holzinger_swineford_1939.csv").iloc[:150]
-    p = prepare(parse(CFA), pupils, std_lv=True)
+    p = prepared(CFA, pupils, std_lv=True)
     density = posterior_density(p.space, p.structure, p.sample)
     kinds = list(p.space.kinds())
     summaries = {}

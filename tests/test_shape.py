@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayessem.effects.intervention import intervene
 from bayessem.errors import ModelError
+from bayessem.results.intervention import intervene
 from bayessem.results.simulate import elements_at, simulate
 from bayessem.sem import SEM
 from bayessem.shapes.quadratic import latent_quantiles

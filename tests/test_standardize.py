@@ -6,14 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayessem.errors import ModelError
-from bayessem.model.structure import build_structure, matrix_offsets
-from bayessem.results.standardize import (
-    model_moments,
-    product_order,
-    r_squared,
-    row_values,
-    standardised,
-)
+from bayessem.model.structure import build_structure, matrix_offsets, product_order
+from bayessem.results.standardize import model_moments, r_squared, row_values, standardised
 from bayessem.syntax.statements import parse
 from bayessem.syntax.table import build_table
 

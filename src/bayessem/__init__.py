@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from bayessem.fit import Fit as Fit
     from bayessem.graph.node import StructuralModel as StructuralModel
     from bayessem.model.covariance_input import from_covariance as from_covariance
+    from bayessem.model.pooling import complete_pooling as complete_pooling
+    from bayessem.model.pooling import no_pooling as no_pooling
+    from bayessem.model.pooling import partial as partial
     from bayessem.model.priors import Prior as Prior
     from bayessem.moderation.alternatives import continuous_moderator as continuous_moderator
-    from bayessem.moderation.alternatives import moderation_study as moderation_study
     from bayessem.moderation.alternatives import with_main_effects as with_main_effects
     from bayessem.moderation.diversity import (
         alliance_portfolio_diversity as alliance_portfolio_diversity,
@@ -24,15 +26,10 @@ if TYPE_CHECKING:
     from bayessem.moderation.diversity import level_groups as level_groups
     from bayessem.moderation.diversity import median_split as median_split
     from bayessem.moderation.diversity import quantile_groups as quantile_groups
-    from bayessem.moderation.groups import compare_groups as compare_groups
-    from bayessem.moderation.invariance import invariance as invariance
-    from bayessem.moderation.pooling import complete_pooling as complete_pooling
-    from bayessem.moderation.pooling import no_pooling as no_pooling
-    from bayessem.moderation.pooling import partial as partial
-    from bayessem.moderation.poolings import compare_poolings as compare_poolings
-    from bayessem.moderation.population import effects_with_population as effects_with_population
-    from bayessem.run_folder import load as load
     from bayessem.sem import SEM as SEM
+    from bayessem.sem import load as load
+    from bayessem.studies import compare_poolings as compare_poolings
+    from bayessem.studies import moderation_study as moderation_study
 
 try:
     __version__ = version("bayessem")
@@ -43,24 +40,21 @@ except PackageNotFoundError:  # a source tree that is not installed
 _WHERE = {
     "SEM": "bayessem.sem",
     "Fit": "bayessem.fit",
-    "load": "bayessem.run_folder",
+    "load": "bayessem.sem",
     "from_covariance": "bayessem.model.covariance_input",
     "compare": "bayessem.comparison.compare",
     "Prior": "bayessem.model.priors",
-    "partial": "bayessem.moderation.pooling",
-    "no_pooling": "bayessem.moderation.pooling",
-    "compare_poolings": "bayessem.moderation.poolings",
+    "partial": "bayessem.model.pooling",
+    "no_pooling": "bayessem.model.pooling",
+    "compare_poolings": "bayessem.studies",
     "continuous_moderator": "bayessem.moderation.alternatives",
-    "moderation_study": "bayessem.moderation.alternatives",
+    "moderation_study": "bayessem.studies",
     "with_main_effects": "bayessem.moderation.alternatives",
-    "effects_with_population": "bayessem.moderation.population",
-    "compare_groups": "bayessem.moderation.groups",
-    "invariance": "bayessem.moderation.invariance",
     "alliance_portfolio_diversity": "bayessem.moderation.diversity",
     "level_groups": "bayessem.moderation.diversity",
     "median_split": "bayessem.moderation.diversity",
     "quantile_groups": "bayessem.moderation.diversity",
-    "complete_pooling": "bayessem.moderation.pooling",
+    "complete_pooling": "bayessem.model.pooling",
     "StructuralModel": "bayessem.graph.node",
     "BayessemError": "bayessem.errors",
     "BayessemWarning": "bayessem.errors",

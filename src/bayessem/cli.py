@@ -229,7 +229,7 @@ def _ml(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from bayessem.run_folder import load
+    from bayessem.sem import load
 
     print(load(arguments.run))
     return 0
@@ -244,7 +244,7 @@ def _conformance(arguments: argparse.Namespace) -> int:
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:
-    from bayessem.calibration.command import command
+    from bayessem.report.calibration import command
 
     return command(
         only=arguments.families,

@@ -1,26 +1,19 @@
-"""A sampled model: its draws, what they say, and the folder it is kept in."""
+"""A sampled model and the questions one can ask it; the answers are in the rooms below."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.comparison.criterion import refuse_population
-from bayessem.model.prepare import Prepared
-from bayessem.posterior.assemble import posterior_density
-from bayessem.posterior.density import Density
-from bayessem.posterior.diagnostics import Diagnosis, diagnose
-from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
-from bayessem.results.standardize import r_squared, row_values, standardised
-from bayessem.syntax.arguments import known_options
-from bayessem.versions import installed_versions
+from bayessem.foreign import answers_other_programs
+from bayessem.results.fitted import Fitted
+from bayessem.syntax.specification import Specification
 
 if TYPE_CHECKING:
     from bayessem.comparison.groups_out import GroupsOut
@@ -32,127 +25,608 @@ if TYPE_CHECKING:
     from bayessem.criticism.predictive import PredictiveCheck
     from bayessem.criticism.residuals import Residuals
     from bayessem.criticism.sensitivity import Sensitivity
-    from bayessem.effects.effects import Effects
-    from bayessem.effects.mediation import Mediation
+    from bayessem.effects.effects import At, Effects
+    from bayessem.effects.mediation_result import Mediation
     from bayessem.effects.slopes import Slopes
     from bayessem.effects.whatif import WhatIf
     from bayessem.measurement.quality import Measurement
     from bayessem.moderation.report import PoolingReport
     from bayessem.results.predict import Prediction
-    from bayessem.sem import SEM
-    from bayessem.shapes.shape import Shape
-
-# Kinds of coordinates that describe the population of groups (pooling.py).
-POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
-# Draws of a chain whose model matrices are in memory together.
-DRAWS_AT_ONCE = 50
+    from bayessem.shapes.shape_result import Shape
 
 
-@dataclass(frozen=True)
-class Fit:
-    """A sampled structural equation model.
+@answers_other_programs()
+class Fit(Fitted):
+    """A sampled structural equation model: what `SEM.fit` returns and `load` reads.
 
-    Attributes
-    ----------
-    sem : SEM
-        The model.
-    prepared : Prepared
-        The model with its data.
-    data : DataTree
-        For ArviZ: `posterior` (vectors by kind with lavaan's names as coordinates),
-        `sample_stats`, `log_likelihood` (`y` by respondent given covariates, latents integrated
-        out), `observed_data`.
-    settings : dict
-        Arguments of `SEM.fit`, with the random seed used.
-    timings : dict
-        Seconds: before the first draw, sampling, log-likelihood, total.
-    notes : tuple of str
-        What the check before sampling had to say.
-    versions : dict
-        Versions of Python and of the packages that sampled it; of a loaded fit, those of that time.
+    Attributes: see `Fitted`; `sem`, `prepared`, `data` (for ArviZ), `settings`, `timings`, `notes`,
+    `versions`.
     """
 
-    sem: SEM
-    prepared: Prepared
-    data: xr.DataTree
-    settings: dict[str, Any]
-    timings: dict[str, float]
-    notes: tuple[str, ...] = ()
-    versions: dict[str, str] = field(default_factory=installed_versions)
+    @classmethod
+    def of(cls, fitted: Fitted) -> Self:
+        """The fitted data with the questions as methods; what was derived already is kept."""
+        out = object.__new__(cls)
+        out.__dict__.update(fitted.__dict__)
+        return out
 
-    @cached_property
-    def values(self) -> np.ndarray:
-        """Sampled coordinates (chain, draw, D), in the order of `prepared.space.names`."""
-        posterior = self.data["posterior"]
-        return np.concatenate(
-            [posterior[kind].values for kind in self.prepared.space.kinds()], axis=-1
+    @property
+    def sem(self) -> Specification:
+        """The model: the `SEM` that was fitted."""
+        return self.prepared.specification
+
+    def effects(
+        self,
+        x: str,
+        y: str,
+        *,
+        standardized: bool = False,
+        group: str | Sequence[str] | None = None,
+        at: At | None = None,
+        ci_prob: float = 0.95,
+    ) -> Effects:
+        """Direct, specific indirect, total indirect and total effects of x on y.
+
+        Parameters
+        ----------
+        x, y : str
+            Constructs, or observed variables with a structural role.
+        standardized : bool
+            Multiply by sd(x) / sd(y), model-implied, per draw and in each group itself.
+        group : str or sequence of str, optional
+            Groups of a multi-group model; all, with all contrasts, by default.
+        at : sequence of float or mapping, optional
+            Where effects that depend on x are evaluated, in standard deviations from its mean
+            (-1, 0, 1 by default); a mapping sets moderators too, {"W": (-1, 0, 1)}. A moderator
+            that is not set is averaged over.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        Effects
+
+        Raises
+        ------
+        ModelError
+            When no path leads from x to y, or a name is not in the model.
+        """
+        from bayessem.effects.effects import effects
+
+        return effects(self, x, y, standardized=standardized, group=group, at=at, ci_prob=ci_prob)
+
+    def effects_with_population(
+        self,
+        x: str,
+        y: str,
+        *,
+        standardized: bool = False,
+        group: str | Sequence[str] | None = None,
+        at: At | None = None,
+        ci_prob: float = 0.95,
+    ) -> Effects:
+        """Effects of x on y in each group, in the population of groups, and their differences.
+
+        Parameters
+        ----------
+        x, y : str
+            As in `Fit.effects`.
+        standardized, group, at, ci_prob
+            As in `Fit.effects`.
+
+        Returns
+        -------
+        Effects
+            With rows of the group "population", and of "<group> - population".
+        """
+        from bayessem.moderation.population import effects_with_population
+
+        return effects_with_population(
+            self, x, y, standardized=standardized, group=group, at=at, ci_prob=ci_prob
         )
 
-    @cached_property
-    def density(self) -> Density:
-        """The posterior density that was sampled."""
-        p = self.prepared
-        # Without an integral over the latent variables there are no log-likelihoods (run.py).
-        integrate = "log_likelihood" in self.data.children
-        return posterior_density(p.space, p.structure, p.sample, integrate=integrate)
+    def mediation(
+        self,
+        x: str,
+        y: str,
+        *,
+        rope: float = 0.1,
+        rope_indirect: float | None = None,
+        at: Sequence[float] = (-1.0, 0.0, 1.0),
+        group: str | Sequence[str] | None = None,
+        ci_prob: float = 0.95,
+    ) -> Mediation:
+        """Mediation of the effect of x on y by the variables between them.
 
-    @cached_property
-    def elements(self) -> np.ndarray:
-        """Draws of the flat model matrices (chain, draw, elements); see `structure.py`."""
-        return self.density.elements(self.values)
+        Parameters
+        ----------
+        x, y : str
+            Cause and outcome.
+        rope : float
+            Standardised direct effects smaller than this in size count as none.
+        rope_indirect : float, optional
+            The same for indirect effects; `rope` squared by default, as they are products.
+        at : sequence of float
+            Where instantaneous and conditional effects are shown, in standard deviations from the
+            mean of x or of the moderator.
+        group : str or sequence of str, optional
+            All groups by default.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
 
-    @cached_property
-    def row_draws(self) -> np.ndarray:
-        """Draws of every row of the table (chain, draw, row), without keeping the matrices."""
-        structure, values, step = self.prepared.structure, self.values, DRAWS_AT_ONCE
-        matrices = (
-            self.density.elements(values[:, i : i + step]) for i in range(0, values.shape[1], step)
-        )
-        return np.concatenate([row_values(structure, m) for m in matrices], axis=1)
+        Returns
+        -------
+        Mediation
 
-    @cached_property
-    def parameters(self) -> xr.DataArray:
-        """Draws of the free and defined parameters on lavaan's scale, and of what pooling adds."""
-        structure, table = self.prepared.structure, self.prepared.table
-        free = free_draws(structure, self.row_draws)
-        defined = defined_draws(table, free)
-        coordinates = self.prepared.space.coordinates
-        pool = [i for i, c in enumerate(coordinates) if c.kind in POPULATION]
-        scales = self.prepared.space.typical_sds
-        # standard deviations are sampled, lavaan's scale is that of variances
-        power = np.array([2.0 if coordinates[i].name in scales else 1.0 for i in pool])
-        stacked = np.concatenate(
-            [free, *(d[..., None] for d in defined.values()), self.values[..., pool] ** power],
-            axis=-1,
-        )
-        names = [*table.parameters, *defined, *(coordinates[i].name for i in pool)]
-        return xr.DataArray(
-            stacked,
-            dims=("chain", "draw", "parameter"),
-            coords={"parameter": names},
-            name="parameters",
-        )
+        Raises
+        ------
+        ModelError
+            When no variable lies between x and y.
 
-    @cached_property
-    def diagnosis(self) -> Diagnosis:
-        """Convergence of all sampled and defined parameters, with advice."""
-        draws = self.parameters
-        stats = {str(k): v.values for k, v in self.data["sample_stats"].data_vars.items()}
-        return diagnose(
-            [str(x) for x in draws["parameter"].values],
-            draws.values,
-            stats,
-            quadrature_error=float(self.data.attrs.get("quadrature_error", 0.0)),
-            walls=bool(self.prepared.space.proper),
+        References
+        ----------
+        Types: Zhao, Lynch & Chen (2010), doi:10.1086/651257. Index of moderated mediation: Hayes
+        (2015), doi:10.1080/00273171.2014.962683. Instantaneous indirect effects: Hayes & Preacher
+        (2010), doi:10.1080/00273171.2010.498290.
+        """
+        from bayessem.effects.mediation import mediation
+
+        return mediation(
+            self, x, y, rope=rope, rope_indirect=rope_indirect, at=at, group=group, ci_prob=ci_prob
         )
 
-    @cached_property
-    def _summaries(self) -> dict[float, pd.DataFrame]:
-        """Tables of estimates by interval, since printing and saving ask for the same one."""
-        return {}
+    def shape(
+        self,
+        x: str,
+        y: str,
+        *,
+        bounds: tuple[float, float] | None = None,
+        square: str | None = None,
+        effect: str | None = None,
+        hypothesis: str | None = None,
+        at: Sequence[float] = (-1.0, 0.0, 1.0),
+        group: str | Sequence[str] | None = None,
+        lines: bool = True,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+    ) -> Shape:
+        """Judge whether the relation of y with x is an inverted U, a U, or one-sided.
 
-    def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
-        """Table of estimates: every free and defined parameter.
+        Parameters
+        ----------
+        x, y : str
+            Predictor and outcome.
+        bounds : (float, float), optional
+            Interval of x on which the shape is judged, in its own units. By default the 5 % and 95
+            % quantiles that the model implies for a construct (in each draw), the range of the data
+            for an observed variable.
+        square : str, optional
+            The observed variable that holds x^2, where the model has it as a column of its own.
+        effect : {"direct", "total"}, optional
+            The quadratic in y's own equation (default where there is one) or of E[y | do(x)].
+        hypothesis : {"inverted U", "U"}, optional
+            What the three steps are about; by default what the sign of the square makes more
+            probable.
+        at : sequence of float
+            Where a moderated turning point is shown, in standard deviations of the moderator.
+        group : str or sequence of str, optional
+            All groups by default.
+        lines : bool
+            Add the two-lines companion (takes a second or more: it draws factor scores).
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the draws of factor scores.
+
+        Returns
+        -------
+        Shape
+
+        Raises
+        ------
+        ModelError
+            When y does not depend on the square of x.
+        """
+        from bayessem.shapes.shape import shape
+
+        return shape(
+            self,
+            x,
+            y,
+            bounds=bounds,
+            square=square,
+            effect=effect,
+            hypothesis=hypothesis,
+            at=at,
+            group=group,
+            lines=lines,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+        )
+
+    def what_if(
+        self,
+        x: str,
+        y: str,
+        *,
+        values: Sequence[float] | None = None,
+        at: Mapping[str, Sequence[float]] | None = None,
+        group: str | Sequence[str] | None = None,
+        ci_prob: float = 0.95,
+    ) -> WhatIf:
+        """Expected value of y were x set to each of some values, by group; exact.
+
+        Parameters
+        ----------
+        x, y : str
+            Constructs, or observed variables with a structural role.
+        values : sequence of float, optional
+            Values of x in its own units. By default 41 from 2 standard deviations below to 2 above
+            the mean of a construct, or over the range of an observed variable.
+        at : mapping, optional
+            Further variables to set, in standard deviations from their means: {"W": (-1, 1)}.
+        group : str or sequence of str, optional
+            All groups by default.
+        ci_prob : float
+            Probability of the pointwise intervals.
+        """
+        from bayessem.effects.whatif import what_if
+
+        return what_if(self, x, y, values=values, at=at, group=group, ci_prob=ci_prob)
+
+    def simple_slopes(
+        self,
+        x: str,
+        y: str,
+        moderator: str | None = None,
+        *,
+        at: Sequence[float] = (-1.0, 0.0, 1.0),
+        group: str | Sequence[str] | None = None,
+        ci_prob: float = 0.95,
+    ) -> Slopes:
+        """Slope of y on x at chosen values of the moderator.
+
+        Parameters
+        ----------
+        x, y : str
+            Predictor and outcome.
+        moderator : str, optional
+            The other factor; may be left out when there is one only.
+        at : sequence of float
+            Standard deviations of the moderator from its mean.
+        group : str or sequence of str, optional
+            All groups by default.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Raises
+        ------
+        ModelError
+            When no product of x and a moderator explains y.
+        """
+        from bayessem.effects.slopes import simple_slopes
+
+        return simple_slopes(self, x, y, moderator, at=at, group=group, ci_prob=ci_prob)
+
+    def measurement(
+        self,
+        *,
+        ci_prob: float = 0.95,
+        group: str | Sequence[str] | None = None,
+        standardized: bool = False,
+        bootstrap: int = 1000,
+        random_seed: int | None = None,
+    ) -> Measurement:
+        """Judge how well the constructs of a fitted model are measured.
+
+        Parameters
+        ----------
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        group : str or sequence of str, optional
+            Groups of a model with several; all by default.
+        standardized : bool
+            Omega, AVE and alpha of standardised items. By default, as in semTools, items keep their
+            units, and one with a large variance counts for more. Dimensions of higher-order
+            constructs have no units of their own and are always standardised.
+        bootstrap : int
+            Bootstrap draws behind HTMT and the alpha of the data.
+        random_seed : int, optional
+            Seed of the bootstrap; by default that of the fit.
+
+        Raises
+        ------
+        ModelError
+            For a group that the model does not have, or a model without constructs.
+        """
+        from bayessem.measurement.quality import measurement
+
+        return measurement(
+            self,
+            ci_prob=ci_prob,
+            group=group,
+            standardized=standardized,
+            bootstrap=bootstrap,
+            random_seed=random_seed,
+        )
+
+    def scores(self, *, draws: int = 100, random_seed: int = 0) -> pd.DataFrame:
+        """Posterior mean and standard deviation of each construct for each respondent.
+
+        Returns
+        -------
+        DataFrame
+            A row a respondent (labelled as in the data); columns NAME and NAME_sd. The uncertainty
+            of the parameters is included.
+
+        Raises
+        ------
+        ModelError
+            For a model without constructs.
+        """
+        from bayessem.results.scores import scores
+
+        return scores(self, draws=draws, random_seed=random_seed)
+
+    def predict(
+        self,
+        new_rows: pd.DataFrame,
+        *,
+        variables: str | Sequence[str] | None = None,
+        draws: int = 400,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+    ) -> Prediction:
+        """Predict observed variables or constructs of new rows from their known values.
+
+        Parameters
+        ----------
+        new_rows : DataFrame
+            Columns of the model; those that are absent or empty are unknown. Covariates and
+            observed factors of products have to be there, and the column of the groups in a model
+            of several.
+        variables : str or sequence of str, optional
+            What to predict: columns of the model or constructs. What is asked for counts as unknown
+            even where `new_rows` has it. By default every column with an unknown value.
+        draws : int
+            Draws of the parameters, evenly spaced over those of the fit.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Makes them repeatable.
+
+        Raises
+        ------
+        ModelError
+            For variables that the model does not have, or that it conditions on.
+        DataError
+            For missing covariates or groups, and for columns that are not numbers.
+        NotSupported
+            For a model without a mean structure.
+        """
+        from bayessem.results.predict import predict
+
+        return predict(
+            self,
+            new_rows,
+            variables=variables,
+            draws=draws,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+        )
+
+    def loo(
+        self,
+        *,
+        moment_match: bool = True,
+        refit: bool = True,
+        max_refits: int = 25,
+        random_seed: int | None = None,
+        progress: bool = False,
+    ) -> Loo:
+        """Leave-one-respondent-out cross-validation.
+
+        Parameters
+        ----------
+        moment_match : bool
+            Repair respondents with too large a Pareto k by moment matching.
+        refit : bool
+            Fit the model anew without each respondent that is still not repaired.
+        max_refits : int
+            Refit when no more than so many respondents need it; else none, with a warning.
+        random_seed : int, optional
+            Seed of the refits; by default that of the fit.
+        progress : bool
+            Say on stderr what is being repaired.
+
+        Returns
+        -------
+        Loo
+
+        Raises
+        ------
+        FitError
+            For log-likelihoods that are not finite, or a max_refits below 0.
+        """
+        from bayessem.comparison.loo import loo
+
+        return loo(
+            self,
+            moment_match=moment_match,
+            refit=refit,
+            max_refits=max_refits,
+            random_seed=random_seed,
+            progress=progress,
+        )
+
+    def kfold(
+        self, *, k: int = 10, random_seed: int | None = None, progress: bool = False
+    ) -> KFold:
+        """K-fold cross-validation, by k refits.
+
+        Parameters
+        ----------
+        k : int
+            Number of folds, at most half the number of respondents.
+        random_seed : int, optional
+            Of the folds and the refits; by default 0, whatever the fit's, so that several models
+            get the same folds.
+        progress : bool
+            Say on stderr which fold is being fitted.
+
+        Returns
+        -------
+        KFold
+
+        Raises
+        ------
+        FitError
+            For a k that makes no sense.
+        """
+        from bayessem.comparison.kfold import kfold
+
+        return kfold(self, k=k, random_seed=random_seed, progress=progress)
+
+    def leave_group_out(
+        self, *, new_groups: int = 10, random_seed: int | None = None, progress: bool = False
+    ) -> GroupsOut:
+        """Leave-one-group-out cross-validation of a model with pooled groups, by a refit a group.
+
+        Parameters
+        ----------
+        new_groups : int
+            Draws of the left-out group's parameters for each draw of the others.
+        random_seed : int, optional
+            Of the refits and the new groups; by default that of the fit.
+        progress : bool
+            Say on stderr which group is left out.
+
+        Returns
+        -------
+        GroupsOut
+
+        Raises
+        ------
+        FitError
+            For a model of one group, or with parameters that only one group informs.
+        """
+        from bayessem.comparison.groups_out import leave_group_out
+
+        return leave_group_out(
+            self, new_groups=new_groups, random_seed=random_seed, progress=progress
+        )
+
+    def loo_pit(self, *, ci_prob: float = 0.99, random_seed: int | None = None) -> LooPit:
+        """LOO-PIT of the modelled indicators.
+
+        Parameters
+        ----------
+        ci_prob : float
+            Probability of each indicator's simultaneous band.
+        random_seed : int, optional
+            Of simulated latent variables and bands; by default that of the fit.
+
+        Returns
+        -------
+        LooPit
+        """
+        from bayessem.comparison.pit import loo_pit
+
+        return loo_pit(self, ci_prob=ci_prob, random_seed=random_seed)
+
+    def pooling(
+        self,
+        *,
+        at: float | Sequence[float] | None = None,
+        ci_prob: float = 0.95,
+        random_seed: int | None = None,
+    ) -> PoolingReport:
+        """The population of groups, the groups, their differences, and how far they were pooled.
+
+        Parameters
+        ----------
+        at : float or sequence of float, optional
+            Values of the group-level predictor at which a new group is predicted; by default one at
+            its average.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int, optional
+            Of the new group's draws; by default that of the fit.
+
+        Returns
+        -------
+        PoolingReport
+
+        Raises
+        ------
+        FitError
+            When nothing is pooled partially.
+        ModelError
+            For `at` without a group-level predictor.
+        """
+        from bayessem.moderation.report import pooling_report
+
+        return pooling_report(self, at=at, ci_prob=ci_prob, random_seed=random_seed)
+
+    def population(self, *, at: float | None = None) -> Fit:
+        """The fit of the population of groups, for a group at its mean.
+
+        Parameters
+        ----------
+        at : float, optional
+            Value of the group-level predictor; by default its average over the groups.
+
+        Returns
+        -------
+        Fitted
+            Of one group, without log-likelihoods: `effects`, `mediation`, `shape`, `what_if` and
+            `summary` are those of the population mean. What is about respondents (`loo`, `indices`,
+            `residuals`, ...) is refused: it belongs to the fit with the groups.
+
+            Its draws stand in line with those of `fit`, so
+            that differences from a group are differences of draws.
+
+        Raises
+        ------
+        FitError
+            When nothing is pooled partially.
+        ModelError
+            When other parameters differ between groups: their population is not modelled.
+        """
+        from bayessem.moderation.population import population
+
+        return population(self, at=at)
+
+    def indices(
+        self, *, replicas: int | None = None, ci_prob: float = 0.95, random_seed: int = 0
+    ) -> Indices:
+        """PPP, BRMSEA, BGammaHat and its adjusted form, BMc, BCFI, BTLI and BNFI.
+
+        Parameters
+        ----------
+        replicas : int, optional
+            Replicated data sets of the PPP: by default one a draw with complete data (exact and at
+            once), 400 with missing values.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the replicated data and of the baseline's draws.
+
+        Returns
+        -------
+        Indices
+
+        Raises
+        ------
+        DataError
+            When the covariance matrix of the data is singular.
+        """
+        from bayessem.criticism.indices import fit_indices
+
+        return fit_indices(self, replicas=replicas, ci_prob=ci_prob, random_seed=random_seed)
+
+    def residuals(self, *, ci_prob: float = 0.95) -> Residuals:
+        """Residual correlations per draw: of the data (missing values by EM), less the model's.
 
         Parameters
         ----------
@@ -161,203 +635,191 @@ class Fit:
 
         Returns
         -------
-        DataFrame
-            lhs, op, rhs, (group,) label; mean, sd, lower, upper, p_positive of the parameter; std,
-            std_lower, std_upper of its standardised value (for a square: of the square of the
-            standardised factor) and std_square (of the standardised square, sqrt(2) times that);
-            r_hat, ess_bulk, ess_tail.
+        Residuals
+
+        Raises
+        ------
+        ModelError
+            For a model of one variable.
         """
-        if ci_prob not in self._summaries:
-            self._summaries[ci_prob] = self._summarise(ci_prob)
-        return self._summaries[ci_prob].copy()
-
-    def _summarise(self, ci_prob: float) -> pd.DataFrame:
-        structure, table = self.prepared.structure, self.prepared.table
-        shown = [k for k, r in enumerate(table.rows) if r.free >= 0 or r.op == ":="]
-        draws = self.parameters
-        position = {str(n): i for i, n in enumerate(draws["parameter"].values)}
-        raw = draws.values[
-            ...,
-            [
-                table.rows[k].free if table.rows[k].free >= 0 else position[table.rows[k].lhs]
-                for k in shown
-            ],
-        ]
-        std = standardised(structure, self.elements)[..., shown]
-        out = row_labels(table, shown)
-        main = summarise(raw, ci_prob=ci_prob)
-        scaled = summarise(std, ci_prob=ci_prob, quality=False)
-        out = pd.concat([out, main[["mean", "sd", "lower", "upper", "p_positive"]]], axis=1)
-        out[["std", "std_lower", "std_upper"]] = scaled[["mean", "lower", "upper"]]
-        if structure.products:
-            products = [
-                k in structure.places and structure.places[k].matrix == "products" for k in shown
-            ]
-            square = standardised(structure, self.elements, square="square")[..., shown]
-            means = np.mean(square, axis=(0, 1))
-            out["std_square"] = np.where(products, means, np.nan)
-        out[["r_hat", "ess_bulk", "ess_tail"]] = main[["r_hat", "ess_bulk", "ess_tail"]]
-        return out
-
-    def r2(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
-        """Explained share of the variance of each indicator and outcome, from draws."""
-        structure = self.prepared.structure
-        frames = []
-        for g, label in enumerate(self.prepared.table.groups):
-            shares = r_squared(structure, self.elements, group=g)
-            if not shares:  # nothing is explained by anything
-                return pd.DataFrame(columns=["variable", "mean", "sd", "lower", "upper"])
-            frame = summarise(np.stack(list(shares.values()), axis=-1), ci_prob=ci_prob)
-            frame.insert(0, "variable", list(shares))
-            if len(self.prepared.table.groups) > 1:
-                frame.insert(1, "group", label)
-            frames.append(frame.drop(columns="p_positive"))
-        return pd.concat(frames, ignore_index=True)
-
-    def effects(self, x: str, y: str, **options: Any) -> Effects:
-        """Direct, indirect and total effects of x on y; see `bayessem.effects.effects.effects`."""
-        from bayessem.effects.effects import effects
-
-        return effects(self, x, y, **known_options(effects, options))
-
-    def mediation(self, x: str, y: str, **options: Any) -> Mediation:
-        """What mediates the effect of x on y, and how; see `effects.mediation`."""
-        from bayessem.effects.mediation import mediation
-
-        return mediation(self, x, y, **known_options(mediation, options))
-
-    def shape(self, x: str, y: str, **options: Any) -> Shape:
-        """Probability of an inverted U and its relatives; see `bayessem.shapes.shape.shape`."""
-        from bayessem.shapes.shape import shape
-
-        return shape(self, x, y, **known_options(shape, options))
-
-    def what_if(self, x: str, y: str, **options: Any) -> WhatIf:
-        """E[y | do(x)] as a curve; see `bayessem.effects.whatif.what_if`."""
-        from bayessem.effects.whatif import what_if
-
-        return what_if(self, x, y, **known_options(what_if, options))
-
-    def simple_slopes(self, x: str, y: str, moderator: str | None = None, **options: Any) -> Slopes:
-        """Slopes of y on x at values of a moderator; see `effects.slopes`."""
-        from bayessem.effects.slopes import simple_slopes
-
-        return simple_slopes(self, x, y, moderator, **known_options(simple_slopes, options))
-
-    def measurement(self, **options: Any) -> Measurement:
-        """Quality of the measurement; see `bayessem.measurement.quality.measurement`."""
-        from bayessem.measurement.quality import measurement
-
-        return measurement(self, **known_options(measurement, options))
-
-    def scores(self, **options: Any) -> pd.DataFrame:
-        """Latent scores of the respondents; see `bayessem.results.scores.scores`."""
-        from bayessem.results.scores import scores
-
-        return scores(self, **known_options(scores, options))
-
-    def predict(self, new_rows: pd.DataFrame, **options: Any) -> Prediction:
-        """Predict what is unknown in new rows; see `bayessem.results.predict.predict`."""
-        from bayessem.results.predict import predict
-
-        return predict(self, new_rows, **known_options(predict, options))
-
-    def loo(self, **options: Any) -> Loo:
-        """Leave-one-respondent-out cross-validation, repaired; see `comparison.loo.loo`."""
-        from bayessem.comparison.loo import loo
-
-        return loo(self, **known_options(loo, options))
-
-    def kfold(self, **options: Any) -> KFold:
-        """K-fold cross-validation by refits; see `comparison.kfold.kfold`."""
-        from bayessem.comparison.kfold import kfold
-
-        return kfold(self, **known_options(kfold, options))
-
-    def pooling(self, **options: Any) -> PoolingReport:
-        """Partially pooled parameters: population, groups; see `moderation.report`."""
-        from bayessem.moderation.report import pooling_report
-
-        return pooling_report(self, **known_options(pooling_report, options, name="pooling"))
-
-    def population(self, *, at: float | None = None) -> Fit:
-        """The fit for the average of the population of groups; see `moderation.population`."""
-        from bayessem.moderation.population import population
-
-        return population(self, at=at)
-
-    def leave_group_out(self, **options: Any) -> GroupsOut:
-        """Leave-one-group-out cross-validation; see `comparison.groups_out.leave_group_out`."""
-        from bayessem.comparison.groups_out import leave_group_out
-
-        return leave_group_out(self, **known_options(leave_group_out, options))
-
-    def loo_pit(self, **options: Any) -> LooPit:
-        """Calibration of each indicator's predictions; see `comparison.pit.loo_pit`."""
-        from bayessem.comparison.pit import loo_pit
-
-        return loo_pit(self, **known_options(loo_pit, options))
-
-    def report(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write everything that reviewers ask for as one HTML file; see `report.write`."""
-        from bayessem.report.write import report
-
-        return report(self, path, **known_options(report, options))
-
-    def indices(self, **options: Any) -> Indices:
-        """PPP and Bayesian fit indices; see `bayessem.criticism.indices.fit_indices`."""
-        from bayessem.criticism.indices import fit_indices
-
-        refuse_population(self, "fit indices")
-        return fit_indices(self, **known_options(fit_indices, options, name="indices"))
-
-    def residuals(self, **options: Any) -> Residuals:
-        """Residual correlations and means; see `criticism.residuals`."""
         from bayessem.criticism.residuals import residuals
 
-        refuse_population(self, "residuals")
-        return residuals(self, **known_options(residuals, options))
+        return residuals(self, ci_prob=ci_prob)
 
-    def modification_indices(self, **options: Any) -> Modifications:
-        """What freeing each fixed loading or covariance would do; see `criticism.modification`."""
+    def modification_indices(
+        self,
+        *,
+        kinds: Sequence[str] = ("cross-loading", "residual covariance"),
+        draws: int = 100,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+    ) -> Modifications:
+        """Modification index and expected value of fixed cross-loadings and residual covariances.
+
+        Parameters
+        ----------
+        kinds : sequence of str
+            Out of "cross-loading", "residual covariance".
+        draws : int
+            Evenly spaced draws that are used.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the data simulated for the information of a model with product terms.
+
+        Returns
+        -------
+        Modifications
+
+        Raises
+        ------
+        ModelError
+            When nothing of the kind is fixed.
+        """
         from bayessem.criticism.modification import modification_indices
 
-        refuse_population(self, "modification indices")
-        return modification_indices(self, **known_options(modification_indices, options))
+        return modification_indices(
+            self, kinds=kinds, draws=draws, ci_prob=ci_prob, random_seed=random_seed
+        )
 
-    def predictive_check(self, check: str = "correlations", **options: Any) -> PredictiveCheck:
-        """The data beside data drawn from the model; see `criticism.predictive`."""
+    def predictive_check(
+        self,
+        check: str = "correlations",
+        *,
+        x: str | None = None,
+        y: str | None = None,
+        prior: bool = False,
+        draws: int = 400,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+    ) -> PredictiveCheck:
+        """Compare the data with data drawn from a fitted model.
+
+        Parameters
+        ----------
+        check : {"correlations", "indicators", "shape"}
+            Correlations of all pairs; mean, sd, skewness, kurtosis, lowest and highest value of
+            each indicator; or the least-squares quadratic of y's composite score on x's.
+        x, y : str, optional
+            For "shape": by default the first square of the model.
+        prior : bool
+            Draw the parameters from the prior instead of the posterior.
+        draws : int
+            Replicated data sets.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the replicated data.
+
+        Raises
+        ------
+        ModelError
+            For an unknown check, or a shape without x and y in a model without squares.
+        PriorError
+            For a prior predictive check of an improper prior.
+        """
         from bayessem.criticism.predictive import predictive_check
 
-        refuse_population(self, "predictive checks")
-        return predictive_check(self, check, **known_options(predictive_check, options))
+        return predictive_check(
+            self,
+            check,
+            x=x,
+            y=y,
+            prior=prior,
+            draws=draws,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+        )
 
-    def posterior_predictive(self, **options: Any) -> xr.DataTree:
-        """`data` with a `posterior_predictive` group, for ArviZ; see `criticism.replicate`."""
+    def posterior_predictive(self, *, draws: int = 200, random_seed: int = 0) -> xr.DataTree:
+        """The fit's data with a `posterior_predictive` group, for ArviZ (`az.plot_ppc_dist`, ...).
+
+        Parameters
+        ----------
+        draws : int
+            Replicated data sets, of evenly spaced draws.
+        random_seed : int
+            Makes them repeatable.
+
+        Returns
+        -------
+        DataTree
+            A copy of `fit.data` with `posterior_predictive`: y (chain 1, draw, respondent,
+            indicator).
+        """
         from bayessem.criticism.replicate import posterior_predictive
 
-        refuse_population(self, "posterior predictive data")
-        return posterior_predictive(self, **known_options(posterior_predictive, options))
+        return posterior_predictive(self, draws=draws, random_seed=random_seed)
 
-    def sensitivity(self, **options: Any) -> Sensitivity:
-        """How results answer to prior and data (power-scaling); see `criticism.sensitivity`."""
+    def sensitivity(self, *, threshold: float = 0.05) -> Sensitivity:
+        """Sensitivity of paths, loadings, R2, effects, shapes and defined parameters to the prior.
+
+        Parameters
+        ----------
+        threshold : float
+            Sensitivities from here on count.
+
+        Returns
+        -------
+        Sensitivity
+        """
         from bayessem.criticism.sensitivity import sensitivity
 
-        refuse_population(self, "sensitivity to data")
-        return sensitivity(self, **known_options(sensitivity, options))
+        return sensitivity(self, threshold=threshold)
 
-    def __str__(self) -> str:
-        from bayessem.syntax.listing import fit_text
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "Structural equation model",
+        random_seed: int = 0,
+    ) -> Path:
+        """Write everything that reviewers ask for as one HTML file.
 
-        return fit_text(self)
+        Model and data, priors and what they imply, computation, estimates, measurement, mediation,
+        shapes, pooling, fit, prediction, sensitivity, the WAMBS and BARG checklists filled in, and
+        how to reproduce it. The file holds its pictures; nothing is fetched when it is opened.
+
+        Parameters
+        ----------
+        path : path
+            Of the file; replaced when it exists.
+        title : str
+            Heading.
+        random_seed : int
+            Of replicated data and prior draws.
+
+        Returns
+        -------
+        Path
+            Of the file.
+        """
+        from bayessem.report.write import report
+
+        return report(self, path, title=title, random_seed=random_seed)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the fit as a folder; an older one of that name is replaced when all is written.
+        """Write a fit; an older one of that name is replaced when all is written; see `Fit.save`.
 
-        The folder holds `draws.nc` (the DataTree; any netCDF-4 reader opens it), `data.csv` (the
-        respondents used), `model.txt`, `fit.json` (settings, seed, versions, hash of the data),
-        `estimates.csv` and `summary.txt`.
+        Other files in the folder of the older one, such as a report, stay there.
         """
-        from bayessem.run_folder import save
+        from bayessem.results.run_folder import save
 
         return save(self, path)
+
+
+def with_questions[R](result: R) -> R:
+    """A result in which every fitted model is a `Fit`: dataclasses and mappings are looked into."""
+    if isinstance(result, Fitted):
+        return result if isinstance(result, Fit) else Fit.of(result)  # type: ignore[return-value]
+    if isinstance(result, dict):
+        return {k: with_questions(v) for k, v in result.items()}  # type: ignore[return-value]
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        changed: dict[str, Any] = {}
+        for f in dataclasses.fields(result):
+            old = getattr(result, f.name)
+            new = with_questions(old)
+            if new is not old:
+                changed[f.name] = new
+        return dataclasses.replace(result, **changed)
+    return result

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from bayessem.syntax.arguments import (
-    check_sampling_arguments,
-    keyword_arguments,
-    known_options,
-    refuse_unknown,
-)
-from bayessem.syntax.statements import group_count, model_text, parse
-from bayessem.syntax.table import ParameterTable, build_table
+from bayessem.foreign import answers_other_programs
+from bayessem.syntax.specification import Specification
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,17 +21,44 @@ if TYPE_CHECKING:
     from bayessem.ml.bootstrap import Bootstrap
     from bayessem.ml.estimate import MLFit
     from bayessem.model.check import CheckReport
+    from bayessem.model.pooling import Pooling
     from bayessem.model.prepare import Prepared
     from bayessem.model.priors import Prior
     from bayessem.moderation.groups import GroupComparison
     from bayessem.moderation.invariance import Invariance
-    from bayessem.moderation.pooling import Pooling
+    from bayessem.results.simulate import Estimated
+
+MODEL_ARGUMENTS = (
+    "std_lv",
+    "meanstructure",
+    "fixed_x",
+    "group_equal",
+    "group_partial",
+    "growth",
+    "orthogonal",
+    "effect_coding",
+    "auto",
+)
+FIT_ARGUMENTS = (
+    "group",
+    "group_order",
+    "missing",
+    "priors",
+    "pooling",
+    "draws",
+    "tune",
+    "chains",
+    "cores",
+    "random_seed",
+    "target_accept",
+    "latents",
+    "engine",
+    "progress",
+)
 
 
-ACCEPT, POOLED_ACCEPT = 0.8, 0.9
-
-
-class SEM:
+@answers_other_programs(of_model=MODEL_ARGUMENTS, of_fit=FIT_ARGUMENTS)
+class SEM(Specification):
     """A structural equation model.
 
     Parameters
@@ -50,8 +71,6 @@ class SEM:
         Fix the (residual) variances of constructs at 1 instead of their first loadings.
     meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto
         As in lavaan; see `bayessem.syntax.table.build_table`.
-    **others
-        Refused, with what would work.
 
     Raises
     ------
@@ -67,47 +86,6 @@ class SEM:
     ('f=~x2', 'f=~x3')
     """
 
-    def __init__(
-        self,
-        model: str,
-        *,
-        std_lv: bool = False,
-        meanstructure: bool = True,
-        fixed_x: bool = True,
-        group_equal: str | Sequence[str] = (),
-        group_partial: str | Sequence[str] = (),
-        growth: bool = False,
-        orthogonal: bool = False,
-        effect_coding: bool | str | Sequence[str] = False,
-        auto: bool = True,
-        **others: Any,
-    ) -> None:
-        refuse_unknown("SEM", others, known=tuple(_DEFAULTS), of_fit=_FIT_ARGUMENTS)
-        self.text = model
-        self.statements = parse(model)
-        self.options: dict[str, Any] = {
-            "std_lv": std_lv,
-            "meanstructure": meanstructure,
-            "fixed_x": fixed_x,
-            "group_equal": group_equal,
-            "group_partial": group_partial,
-            "growth": growth,
-            "orthogonal": orthogonal,
-            "effect_coding": effect_coding,
-            "auto": auto,
-        }
-        count = group_count(self.statements)
-        groups = ("",) if count == 1 else tuple(f"group {g + 1}" for g in range(count))
-        self.table: ParameterTable = build_table(self.statements, groups=groups, **self.options)
-
-    def __str__(self) -> str:
-        return str(self.table)
-
-    def __repr__(self) -> str:
-        changed = {k: v for k, v in self.options.items() if v != _DEFAULTS[k]}
-        extra = "".join(f", {k}={v!r}" for k, v in changed.items())
-        return f"SEM({model_text(self.statements)!r}{extra})"
-
     def prepare(
         self,
         data: pd.DataFrame,
@@ -117,7 +95,6 @@ class SEM:
         missing: str = "fiml",
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
-        **others: Any,
     ) -> Prepared:
         """Read and check the data for this model; what `fit`, `ml` and `check` start from.
 
@@ -126,18 +103,16 @@ class SEM:
         DataError, ModelError, PriorError, NotSupported
             Naming what is wrong and where.
         """
-        _refuse(SEM.prepare, others)
         from bayessem.model.prepare import prepare
 
         return prepare(
-            self.statements,
+            self,
             data,
             group=group,
             group_order=group_order,
             missing=missing,
             priors=priors,
             pooling=pooling,
-            **self.options,
         )
 
     def check(
@@ -147,33 +122,54 @@ class SEM:
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
-        **others: Any,
+        priors: Mapping[str, str | Prior] | None = None,
+        pooling: Pooling | None = None,
     ) -> CheckReport:
         """Identification and data, before sampling, in plain words.
+
+        Arguments are those of `fit`.
 
         Returns
         -------
         CheckReport
             Print it; `.ok` says whether the model can be fitted.
         """
-        _refuse(SEM.check, others)
         from bayessem.model.check import check
 
-        return check(self.prepare(data, group=group, group_order=group_order, missing=missing))
+        return check(
+            self.prepare(
+                data,
+                group=group,
+                group_order=group_order,
+                missing=missing,
+                priors=priors,
+                pooling=pooling,
+            )
+        )
 
     def priors(
         self,
         data: pd.DataFrame,
         *,
         group: str | None = None,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
         priors: Mapping[str, str | Prior] | None = None,
-        **others: Any,
+        pooling: Pooling | None = None,
     ) -> pd.DataFrame:
         """The priors as used: one row a sampled parameter, with kind, prior and bounds."""
-        _refuse(SEM.priors, others)
         from bayessem.criticism.prior_table import prior_table
 
-        return prior_table(self.prepare(data, group=group, priors=priors))
+        return prior_table(
+            self.prepare(
+                data,
+                group=group,
+                group_order=group_order,
+                missing=missing,
+                priors=priors,
+                pooling=pooling,
+            )
+        )
 
     def prior_consequences(
         self,
@@ -181,16 +177,32 @@ class SEM:
         *,
         group: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
-        **options: Any,
+        draws: int = 2000,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
     ) -> PriorConsequences:
-        """What the priors imply for loadings, R2, effects, shapes; `criticism.prior_consequences`.
+        """What the priors imply for loadings, R2, effects, shapes, as draws from them.
 
-        The data set only the scales of default priors.
+        Parameters
+        ----------
+        data, group, priors
+            As in `fit`; the data only set the scales of default priors.
+        draws : int
+            Draws from the prior.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Makes them repeatable.
+
+        Raises
+        ------
+        PriorError
+            For an improper prior, naming the parameter.
         """
         from bayessem.criticism.prior_consequences import prior_consequences
 
-        known_options(prior_consequences, options, passed_on=("group", "priors"))
-        return prior_consequences(self.prepare(data, group=group, priors=priors), **options)
+        prepared = self.prepare(data, group=group, priors=priors)
+        return prior_consequences(prepared, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
 
     def prior_predictive_check(
         self,
@@ -199,20 +211,105 @@ class SEM:
         *,
         group: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
-        **options: Any,
+        x: str | None = None,
+        y: str | None = None,
+        draws: int = 400,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
     ) -> PredictiveCheck:
-        """The data beside data drawn from the priors; see `criticism.predictive`."""
+        """The data beside data drawn from the priors; nothing is sampled.
+
+        Parameters
+        ----------
+        data, group, priors
+            As in `fit`.
+        check, x, y, draws, ci_prob, random_seed
+            As in `Fit.predictive_check`.
+
+        Raises
+        ------
+        PriorError
+            For an improper prior, naming the parameter.
+        """
         from bayessem.criticism.predictive import prior_predictive_check
 
-        known_options(prior_predictive_check, options, passed_on=("group", "priors"))
-        prepared = self.prepare(data, group=group, priors=priors)
-        return prior_predictive_check(prepared, check, **options)
+        return prior_predictive_check(
+            self.prepare(data, group=group, priors=priors),
+            check,
+            x=x,
+            y=y,
+            draws=draws,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+        )
 
-    def cross_loadings(self, data: pd.DataFrame, **options: Any) -> CrossLoadings:
-        """All cross-loadings with small-variance priors; see `criticism.cross_loadings`."""
+    def cross_loadings(
+        self,
+        data: pd.DataFrame,
+        *,
+        sd: float = 0.1,
+        ci_prob: float = 0.95,
+        group: str | None = None,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+        priors: Mapping[str, str | Prior] | None = None,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        random_seed: int | None = None,
+        target_accept: float | None = None,
+        progress: bool = True,
+    ) -> CrossLoadings:
+        """Fit the model with every cross-loading free but held near 0 by its prior.
+
+        Without these priors the model would not be identified, so the check before sampling is left
+        out; look at the convergence that is printed.
+
+        Parameters
+        ----------
+        data : DataFrame
+            One row a respondent.
+        sd : float
+            Standard deviation of the priors on the standardised scale: .1 leaves 95 % within +-.2.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        group, group_order, missing, priors
+            As in `fit`.
+        draws, tune, chains, cores, random_seed, target_accept, progress
+            As in `fit`.
+
+        Raises
+        ------
+        ModelError
+            When there is no cross-loading to add.
+        """
         from bayessem.criticism.cross_loadings import cross_loadings
+        from bayessem.fit import with_questions
+        from bayessem.posterior.settings import Sampling
 
-        return cross_loadings(self, data, **known_options(cross_loadings, options))
+        sampling = Sampling(
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            random_seed=random_seed,
+            target_accept=target_accept,
+            progress=progress,
+        )
+        return with_questions(
+            cross_loadings(
+                self,
+                data,
+                sd=sd,
+                ci_prob=ci_prob,
+                group=group,
+                group_order=group_order,
+                missing=missing,
+                priors=priors,
+                sampling=sampling,
+            )
+        )
 
     def model(
         self,
@@ -224,7 +321,6 @@ class SEM:
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
         latents: str = "integrated",
-        **others: Any,
     ) -> pm.Model:
         """The PyMC model, to look into or extend.
 
@@ -236,7 +332,6 @@ class SEM:
             Latent variables integrated out (one observed node), or as random variables, a score a
             respondent.
         """
-        _refuse(SEM.model, others)
         from bayessem.graph.pymc_model import build_pymc_model
 
         prepared = self.prepare(
@@ -252,22 +347,167 @@ class SEM:
             prepared.space, prepared.structure, prepared.sample, latents=latents
         )
 
-    def invariance(self, data: pd.DataFrame, *, group: str, **options: Any) -> Invariance:
-        """Measurement invariance across groups; see `bayessem.moderation.invariance`."""
-        from bayessem.moderation.invariance import invariance
+    def invariance(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+        free: Sequence[str] = (),
+        loo: bool = False,
+        approximate: float | None = None,
+        ci_prob: float = 0.95,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        random_seed: int | None = None,
+        target_accept: float | None = None,
+        progress: bool = True,
+    ) -> Invariance:
+        """Configural, metric, scalar and strict invariance, and what to free where a step fails.
 
-        # Sampling options are of no use to a call that samples nothing; a misspelt one is refused.
-        known_options(invariance, options, passed_on=_FIT_ARGUMENTS, of_model=tuple(_DEFAULTS))
-        return invariance(self, data, group=group, **options)
+        Parameters
+        ----------
+        data : DataFrame
+            One row a respondent.
+        group : str
+            Column with the groups.
+        group_order, missing
+            As in `fit`.
+        free : sequence of str
+            Parameters that stay free at every step (partial invariance), such as "f=~x2".
+        loo : bool
+            Sample every step as well, with its Bayesian fit indices, and compare the steps by
+            leave-one-out cross-validation.
+        approximate : float, optional
+            Sample the model with nearly equal loadings, and with nearly equal intercepts besides:
+            deviations between groups with this standard deviation, standardised (0.1 is usual; see
+            `approximate_invariance`). With `loo` they are compared with the exact steps.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        draws, tune, chains, cores, random_seed, target_accept, progress
+            As in `fit`, for `loo` and `approximate`.
+
+        Returns
+        -------
+        Invariance
+
+        Raises
+        ------
+        NotSupported
+            For a model with product terms, whose chi-square is not defined.
+        ModelError
+            For a model of one group, without constructs, or that approximate invariance cannot
+            rescale.
+        FitError
+            For an `approximate` that is no standard deviation.
+        """
+        from bayessem.fit import with_questions
+        from bayessem.moderation.invariance import invariance
+        from bayessem.posterior.settings import Sampling
+
+        sampling = Sampling(
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            random_seed=random_seed,
+            target_accept=target_accept,
+            progress=progress,
+        )
+        return with_questions(
+            invariance(
+                self,
+                data,
+                group=group,
+                group_order=group_order,
+                missing=missing,
+                free=free,
+                loo=loo,
+                approximate=approximate,
+                ci_prob=ci_prob,
+                sampling=sampling,
+            )
+        )
 
     def compare_groups(
-        self, data: pd.DataFrame, *, group: str, parameters: Sequence[str], **options: Any
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str,
+        parameters: Sequence[str],
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+        posterior: bool = True,
+        ci_prob: float = 0.95,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        random_seed: int | None = None,
+        target_accept: float | None = None,
+        progress: bool = True,
     ) -> GroupComparison:
-        """Test parameters between groups; see `bayessem.moderation.groups.compare_groups`."""
-        from bayessem.moderation.groups import compare_groups
+        """Test whether parameters differ between groups, one by one and together.
 
-        known_options(compare_groups, options, passed_on=_FIT_ARGUMENTS, of_model=tuple(_DEFAULTS))
-        return compare_groups(self, data, group=group, parameters=parameters, **options)
+        Everything else is equal across groups, unless the model's `group_equal` says otherwise:
+        with `SEM(..., group_equal=("loadings", "intercepts"))` only the measurement is.
+
+        Parameters
+        ----------
+        data : DataFrame
+            One row a respondent.
+        group : str
+            Column with the groups.
+        parameters : sequence of str
+            Such as ("RAD ~ AMC", "INC ~ AMC").
+        group_order, missing
+            As in `fit`.
+        posterior : bool
+            Sample the model with the parameters free too (no pooling), for the probability that a
+            group's value is the larger.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        draws, tune, chains, cores, random_seed, target_accept, progress
+            As in `fit`.
+
+        Returns
+        -------
+        GroupComparison
+
+        Raises
+        ------
+        ModelError
+            For one group, or a parameter that the model does not have or has fixed.
+        """
+        from bayessem.fit import with_questions
+        from bayessem.moderation.groups import compare_groups
+        from bayessem.posterior.settings import Sampling
+
+        sampling = Sampling(
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            random_seed=random_seed,
+            target_accept=target_accept,
+            progress=progress,
+        )
+        return with_questions(
+            compare_groups(
+                self,
+                data,
+                group=group,
+                parameters=parameters,
+                group_order=group_order,
+                missing=missing,
+                posterior=posterior,
+                ci_prob=ci_prob,
+                sampling=sampling,
+            )
+        )
 
     def ml(
         self,
@@ -277,7 +517,6 @@ class SEM:
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         se: str = "observed",
-        **others: Any,
     ) -> MLFit:
         """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures.
 
@@ -288,10 +527,7 @@ class SEM:
         se : {"observed", "expected", "robust", "none"}
             Standard errors from the observed information, the expected information (lavaan's
             default for complete data; linear models) or the sandwich (lavaan's MLR).
-        **others
-            Refused, with what would work.
         """
-        _refuse(SEM.ml, others)
         from bayessem.ml.estimate import fit_ml
 
         return fit_ml(
@@ -308,10 +544,22 @@ class SEM:
         missing: str = "fiml",
         random_seed: int | None = None,
         progress: bool = True,
-        **others: Any,
     ) -> Bootstrap:
-        """Bootstrap maximum likelihood: intervals of parameters and `:=`; see `ml.bootstrap`."""
-        _refuse(SEM.bootstrap, others)
+        """Bootstrap maximum likelihood: intervals of parameters and `:=`.
+
+        Parameters
+        ----------
+        data : DataFrame
+            One row a respondent.
+        n : int
+            Samples of the respondents, with replacement.
+        group, group_order, missing
+            As in `fit`.
+        random_seed : int, optional
+            Makes the samples repeatable.
+        progress : bool
+            Show a progress bar.
+        """
         from bayessem.ml.bootstrap import bootstrap
 
         prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
@@ -319,13 +567,12 @@ class SEM:
 
     def simulate(
         self,
-        parameters: Mapping[str, float] | Fit | MLFit,
+        parameters: Mapping[str, float] | Estimated,
         n: int | Sequence[int],
         *,
         groups: Sequence[str] | None = None,
         random_seed: int | None = None,
         latents: bool = False,
-        **others: Any,
     ) -> pd.DataFrame:
         """Draw respondents from the model.
 
@@ -350,7 +597,6 @@ class SEM:
         ModelError
             For parameters without a value, unknown names, or sizes that do not fit the groups.
         """
-        _refuse(SEM.simulate, others)
         from bayessem.results.simulate import simulate_from
 
         return simulate_from(
@@ -375,7 +621,6 @@ class SEM:
         latents: str = "integrated",
         engine: str = "auto",
         progress: bool = True,
-        **others: Any,
     ) -> Fit:
         """Sample the posterior.
 
@@ -410,8 +655,6 @@ class SEM:
             calls `pymc.sample`; the posterior is the same. "auto" takes "native" where it can.
         progress : bool
             Show a progress bar.
-        **others
-            Refused, with what would work.
 
         Raises
         ------
@@ -423,13 +666,9 @@ class SEM:
             far are kept, with a warning.
         """
         began = time.perf_counter()
-        _refuse(SEM.fit, others)
-        from bayessem.model.check import check
+        from bayessem.posterior.settings import Sampling
 
-        pooled = getattr(pooling, "how", "") == "partial"
-        if target_accept is None:
-            target_accept = POOLED_ACCEPT if pooled else ACCEPT
-        check_sampling_arguments(
+        sampling = Sampling(
             draws=draws,
             tune=tune,
             chains=chains,
@@ -438,6 +677,7 @@ class SEM:
             target_accept=target_accept,
             latents=latents,
             engine=engine,
+            progress=progress,
         )
         prepared = self.prepare(
             data,
@@ -448,41 +688,21 @@ class SEM:
             pooling=pooling,
         )
         prepared.check_sampling()
-        report = check(prepared)
-        report.raise_errors()
+        from bayessem.fit import Fit
+        from bayessem.results.estimate import estimate
 
-        from bayessem.posterior.run import run
-
-        return run(
-            self,
-            prepared,
-            {
-                "group": group,
-                "group_order": group_order,
-                "missing": missing,
-                "priors": {
-                    k: v if isinstance(v, str) else v.text for k, v in (priors or {}).items()
-                },
-                "pooling": None if pooling is None else dataclasses.asdict(pooling),
-                "draws": draws,
-                "tune": tune,
-                "chains": chains,
-                "cores": cores,
-                "random_seed": random_seed,
-                "target_accept": target_accept,
-                "latents": latents,
-                "engine": engine,
-            },
-            notes=(*filter(None, [report.cases]), *map(str, report.findings)),
-            progress=progress,
-            began=began,
-        )
+        return Fit.of(estimate(prepared, sampling, began=began))
 
 
-def _refuse(method: Callable[..., Any], others: Mapping[str, Any]) -> None:
-    """Refuse arguments that a method of `SEM` does not have, with what would work."""
-    known_options(method, others, of_model=tuple(_DEFAULTS), of_fit=_FIT_ARGUMENTS)
+def load(path: str | os.PathLike[str]) -> Fit:
+    """Read a fit that `Fit.save` wrote.
 
+    Raises
+    ------
+    FitError
+        When the folder is no fit, or its data are not those it was fitted to.
+    """
+    from bayessem.fit import Fit
+    from bayessem.results.run_folder import load
 
-_DEFAULTS = keyword_arguments(SEM.__init__)
-_FIT_ARGUMENTS = tuple(keyword_arguments(SEM.fit))
+    return Fit.of(load(path, specification=SEM))

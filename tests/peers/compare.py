@@ -22,10 +22,9 @@ from pathlib import Path
 import pandas as pd
 from peer_models import MODELS, PeerModel
 
-from bayessem.conformance.case import case_model
+from bayessem.conformance.case import case_model, prepared_case
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.model.covariance_input import from_covariance
-from bayessem.model.prepare import prepare
 
 HERE = Path(__file__).resolve().parent
 # The peers' optimisers stop earlier than ours: a hundredth of a standard error, and as much in
@@ -86,7 +85,7 @@ def fit_here(model: PeerModel, folder: Path) -> MLFit:
         data = from_covariance(data.set_index(data.columns[0]), int(model.options["n"]))
     fiml = case.options.get("missing") == "fiml"
     se = case.se or ("observed" if fiml else "expected")
-    return fit_ml(prepare(case.statements, data, **case.options), se=se)
+    return fit_ml(prepared_case({"model": model.model}, data, case.options), se=se)
 
 
 def fit_there(models: Sequence[PeerModel], folder: Path, work: Path) -> None:

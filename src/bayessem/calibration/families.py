@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from bayessem.model.prepare import Prepared
+from bayessem.model.pooling import partial
+from bayessem.model.prepare import Prepared, prepare
+from bayessem.syntax.specification import Specification
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,8 @@ def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:
 
     Indicators are standardised: three to a construct with loadings of .8 on one common variable.
     """
-    from bayessem.sem import SEM
-
     rng = np.random.default_rng(random_seed)
-    observed = SEM(family.text).table.observed
+    observed = Specification(family.text).table.observed
     common = rng.standard_normal((family.n, 1))
     noise = rng.standard_normal((family.n, len(observed)))
     values = 0.8 * common + 0.6 * noise
@@ -92,9 +91,6 @@ def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:
 
 def prepared_family(family: Family) -> Prepared:
     """The family's model with its template data."""
-    from bayessem.moderation.pooling import partial
-    from bayessem.sem import SEM
-
     options: dict[str, Any] = {"priors": dict(PRIORS)}
     if ":" not in family.text:
         del options["priors"]["product"]
@@ -102,6 +98,7 @@ def prepared_family(family: Family) -> Prepared:
         options["group"] = "group"
     if family.pooled:
         options["pooling"] = partial(*family.pooled, correlated=len(family.pooled) > 1)
-        return SEM(family.text).prepare(template(family), **options)
+        return prepare(Specification(family.text), template(family), **options)
     equal = ("loadings", "intercepts") if family.groups > 1 else ()
-    return SEM(family.text, group_equal=equal).prepare(template(family), **options)
+    model = Specification(family.text, group_equal=equal)
+    return prepare(model, template(family), **options)

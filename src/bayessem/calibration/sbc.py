@@ -21,8 +21,8 @@ from bayessem.errors import FitError, ModelError
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, sample_moments
 from bayessem.model.starts import initial_point, start_values
-from bayessem.moderation.balance import balanced_density
 from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.posterior.sampling import approximate, sample

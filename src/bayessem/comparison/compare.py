@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,9 +20,7 @@ from bayessem.comparison.criterion import CrossValidation, Target
 from bayessem.comparison.kfold import KFold
 from bayessem.comparison.loo import Loo, loo
 from bayessem.errors import FitError
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
 
 # Vehtari's rule of thumb: elpd differences below 4 are small whatever their standard error.
 SMALL = 4.0
@@ -104,7 +101,7 @@ class Comparison:
 
 
 def compare(
-    models: Mapping[str, Fit | CrossValidation],
+    models: Mapping[str, Fitted | CrossValidation],
     *,
     random_seed: int = 0,
     max_refits: int = 25,
@@ -150,11 +147,11 @@ def compare(
     return compare_results(results, notes, random_seed=random_seed)
 
 
-def _target(fit: Fit) -> Target:
+def _target(fit: Fitted) -> Target:
     from bayessem.comparison.criterion import refuse_population, target_of
-    from bayessem.fit import Fit
+    from bayessem.results.fitted import Fitted
 
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, Fitted):
         raise FitError(
             f"compare takes fits (of sem.fit) or results of their cross-validation, not "
             f"{type(fit).__name__}"

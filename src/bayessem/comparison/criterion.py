@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,9 +10,7 @@ import pandas as pd
 from bayessem.errors import FitError, NotSupported
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.prepare import Prepared
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted, refuse_population
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ class CrossValidation:
         return float(np.sqrt(self.n) * gap.std(ddof=1))
 
 
-def frame_of(fit: Fit, **columns: np.ndarray) -> pd.DataFrame:
+def frame_of(fit: Fitted, **columns: np.ndarray) -> pd.DataFrame:
     """Columns by respondent as a table, with their groups where the model has several."""
     sample = fit.prepared.sample
     out = pd.DataFrame(columns, index=pd.Index([str(x) for x in sample.rows], name="respondent"))
@@ -110,24 +107,7 @@ def frame_of(fit: Fit, **columns: np.ndarray) -> pd.DataFrame:
     return out
 
 
-def refuse_population(fit: Fit, what: str) -> None:
-    """Refuse what is about respondents for the population of groups (`moderation.population`).
-
-    Raises
-    ------
-    NotSupported
-        Saying what to use.
-    """
-    if fit.data.attrs.get("population"):
-        raise NotSupported(
-            f"the population of groups has no {what}: each respondent belongs to a group, and the "
-            "population's mean is about none of them. Use the fit with the groups, from which "
-            "population() was taken; its leave_group_out() says how well the population predicts "
-            "a new group"
-        )
-
-
-def stored_log_likelihood(fit: Fit) -> np.ndarray:
+def stored_log_likelihood(fit: Fitted) -> np.ndarray:
     """Log p(y_i | x_i, theta_s) as stored with the fit, (draw, respondent).
 
     For very many respondents not every draw's is kept.
@@ -159,7 +139,7 @@ def stored_log_likelihood(fit: Fit) -> np.ndarray:
     return log_likelihood.reshape(-1, log_likelihood.shape[-1])
 
 
-def stored_values(fit: Fit) -> np.ndarray:
+def stored_values(fit: Fitted) -> np.ndarray:
     """Draws (chain, draw, D) of which the log-likelihoods are stored."""
     stored = fit.data["log_likelihood"].to_dataset()["draw"].values
     drawn = fit.data["posterior"].to_dataset()["draw"].values

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bayessem.comparison.criterion import (
     CrossValidation,
-    refuse_population,
     stored_log_likelihood,
     target_of,
 )
@@ -25,9 +23,7 @@ from bayessem.comparison.importance import LARGE_ERROR, bridged_mean, log_mean_e
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted, refuse_population
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class GroupsOut(CrossValidation):
 
 
 def leave_group_out(
-    fit: Fit,
+    fit: Fitted,
     *,
     new_groups: int = 10,
     random_seed: int | None = None,
@@ -65,25 +61,7 @@ def leave_group_out(
 ) -> GroupsOut:
     """Leave-one-group-out cross-validation of a model with pooled groups, by a refit a group.
 
-    Parameters
-    ----------
-    fit : Fit
-        A model of several groups whose parameters are pooled partially or completely.
-    new_groups : int
-        Draws of the left-out group's parameters for each draw of the others.
-    random_seed : int, optional
-        Of the refits and the new groups; by default that of the fit.
-    progress : bool
-        Say on stderr which group is left out.
-
-    Returns
-    -------
-    GroupsOut
-
-    Raises
-    ------
-    FitError
-        For a model of one group, or with parameters that only one group informs.
+    Arguments, result and errors: `Fit.leave_group_out`.
     """
     refuse_population(fit, "cross-validation")
     prepared = fit.prepared

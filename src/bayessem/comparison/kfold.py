@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ import pandas as pd
 from bayessem.comparison.criterion import (
     CrossValidation,
     frame_of,
-    refuse_population,
     stored_log_likelihood,
     target_of,
 )
@@ -20,9 +18,7 @@ from bayessem.comparison.importance import log_mean_exp
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
 from bayessem.model.data import Sample
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted, refuse_population
 
 
 @dataclass(frozen=True)
@@ -75,30 +71,11 @@ def fold_of_respondents(sample: Sample, k: int, *, random_seed: int) -> np.ndarr
 
 
 def kfold(
-    fit: Fit, *, k: int = 10, random_seed: int | None = None, progress: bool = False
+    fit: Fitted, *, k: int = 10, random_seed: int | None = None, progress: bool = False
 ) -> KFold:
     """K-fold cross-validation, by k refits.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    k : int
-        Number of folds, at most half the number of respondents.
-    random_seed : int, optional
-        Of the folds and the refits; by default 0, whatever the fit's, so that several models get
-        the same folds.
-    progress : bool
-        Say on stderr which fold is being fitted.
-
-    Returns
-    -------
-    KFold
-
-    Raises
-    ------
-    FitError
-        For a k that makes no sense.
+    Arguments, result and errors: `Fit.kfold`.
     """
     refuse_population(fit, "cross-validation")
     sample = fit.prepared.sample

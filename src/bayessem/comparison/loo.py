@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,9 +36,7 @@ from bayessem.comparison.importance import (
 from bayessem.comparison.moment_matching import MomentMatching, match_moments
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import BayessemWarning, FitError
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
 
 # Moment matching goes on until the Pareto k is below, though `good_k` is enough to accept it.
 AIM = 0.5
@@ -113,7 +111,7 @@ class Loo(CrossValidation):
 
 
 def loo(
-    fit: Fit,
+    fit: Fitted,
     *,
     moment_match: bool = True,
     refit: bool = True,
@@ -123,29 +121,7 @@ def loo(
 ) -> Loo:
     """Leave-one-respondent-out cross-validation.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model of any kind.
-    moment_match : bool
-        Repair respondents with too large a Pareto k by moment matching.
-    refit : bool
-        Fit the model anew without each respondent that is still not repaired.
-    max_refits : int
-        Refit when no more than so many respondents need it; else none, with a warning.
-    random_seed : int, optional
-        Seed of the refits; by default that of the fit.
-    progress : bool
-        Say on stderr what is being repaired.
-
-    Returns
-    -------
-    Loo
-
-    Raises
-    ------
-    FitError
-        For log-likelihoods that are not finite, or a max_refits below 0.
+    Arguments, result and errors: `Fit.loo`.
     """
     if max_refits < 0:
         raise FitError(f"max_refits has to be 0 or more, not {max_refits}")
@@ -172,7 +148,7 @@ def loo(
     return out
 
 
-def psis_loo(fit: Fit) -> Loo:
+def psis_loo(fit: Fitted) -> Loo:
     """LOO by Pareto-smoothed importance sampling alone, from the stored log-likelihoods."""
     flat, log_weights, k = loo_weights(fit)
     point = frame_of(
@@ -188,7 +164,7 @@ def psis_loo(fit: Fit) -> Loo:
     return Loo(target_of(fit.prepared), "PSIS-LOO", point, len(flat), limit, notes)
 
 
-def loo_weights(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def loo_weights(fit: Fitted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Log-likelihoods (draw, respondent), log weights (respondent, draw) and Pareto k.
 
     Of the stored draws: for very many respondents not every draw's log-likelihood is kept.
@@ -214,7 +190,7 @@ def _with(point: pd.DataFrame, i: int, found: MomentMatching, limit: float) -> p
 
 
 def _refit_each(
-    fit: Fit, point: pd.DataFrame, members: np.ndarray, seed: int
+    fit: Fitted, point: pd.DataFrame, members: np.ndarray, seed: int
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table with exact elpd of these respondents, and what to say about poor refits."""
     out, notes = point.copy(), []

@@ -13,16 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import logsumexp
 
 from bayessem.comparison.importance import relative_efficiency, smoothed_weights
 from bayessem.comparison.refits import log_predictive, unconstrained
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
 
 STEPS = ("mean", "variance", "covariance")
 MAX_ITERATIONS = 30
@@ -49,13 +46,13 @@ class MomentMatching:
 
 
 def match_moments(
-    fit: Fit, members: Sequence[int] | np.ndarray, *, threshold: float
+    fit: Fitted, members: Sequence[int] | np.ndarray, *, threshold: float
 ) -> list[MomentMatching]:
     """Moment matching of the respondents at these positions, each until k is below the threshold.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fitted
         A sampled model.
     members : sequence of int
         Positions of the respondents.

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,12 +21,10 @@ from scipy.special import ndtr
 from bayessem.comparison.criterion import frame_of, stored_values
 from bayessem.comparison.importance import good_k
 from bayessem.comparison.loo import loo_weights
-from bayessem.effects.intervention import normal_root
 from bayessem.model.prepare import Prepared
+from bayessem.results.fitted import Fitted
+from bayessem.results.intervention import normal_root
 from bayessem.results.simulate import latent_values
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
 
 SIMULATIONS = 2000
 
@@ -65,21 +62,10 @@ class LooPit:
         return pit_text(self)
 
 
-def loo_pit(fit: Fit, *, ci_prob: float = 0.99, random_seed: int | None = None) -> LooPit:
+def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = None) -> LooPit:
     """LOO-PIT of the modelled indicators.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    ci_prob : float
-        Probability of each indicator's simultaneous band.
-    random_seed : int, optional
-        Of simulated latent variables and bands; by default that of the fit.
-
-    Returns
-    -------
-    LooPit
+    Arguments, result and errors: `Fit.loo_pit`.
     """
     prepared = fit.prepared
     seed = fit.settings["random_seed"] if random_seed is None else random_seed

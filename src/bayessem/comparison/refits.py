@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space
-from bayessem.moderation.balance import balanced_density
 from bayessem.posterior.assemble import posterior_density, respondent_order
+from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.sampling import approximate, sample
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
 
 # A refit whose chains disagree by more than this, or that diverged, is reported.
 R_HAT = 1.05
@@ -118,7 +115,7 @@ def _partial_correlations(correlations: np.ndarray, size: int) -> np.ndarray:
     return root[..., rows, columns] / np.sqrt(rest[..., rows, columns])
 
 
-def refit_without(fit: Fit, members: Sequence[int] | np.ndarray, *, random_seed: int) -> Refit:
+def refit_without(fit: Fitted, members: Sequence[int] | np.ndarray, *, random_seed: int) -> Refit:
     """Sample the posterior without the respondents at these positions.
 
     With the draws, warm-up and chains of the fit, by the compiled density; once more with smaller

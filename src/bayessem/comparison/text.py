@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from textwrap import fill
-from typing import TYPE_CHECKING
 
+from bayessem.comparison.compare import Comparison
+from bayessem.comparison.criterion import CrossValidation
+from bayessem.comparison.groups_out import GroupsOut
+from bayessem.comparison.kfold import KFold
 from bayessem.comparison.loo import MATCHED, REFITTED, Loo
-from bayessem.syntax.listing import aligned, number
-
-if TYPE_CHECKING:
-    from bayessem.comparison.compare import Comparison
-    from bayessem.comparison.criterion import CrossValidation
-    from bayessem.comparison.groups_out import GroupsOut
-    from bayessem.comparison.kfold import KFold
-    from bayessem.comparison.pit import LooPit
+from bayessem.comparison.pit import LooPit
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 WIDTH = 100
 # From so many models on, sentences are about several at once.

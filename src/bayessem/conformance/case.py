@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import DataError, NotSupported
 from bayessem.model.covariance_input import from_covariance
-from bayessem.syntax.statements import Statement, parse
+from bayessem.model.prepare import Prepared, prepare
+from bayessem.syntax.specification import Specification
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,20 +49,30 @@ class CaseModel:
 
     Attributes
     ----------
-    statements : sequence of Statement
-        The model.
     options : mapping
-        For `prepare`.
+        For `prepared_case`.
     se : str
         Kind of standard errors that the case asks for, "" for lavaan's default.
     unexpressed : tuple of str
         Options that bayessem does not have.
     """
 
-    statements: Sequence[Statement]
     options: Mapping[str, Any]
     se: str
     unexpressed: tuple[str, ...]
+
+
+# Options that belong to the data; all others are the model's.
+READING = ("group", "group_order", "missing")
+
+
+def prepared_case(
+    case: Mapping[str, Any], data: pd.DataFrame, options: Mapping[str, Any]
+) -> Prepared:
+    """The model of a case with its data."""
+    reading = {k: v for k, v in options.items() if k in READING}
+    of_model = {k: v for k, v in options.items() if k not in READING}
+    return prepare(Specification(str(case["model"]), **of_model), data, **reading)
 
 
 def case_model(case: Mapping[str, Any]) -> CaseModel:
@@ -72,7 +83,6 @@ def case_model(case: Mapping[str, Any]) -> CaseModel:
     NotSupported
         For an estimator other than maximum likelihood.
     """
-    statements = parse(str(case["model"]))
     given = dict(case.get("options") or {})
     options: dict[str, Any] = {}
     left: list[str] = []
@@ -108,7 +118,7 @@ def case_model(case: Mapping[str, Any]) -> CaseModel:
     options.setdefault("meanstructure", _has_means(case, options))
     if options.get("missing") == "fiml":
         options["meanstructure"] = True
-    return CaseModel(statements, options, se, tuple(left))
+    return CaseModel(options, se, tuple(left))
 
 
 def _has_means(case: Mapping[str, Any], options: Mapping[str, Any]) -> bool:

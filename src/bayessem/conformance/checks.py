@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from bayessem.measurement.reliability import construct_indicators, heterotrait_monotrait
+from bayessem.ml.estimate import MLFit
+from bayessem.results.reliability import construct_indicators, heterotrait_monotrait
 from bayessem.shapes.utest import fieller_interval, lind_mehlum
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from bayessem.ml.estimate import MLFit
 
 # Labels of estimators whose numbers are maximum likelihood's own.
 MAXIMUM_LIKELIHOOD = ("ML", "MLR", "LMS")

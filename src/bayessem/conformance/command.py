@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from bayessem.conformance.case import case_model, read_data
+from bayessem.conformance.case import case_model, prepared_case, read_data
 from bayessem.conformance.checks import Check, Outcome, compare
 from bayessem.errors import BayessemError, DataError, NotSupported
 from bayessem.ml.estimate import fit_ml
-from bayessem.model.prepare import Prepared, prepare
+from bayessem.model.prepare import Prepared
 
 SHOWN = 12  # failures printed a case; the JSON file has all of them
 
@@ -130,7 +130,7 @@ def check_case(case: Mapping[str, Any], directory: Path, *, bayes: bool = False)
             return _summary(case, posterior_outcome(case, directory), time.perf_counter() - began)
         model = case_model(case)
         data, options = read_data(case, directory, model.options)
-        prepared = prepare(model.statements, data, **options)
+        prepared = prepared_case(case, data, options)
         se = model.se or ("expected" if _lavaan_expects(prepared, options) else "observed")
         fit = fit_ml(prepared, se=se)
         outcome = compare(case, fit, data=data)

@@ -15,18 +15,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from bayessem.conformance.case import case_model, read_data
+from bayessem.comparison.loo import Loo
+from bayessem.comparison.loo import loo as loo_of
+from bayessem.conformance.case import READING, case_model, read_data
 from bayessem.conformance.checks import Check, Outcome, is_number
-from bayessem.sem import SEM
+from bayessem.criticism.indices import fit_indices
+from bayessem.model.prepare import prepare
+from bayessem.posterior.settings import Sampling
+from bayessem.results.estimate import estimate
+from bayessem.results.fitted import Fitted
 from bayessem.syntax.rows import row_key
-
-if TYPE_CHECKING:
-    from bayessem.comparison.loo import Loo
-    from bayessem.fit import Fit
+from bayessem.syntax.specification import Specification
 
 SEED = 20260101
 DRAWS = 4000
@@ -36,7 +39,6 @@ TARGET_ACCEPT = 0.95
 # An integral a respondent costs a thousand times as much as sufficient statistics; 4,000 draws in
 # all still know a mean to a sixtieth of its standard deviation.
 DRAWS_OF_PRODUCTS = 1000
-FIT_OPTIONS = ("group", "group_order", "missing")
 # blavaan's names of parameter matrices, and its default priors (Stan target, version 0.5).
 KIND_OF = {
     "lambda": "loading",
@@ -71,25 +73,19 @@ def case_priors(text: str) -> dict[str, str]:
 
 def _sample(
     case: Mapping[str, Any], directory: Path, *, extra: str = "", priors: Mapping[str, str] | None
-) -> Fit:
+) -> Fitted:
     model = case_model(case)
     data, options = read_data(case, directory, model.options)
-    fit_options = {k: options.pop(k) for k in FIT_OPTIONS if k in options}
-    sem = SEM(f"{case['model']}\n{extra}", **options)
+    fit_options = {k: options.pop(k) for k in READING if k in options}
+    sem = Specification(f"{case['model']}\n{extra}", **options)
     effort: dict[str, Any] = {"draws": DRAWS, "target_accept": TARGET_ACCEPT}
     if sem.table.products:
         effort = {"draws": DRAWS_OF_PRODUCTS}
-    return sem.fit(
-        data,
-        priors=priors,
-        random_seed=SEED,
-        progress=False,
-        **effort,
-        **fit_options,
-    )
+    sampling = Sampling(random_seed=SEED, progress=False, **effort)
+    return estimate(prepare(sem, data, priors=priors, **fit_options), sampling)
 
 
-def _table(fit: Fit) -> dict[tuple[Any, str], Mapping[str, Any]]:
+def _table(fit: Fitted) -> dict[tuple[Any, str], Mapping[str, Any]]:
     """Rows of the summary by their identity and group."""
     return {
         (row_key(str(r["lhs"]), str(r["op"]), str(r["rhs"])), str(r.get("group", ""))): r
@@ -111,7 +107,7 @@ def _name(row: Mapping[str, Any]) -> str:
     return f"{row['lhs']}{row['op']}{row.get('rhs') or ''}{group}"
 
 
-def _posterior_rows(case: Mapping[str, Any], fit: Fit) -> Iterator[Check | str]:
+def _posterior_rows(case: Mapping[str, Any], fit: Fitted) -> Iterator[Check | str]:
     table = _table(fit)
     for row in case["expected"]:
         if "post_mean" not in row:
@@ -130,7 +126,7 @@ def _posterior_rows(case: Mapping[str, Any], fit: Fit) -> Iterator[Check | str]:
 
 def _removed(text: str, case: Mapping[str, Any]) -> str | None:
     """Lines that fix what a model of a comparison leaves out: "dem65~ind60=0", "all ... 0"."""
-    paths = [r for r in SEM(str(case["model"])).table.rows if r.op == "~"]
+    paths = [r for r in Specification(str(case["model"])).table.rows if r.op == "~"]
     if "full" in text:
         return ""
     if "all latent regressions 0" in text:
@@ -150,7 +146,7 @@ def _comparison(case: Mapping[str, Any], directory: Path) -> Iterator[Check | st
             yield f"{row['model']}: this model cannot be read"
             continue
         fit = _sample(case, directory, extra=extra, priors=BLAVAAN)
-        loo = fit.loo()
+        loo = loo_of(fit)
         label = str(row["model"])
         yield Check(f"{label} elpd", loo.elpd, row["elpd_loo"], row["tol_elpd"])
         yield Check(f"{label} se", loo.se, row["se"], row["tol_elpd"])
@@ -168,9 +164,9 @@ def _comparison(case: Mapping[str, Any], directory: Path) -> Iterator[Check | st
             yield Check(f"{label} se of the difference", se, row["se_diff"], row["tol_elpd"])
 
 
-def _ppp_check(fit: Fit, wanted: float) -> Check:
+def _ppp_check(fit: Fitted, wanted: float) -> Check:
     """The posterior predictive p-value: a share of draws, printed with three decimals."""
-    indices = fit.indices()
+    indices = fit_indices(fit)
     error = np.sqrt((wanted * (1.0 - wanted) + 1.0 / indices.replicas) / indices.replicas)
     return Check("ppp", indices.ppp, wanted, 0.001 + 3.0 * float(error))
 

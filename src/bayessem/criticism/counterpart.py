@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from typing import TYPE_CHECKING
 
 from bayessem.errors import NotSupported
 from bayessem.ml.linear_part import linear_structure
 from bayessem.model.space import build_space
-from bayessem.posterior.run import run
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.estimate import estimate
+from bayessem.results.fitted import Fitted
 
 
-def linear_fit(fit: Fit) -> Fit:
+def linear_fit(fit: Fitted) -> Fitted:
     """Sample the model without its product terms: same data, seed, settings and other priors.
 
     Raises
@@ -23,7 +19,7 @@ def linear_fit(fit: Fit) -> Fit:
     NotSupported
         For partially pooled parameters.
     """
-    prepared, settings = fit.prepared, fit.settings
+    prepared = fit.prepared
     if prepared.pooling is not None and prepared.pooling.how == "partial":
         raise NotSupported(
             "the linear counterpart of a partially pooled model with product terms is not sampled "
@@ -40,7 +36,7 @@ def linear_fit(fit: Fit) -> Fit:
         for key in (r.name, r.label)
         if key
     }
-    given = settings.get("priors") or {}
+    given = prepared.asked["priors"]
     priors = {k: v for k, v in given.items() if k in known or k not in gone}
     space = build_space(
         structure,
@@ -50,6 +46,11 @@ def linear_fit(fit: Fit) -> Fit:
         group_means=prepared.means,
         priors=priors,
     )
-    linear = dataclasses.replace(prepared, table=table, structure=structure, space=space)
-    options = {**settings, "latents": "integrated", "engine": "native", "priors": priors}
-    return run(fit.sem, linear, options, notes=(), progress=False, began=time.perf_counter())
+    linear = dataclasses.replace(
+        prepared,
+        asked={**prepared.asked, "priors": priors},
+        table=table,
+        structure=structure,
+        space=space,
+    )
+    return estimate(linear, fit.sampling(engine="native", latents="integrated"), checked=())

@@ -7,11 +7,10 @@ cross-loading that moves away from 0 against that prior is one the data ask for.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,17 +21,16 @@ from bayessem.errors import FitError, ModelError
 from bayessem.ml.estimate import fit_ml
 from bayessem.ml.sample import linear_counterpart
 from bayessem.model.default_priors import latent_scales
-from bayessem.model.prepare import Prepared
+from bayessem.model.prepare import Prepared, prepare
 from bayessem.model.priors import Prior
-from bayessem.posterior.run import run
+from bayessem.posterior.settings import DEFAULTS, Sampling
+from bayessem.results.estimate import estimate
 from bayessem.results.estimates import summarise
+from bayessem.results.fitted import Fitted
 from bayessem.results.standardize import model_moments, standardised
-from bayessem.syntax.arguments import check_sampling_arguments
-from bayessem.syntax.listing import aligned, number
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.sem import SEM
+from bayessem.syntax.specification import Specification
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 SD = 0.1
 
@@ -51,7 +49,7 @@ class CrossLoadings:
         lower, upper.
     draws : DataArray (chain, draw, loading)
         Standardised cross-loadings in the order of the table.
-    fit : Fit
+    fit : Fitted
         Of the model with all of them.
     sd : float
         Standard deviation of the priors, standardised.
@@ -64,7 +62,7 @@ class CrossLoadings:
     table: pd.DataFrame
     loadings: pd.DataFrame
     draws: xr.DataArray
-    fit: Fit
+    fit: Fitted
     sd: float
     ci_prob: float
     notes: tuple[str, ...]
@@ -74,7 +72,7 @@ class CrossLoadings:
 
 
 def cross_loadings(
-    sem: SEM,
+    sem: Specification,
     data: pd.DataFrame,
     *,
     sd: float = SD,
@@ -83,59 +81,16 @@ def cross_loadings(
     group_order: Sequence[str] | None = None,
     missing: str = "fiml",
     priors: Mapping[str, str | Prior] | None = None,
-    draws: int = 1000,
-    tune: int = 1000,
-    chains: int = 4,
-    cores: int | None = None,
-    random_seed: int | None = None,
-    target_accept: float = 0.8,
-    progress: bool = True,
+    sampling: Sampling = DEFAULTS,
 ) -> CrossLoadings:
     """Fit the model with every cross-loading free but held near 0 by its prior.
 
-    Without these priors the model would not be identified, so the check before sampling is left
-    out; look at the convergence that is printed.
-
-    Parameters
-    ----------
-    sem : SEM
-        The model.
-    data : DataFrame
-        One row a respondent.
-    sd : float
-        Standard deviation of the priors on the standardised scale: .1 leaves 95 % within +-.2.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    group, group_order, missing, priors
-        As in `SEM.fit`.
-    draws, tune, chains, cores, random_seed, target_accept, progress
-        As in `SEM.fit`.
-
-    Returns
-    -------
-    CrossLoadings
-
-    Raises
-    ------
-    ModelError
-        When there is no cross-loading to add.
+    Arguments, result and errors: `SEM.cross_loadings`.
     """
-    from bayessem.sem import SEM
-
-    began = time.perf_counter()
     if not 0 < sd < 1:
         raise FitError(f"sd lies between 0 and 1 (standardised), not {sd}")
-    check_sampling_arguments(
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores,
-        random_seed=random_seed,
-        target_accept=target_accept,
-    )
-    prepared = sem.prepare(
-        data, group=group, group_order=group_order, missing=missing, priors=priors
-    )
+    reading: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
+    prepared = prepare(sem, data, priors=priors, **reading)
     added = _added(prepared)
     latent, notes = latent_sds(prepared)
     names = prepared.structure.variables
@@ -143,27 +98,9 @@ def cross_loadings(
     narrow = {
         f"{f}=~{y}": f"normal(0, {float(sd * sds[y] / latent[names.index(f)])!r})" for f, y in added
     }
-    lines = "\n".join(f"{f} =~ {y}" for f, y in added)
-    wide = SEM(f"{sem.text}\n{lines}\n", **sem.options)
-    every = {**(priors or {}), **narrow}
-    full = wide.prepare(data, group=group, group_order=group_order, missing=missing, priors=every)
-    full.check_sampling()
-    settings = {
-        "group": group,
-        "group_order": group_order,
-        "missing": missing,
-        "priors": {k: v if isinstance(v, str) else v.text for k, v in every.items()},
-        "pooling": None,
-        "draws": draws,
-        "tune": tune,
-        "chains": chains,
-        "cores": cores,
-        "random_seed": random_seed,
-        "target_accept": target_accept,
-        "latents": "integrated",
-        "engine": "auto",
-    }
-    fit = run(wide, full, settings, notes=full.notes, progress=progress, began=began)
+    wide = sem.extended([f"{f} =~ {y}" for f, y in added])
+    full = prepare(wide, data, priors={**(priors or {}), **narrow}, **reading)
+    fit = estimate(full, sampling, checked=full.notes)
     return _summary(fit, added, sd, ci_prob, notes)
 
 
@@ -205,7 +142,7 @@ def latent_sds(prepared: Prepared) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _summary(
-    fit: Fit, added: list[tuple[str, str]], sd: float, ci_prob: float, notes: tuple[str, ...]
+    fit: Fitted, added: list[tuple[str, str]], sd: float, ci_prob: float, notes: tuple[str, ...]
 ) -> CrossLoadings:
     table = fit.prepared.table
     loading = [k for k, r in enumerate(table.rows) if r.op == "=~"]

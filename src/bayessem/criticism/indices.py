@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -30,10 +29,9 @@ from bayessem.criticism.discrepancy import (
 )
 from bayessem.errors import FitError
 from bayessem.results.estimates import summarise
-from bayessem.syntax.listing import aligned, number
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 INDICES = ("BRMSEA", "BGammaHat", "adjBGammaHat", "BMc", "BCFI", "BTLI", "BNFI")
 # With missing values every replica needs EM, so fewer are drawn; the standard error of a PPP of .5
@@ -146,7 +144,7 @@ def effective_parameters(log_likelihood: np.ndarray) -> tuple[float, int]:
 
 
 def fit_indices(
-    fit: Fit,
+    fit: Fitted,
     *,
     replicas: int | None = None,
     ci_prob: float = 0.95,
@@ -154,28 +152,9 @@ def fit_indices(
 ) -> Indices:
     """PPP, BRMSEA, BGammaHat and its adjusted form, BMc, BCFI, BTLI and BNFI.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model. With product terms its linear counterpart is sampled, as the saturated
-        model is one of means and covariances; whether the product is needed is for LOO to say.
-    replicas : int, optional
-        Replicated data sets of the PPP: by default one a draw with complete data (exact and at
-        once), 400 with missing values.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    random_seed : int
-        Of the replicated data and of the baseline's draws.
-
-    Returns
-    -------
-    Indices
-
-    Raises
-    ------
-    DataError
-        When the covariance matrix of the data is singular.
+    Arguments, result and errors: `Fit.indices`.
     """
+    refuse_population(fit, "fit indices")
     if replicas is not None and replicas < 1:
         raise FitError(f"replicas has to be at least 1, not {replicas}")
     linear = bool(fit.prepared.structure.products)
@@ -211,7 +190,7 @@ def fit_indices(
     )
 
 
-def _baseline(fit: Fit, generator: np.random.Generator) -> tuple[np.ndarray, float, int]:
+def _baseline(fit: Fitted, generator: np.random.Generator) -> tuple[np.ndarray, float, int]:
     """D of the data under draws of the baseline model, its p_loo and poor k values."""
     prepared = fit.prepared
     values = baseline_log_likelihoods(prepared, BASELINE_DRAWS, generator=generator)
@@ -220,7 +199,7 @@ def _baseline(fit: Fit, generator: np.random.Generator) -> tuple[np.ndarray, flo
 
 
 def _replicate(
-    fit: Fit, d: np.ndarray, replicas: int | None, generator: np.random.Generator
+    fit: Fitted, d: np.ndarray, replicas: int | None, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """D of replicated data, and of the data at the same draws, (replica,) each."""
     flat = d.ravel()
@@ -255,7 +234,7 @@ def _table(stacked: np.ndarray, ci_prob: float) -> pd.DataFrame:
 
 
 def _notes(
-    fit: Fit,
+    fit: Fitted,
     linear: bool,
     values: dict[str, np.ndarray],
     counts: Counts,

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from bayessem.model.space import Space
 from bayessem.posterior.prior_draws import DISTRIBUTIONS
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
 
 
 def log_prior(space: Space, values: np.ndarray) -> np.ndarray:
@@ -54,6 +50,6 @@ def log_prior(space: Space, values: np.ndarray) -> np.ndarray:
     return total
 
 
-def fit_log_prior(fit: Fit) -> np.ndarray:
+def fit_log_prior(fit: Fitted) -> np.ndarray:
     """The same for the draws of a fit, (chain, draw)."""
     return log_prior(fit.prepared.space, fit.values)

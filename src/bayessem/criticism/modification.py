@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,14 +17,13 @@ import xarray as xr
 
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import FitError, ModelError
+from bayessem.model.prepare import Prepared
 from bayessem.results.estimates import tail_probability
+from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
-from bayessem.syntax.listing import aligned, number
-from bayessem.syntax.table import Parameter
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.model.prepare import Prepared
+from bayessem.syntax.parameters import Parameter
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 CRITICAL = 3.841  # 95 % point of chi-square with one degree of freedom
 DRAWS = 100
@@ -60,7 +58,7 @@ class Modifications:
 
 
 def modification_indices(
-    fit: Fit,
+    fit: Fitted,
     *,
     kinds: Sequence[str] = KINDS,
     draws: int = DRAWS,
@@ -69,28 +67,9 @@ def modification_indices(
 ) -> Modifications:
     """Modification index and expected value of every fixed cross-loading and residual covariance.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    kinds : sequence of str
-        Out of "cross-loading", "residual covariance".
-    draws : int
-        Evenly spaced draws that are used.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    random_seed : int
-        Of the data simulated for the information of a model with product terms.
-
-    Returns
-    -------
-    Modifications
-
-    Raises
-    ------
-    ModelError
-        When nothing of the kind is fixed.
+    Arguments, result and errors: `Fit.modification_indices`.
     """
+    refuse_population(fit, "modification indices")
     for kind in kinds:
         if kind not in KINDS:
             raise ModelError(f"kinds are out of {', '.join(KINDS)}, not {kind!r}")
@@ -134,7 +113,7 @@ def _standard_factors(
 
 
 def _summary(
-    fit: Fit, rows: Sequence[Parameter], values: np.ndarray, elements: np.ndarray, ci_prob: float
+    fit: Fitted, rows: Sequence[Parameter], values: np.ndarray, elements: np.ndarray, ci_prob: float
 ) -> Modifications:
     groups = fit.prepared.table.groups
     known = ~np.isnan(values).any(axis=(0, 2))
@@ -190,7 +169,9 @@ def _label(row: dict) -> str:
     return f"{row['lhs']} {row['op']} {row['rhs']}" + (f" [{row['group']}]" if row["group"] else "")
 
 
-def _notes(fit: Fit, rows: Sequence[Parameter], known: np.ndarray, draws: int) -> tuple[str, ...]:
+def _notes(
+    fit: Fitted, rows: Sequence[Parameter], known: np.ndarray, draws: int
+) -> tuple[str, ...]:
     notes = [
         f"From {draws} draws; score statistics with the effect of the free parameters taken out, "
         "which at the maximum of the likelihood are lavaan's modification indices. Each is about "

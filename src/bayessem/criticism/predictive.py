@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,10 +31,9 @@ from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.estimates import tail_probability
-from bayessem.syntax.listing import aligned, number
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 DRAWS = 400
 # Replicated data sets that are kept, for figures.
@@ -90,7 +89,7 @@ class PredictiveCheck:
 
 
 def predictive_check(
-    fit: Fit,
+    fit: Fitted,
     check: str = "correlations",
     *,
     x: str | None = None,
@@ -102,31 +101,9 @@ def predictive_check(
 ) -> PredictiveCheck:
     """Compare the data with data drawn from a fitted model.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    check : {"correlations", "indicators", "shape"}
-        Correlations of all pairs; mean, sd, skewness, kurtosis, lowest and highest value of each
-        indicator; or the least-squares quadratic of y's composite score on x's.
-    x, y : str, optional
-        For "shape": by default the first square of the model.
-    prior : bool
-        Draw the parameters from the prior instead of the posterior.
-    draws : int
-        Replicated data sets.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    random_seed : int
-        Of the replicated data.
-
-    Raises
-    ------
-    ModelError
-        For an unknown check, or a shape without x and y in a model without squares.
-    PriorError
-        For a prior predictive check of an improper prior.
+    Arguments, result and errors: `Fit.predictive_check`.
     """
+    refuse_population(fit, "predictive checks")
     options: dict[str, Any] = {"x": x, "y": y, "ci_prob": ci_prob, "random_seed": random_seed}
     if prior:
         return prior_predictive_check(fit.prepared, check, draws=draws, **options)

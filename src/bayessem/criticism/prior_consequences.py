@@ -21,7 +21,8 @@ from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.estimates import tail_probability
-from bayessem.syntax.listing import aligned, number
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 DRAWS = 2000
 SHOWN = ("standardised loading", "standardised path", "correlation", "R2", "effect", "shape")
@@ -64,21 +65,7 @@ def prior_consequences(
 ) -> PriorConsequences:
     """Draw from the prior and summarise what it implies.
 
-    Parameters
-    ----------
-    prepared : Prepared
-        Model and data; the data only set the scales of default priors.
-    draws : int
-        Draws from the prior.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    random_seed : int
-        Makes them repeatable.
-
-    Raises
-    ------
-    PriorError
-        For an improper prior, naming the parameter.
+    Arguments, result and errors: `SEM.prior_consequences`.
     """
     if draws < 100:
         raise FitError(f"draws has to be at least 100, not {draws}")

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import xarray as xr
 
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
+from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.simulate import latent_values
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
 
 # Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
 BLOCK = 10_000_000
@@ -105,23 +101,12 @@ def spaced_draws(draws: np.ndarray, count: int) -> np.ndarray:
     return flat[at]
 
 
-def posterior_predictive(fit: Fit, *, draws: int = 200, random_seed: int = 0) -> xr.DataTree:
+def posterior_predictive(fit: Fitted, *, draws: int = 200, random_seed: int = 0) -> xr.DataTree:
     """The fit's data with a `posterior_predictive` group, for ArviZ (`az.plot_ppc_dist`, ...).
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model; it is not changed.
-    draws : int
-        Replicated data sets, of evenly spaced draws.
-    random_seed : int
-        Makes them repeatable.
-
-    Returns
-    -------
-    DataTree
-        A copy of `fit.data` with `posterior_predictive`: y (chain 1, draw, respondent, indicator).
+    Arguments, result and errors: `Fit.posterior_predictive`.
     """
+    refuse_population(fit, "posterior predictive data")
     y = replicate(fit.prepared, spaced_draws(fit.elements, draws), random_seed=random_seed)
     observed = fit.data["observed_data"]["y"]
     out = fit.data.copy()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,11 +13,10 @@ from bayessem.errors import FitError, ModelError
 from bayessem.ml.saturated import saturate
 from bayessem.model.conditioning import has_means
 from bayessem.results.estimates import summarise
+from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
-from bayessem.syntax.listing import aligned, number
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 # A mean residual correlation beyond this is flagged (Kline 2016, ISBN 978-1462523344).
 LARGE = 0.10
@@ -83,25 +81,12 @@ def residual_correlations(
     return correlations(sample_covariance), correlations(implied)
 
 
-def residuals(fit: Fit, *, ci_prob: float = 0.95) -> Residuals:
+def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
     """Residual correlations (of the data, with missing values by EM, less the model's) per draw.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model; with product terms the implied moments include them, exactly.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-
-    Returns
-    -------
-    Residuals
-
-    Raises
-    ------
-    ModelError
-        For a model of one variable.
+    Arguments, result and errors: `Fit.residuals`.
     """
+    refuse_population(fit, "residuals")
     prepared, elements = fit.prepared, fit.elements
     sample, structure = prepared.sample, prepared.structure
     given = [sample.variables.index(name) for name in prepared.table.exogenous]
@@ -185,7 +170,7 @@ def _row(value: np.ndarray, label: str, ci_prob: float) -> dict:
     return {"group": label, **summary[["mean", "sd", "lower", "upper"]].to_dict()}
 
 
-def _notes(fit: Fit) -> tuple[str, ...]:
+def _notes(fit: Fitted) -> tuple[str, ...]:
     notes = []
     if not fit.prepared.sample.complete:
         notes.append(

@@ -20,21 +20,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayessem.criticism.replicate import replicate
 from bayessem.ml.information import FLAT, expected_information
+from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, build_structure
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
 from bayessem.results.estimates import free_draws
 from bayessem.results.standardize import row_values
-from bayessem.syntax.table import Parameter, ParameterTable
-
-if TYPE_CHECKING:
-    from bayessem.model.prepare import Prepared
+from bayessem.syntax.parameters import Parameter, ParameterTable
 
 KINDS = ("cross-loading", "residual covariance")
 # Share of a parameter's information that must be left by the others for it to be estimable.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,10 +19,9 @@ from bayessem.criticism.discrepancy import stored_log_likelihood
 from bayessem.criticism.headline import Quantity, headline
 from bayessem.criticism.log_prior import fit_log_prior
 from bayessem.errors import FitError
-from bayessem.syntax.listing import aligned, number
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.text.numbers import number
+from bayessem.text.tables import aligned
 
 THRESHOLD = 0.05
 ALPHAS = (0.99, 1.01)
@@ -142,20 +140,12 @@ def reweighted_means(
     return (means if float(k) <= GOOD_K else np.full_like(means, np.nan)), float(k)
 
 
-def sensitivity(fit: Fit, *, threshold: float = THRESHOLD) -> Sensitivity:
+def sensitivity(fit: Fitted, *, threshold: float = THRESHOLD) -> Sensitivity:
     """Sensitivity of paths, loadings, R2, effects, shapes and defined parameters to the prior.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    threshold : float
-        Sensitivities from here on count.
-
-    Returns
-    -------
-    Sensitivity
+    Arguments, result and errors: `Fit.sensitivity`.
     """
+    refuse_population(fit, "sensitivity to data")
     if not threshold > 0:
         raise FitError(f"threshold has to be positive, not {threshold}")
     stored = stored_log_likelihood(fit.data)
@@ -206,7 +196,7 @@ def sensitivity(fit: Fit, *, threshold: float = THRESHOLD) -> Sensitivity:
     )
 
 
-def _population(fit: Fit) -> list[Quantity]:
+def _population(fit: Fitted) -> list[Quantity]:
     """What pooling adds: population means, standard deviations and slopes."""
     coordinates = fit.prepared.space.coordinates
     return [

@@ -7,7 +7,6 @@ likelihood to the same data; a, b and c' are those of the fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,13 @@ import pandas as pd
 from bayessem.effects.effects import EffectRow, effect_rows
 from bayessem.effects.pathways import arrows
 from bayessem.errors import BayessemError
+from bayessem.ml.estimate import fit_ml
+from bayessem.model.prepare import prepare
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
+from bayessem.results.fitted import Fitted
 from bayessem.syntax.expression import names as names_in
-from bayessem.syntax.statements import Statement, model_text
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.syntax.statements import Statement
 
 
 def overall(rows: Sequence[EffectRow], effect: str, *, path: str | None = None) -> list[EffectRow]:
@@ -89,7 +88,7 @@ def _causes_without(structure: Structure, mediators: Sequence[str], x: str, y: s
 
 
 def total_without_mediators(
-    fit: Fit, x: str, y: str, mediators: Sequence[str], *, ci_prob: float
+    fit: Fitted, x: str, y: str, mediators: Sequence[str], *, ci_prob: float
 ) -> tuple[pd.DataFrame, str]:
     """Step 1 by group: estimate, lower, upper of y on x by maximum likelihood, and its source.
 
@@ -98,10 +97,8 @@ def total_without_mediators(
     """
     from scipy.special import ndtri
 
-    from bayessem.sem import SEM
-
     structure, sample = fit.prepared.structure, fit.prepared.sample
-    kept = statements_without(fit.sem.statements, structure, mediators, x, y)
+    kept = statements_without(fit.specification.statements, structure, mediators, x, y)
     frame = pd.DataFrame(sample.values, columns=list(sample.variables))
     grouped = len(sample.groups) > 1
     column = "group"
@@ -110,10 +107,15 @@ def total_without_mediators(
     if grouped:
         frame[column] = [sample.groups[g] for g in sample.group]
     try:
-        ml = SEM(model_text(kept), **_options(fit)).ml(
-            frame,
-            group=column if grouped else None,
-            group_order=sample.groups if grouped else None,
+        # without the exceptions from equality, which name rows that may be gone
+        alone = fit.specification.of_statements(kept, group_partial=())
+        ml = fit_ml(
+            prepare(
+                alone,
+                frame,
+                group=column if grouped else None,
+                group_order=sample.groups if grouped else None,
+            )
         )
     except BayessemError as problem:
         return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({problem})"
@@ -134,19 +136,14 @@ def total_without_mediators(
     return table, "the model without the mediators, by maximum likelihood"
 
 
-def _options(fit: Fit) -> dict:
-    """Options of the model, with the exceptions from equality that still name a row."""
-    return {k: v for k, v in fit.sem.options.items() if k != "group_partial"}
-
-
-def _total_of_fit(fit: Fit, x: str, y: str, ci_prob: float) -> pd.DataFrame:
+def _total_of_fit(fit: Fitted, x: str, y: str, ci_prob: float) -> pd.DataFrame:
     rows = [r for r in overall(effect_rows(fit, x, y), "total") if " - " not in r.group]
     table = summarise(np.stack([r.values for r in rows], axis=-1), ci_prob=ci_prob)
     return table[["mean", "lower", "upper"]].assign(group=[r.group for r in rows])
 
 
 def steps(
-    fit: Fit,
+    fit: Fitted,
     x: str,
     y: str,
     mediators: Sequence[str],

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.algebra.polynomial import Polynomial, degree, replace_by_moments, value_at
 from bayessem.effects.path_effects import (
     distribution_moments,
     group_sizes,
@@ -25,22 +25,21 @@ from bayessem.effects.path_effects import (
     pooled_scale,
 )
 from bayessem.effects.pathways import directed_paths, moderators, on_circle, position
-from bayessem.effects.polynomial import Polynomial, degree, replace_by_moments, value_at
 from bayessem.errors import ModelError
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
+from bayessem.results.fitted import Fitted
 from bayessem.results.standardize import model_moments
-from bayessem.syntax.listing import aligned, number, prose
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.text.columns import labels, summary
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Notes, Table
 
 At = Sequence[float] | Mapping[str, Sequence[float]]
 POINTS = (-1.0, 0.0, 1.0)
 
 
-@dataclass(frozen=True)
-class Effects:
+@dataclass(frozen=True, repr=False)
+class Effects(Described):
     """Effects of x on y; `print` them.
 
     Attributes
@@ -68,11 +67,14 @@ class Effects:
     ci_prob: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
+    def document(self) -> Document:
+        """The table of effects, and notes."""
         unit = "standardised" if self.standardized else "unstandardised"
-        shown = without_repetition(self.table)
-        lines = [f"Effects of {self.x} on {self.y} ({unit})", effects_text(shown, self.ci_prob)]
-        return "\n".join([*lines, *(prose(note) for note in self.notes)])
+        title = f"Effects of {self.x} on {self.y} ({unit})"
+        return Document.of(
+            effects_table(without_repetition(self.table), self.ci_prob, title=title),
+            Notes(self.notes),
+        )
 
 
 @dataclass(frozen=True)
@@ -100,26 +102,10 @@ def without_repetition(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["effect"] != repeated]
 
 
-def effects_text(table: pd.DataFrame, ci_prob: float) -> str:
-    """A table of effects as text."""
-    labels = [c for c in ("effect", "path", "group", "at") if (table[c] != "").any()]
-    header = [*("" if c == "effect" else c for c in labels), "mean", "sd"]
-    header += [f"{100 * ci_prob:g} % interval", "P(>0)", "R-hat", "ESS"]
-    body = []
-    for row in table.to_dict("records"):
-        interval = f"[{number(row['lower'])}, {number(row['upper'])}]"
-        body.append(
-            [
-                *(row[c] for c in labels),
-                number(row["mean"]),
-                number(row["sd"]),
-                interval,
-                number(row["p_positive"]),
-                number(row["r_hat"]),
-                number(row["ess_bulk"], 0),
-            ]
-        )
-    return aligned(header, body, left=len(labels))
+def effects_table(table: pd.DataFrame, ci_prob: float, *, title: str) -> Table:
+    """A table of effects as it is shown."""
+    names = labels(table, ("effect", "path", "group", "at"), titles={"effect": ""})
+    return Table((*names, *summary(table, ci_prob, quality=True)), title)
 
 
 def read_at(structure: Structure, x: str, at: At | None) -> dict[int, tuple[float, ...]]:
@@ -193,7 +179,7 @@ def sd_text(sd: float) -> str:
 
 
 def effect_rows(
-    fit: Fit,
+    fit: Fitted,
     x: str,
     y: str,
     *,
@@ -245,7 +231,7 @@ def _unit(structure: Structure, elements: np.ndarray, x: int, y: int, *, group: 
 
 
 def _effect_value(
-    fit: Fit,
+    fit: Fitted,
     polynomial: Polynomial,
     x: int,
     sds: Sequence[float | None],
@@ -305,7 +291,9 @@ def table_of(rows: Sequence[EffectRow], ci_prob: float) -> tuple[pd.DataFrame, x
     return table, draws
 
 
-def effect_notes(fit: Fit, x: str, y: str, rows: Sequence[EffectRow], at: At | None) -> list[str]:
+def effect_notes(
+    fit: Fitted, x: str, y: str, rows: Sequence[EffectRow], at: At | None
+) -> list[str]:
     """What a reader of effects must know, in words."""
     structure = fit.prepared.structure
     paths = directed_paths(structure, position(structure, x), position(structure, y))
@@ -349,7 +337,7 @@ def effect_notes(fit: Fit, x: str, y: str, rows: Sequence[EffectRow], at: At | N
 
 
 def effects(
-    fit: Fit,
+    fit: Fitted,
     x: str,
     y: str,
     *,
@@ -360,31 +348,7 @@ def effects(
 ) -> Effects:
     """Direct, specific indirect, total indirect and total effects of x on y.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    x, y : str
-        Constructs, or observed variables with a structural role.
-    standardized : bool
-        Multiply by sd(x) / sd(y), model-implied, per draw and in each group itself.
-    group : str or sequence of str, optional
-        Groups of a multi-group model; all, with all contrasts, by default.
-    at : sequence of float or mapping, optional
-        Where effects that depend on x are evaluated, in standard deviations from its mean
-        (-1, 0, 1 by default); a mapping sets moderators too, {"W": (-1, 0, 1)}. A moderator that
-        is not set is averaged over.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-
-    Returns
-    -------
-    Effects
-
-    Raises
-    ------
-    ModelError
-        When no path leads from x to y, or a name is not in the model.
+    Arguments, result and errors: `Fit.effects`.
     """
     rows = effect_rows(fit, x, y, standardized=standardized, group=group, at=at)
     table, draws = table_of(rows, ci_prob)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from bayessem.algebra.polynomial import Polynomial, degree, replace_by_moments, value_at
 from bayessem.effects.baron_kenny import groups_or_none, overall, steps
 from bayessem.effects.effects import (
     POINTS,
@@ -19,6 +18,7 @@ from bayessem.effects.effects import (
     effect_rows,
     table_of,
 )
+from bayessem.effects.mediation_result import TYPES, Mediation
 from bayessem.effects.path_effects import (
     distribution_moments,
     group_sizes,
@@ -26,67 +26,13 @@ from bayessem.effects.path_effects import (
     pooled_scale,
 )
 from bayessem.effects.pathways import directed_paths, mediators, moderators, position
-from bayessem.effects.polynomial import Polynomial, degree, replace_by_moments, value_at
 from bayessem.errors import ModelError
 from bayessem.results.estimates import summarise, tail_probability
+from bayessem.results.fitted import Fitted
 
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-
-TYPES = ("indirect-only", "complementary", "competitive", "direct-only", "none")
 ROPE = 0.1
 # A proportion mediated is reported where direct and indirect effect agree in sign this surely.
 SIGNS_AGREE = 0.9
-
-
-@dataclass(frozen=True)
-class Mediation:
-    """Mediation of the effect of x on y; `print` it.
-
-    Attributes
-    ----------
-    x, y : str
-    mediators : tuple of str
-        Variables between them, causes first.
-    effects, standardized : Effects
-        Unstandardised and standardised.
-    types : DataFrame
-        A row a path (and the total indirect effect) and group: posterior probability of each of
-        `TYPES`, and the most probable one.
-    proportion : DataFrame
-        group, p_signs_agree, and median, lower, upper of total indirect / total over the draws
-        in which direct and indirect effect have the same sign; nan where that is not sure enough.
-    steps : DataFrame
-        Baron and Kenny's.
-    conditional : DataFrame
-        Conditional indirect effects: moderator, value_sd, effect, path, group, and their summary.
-    index : DataFrame
-        Index of moderated mediation: moderator, effect, path, group, and its summary; empty where
-        there is none.
-    rope, rope_indirect : float
-        Standardised direct and indirect effects smaller than these count as none.
-    notes : tuple of str
-        What a reader must know, in words.
-    """
-
-    x: str
-    y: str
-    mediators: tuple[str, ...]
-    effects: Effects
-    standardized: Effects
-    types: pd.DataFrame
-    proportion: pd.DataFrame
-    steps: pd.DataFrame
-    conditional: pd.DataFrame
-    index: pd.DataFrame
-    rope: float
-    rope_indirect: float
-    notes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        from bayessem.effects.mediation_text import mediation_text
-
-        return mediation_text(self)
 
 
 def type_probabilities(
@@ -156,7 +102,7 @@ def _per_group(
 
 
 def mediation(
-    fit: Fit,
+    fit: Fitted,
     x: str,
     y: str,
     *,
@@ -168,38 +114,7 @@ def mediation(
 ) -> Mediation:
     """Mediation of the effect of x on y by the variables between them.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    x, y : str
-        Cause and outcome.
-    rope : float
-        Standardised direct effects smaller than this in size count as none.
-    rope_indirect : float, optional
-        The same for indirect effects; `rope` squared by default, as they are products.
-    at : sequence of float
-        Where instantaneous and conditional effects are shown, in standard deviations from the
-        mean of x or of the moderator.
-    group : str or sequence of str, optional
-        All groups by default.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-
-    Returns
-    -------
-    Mediation
-
-    Raises
-    ------
-    ModelError
-        When no variable lies between x and y.
-
-    References
-    ----------
-    Types: Zhao, Lynch & Chen (2010), doi:10.1086/651257. Index of moderated mediation: Hayes
-    (2015), doi:10.1080/00273171.2014.962683. Instantaneous indirect effects: Hayes & Preacher
-    (2010), doi:10.1080/00273171.2010.498290.
+    Arguments, result and errors: `Fit.mediation`.
     """
     structure = fit.prepared.structure
     between = mediators(structure, x, y)
@@ -252,7 +167,7 @@ def mediation(
 
 
 def conditional_effects(
-    fit: Fit, x: str, y: str, *, at: Sequence[float], groups: Sequence[int], ci_prob: float
+    fit: Fitted, x: str, y: str, *, at: Sequence[float], groups: Sequence[int], ci_prob: float
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """Indirect effects omega(w) at values of each moderator, and their indices.
 
@@ -303,7 +218,7 @@ def conditional_effects(
     )
 
 
-def _over_x(fit: Fit, polynomial: Polynomial, x: int, *, group: int) -> Polynomial:
+def _over_x(fit: Fitted, polynomial: Polynomial, x: int, *, group: int) -> Polynomial:
     """A polynomial in (x, w) averaged over x: one in w."""
     moments = distribution_moments(fit, x, degree(polynomial, 0), group=group)
     return replace_by_moments(polynomial, 0, moments)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.effects.intervention import intervene, raw_moments
+from bayessem.algebra.polynomial import Polynomial, add, derivative
 from bayessem.effects.pathways import on_circle
-from bayessem.effects.polynomial import Polynomial, add, derivative
 from bayessem.model.structure import Structure
+from bayessem.results.fitted import Fitted
+from bayessem.results.intervention import intervene, raw_moments
 from bayessem.results.standardize import model_moments
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
 
 
 def pooled_scale(
@@ -33,7 +30,7 @@ def pooled_scale(
         return mean, np.sqrt(square - mean**2)
 
 
-def distribution_moments(fit: Fit, variable: int, order: int, *, group: int) -> np.ndarray:
+def distribution_moments(fit: Fitted, variable: int, order: int, *, group: int) -> np.ndarray:
     """E[variable^k], k = 0 ... order: under the model, or in the data for a fixed covariate."""
     structure, sample = fit.prepared.structure, fit.prepared.sample
     name = structure.variables[variable]
@@ -43,7 +40,7 @@ def distribution_moments(fit: Fit, variable: int, order: int, *, group: int) -> 
     return raw_moments(structure, fit.elements, variable, order, group=group)
 
 
-def group_sizes(fit: Fit) -> np.ndarray:
+def group_sizes(fit: Fitted) -> np.ndarray:
     """Respondents of each group."""
     sample = fit.prepared.sample
     return np.bincount(sample.group, minlength=len(sample.groups))

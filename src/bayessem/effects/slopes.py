@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.algebra.polynomial import Polynomial, degree, normal_mean, value_at
 from bayessem.effects.effects import POINTS, chosen_groups
-from bayessem.effects.intervention import intervene
 from bayessem.effects.path_effects import group_sizes, pooled_scale
 from bayessem.effects.pathways import moderators, position
-from bayessem.effects.polynomial import Polynomial, degree, normal_mean, value_at
 from bayessem.effects.whatif import pointwise
 from bayessem.errors import ModelError
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
-from bayessem.syntax.listing import aligned, number, prose
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
+from bayessem.results.intervention import intervene
+from bayessem.text.columns import column, labels, summary
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Notes, Table
+from bayessem.text.formats import SHORT
 
 # Coefficients of the slope's polynomial that are smaller than this share of the largest are 0.
 ROUNDING = 1e-12
 
 
-@dataclass(frozen=True)
-class Slopes:
+@dataclass(frozen=True, repr=False)
+class Slopes(Described):
     """The slope of y on x at values of a moderator, and where it differs from 0.
 
     Attributes
@@ -57,29 +57,21 @@ class Slopes:
     ci_prob: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        grouped = (self.table["group"] != "").any()
-        labels = ["group"] if grouped else []
-        header = [*labels, self.moderator, "in SD", "slope", "sd"]
-        header += [f"{100 * self.ci_prob:g} % interval", "P(>0)"]
+    def document(self) -> Document:
+        """Slopes at some of the values, and notes."""
         points = np.unique(self.table["value_sd"].to_numpy())
         some = points[np.unique(np.linspace(0, len(points) - 1, 9).round().astype(int))]
-        body = [
-            [
-                *(row[c] for c in labels),
-                number(row["value"]),
-                number(row["value_sd"], 2),
-                number(row["mean"]),
-                number(row["sd"]),
-                f"[{number(row['lower'])}, {number(row['upper'])}]",
-                number(row["p_positive"]),
-            ]
-            for row in self.table[self.table["value_sd"].isin(some)].to_dict("records")
-        ]
-        title = f"Slope of {self.y} on {self.x} by {self.moderator}"
-        return "\n".join(
-            [title, aligned(header, body, left=len(labels)), *(prose(n) for n in self.notes)]
+        shown = self.table[self.table["value_sd"].isin(some)]
+        table = Table(
+            (
+                *labels(shown, ("group",)),
+                column(shown, "value", self.moderator),
+                column(shown, "value_sd", "in SD", SHORT),
+                *summary(shown, self.ci_prob, mean="slope"),
+            ),
+            f"Slope of {self.y} on {self.x} by {self.moderator}",
         )
+        return Document.of(table, Notes(self.notes))
 
 
 def slope_polynomial(
@@ -95,7 +87,7 @@ def slope_polynomial(
 
 
 def simple_slopes(
-    fit: Fit,
+    fit: Fitted,
     x: str,
     y: str,
     moderator: str | None = None,
@@ -106,32 +98,14 @@ def simple_slopes(
 ) -> Slopes:
     """Slope of y on x at chosen values of the moderator.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model in which y has a path from a product of x and the moderator.
-    x, y : str
-        Predictor and outcome.
-    moderator : str, optional
-        The other factor; may be left out when there is one only.
-    at : sequence of float
-        Standard deviations of the moderator from its mean.
-    group : str or sequence of str, optional
-        All groups by default.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-
-    Raises
-    ------
-    ModelError
-        When no product of x and a moderator explains y.
+    Arguments, result and errors: `Fit.simple_slopes`.
     """
     w = _moderator(fit.prepared.structure, x, y, moderator)
     return _slopes(fit, x, y, w, np.asarray(at, dtype=float), group, ci_prob, regions=False)
 
 
 def johnson_neyman(
-    fit: Fit,
+    fit: Fitted,
     x: str,
     y: str,
     moderator: str | None = None,
@@ -187,7 +161,7 @@ def _moderator(structure: Structure, x: str, y: str, given: str | None) -> int:
 
 
 def _slopes(
-    fit: Fit,
+    fit: Fitted,
     x: str,
     y: str,
     moderator: int,

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.algebra.polynomial import value_at
 from bayessem.effects.effects import chosen_groups, sd_text
-from bayessem.effects.intervention import intervene
 from bayessem.effects.path_effects import group_sizes, pooled_scale
 from bayessem.effects.pathways import directed_paths, position
-from bayessem.effects.polynomial import value_at
 from bayessem.errors import ModelError
 from bayessem.results.estimates import tail_probability
-from bayessem.syntax.listing import aligned, number, prose
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
+from bayessem.results.intervention import intervene
+from bayessem.text.columns import column, intervals, labels
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Notes, Table
+from bayessem.text.formats import SHORT, percent_text
 
 GRID_POINTS = 41
 
 
-@dataclass(frozen=True)
-class WhatIf:
+@dataclass(frozen=True, repr=False)
+class WhatIf(Described):
     """Expected y where x is set to values; `print` a few of them.
 
     Attributes
@@ -50,25 +50,22 @@ class WhatIf:
     ci_prob: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        labels = [c for c in ("group", "at") if (self.table[c] != "").any()]
-        header = [*labels, self.x, "in SD", f"E[{self.y}]", f"{100 * self.ci_prob:g} % interval"]
+    def document(self) -> Document:
+        """The curve at some of its points, and notes."""
         points = np.unique(self.table["x"].to_numpy())
         some = points[np.unique(np.linspace(0, len(points) - 1, 9).round().astype(int))]
-        body = [
-            [
-                *(row[c] for c in labels),
-                number(row["x"]),
-                number(row["x_sd"], 2),
-                number(row["mean"]),
-                f"[{number(row['lower'])}, {number(row['upper'])}]",
-            ]
-            for row in self.table[self.table["x"].isin(some)].to_dict("records")
-        ]
-        title = f"Expected {self.y} if {self.x} is set: E[{self.y} | do({self.x})]"
-        return "\n".join(
-            [title, aligned(header, body, left=len(labels)), *(prose(n) for n in self.notes)]
+        shown = self.table[self.table["x"].isin(some)]
+        table = Table(
+            (
+                *labels(shown, ("group", "at")),
+                column(shown, "x", self.x),
+                column(shown, "x_sd", "in SD", SHORT),
+                column(shown, "mean", f"E[{self.y}]"),
+                intervals(shown, percent_text(self.ci_prob)),
+            ),
+            f"Expected {self.y} if {self.x} is set: E[{self.y} | do({self.x})]",
         )
+        return Document.of(table, Notes(self.notes))
 
 
 def pointwise(curve: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
@@ -90,7 +87,7 @@ def pointwise(curve: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
     )
 
 
-def typical_range(fit: Fit, variable: int, *, sds: float = 2.0) -> tuple[float, float, str]:
+def typical_range(fit: Fitted, variable: int, *, sds: float = 2.0) -> tuple[float, float, str]:
     """Where a variable lies: the range of its data, or the model's mean -+ `sds` SDs; in words."""
     structure, sample = fit.prepared.structure, fit.prepared.sample
     name = structure.variables[variable]
@@ -102,7 +99,7 @@ def typical_range(fit: Fit, variable: int, *, sds: float = 2.0) -> tuple[float, 
     return low, high, f"{sds:g} SDs on either side of the mean"
 
 
-def _grid(fit: Fit, variable: int, values: Sequence[float] | None) -> tuple[np.ndarray, str]:
+def _grid(fit: Fitted, variable: int, values: Sequence[float] | None) -> tuple[np.ndarray, str]:
     if values is not None:
         grid = np.unique(np.asarray(values, dtype=float))
         if not grid.size or not np.isfinite(grid).all():
@@ -113,7 +110,7 @@ def _grid(fit: Fit, variable: int, values: Sequence[float] | None) -> tuple[np.n
 
 
 def _moderator_settings(
-    fit: Fit, at: Mapping[str, Sequence[float]] | None
+    fit: Fitted, at: Mapping[str, Sequence[float]] | None
 ) -> tuple[list[int], list[tuple[str, tuple[np.ndarray, ...]]]]:
     """Moderators that are set, and each combination of their values: text and values (...)."""
     structure = fit.prepared.structure
@@ -132,7 +129,7 @@ def _moderator_settings(
 
 
 def what_if(
-    fit: Fit,
+    fit: Fitted,
     x: str,
     y: str,
     *,
@@ -143,21 +140,7 @@ def what_if(
 ) -> WhatIf:
     """Expected value of y were x set to each of some values, by group; exact.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    x, y : str
-        Constructs, or observed variables with a structural role.
-    values : sequence of float, optional
-        Values of x in its own units. By default 41 from 2 standard deviations below to 2 above
-        the mean of a construct, or over the range of an observed variable.
-    at : mapping, optional
-        Further variables to set, in standard deviations from their means: {"W": (-1, 1)}.
-    group : str or sequence of str, optional
-        All groups by default.
-    ci_prob : float
-        Probability of the pointwise intervals.
+    Arguments, result and errors: `Fit.what_if`.
     """
     structure, elements = fit.prepared.structure, fit.elements
     i, j = position(structure, x), position(structure, y)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayessem.errors import FitError
-from bayessem.measurement.reliability import heterotrait_monotrait
+from bayessem.results.reliability import heterotrait_monotrait
 
 # Weights are drawn for so many respondents at a time, which bounds the memory.
 BLOCK = 2000

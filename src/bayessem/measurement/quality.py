@@ -22,7 +22,6 @@ from bayessem.measurement.constructs import (
     item_weights,
 )
 from bayessem.measurement.htmt import bootstrap_covariances, construct_htmt, cronbach_alpha
-from bayessem.measurement.reliability import average_variance_extracted, composite_reliability
 from bayessem.measurement.tables import (
     Part,
     Quantities,
@@ -36,13 +35,13 @@ from bayessem.measurement.tables import (
 )
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
+from bayessem.results.fitted import Fitted
+from bayessem.results.reliability import average_variance_extracted, composite_reliability
 from bayessem.results.standardize import model_moments
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-
-    from bayessem.fit import Fit
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class Measurement:
 
 
 def measurement(
-    fit: Fit,
+    fit: Fitted,
     *,
     ci_prob: float = 0.95,
     group: str | Sequence[str] | None = None,
@@ -114,27 +113,7 @@ def measurement(
 ) -> Measurement:
     """Judge how well the constructs of a fitted model are measured.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    group : str or sequence of str, optional
-        Groups of a model with several; all by default.
-    standardized : bool
-        Omega, AVE and alpha of standardised items. By default, as in semTools, items keep their
-        units, and one with a large variance counts for more. Dimensions of higher-order
-        constructs have no units of their own and are always standardised.
-    bootstrap : int
-        Bootstrap draws behind HTMT and the alpha of the data.
-    random_seed : int, optional
-        Seed of the bootstrap; by default that of the fit.
-
-    Raises
-    ------
-    ModelError
-        For a group that the model does not have, or a model without constructs.
+    Arguments, result and errors: `Fit.measurement`.
     """
     seed = fit.settings["random_seed"] if random_seed is None else random_seed
     return assess(

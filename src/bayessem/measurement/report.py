@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.measurement.quality import Measurement
 from bayessem.measurement.tables import HTMT_LIMITS, THRESHOLDS
-from bayessem.syntax.listing import aligned, number, prose
+from bayessem.text.numbers import number
+from bayessem.text.prose import prose
+from bayessem.text.tables import aligned
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from bayessem.measurement.quality import Measurement
 
 
 def measurement_text(result: Measurement) -> str:

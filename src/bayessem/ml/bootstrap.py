@@ -22,7 +22,7 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
-from bayessem.syntax.table import ParameterTable
+from bayessem.syntax.parameters import ParameterTable
 
 if TYPE_CHECKING:
     import pandas as pd

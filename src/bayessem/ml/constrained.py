@@ -21,7 +21,7 @@ from bayessem.model.linear_constraints import linear_form
 from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import hessian, maximise
 from bayessem.syntax.expression import Expression, evaluate
-from bayessem.syntax.table import ParameterTable
+from bayessem.syntax.parameters import ParameterTable
 
 TOLERANCE = 1e-7  # of a constraint, in units of the parameters' rough standard errors
 

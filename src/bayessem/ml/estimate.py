@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.measurement.reliability import reliability
 from bayessem.ml.constrained import Constrained, named_values
 from bayessem.ml.fit_measures import (
     Ends,
@@ -44,6 +43,7 @@ from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
+from bayessem.results.reliability import reliability
 from bayessem.results.standardize import model_moments, r_squared, standardised
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bayessem.model.structure import Structure, build_structure
 from bayessem.syntax.expression import names
-from bayessem.syntax.table import Parameter, ParameterTable
+from bayessem.syntax.parameters import Parameter, ParameterTable
 
 
 def without_products(table: ParameterTable) -> ParameterTable:

@@ -9,13 +9,12 @@ import numpy as np
 from scipy.stats import norm
 
 from bayessem.ml.constrained import named_values
+from bayessem.ml.estimate import MLFit
 from bayessem.syntax.expression import evaluate
-from bayessem.syntax.table import ParameterTable
+from bayessem.syntax.parameters import ParameterTable
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from bayessem.ml.estimate import MLFit
 
 _SECTIONS = (
     ("Loadings", lambda r: r.op == "=~"),

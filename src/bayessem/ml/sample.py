@@ -8,7 +8,7 @@ from bayessem.ml.linear_part import linear_structure
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, sample_moments
 from bayessem.model.space import build_space
-from bayessem.syntax.table import ParameterTable
+from bayessem.syntax.parameters import ParameterTable
 
 
 def covariate_names(table: ParameterTable) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from bayessem.model.findings import CheckReport, Finding
 from bayessem.model.identification import null_space
 from bayessem.model.prepare import Prepared
 from bayessem.syntax import expression
-from bayessem.syntax.table import Parameter, cycles
+from bayessem.syntax.parameters import Parameter
+from bayessem.syntax.table import cycles
 
 __all__ = ["CheckReport", "Finding", "check"]
 

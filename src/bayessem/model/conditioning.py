@@ -13,7 +13,7 @@ import numpy as np
 
 from bayessem.errors import DataError, ModelError
 from bayessem.model.data import Sample
-from bayessem.syntax.table import ParameterTable
+from bayessem.syntax.parameters import ParameterTable
 
 # Relative size of a mean that is 0 but for rounding: centring again changes nothing.
 CENTRED = 1e-12

@@ -13,7 +13,7 @@ import numpy as np
 
 from bayessem.model.priors import Prior, default_prior
 from bayessem.model.structure import Place, Structure
-from bayessem.syntax.table import Parameter
+from bayessem.syntax.parameters import Parameter
 
 
 @dataclass(frozen=True)

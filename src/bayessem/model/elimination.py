@@ -18,7 +18,7 @@ from bayessem.model.linear_constraints import LinearSystem, linear_system
 from bayessem.model.priors import KINDS, Prior
 from bayessem.model.space import Coordinate, Space, Term
 from bayessem.model.structure import Structure
-from bayessem.syntax.table import ParameterTable
+from bayessem.syntax.parameters import ParameterTable
 
 SMALL = 1e-9  # of a coefficient, relative to the largest of its equation
 

@@ -16,8 +16,8 @@ from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
 from bayessem.model.structure import Structure
 from bayessem.syntax.expression import evaluate
+from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import row_key, row_name_key
-from bayessem.syntax.table import ParameterTable
 
 
 def implied_moments(structure: Structure, elements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

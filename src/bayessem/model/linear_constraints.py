@@ -8,7 +8,7 @@ import numpy as np
 
 from bayessem.errors import NotSupported
 from bayessem.syntax.expression import Expression, linear, names
-from bayessem.syntax.table import Parameter, ParameterTable
+from bayessem.syntax.parameters import Parameter, ParameterTable
 
 
 @dataclass(frozen=True)

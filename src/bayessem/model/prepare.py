@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,19 +14,21 @@ from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, group_labels, read_sample
 from bayessem.model.elimination import eliminate
-from bayessem.model.priors import Prior
-from bayessem.model.space import Space, build_space
-from bayessem.model.structure import Structure, build_structure
-from bayessem.moderation.pooled_space import pool_space
-from bayessem.moderation.pooling import (
+from bayessem.model.pooled_space import pool_space
+from bayessem.model.pooling import (
     Pooling,
     group_predictor,
     split_priors,
     table_options,
     with_free_means,
 )
-from bayessem.syntax.statements import Statement, group_count
-from bayessem.syntax.table import ParameterTable, build_table
+from bayessem.model.priors import Prior
+from bayessem.model.space import Space, build_space
+from bayessem.model.structure import Structure, build_structure
+from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.specification import Specification
+from bayessem.syntax.statements import Statement
+from bayessem.syntax.table import build_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +43,11 @@ class Prepared:
 
     Attributes
     ----------
+    specification : Specification
+        The model as its text says it.
+    asked : dict
+        How the data were to be read and what was to be believed: group, group_order, missing,
+        priors (as text), pooling (its fields); what `prepare` was called with.
     table, structure, sample, space
         The model, its matrices, its respondents, its sampled coordinates.
     covariances, means : ndarray (group, p, p), (group, p)
@@ -62,6 +69,8 @@ class Prepared:
         Partially pooled parameters whose mean over the population of groups is fixed at 0.
     """
 
+    specification: Specification
+    asked: dict[str, Any]
     table: ParameterTable
     structure: Structure
     sample: Sample
@@ -122,14 +131,8 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return np.array(covariances), np.array(means)
 
 
-def _placeholders(statements: Sequence[Statement]) -> tuple[str, ...]:
-    """Names for the groups that `c(...)` modifiers ask for, before the data are read."""
-    count = group_count(statements)
-    return ("",) if count == 1 else tuple(str(g) for g in range(count))
-
-
 def prepare(
-    statements: Sequence[Statement],
+    specification: Specification,
     data: pd.DataFrame,
     *,
     group: str | None = None,
@@ -137,14 +140,13 @@ def prepare(
     missing: str = "fiml",
     priors: Mapping[str, str | Prior] | None = None,
     pooling: Pooling | None = None,
-    **options: Any,
 ) -> Prepared:
     """Build the table for the groups in the data, and read, check and describe the data.
 
     Parameters
     ----------
-    statements : sequence of Statement
-        From `syntax.parse`.
+    specification : Specification
+        The model.
     data : DataFrame
         One row a respondent.
     group, group_order, missing
@@ -153,19 +155,19 @@ def prepare(
         Prior by parameter name, label or kind.
     pooling : Pooling, optional
         How parameters differ between groups (`pooling.partial` and its siblings).
-    **options
-        Of `table.build_table`.
 
     Raises
     ------
     BayessemError
         DataError, ModelError, PriorError or NotSupported, naming what is wrong.
     """
+    statements, options = specification.statements, specification.options
+    asked = _asked(group, group_order, missing, priors, pooling)
     if pooling is not None:
         _check_pooling(pooling, group)
         options = table_options(pooling, options)
     first = {k: v for k, v in options.items() if k != "group_partial"}
-    plain = build_table(statements, groups=_placeholders(statements), **first)
+    plain = build_table(statements, groups=specification.table.groups, **first)
     sample = read_sample(
         data,
         plain.observed,
@@ -208,6 +210,8 @@ def prepare(
         )
     space, refused = _constrained(space, structure)
     return Prepared(
+        specification,
+        asked,
         table,
         structure,
         sample,
@@ -222,6 +226,24 @@ def prepare(
         repeated=_repeated(statements),
         zero_mean=zero_mean,
     )
+
+
+def _asked(
+    group: str | None,
+    group_order: Sequence[str] | None,
+    missing: str,
+    priors: Mapping[str, str | Prior] | None,
+    pooling: Pooling | None,
+) -> dict[str, Any]:
+    """The arguments of `prepare` as plain values, for the record."""
+    given = priors.items() if isinstance(priors, Mapping) else ()
+    return {
+        "group": group,
+        "group_order": group_order,
+        "missing": missing,
+        "priors": {k: v if isinstance(v, str) else v.text for k, v in given},
+        "pooling": asdict(pooling) if isinstance(pooling, Pooling) else None,
+    }
 
 
 def _check_pooling(pooling: object, group: str | None) -> None:

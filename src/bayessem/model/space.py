@@ -20,7 +20,7 @@ from bayessem.model.default_priors import default_of, model_scales
 from bayessem.model.linear_constraints import constrained_names, scaling_names
 from bayessem.model.priors import KINDS, Prior, parse_prior
 from bayessem.model.structure import Place, Structure, matrix_offsets
-from bayessem.syntax.table import Parameter, ParameterTable
+from bayessem.syntax.parameters import Parameter, ParameterTable
 
 # A cell is a number that goes into the matrices: a sum of terms, each the product of three factors
 # that are names of coordinates or fixed numbers: a variance sd sd 1, a covariance r sd sd.

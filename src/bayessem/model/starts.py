@@ -14,7 +14,8 @@ from bayessem.model.default_priors import latent_scales
 from bayessem.model.linear_constraints import nearest_values
 from bayessem.model.space import Space
 from bayessem.model.structure import Structure
-from bayessem.syntax.table import ParameterTable, cycles
+from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.table import cycles
 
 
 def start_values(structure: Structure, covariances: np.ndarray, means: np.ndarray) -> np.ndarray:

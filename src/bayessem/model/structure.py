@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.syntax.table import Parameter, ParameterTable
+from bayessem.syntax.parameters import Parameter, ParameterTable
 
 MATRICES = ("loadings", "paths", "disturbances", "residuals", "intercepts", "means", "products")
 
@@ -230,3 +230,28 @@ def _check_factors(table: ParameterTable) -> None:
                 f"error by {row.rhs!r}: write {row.rhs} itself in place of {row.lhs}, or give it "
                 f"an error variance ({row.rhs} ~~ v*{row.rhs} with a number v)"
             )
+
+
+def product_order(structure: Structure) -> list[int]:
+    """Product terms in an order in which each depends on earlier ones only.
+
+    Raises
+    ------
+    ModelError
+        When products depend on each other in a circle.
+    """
+    affected = structure.affected
+    waiting = list(range(len(structure.products)))
+    order: list[int] = []
+    while waiting:
+        ready = [
+            t for t in waiting if not any(set(structure.products[t]) & affected[s] for s in waiting)
+        ]
+        if not ready:
+            names = [structure.table.products[t][0] for t in waiting]
+            raise ModelError(
+                f"the product terms {', '.join(names)} depend on each other in a circle"
+            )
+        order += ready
+        waiting = [t for t in waiting if t not in ready]
+    return order

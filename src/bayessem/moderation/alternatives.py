@@ -26,24 +26,27 @@ How a study uses it::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bayessem.comparison.compare import Comparison, compare
 from bayessem.errors import ModelError
+from bayessem.model.prepare import prepare
+from bayessem.model.priors import Prior
 from bayessem.moderation.poolings import NAMES, Poolings, compare_poolings
+from bayessem.posterior.settings import DEFAULTS, Sampling
+from bayessem.results.estimate import estimate
 from bayessem.results.estimates import summarise
+from bayessem.results.fitted import Fitted
 from bayessem.results.standardize import standardised
-from bayessem.syntax.listing import aligned, number, prose
 from bayessem.syntax.rows import row_key, row_name_key
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.sem import SEM
+from bayessem.syntax.specification import Specification
+from bayessem.text.numbers import number
+from bayessem.text.prose import prose
+from bayessem.text.tables import aligned
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Moderation:
     standardized : DataFrame
         Under partial pooling, standardised within each group: grouping, parameter, group, and its
         summary.
-    continuous : Fit or None
+    continuous : Fitted or None
         With the continuous moderator.
     comparison : Comparison or None
         Of all by leave-one-out cross-validation, on the same respondents.
@@ -69,7 +72,7 @@ class Moderation:
     parameters: tuple[str, ...]
     poolings: dict[str, Poolings]
     standardized: pd.DataFrame
-    continuous: Fit | None
+    continuous: Fitted | None
     comparison: Comparison | None
     moderator: str | None = None
 
@@ -99,7 +102,7 @@ class Moderation:
         return "\n".join(lines)
 
 
-def with_main_effects(sem: SEM, moderator: str, *paths: str) -> SEM:
+def with_main_effects[S: Specification](sem: S, moderator: str, *paths: str) -> S:
     """The model with a variable's own effect on the outcomes of these paths.
 
     What models of a path by groups of a variable need to be compared with `continuous_moderator`,
@@ -107,7 +110,7 @@ def with_main_effects(sem: SEM, moderator: str, *paths: str) -> SEM:
 
     Parameters
     ----------
-    sem : SEM
+    sem : Specification
         The model.
     moderator : str
         Column of the data; it may be constant within groups.
@@ -121,15 +124,15 @@ def with_main_effects(sem: SEM, moderator: str, *paths: str) -> SEM:
     """
     there = {(r.lhs, r.rhs) for r in sem.table.rows if r.op == "~"}
     outcomes = dict.fromkeys(outcome for outcome, _ in _outcomes_and_causes(sem, paths))
-    return _extended(sem, [f"{y} ~ {moderator}" for y in outcomes if (y, moderator) not in there])
+    return sem.extended(f"{y} ~ {moderator}" for y in outcomes if (y, moderator) not in there)
 
 
-def continuous_moderator(sem: SEM, moderator: str, *paths: str) -> SEM:
+def continuous_moderator[S: Specification](sem: S, moderator: str, *paths: str) -> S:
     """The model in which paths change with an observed, exogenous variable.
 
     Parameters
     ----------
-    sem : SEM
+    sem : Specification
         The model.
     moderator : str
         Column of the data; its own effect on the outcomes is added too.
@@ -149,10 +152,10 @@ def continuous_moderator(sem: SEM, moderator: str, *paths: str) -> SEM:
             for line in ("{0} =~ 0*{1}", "{0} ~ 1*{2}", "{0} ~~ 0*{0}"):
                 lines[line.format(factor, item, cause)] = None
         lines[f"{outcome} ~ {factor}:{moderator}"] = None
-    return _extended(with_main_effects(sem, moderator, *paths), lines)
+    return with_main_effects(sem, moderator, *paths).extended(lines)
 
 
-def _outcomes_and_causes(sem: SEM, paths: Sequence[str]) -> list[tuple[str, str]]:
+def _outcomes_and_causes(sem: Specification, paths: Sequence[str]) -> list[tuple[str, str]]:
     """Both sides of each path as the model writes them."""
     known = {row_key(r.lhs, r.op, r.rhs): r for r in sem.table.rows if r.op == "~"}
     out = []
@@ -165,12 +168,8 @@ def _outcomes_and_causes(sem: SEM, paths: Sequence[str]) -> list[tuple[str, str]
     return out
 
 
-def _extended(sem: SEM, lines: Iterable[str]) -> SEM:
-    return type(sem)("\n".join([sem.text, *lines]), **sem.options)
-
-
 def moderation_study(
-    sem: SEM,
+    sem: Specification,
     data: pd.DataFrame,
     *parameters: str,
     groupings: Mapping[str, str],
@@ -178,35 +177,13 @@ def moderation_study(
     moderator: str | None = None,
     loo: bool = True,
     ci_prob: float = 0.95,
-    **options: Any,
+    missing: str = "fiml",
+    priors: Mapping[str, str | Prior] | None = None,
+    sampling: Sampling = DEFAULTS,
 ) -> Moderation:
     """Do paths depend on a variable? By its groups with three poolings, and continuously.
 
-    Parameters
-    ----------
-    sem : SEM
-        The model.
-    data : DataFrame
-        One row a respondent.
-    *parameters : str
-        Paths, such as "RAD ~ AMC" and "RAD ~ AMC:AMC".
-    groupings : mapping
-        Column of the groups, by a name for each grouping.
-    by : mapping, optional
-        Group-level predictor, by the same names.
-    moderator : str, optional
-        Column of the continuous moderator; without it that model is left out. With it every model
-        has its main effect on the outcomes, so that they differ only in the slopes.
-    loo : bool
-        Compare everything by leave-one-out cross-validation.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    **options
-        Of `SEM.fit`.
-
-    Returns
-    -------
-    Moderation
+    Arguments and result: `bayessem.moderation_study`.
     """
     common = sem if moderator is None else with_main_effects(sem, moderator, *parameters)
     poolings: dict[str, Poolings] = {}
@@ -220,11 +197,14 @@ def moderation_study(
             complete=_the_same_for_all(common, poolings),
             loo=False,
             ci_prob=ci_prob,
-            **options,
+            missing=missing,
+            priors=priors,
+            sampling=sampling,
         )
     continuous = None
     if moderator is not None:
-        continuous = continuous_moderator(sem, moderator, *parameters).fit(data, **options)
+        wider = continuous_moderator(sem, moderator, *parameters)
+        continuous = estimate(prepare(wider, data, missing=missing, priors=priors), sampling)
     comparison = None
     if loo:
         models = {
@@ -249,7 +229,7 @@ def moderation_study(
     )
 
 
-def _the_same_for_all(sem: SEM, found: Mapping[str, Poolings]) -> Fit | None:
+def _the_same_for_all(sem: Specification, found: Mapping[str, Poolings]) -> Fitted | None:
     """Complete pooling of an earlier grouping: with all equal the groups do not matter."""
     if not found or sem.options["group_equal"] or sem.options["group_partial"]:
         return None

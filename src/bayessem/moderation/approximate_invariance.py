@@ -12,17 +12,18 @@ et al. (2013, doi:10.3389/fpsyg.2013.00770).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.errors import FitError, ModelError, NotSupported
+from bayessem.errors import FitError, ModelError
 from bayessem.model.check import check
+from bayessem.model.pooling import partial, pooled_parameters
+from bayessem.model.prepare import prepare
 from bayessem.moderation.approximate_model import (
     in_standard_units,
     item_scales,
@@ -31,29 +32,17 @@ from bayessem.moderation.approximate_model import (
 )
 from bayessem.moderation.deviations import Naming, name_deviations
 from bayessem.moderation.invariance_steps import with_equal
-from bayessem.moderation.pooling import partial, pooled_parameters
+from bayessem.posterior.settings import ACCEPT, DEFAULTS, Sampling
+from bayessem.results.estimate import estimate
 from bayessem.results.estimates import summarise
-from bayessem.syntax.arguments import check_sampling_arguments
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.sem import SEM
-    from bayessem.syntax.table import ParameterTable
+from bayessem.results.fitted import Fitted
+from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.specification import Specification
 
 # What is pooled partially at each step, and which families the model treats as equal.
 APPROXIMATE = {
     "approximate metric": (("=~",), ("loadings",)),
     "approximate scalar": (("=~", "~1"), ("loadings", "intercepts")),
-}
-# What sampling may be told, with the defaults of `SEM.fit`.
-SAMPLING: dict[str, Any] = {
-    "draws": 1000,
-    "tune": 1000,
-    "chains": 4,
-    "cores": None,
-    "random_seed": None,
-    "target_accept": 0.8,
-    "progress": True,
 }
 # Joint probability of the intervals by which parameters are named.
 JOINT = 0.95
@@ -81,7 +70,7 @@ class ApproximateInvariance:
         Latent means under approximate scalar invariance: construct, group, what ("mean", or
         "intercept" of a construct with predictors), mean, sd, lower, upper, p_positive, in
         (residual) standard deviations of the construct in the first group, which has 0.
-    fits : dict of str to Fit
+    fits : dict of str to Fitted
         The sampled models, of items in units of their standard deviations.
     scales : dict of str to float
         These, by item.
@@ -97,7 +86,7 @@ class ApproximateInvariance:
     named: dict[str, tuple[str, ...]]
     conflict: dict[str, tuple[str, ...]]
     means: pd.DataFrame
-    fits: dict[str, Fit]
+    fits: dict[str, Fitted]
     scales: dict[str, float]
     sd: float
     ci_prob: float
@@ -115,7 +104,7 @@ class ApproximateInvariance:
 
 
 def approximate_invariance(
-    sem: SEM,
+    sem: Specification,
     data: pd.DataFrame,
     *,
     sd: float = 0.1,
@@ -124,13 +113,13 @@ def approximate_invariance(
     missing: str = "fiml",
     free: Sequence[str] = (),
     ci_prob: float = 0.95,
-    **sampling: Any,
+    sampling: Sampling = DEFAULTS,
 ) -> ApproximateInvariance:
     """Sample the model with nearly equal loadings, and with nearly equal intercepts besides.
 
     Parameters
     ----------
-    sem : SEM
+    sem : Specification
         The model, with the groups' parameters free.
     data : DataFrame
         One row a respondent.
@@ -145,8 +134,8 @@ def approximate_invariance(
         Parameters that are free in each group instead, such as "f=~x2" or "x3~1".
     ci_prob : float
         Probability of the equal-tailed intervals of single deviations.
-    **sampling
-        draws, tune, chains, cores, random_seed, target_accept, progress of `SEM.fit`.
+    sampling : Sampling
+        How to sample.
 
     Returns
     -------
@@ -162,10 +151,10 @@ def approximate_invariance(
         When nothing can deviate, everything of a construct is free, or the model holds numbers in
         the units of the items.
     """
-    check_approximate(sd, sampling)
+    check_approximate(sd)
     options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
     scaled = without_markers(sem)
-    configural = with_equal(scaled, (), free).prepare(data, **options)
+    configural = prepare(with_equal(scaled, (), free), data, **options)
     report = check(configural)
     report.raise_errors()
     if len(configural.sample.groups) < 2:
@@ -205,68 +194,45 @@ def approximate_invariance(
     )
 
 
-def check_approximate(sd: object, sampling: Mapping[str, Any]) -> None:
-    """Refuse an sd or sampling options that approximate invariance cannot have.
+def check_approximate(sd: object) -> None:
+    """Refuse an sd that approximate invariance cannot have.
 
     Raises
     ------
-    FitError, NotSupported
-        Naming the argument.
+    FitError
+        Saying what it may be.
     """
     if isinstance(sd, bool) or not isinstance(sd, int | float) or not 0 < sd < 1:
         raise FitError(
             f"the sd of approximate invariance lies between 0 and 1 (standardised), not {sd!r}; "
             "0.1 is usual"
         )
-    if "priors" in sampling:
-        raise NotSupported(
-            "approximate invariance has default priors of items in units of their standard "
-            "deviations, where priors= would mean something else; leave priors= or approximate= out"
-        )
-    others = [name for name in sampling if name not in SAMPLING]
-    if others:
-        raise NotSupported(
-            f"approximate invariance does not take {others[0]}=; it takes {', '.join(SAMPLING)}"
-        )
-    given = {**SAMPLING, **sampling}
-    check_sampling_arguments(**{name: given[name] for name in SAMPLING if name != "progress"})
 
 
 def _sample(
-    sem: SEM,
+    sem: Specification,
     data: pd.DataFrame,
     names: tuple[str, ...],
     *,
     sd: float,
     seen: tuple[str, ...],
-    sampling: Mapping[str, Any],
+    sampling: Sampling,
     **options: Any,
-) -> Fit:
+) -> Fitted:
     """Sample the model with the named parameters partially pooled.
 
     Without the priors of the deviations it would not be identified (any latent mean of a group
     could be had by shifting all its intercepts), so that only the configural model was checked,
     with what was `seen`.
     """
-    from bayessem.posterior.run import run
-
-    began = time.perf_counter()
-    pooling = partial(*names, sd=sd)
-    prepared = sem.prepare(data, pooling=pooling, **options)
-    prepared.check_sampling()
-    given = {**SAMPLING, **sampling}
-    settings = {
-        **options,
-        "priors": {},
-        "pooling": asdict(pooling),
-        **{name: given[name] for name in SAMPLING if name != "progress"},
-        "latents": "integrated",
-        "engine": "auto",
-    }
-    return run(sem, prepared, settings, notes=seen, progress=given["progress"], began=began)
+    if sampling.target_accept is None:  # a fixed sd between groups has no narrow corner
+        sampling = replace(sampling, target_accept=ACCEPT)
+    return estimate(
+        prepare(sem, data, pooling=partial(*names, sd=sd), **options), sampling, checked=seen
+    )
 
 
-def _deviations(fit: Fit) -> xr.DataArray:
+def _deviations(fit: Fitted) -> xr.DataArray:
     """Each group's value less the average over the groups, (chain, draw, parameter, group)."""
     pooling = fit.prepared.pooling
     assert pooling is not None
@@ -302,7 +268,7 @@ def _crowded(step: str, block: str) -> str:
 def _table(
     step: str,
     found: xr.DataArray,
-    fit: Fit,
+    fit: Fitted,
     naming: Naming,
     scales: Mapping[str, float],
     ci_prob: float,
@@ -327,7 +293,7 @@ def _table(
     return summary
 
 
-def _latent_means(fit: Fit, ci_prob: float) -> pd.DataFrame:
+def _latent_means(fit: Fitted, ci_prob: float) -> pd.DataFrame:
     """Means of the constructs in the groups where they are free."""
     table = fit.prepared.table
     rows = [r for r in table.rows if r.op == "~1" and r.lhs in table.latent and r.free >= 0]

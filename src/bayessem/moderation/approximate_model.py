@@ -14,24 +14,21 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bayessem.errors import ModelError
+from bayessem.model.prepare import Prepared
+from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.syntax.rows import Key, row_name_key
-from bayessem.syntax.statements import Statement, model_text
-
-if TYPE_CHECKING:
-    from bayessem.model.prepare import Prepared
-    from bayessem.sem import SEM
-    from bayessem.syntax.table import Parameter, ParameterTable
+from bayessem.syntax.specification import Specification
+from bayessem.syntax.statements import Statement
 
 INSTEAD = "leave approximate= out, or write the model without it"
 
 
-def without_markers(sem: SEM) -> SEM:
+def without_markers(sem: Specification) -> Specification:
     """The model with constructs scaled by their variances, whatever scaled them before.
 
     Raises
@@ -40,8 +37,6 @@ def without_markers(sem: SEM) -> SEM:
         Where the scale of a construct is more than a choice of units: several fixed loadings, a
         variance with a label or fixed at 0.
     """
-    from bayessem.sem import SEM
-
     measured = {r.lhs for r in sem.table.rows if r.op == "=~"}
     marked: dict[str, list[Statement]] = {}
     for s in sem.statements:
@@ -64,7 +59,7 @@ def without_markers(sem: SEM) -> SEM:
                 )
             continue
         kept.append(s)
-    return SEM(model_text(kept), **{**sem.options, "std_lv": True, "effect_coding": False})
+    return sem.of_statements(kept, std_lv=True, effect_coding=False)
 
 
 def _fixed(statement: Statement) -> list[bool]:

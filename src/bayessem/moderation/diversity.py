@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from bayessem.errors import BayessemWarning, DataError
-from bayessem.syntax.listing import aligned, prose
+from bayessem.text.prose import prose
+from bayessem.text.tables import aligned
 
 # Below so many members a group says next to nothing by itself.
 FEW_MEMBERS = 10

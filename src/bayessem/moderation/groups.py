@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bayessem.errors import ModelError
-from bayessem.moderation.invariance import likelihood_ratio
-from bayessem.moderation.pooling import (
+from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.model.pooling import (
     Pooled,
     Pooling,
     no_pooling,
     pooled_parameters,
     table_options,
 )
+from bayessem.model.prepare import Prepared, prepare
+from bayessem.moderation.invariance import likelihood_ratio
+from bayessem.posterior.settings import DEFAULTS, Sampling
+from bayessem.results.estimate import estimate
 from bayessem.results.estimates import summarise
-from bayessem.syntax.arguments import known_options
-from bayessem.syntax.listing import aligned, number, prose
+from bayessem.results.fitted import Fitted
 from bayessem.syntax.rows import row_key, row_name_key
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.ml.estimate import MLFit
-    from bayessem.sem import SEM
+from bayessem.syntax.specification import Specification
+from bayessem.text.numbers import number
+from bayessem.text.prose import prose
+from bayessem.text.tables import aligned
 
 FAMILIES = {"=~": "loadings", "~": "regressions"}
 
@@ -48,7 +50,7 @@ class GroupComparison:
     differences : DataFrame
         Posterior difference of each two groups: parameter, group, other, summary; p_positive is
         the probability that it is larger in `group`. Empty when nothing was sampled.
-    fit : Fit or None
+    fit : Fitted or None
         The sampled model with the parameters free.
     ci_prob : float
         Probability of the equal-tailed intervals.
@@ -61,7 +63,7 @@ class GroupComparison:
     tests: pd.DataFrame
     estimates: pd.DataFrame
     differences: pd.DataFrame
-    fit: Fit | None
+    fit: Fitted | None
     ci_prob: float
     notes: tuple[str, ...]
 
@@ -105,7 +107,7 @@ class GroupComparison:
 
 
 def compare_groups(
-    sem: SEM,
+    sem: Specification,
     data: pd.DataFrame,
     *,
     group: str,
@@ -114,52 +116,22 @@ def compare_groups(
     missing: str = "fiml",
     posterior: bool = True,
     ci_prob: float = 0.95,
-    **sampling: Any,
+    sampling: Sampling = DEFAULTS,
 ) -> GroupComparison:
     """Test whether parameters differ between groups, one by one and together.
 
-    Everything else is equal across groups, unless the model's `group_equal` says otherwise: with
-    `SEM(..., group_equal=("loadings", "intercepts"))` only the measurement is.
-
-    Parameters
-    ----------
-    sem : SEM
-        The model.
-    data : DataFrame
-        One row a respondent.
-    group : str
-        Column with the groups.
-    parameters : sequence of str
-        Such as ("RAD ~ AMC", "INC ~ AMC").
-    group_order, missing
-        As in `SEM.fit`.
-    posterior : bool
-        Sample the model with the parameters free too (no pooling), for the probability that a
-        group's value is the larger.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    **sampling
-        Of `SEM.fit`.
-
-    Returns
-    -------
-    GroupComparison
-
-    Raises
-    ------
-    ModelError
-        For one group, or a parameter that the model does not have or has fixed.
+    Arguments, result and errors: `SEM.compare_groups`.
     """
     pooling = no_pooling(*((parameters,) if isinstance(parameters, str) else parameters))
     base = _base_options(sem, pooling)
-    known_options(type(sem).fit, sampling)  # even where nothing is sampled
     options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
 
-    def model(free: Sequence[str]) -> SEM:
-        partial = (*base["group_partial"], *free)
-        return type(sem)(sem.text, **{**base, "group_partial": partial})
+    def model(free: Sequence[str]) -> Prepared:
+        given = {**base, "group_partial": (*base["group_partial"], *free)}
+        return prepare(sem.extended((), **given), data, **options)
 
-    free = model(pooling.parameters).ml(data, **options)
+    everything = model(pooling.parameters)
+    free = fit_ml(everything)
     groups = free.prepared.sample.groups
     if len(groups) < 2:
         raise ModelError(f"{group!r} has one group: there is nothing to compare")
@@ -167,10 +139,10 @@ def compare_groups(
     rows = []
     for name in pooling.parameters:
         rest = [p for p in pooling.parameters if p != name]
-        equal = model(rest).ml(data, se="none", **options)
+        equal = fit_ml(model(rest), se="none")
         rows.append((name, *likelihood_ratio(equal, free)))
     if len(pooling.parameters) > 1:
-        equal = model(()).ml(data, se="none", **options)
+        equal = fit_ml(model(()), se="none")
         rows.append(("all together", *likelihood_ratio(equal, free)))
     estimates = pd.DataFrame(
         [
@@ -179,7 +151,7 @@ def compare_groups(
             for g, member in zip(groups, p.members, strict=True)
         ]
     )
-    fit = model(pooling.parameters).fit(data, **options, **sampling) if posterior else None
+    fit = estimate(everything, sampling) if posterior else None
     return GroupComparison(
         group=group,
         groups=groups,
@@ -192,7 +164,7 @@ def compare_groups(
     )
 
 
-def _base_options(sem: SEM, pooling: Pooling) -> dict[str, Any]:
+def _base_options(sem: Specification, pooling: Pooling) -> dict[str, Any]:
     """Table options under which the parameters are equal, and nothing else more than before."""
     options = table_options(pooling, sem.options)
     given = sem.options["group_partial"] or ()
@@ -222,7 +194,7 @@ def _estimate(fit: MLFit, member: str) -> dict[str, float]:
     return {name: float(row[name]) for name in ("est", "se", "std_all")}
 
 
-def _differences(fit: Fit, found: Sequence[Pooled], ci_prob: float) -> pd.DataFrame:
+def _differences(fit: Fitted, found: Sequence[Pooled], ci_prob: float) -> pd.DataFrame:
     """Posterior differences of each two groups."""
     groups = fit.prepared.sample.groups
     labels, draws = [], []

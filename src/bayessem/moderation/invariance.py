@@ -13,22 +13,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 from scipy.stats import chi2
 
+from bayessem.comparison.compare import Comparison
+from bayessem.criticism.indices import Indices, fit_indices
 from bayessem.errors import ModelError, NotSupported
+from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.model.prepare import prepare
+from bayessem.moderation.approximate_invariance import (
+    ApproximateInvariance,
+    approximate_invariance,
+    check_approximate,
+)
 from bayessem.moderation.invariance_steps import STEPS, with_equal
-from bayessem.syntax.arguments import keyword_arguments, known_options, refuse_unknown
-
-if TYPE_CHECKING:
-    from bayessem.comparison.compare import Comparison
-    from bayessem.criticism.indices import Indices
-    from bayessem.fit import Fit
-    from bayessem.ml.estimate import MLFit
-    from bayessem.moderation.approximate_invariance import ApproximateInvariance
-    from bayessem.sem import SEM
+from bayessem.moderation.sampled_ladder import compare_steps, fit_by_step
+from bayessem.posterior.settings import DEFAULTS, Sampling
+from bayessem.results.estimate import estimate
+from bayessem.results.fitted import Fitted
+from bayessem.syntax.specification import Specification
 
 FAMILY = {"metric": "=~", "scalar": "~1", "strict": "~~"}
 # What a step may cost: Chen (2007), Cheung & Rensvold (2002).
@@ -57,7 +62,7 @@ class Invariance:
     fits : dict of str to MLFit
     comparison : Comparison or None
         Of the sampled steps by leave-one-out cross-validation, with `loo`.
-    sampled : dict of str to Fit
+    sampled : dict of str to Fitted
         The sampled steps: the exact ones with `loo`, the approximate ones with `approximate`.
     indices : dict of str to Indices
         Their Bayesian fit, with its draws.
@@ -78,7 +83,7 @@ class Invariance:
     suggested: tuple[str, ...]
     fits: dict[str, MLFit]
     comparison: Comparison | None
-    sampled: dict[str, Fit]
+    sampled: dict[str, Fitted]
     indices: dict[str, Indices]
     bayesian: pd.DataFrame
     approximate: ApproximateInvariance | None
@@ -130,7 +135,7 @@ def _verdict(p: float, cfi: float, rmsea: float) -> str:
 
 
 def invariance(
-    sem: SEM,
+    sem: Specification,
     data: pd.DataFrame,
     *,
     group: str,
@@ -140,49 +145,14 @@ def invariance(
     loo: bool = False,
     approximate: float | None = None,
     ci_prob: float = 0.95,
-    **sampling: Any,
+    sampling: Sampling = DEFAULTS,
 ) -> Invariance:
     """Configural, metric, scalar and strict invariance, and what to free where a step fails.
 
-    Parameters
-    ----------
-    sem : SEM
-        The model, with the groups' parameters free.
-    data : DataFrame
-        One row a respondent.
-    group : str
-        Column with the groups.
-    group_order, missing
-        As in `SEM.fit`.
-    free : sequence of str
-        Parameters that stay free at every step (partial invariance), such as "f=~x2".
-    loo : bool
-        Sample every step as well, with its Bayesian fit indices, and compare the steps by
-        leave-one-out cross-validation.
-    approximate : float, optional
-        Sample the model with nearly equal loadings, and with nearly equal intercepts besides:
-        deviations between groups with this standard deviation, standardised (0.1 is usual; see
-        `approximate_invariance`). With `loo` they are compared with the exact steps.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    **sampling
-        Of `SEM.fit`, for `loo` and `approximate`.
-
-    Returns
-    -------
-    Invariance
-
-    Raises
-    ------
-    NotSupported
-        For a model with product terms, whose chi-square is not defined.
-    ModelError
-        For a model of one group, without constructs, or that approximate invariance cannot rescale.
-    FitError
-        For an `approximate` that is no standard deviation, or sampling options it has not.
+    Arguments, result and errors: `SEM.invariance`.
     """
-    _check_options(sampling, approximate)
-    known_options(type(sem).fit, sampling)  # even where nothing is sampled
+    if approximate is not None:
+        check_approximate(approximate)
     table = sem.table
     if any(":" in r.rhs and r.op == "~" for r in table.rows):
         raise NotSupported(
@@ -192,7 +162,10 @@ def invariance(
     if not any(r.op == "=~" for r in table.rows):
         raise ModelError("the model measures no construct, so there is no measurement to compare")
     options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
-    fits = {name: with_equal(sem, equal, free).ml(data, **options) for name, equal in STEPS.items()}
+    fits = {
+        name: fit_ml(prepare(with_equal(sem, equal, free), data, **options))
+        for name, equal in STEPS.items()
+    }
     groups = fits["configural"].prepared.sample.groups
     if len(groups) < 2:
         raise ModelError(f"{group!r} has one group: there is nothing to compare")
@@ -219,7 +192,14 @@ def invariance(
     for name, fit in fits.items():
         notes += [f"{name}: {problem}." for problem in fit.problems]
     drawn = _sampled(
-        sem, data, free, loo=loo, approximate=approximate, ci_prob=ci_prob, **options, **sampling
+        sem,
+        data,
+        free,
+        loo=loo,
+        approximate=approximate,
+        ci_prob=ci_prob,
+        sampling=sampling,
+        **options,
     )
     return Invariance(
         group=group,
@@ -234,50 +214,32 @@ def invariance(
     )
 
 
-def _check_options(sampling: Mapping[str, Any], approximate: float | None) -> None:
-    """Refuse what sampling does not know, also where nothing is sampled, and pooling."""
-    from bayessem.moderation.approximate_invariance import check_approximate
-    from bayessem.sem import SEM
-
-    known = tuple(keyword_arguments(SEM.fit))
-    others = [name for name in sampling if name not in known]
-    refuse_unknown("invariance", others, known=(*keyword_arguments(invariance), *known))
-    if "pooling" in sampling:
-        raise ModelError(
-            "invariance pools loadings and intercepts itself, approximate=0.1; leave pooling= out"
-        )
-    if approximate is not None:
-        check_approximate(approximate, sampling)
-
-
 def _sampled(
-    sem: SEM,
+    sem: Specification,
     data: pd.DataFrame,
     free: Sequence[str],
     *,
     loo: bool,
     approximate: float | None,
     ci_prob: float,
+    sampling: Sampling,
     **options: Any,
 ) -> dict[str, Any]:
     """What is sampled of an `Invariance`, by the names of its attributes."""
     if not loo and approximate is None:
         nothing: dict[str, Any] = {"sampled": {}, "indices": {}, "bayesian": pd.DataFrame()}
         return {**nothing, "approximate": None, "comparison": None}
-    from bayessem.moderation.approximate_invariance import approximate_invariance
-    from bayessem.moderation.sampled_ladder import compare_steps, fit_by_step
-
     near = None
     if approximate is not None:  # first, since it refuses some models
         near = approximate_invariance(
-            sem, data, sd=approximate, free=free, ci_prob=ci_prob, **options
+            sem, data, sd=approximate, free=free, ci_prob=ci_prob, sampling=sampling, **options
         )
     exact = {
-        name: with_equal(sem, equal, free).fit(data, **options)
+        name: estimate(prepare(with_equal(sem, equal, free), data, **options), sampling)
         for name, equal in (STEPS if loo else {}).items()
     }
     sampled = exact if near is None else {**exact, **near.fits}
-    indices = {name: fit.indices(ci_prob=ci_prob) for name, fit in sampled.items()}
+    indices = {name: fit_indices(fit, ci_prob=ci_prob) for name, fit in sampled.items()}
     return {
         "sampled": sampled,
         "indices": indices,
@@ -322,7 +284,7 @@ def _advice(ladder: pd.DataFrame) -> str:
 
 
 def _releases(
-    sem: SEM,
+    sem: Specification,
     data: pd.DataFrame,
     step: str,
     before: MLFit,
@@ -335,7 +297,9 @@ def _releases(
     candidates = _equalities(fit, step, free)
     rows, found = [], {}
     for name in candidates:
-        one = with_equal(sem, STEPS[step], (*free, name)).ml(data, se="none", **options)
+        one = fit_ml(
+            prepare(with_equal(sem, STEPS[step], (*free, name)), data, **options), se="none"
+        )
         difference, df, p = likelihood_ratio(fit, one)
         found[name] = difference
         rows.append((name, difference, df, p, one.measures["cfi"]))
@@ -350,7 +314,9 @@ def _releases(
         if len(chosen) >= len(candidates) // 2:
             break
         chosen.append(name)
-        one = with_equal(sem, STEPS[step], (*free, *chosen)).ml(data, se="none", **options)
+        one = fit_ml(
+            prepare(with_equal(sem, STEPS[step], (*free, *chosen)), data, **options), se="none"
+        )
         _, _, p = likelihood_ratio(one, before)
         cfi = one.measures["cfi"] - before.measures["cfi"]
         if _verdict(p, cfi, one.measures["rmsea"] - before.measures["rmsea"]) == "holds":

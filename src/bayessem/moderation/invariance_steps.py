@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from bayessem.errors import ModelError
-
-if TYPE_CHECKING:
-    from bayessem.sem import SEM
+from bayessem.syntax.specification import Specification
 
 STEPS: dict[str, tuple[str, ...]] = {
     "configural": (),
@@ -26,7 +23,7 @@ BEFORE = {
 }
 
 
-def with_equal(sem: SEM, equal: Sequence[str], free: Sequence[str]) -> SEM:
+def with_equal(sem: Specification, equal: Sequence[str], free: Sequence[str]) -> Specification:
     """The model with families of parameters equal across groups, but for those that are `free`.
 
     Raises
@@ -34,20 +31,19 @@ def with_equal(sem: SEM, equal: Sequence[str], free: Sequence[str]) -> SEM:
     ModelError
         When the model says itself what is equal.
     """
-    from bayessem.sem import SEM
-
     if sem.options["group_equal"]:
         raise ModelError("invariance sets group_equal itself; build the SEM without it")
     given = sem.options["group_partial"] or ()
     given = (given,) if isinstance(given, str) else tuple(given)
-    options = {**sem.options, "group_equal": tuple(equal), "group_partial": (*given, *free)}
-    lines = [sem.text]
-    if "intercepts" in equal:
-        lines += [f"{name} ~ 0*1" for name in higher_order(sem)]
-    return SEM("\n".join(lines), **options)
+    means = higher_order(sem) if "intercepts" in equal else []
+    return sem.extended(
+        [f"{name} ~ 0*1" for name in means],
+        group_equal=tuple(equal),
+        group_partial=(*given, *free),
+    )
 
 
-def higher_order(sem: SEM) -> list[str]:
+def higher_order(sem: Specification) -> list[str]:
     """Constructs measured by constructs alone, whose means the text does not mention.
 
     With equal intercepts of the items the means of the first-order constructs are free in all

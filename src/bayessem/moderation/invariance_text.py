@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from bayessem.syntax.listing import aligned, number, prose
-
-if TYPE_CHECKING:
-    from bayessem.moderation.approximate_invariance import ApproximateInvariance
-    from bayessem.moderation.invariance import Invariance
+from bayessem.moderation.approximate_invariance import ApproximateInvariance
+from bayessem.moderation.invariance import Invariance
+from bayessem.text.numbers import number
+from bayessem.text.prose import prose
+from bayessem.text.tables import aligned
 
 # Deviations that are printed at most; all are in the table.
 SHOWN = 12

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,19 +12,23 @@ from bayessem.comparison.comparable import check_comparable
 from bayessem.comparison.compare import Comparison, compare
 from bayessem.comparison.criterion import target_of
 from bayessem.errors import FitError
-from bayessem.moderation.pooling import (
+from bayessem.model.pooling import (
     complete_pooling,
     no_pooling,
     partial,
 )
+from bayessem.model.prepare import prepare
+from bayessem.model.priors import Prior
 from bayessem.moderation.report import PoolingReport, pooling_report
+from bayessem.posterior.settings import DEFAULTS, Sampling
+from bayessem.results.estimate import estimate
 from bayessem.results.estimates import summarise
-from bayessem.syntax.listing import aligned, number, prose
+from bayessem.results.fitted import Fitted
 from bayessem.syntax.rows import row_key, row_name_key
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.sem import SEM
+from bayessem.syntax.specification import Specification
+from bayessem.text.numbers import number
+from bayessem.text.prose import prose
+from bayessem.text.tables import aligned
 
 KINDS = ("complete", "none", "partial")
 NAMES = {"complete": "complete pooling", "none": "no pooling", "partial": "partial pooling"}
@@ -39,7 +42,7 @@ class Poolings:
     Attributes
     ----------
     parameters, groups : tuple of str
-    fits : dict of str to Fit
+    fits : dict of str to Fitted
         By `KINDS`.
     table : DataFrame
         A row a parameter, group and pooling, and its summary. Means of latent variables are
@@ -54,7 +57,7 @@ class Poolings:
 
     parameters: tuple[str, ...]
     groups: tuple[str, ...]
-    fits: dict[str, Fit]
+    fits: dict[str, Fitted]
     table: pd.DataFrame
     report: PoolingReport
     comparison: Comparison | None
@@ -85,65 +88,47 @@ class Poolings:
 
 
 def compare_poolings(
-    sem: SEM,
+    sem: Specification,
     data: pd.DataFrame,
     *parameters: str,
     group: str,
     by: str | None = None,
     correlated: bool = False,
-    complete: Fit | None = None,
+    complete: Fitted | None = None,
     loo: bool = True,
     ci_prob: float = 0.95,
-    **options: Any,
+    group_order: Sequence[str] | None = None,
+    missing: str = "fiml",
+    priors: Mapping[str, str | Prior] | None = None,
+    sampling: Sampling = DEFAULTS,
 ) -> Poolings:
     """Fit a model with complete, no and partial pooling of the same parameters.
 
-    Everything else is equal across groups, unless the model's `group_equal` says otherwise. So a
-    difference in the outcome's level between groups has no place in any of the three; where groups
-    are made from a variable that may have an effect of its own, add that effect to the model
-    ("RAD ~ apd"; `with_main_effects`), or let intercepts differ.
-
-    Parameters
-    ----------
-    sem : SEM
-        The model.
-    data : DataFrame
-        One row a respondent.
-    *parameters : str
-        What differs between groups, such as "RAD ~ AMC".
-    group : str
-        Column with the groups.
-    by, correlated
-        Of partial pooling, see `partial`.
-    complete : Fit, optional
-        Complete pooling where it is at hand: with all equal, that of other groups of the same
-        respondents is the same model.
-    loo : bool
-        Compare the three by leave-one-out cross-validation.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    **options
-        Of `SEM.fit`: priors, draws, random_seed, ...
-
-    Returns
-    -------
-    Poolings
+    Arguments and result: `bayessem.compare_poolings`.
     """
     asked = {
         "complete": complete_pooling(),
         "none": no_pooling(*parameters),
         "partial": partial(*parameters, by=by, correlated=correlated),
     }
-    priors = options.pop("priors", None) or {}
-    fits: dict[str, Fit] = {}
+    fits: dict[str, Fitted] = {}
     for kind, pooling in asked.items():
         if kind == "complete" and complete is not None:
             fits[kind] = complete
             continue
-        own = priors
+        own = dict(priors or {})
         if kind != "partial":  # priors of the population mean, tau and delta are for partial only
-            own = {k: v for k, v in priors.items() if "sd(" not in k and "|" not in k}
-        fits[kind] = sem.fit(data, group=group, pooling=pooling, priors=own, **options)
+            own = {k: v for k, v in own.items() if "sd(" not in k and "|" not in k}
+        prepared = prepare(
+            sem,
+            data,
+            group=group,
+            group_order=group_order,
+            missing=missing,
+            priors=own,
+            pooling=pooling,
+        )
+        fits[kind] = estimate(prepared, sampling)
     if complete is not None:  # of the same respondents, or it says what is wrong
         notes = check_comparable({NAMES[k]: target_of(f.prepared) for k, f in fits.items()})
         if notes:
@@ -159,7 +144,7 @@ def compare_poolings(
     )
 
 
-def _table(fits: dict[str, Fit], parameters: Sequence[str], ci_prob: float) -> pd.DataFrame:
+def _table(fits: dict[str, Fitted], parameters: Sequence[str], ci_prob: float) -> pd.DataFrame:
     """Every parameter in every group under each pooling."""
     frames = []
     groups = fits["partial"].prepared.sample.groups
@@ -174,7 +159,7 @@ def _table(fits: dict[str, Fit], parameters: Sequence[str], ci_prob: float) -> p
     return pd.concat(frames, ignore_index=True)
 
 
-def _by_group(fit: Fit, parameter: str, *, deviations: bool) -> np.ndarray:
+def _by_group(fit: Fitted, parameter: str, *, deviations: bool) -> np.ndarray:
     """Draws (chain, draw, group) of a parameter, free or fixed.
 
     deviations : from the mean over the groups. That of a latent variable is 0 in the first group

@@ -8,53 +8,31 @@ predictor.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.effects.effects import EffectRow, Effects, table_of
+from bayessem.effects.effects import At, EffectRow, Effects, effects, table_of
 from bayessem.errors import ModelError
+from bayessem.model.prepare import prepare
 from bayessem.model.space import dimension
 from bayessem.moderation.report import population_values, require_partial
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.sem import SEM
+from bayessem.results.fitted import Fitted
+from bayessem.syntax.specification import Specification
 
 
-def population(fit: Fit, *, at: float | None = None) -> Fit:
+def population[F: Fitted](fit: F, *, at: float | None = None) -> F:
     """The fit of the population of groups, for a group at its mean.
 
-    Parameters
-    ----------
-    fit : Fit
-        A model with partial pooling in which all that is not pooled is equal across groups.
-    at : float, optional
-        Value of the group-level predictor; by default its average over the groups.
-
-    Returns
-    -------
-    Fit
-        Of one group, without log-likelihoods: `effects`, `mediation`, `shape`, `what_if` and
-        `summary` are those of the population mean. What is about respondents (`loo`, `indices`,
-        `residuals`, ...) is refused: it belongs to the fit with the groups.
-
-        Its draws stand in line with those of `fit`, so
-        that differences from a group are differences of draws.
-
-    Raises
-    ------
-    FitError
-        When nothing is pooled partially.
-    ModelError
-        When other parameters differ between groups: their population is not modelled.
+    Arguments, result and errors: `Fit.population`.
     """
     pooling = require_partial(fit)
     sample = fit.prepared.sample
     frame = pd.DataFrame(sample.values, columns=list(sample.variables), index=sample.rows)
-    prepared = _with_levels(fit).prepare(frame, missing="fiml")
+    prepared = prepare(_with_levels(fit), frame)
     names = fit.prepared.space.names
     values = np.empty((*fit.values.shape[:-1], len(prepared.space.names)))
     for i, name in enumerate(prepared.space.names):
@@ -89,31 +67,29 @@ def population(fit: Fit, *, at: float | None = None) -> Fit:
     )
 
 
-def _with_levels(fit: Fit) -> SEM:
+def _with_levels(fit: Fitted) -> Specification:
     """The model, with the means of latent variables that vary between groups free."""
     means = [f"{name.split('~')[0]} ~ NA*1" for name in fit.prepared.zero_mean]
-    return type(fit.sem)("\n".join([fit.sem.text, *means]), **fit.sem.options)
+    return fit.specification.extended(means)
 
 
-def effects_with_population(fit: Fit, x: str, y: str, **options: Any) -> Effects:
+def effects_with_population(
+    fit: Fitted,
+    x: str,
+    y: str,
+    *,
+    standardized: bool = False,
+    group: str | Sequence[str] | None = None,
+    at: At | None = None,
+    ci_prob: float = 0.95,
+) -> Effects:
     """Effects of x on y in each group, in the population of groups, and their differences.
 
-    Parameters
-    ----------
-    fit : Fit
-        A model with partial pooling.
-    x, y : str
-        As in `Fit.effects`.
-    **options
-        Of `Fit.effects`.
-
-    Returns
-    -------
-    Effects
-        With rows of the group "population", and of "<group> - population".
+    Arguments, result and errors: `Fit.effects_with_population`.
     """
-    found = fit.effects(x, y, **options)
-    whole = population(fit).effects(x, y, **{k: v for k, v in options.items() if k != "group"})
+    how: dict[str, Any] = {"standardized": standardized, "at": at, "ci_prob": ci_prob}
+    found = effects(fit, x, y, group=group, **how)
+    whole = effects(population(fit), x, y, **how)
     average = effect_draws(whole)
     rows = effect_draws(found)
     groups = [r for r in rows if r.group in fit.prepared.table.groups]

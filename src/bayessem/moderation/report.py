@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayessem.errors import FitError, ModelError
-from bayessem.moderation.pooling import (
+from bayessem.model.pooling import (
     Pooling,
     link_name,
     pooled_parameters,
@@ -27,9 +26,7 @@ from bayessem.moderation.pooling import (
 )
 from bayessem.moderation.report_text import pooling_text
 from bayessem.results.estimates import summarise
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
 
 # Gelman (2006, doi:10.1214/06-BA117A): with fewer groups than this tau is led by its prior.
 FEW_GROUPS = 5
@@ -86,7 +83,7 @@ class PoolingReport:
         return pooling_text(self)
 
 
-def require_partial(fit: Fit) -> Pooling:
+def require_partial(fit: Fitted) -> Pooling:
     """The pooling of a fit.
 
     Raises
@@ -103,13 +100,13 @@ def require_partial(fit: Fit) -> Pooling:
     return pooling
 
 
-def _values(fit: Fit, name: str) -> np.ndarray | None:
+def _values(fit: Fitted, name: str) -> np.ndarray | None:
     """Draws (chain, draw) of a sampled coordinate; None when there is no such one."""
     names = fit.prepared.space.names
     return fit.values[..., names.index(name)] if name in names else None
 
 
-def between_groups(fit: Fit, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
+def between_groups(fit: Fitted, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
     """Draws of sds between groups (..., P) and of their correlations (..., P, P)."""
     shape = fit.values.shape[:-1]
     names = pooling.parameters
@@ -128,7 +125,7 @@ def between_groups(fit: Fit, pooling: Pooling) -> tuple[np.ndarray, np.ndarray]:
     return sd, root @ np.swapaxes(root, -1, -2)
 
 
-def population_values(fit: Fit, name: str, *, at: float | None = None) -> np.ndarray:
+def population_values(fit: Fitted, name: str, *, at: float | None = None) -> np.ndarray:
     """Draws (chain, draw) of the population's mean of a parameter, where the predictor is `at`.
 
     Of a variance: the standard deviation of a typical group.
@@ -146,13 +143,13 @@ def population_values(fit: Fit, name: str, *, at: float | None = None) -> np.nda
     return mean * np.exp(change) if is_scale(fit, name) else mean + change
 
 
-def is_scale(fit: Fit, name: str) -> bool:
+def is_scale(fit: Fitted, name: str) -> bool:
     """Whether a pooled parameter is a variance, pooled on the log scale of its square root."""
     return name in fit.prepared.space.typical_sds
 
 
 def _rows(
-    fit: Fit, pooling: Pooling, points: Sequence[float | None], rng: np.random.Generator
+    fit: Fitted, pooling: Pooling, points: Sequence[float | None], rng: np.random.Generator
 ) -> list[tuple[str, str, str, np.ndarray]]:
     """Parameter, quantity, group and draws of everything in the table."""
     pooled = pooled_parameters(fit.prepared.structure, pooling)
@@ -185,7 +182,7 @@ def _rows(
     return out
 
 
-def _shrinkage(fit: Fit, pooling: Pooling) -> pd.DataFrame:
+def _shrinkage(fit: Fitted, pooling: Pooling) -> pd.DataFrame:
     rows = []
     predictor = fit.prepared.predictor
     for p in pooled_parameters(fit.prepared.structure, pooling):
@@ -200,7 +197,7 @@ def _shrinkage(fit: Fit, pooling: Pooling) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _differences(fit: Fit, pooling: Pooling, ci_prob: float) -> pd.DataFrame:
+def _differences(fit: Fitted, pooling: Pooling, ci_prob: float) -> pd.DataFrame:
     labels, values = [], []
     groups = fit.prepared.table.groups
     for p in pooled_parameters(fit.prepared.structure, pooling):
@@ -212,7 +209,7 @@ def _differences(fit: Fit, pooling: Pooling, ci_prob: float) -> pd.DataFrame:
     return pd.concat([pd.DataFrame(labels), found], axis=1)
 
 
-def prior_share(fit: Fit) -> pd.DataFrame:
+def prior_share(fit: Fitted) -> pd.DataFrame:
     """How much the sds between groups owe to their priors, by power-scaling.
 
     Kallioinen, Paananen, Burkner & Vehtari (2024, doi:10.1007/s11222-023-10366-5): by how much the
@@ -258,7 +255,7 @@ def prior_share(fit: Fit) -> pd.DataFrame:
 
 
 def pooling_report(
-    fit: Fit,
+    fit: Fitted,
     *,
     at: float | Sequence[float] | None = None,
     ci_prob: float = 0.95,
@@ -266,28 +263,7 @@ def pooling_report(
 ) -> PoolingReport:
     """The population of groups, the groups, their differences, and how far they were pooled.
 
-    Parameters
-    ----------
-    fit : Fit
-        A model with partial pooling.
-    at : float or sequence of float, optional
-        Values of the group-level predictor at which a new group is predicted; by default one at
-        its average.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    random_seed : int, optional
-        Of the new group's draws; by default that of the fit.
-
-    Returns
-    -------
-    PoolingReport
-
-    Raises
-    ------
-    FitError
-        When nothing is pooled partially.
-    ModelError
-        For `at` without a group-level predictor.
+    Arguments, result and errors: `Fit.pooling`.
     """
     pooling = require_partial(fit)
     points = [None if at is None else float(v) for v in np.atleast_1d(0.0 if at is None else at)]
@@ -319,7 +295,7 @@ def pooling_report(
     )
 
 
-def _notes(fit: Fit, pooling: Pooling, sensitivity: pd.DataFrame) -> tuple[str, ...]:
+def _notes(fit: Fitted, pooling: Pooling, sensitivity: pd.DataFrame) -> tuple[str, ...]:
     groups = len(fit.prepared.sample.groups)
     notes = []
     if pooling.sd is None and groups < FEW_GROUPS:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bayessem.syntax.listing import aligned, number, prose
-
-if TYPE_CHECKING:
-    from bayessem.moderation.report import PoolingReport
+from bayessem.moderation.report import PoolingReport
+from bayessem.text.numbers import number
+from bayessem.text.prose import prose
+from bayessem.text.tables import aligned
 
 # Pairs of groups whose difference is printed, at most; all are in `differences`.
 PAIRS = 6

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,12 +17,10 @@ from bayessem.comparison.compare import Comparison, compare
 from bayessem.comparison.criterion import CrossValidation, target_of
 from bayessem.comparison.loo import loo
 from bayessem.criticism.indices import Indices
+from bayessem.moderation.approximate_invariance import ApproximateInvariance
 from bayessem.moderation.invariance_steps import BEFORE
 from bayessem.results.estimates import summarise
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.moderation.approximate_invariance import ApproximateInvariance
+from bayessem.results.fitted import Fitted
 
 SHOWN = ("BRMSEA", "BCFI")
 
@@ -69,12 +66,12 @@ def _summary(name: str, values: np.ndarray, ci_prob: float) -> dict[str, float]:
     }
 
 
-def compare_steps(exact: Mapping[str, Fit], near: ApproximateInvariance | None) -> Comparison:
+def compare_steps(exact: Mapping[str, Fitted], near: ApproximateInvariance | None) -> Comparison:
     """Compare sampled steps by leave-one-out cross-validation.
 
     Parameters
     ----------
-    exact : mapping of str to Fit
+    exact : mapping of str to Fitted
         Of the items as they are.
     near : ApproximateInvariance or None
         Of the items in standard units; its elpd is brought back to those of the data.
@@ -87,7 +84,9 @@ def compare_steps(exact: Mapping[str, Fit], near: ApproximateInvariance | None) 
     return compare(results)
 
 
-def in_units_of(fit: Fit, result: CrossValidation, scales: Mapping[str, float]) -> CrossValidation:
+def in_units_of(
+    fit: Fitted, result: CrossValidation, scales: Mapping[str, float]
+) -> CrossValidation:
     """A cross-validation of rescaled items in the units of a fit of the same respondents.
 
     The density of y is that of y / s, divided by s, for each value that was observed.

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.calibration.sbc import Calibration
 from bayessem.plots.style import COLOURS, FAINT, INK, QUIET, TWO, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from bayessem.calibration.sbc import Calibration
 
 
 def _panel(ax: Axes, title: str, calibration: Calibration) -> None:

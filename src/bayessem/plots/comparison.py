@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.comparison.compare import Comparison
+from bayessem.comparison.loo import Loo
+from bayessem.comparison.pit import LooPit
 from bayessem.errors import FitError
 from bayessem.plots.style import (
     COLOURS,
@@ -24,10 +27,6 @@ from bayessem.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from bayessem.comparison.compare import Comparison
-    from bayessem.comparison.loo import Loo
-    from bayessem.comparison.pit import LooPit
 
 
 @styled

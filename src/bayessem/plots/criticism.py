@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.criticism.indices import Indices
+from bayessem.criticism.predictive import PredictiveCheck
+from bayessem.criticism.prior_consequences import PriorConsequences
+from bayessem.criticism.residuals import Residuals
+from bayessem.criticism.sensitivity import Sensitivity
 from bayessem.errors import ModelError
 from bayessem.plots.style import (
     COLOURS,
@@ -30,12 +35,6 @@ from bayessem.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from bayessem.criticism.indices import Indices
-    from bayessem.criticism.predictive import PredictiveCheck
-    from bayessem.criticism.prior_consequences import PriorConsequences
-    from bayessem.criticism.residuals import Residuals
-    from bayessem.criticism.sensitivity import Sensitivity
 
 MOST = 30
 PANELS = 16

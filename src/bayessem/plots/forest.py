@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bayessem.effects.effects import Effects
 from bayessem.errors import ModelError
 from bayessem.plots.style import (
     axes_for,
@@ -17,12 +18,10 @@ from bayessem.plots.style import (
     term_name,
     zero_line,
 )
+from bayessem.results.fitted import Fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from bayessem.effects.effects import Effects
-    from bayessem.fit import Fit
 
 # What can be asked for, and what its rows of the table are.
 KINDS = ("path", "product", "loading", "covariance", "variance", "intercept", "defined")
@@ -30,7 +29,7 @@ KINDS = ("path", "product", "loading", "covariance", "variance", "intercept", "d
 
 @styled
 def plot_estimates(
-    fit: Fit,
+    fit: Fitted,
     kinds: Sequence[str] = ("path", "product"),
     *,
     standardized: bool = True,
@@ -41,7 +40,7 @@ def plot_estimates(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fitted
         A sampled model.
     kinds : sequence of str
         Which parameters: "path", "product" (squares and interactions), "loading", "covariance",

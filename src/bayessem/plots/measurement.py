@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.errors import ModelError
+from bayessem.measurement.quality import Measurement
 from bayessem.measurement.tables import HTMT_LIMITS, THRESHOLDS, VERDICTS
 from bayessem.plots.style import (
     COLOURS,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from bayessem.measurement.quality import Measurement
 
 
 @styled

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.effects.mediation_result import Mediation
 from bayessem.errors import ModelError
 from bayessem.plots.style import (
     FAINT,
@@ -23,8 +24,6 @@ from bayessem.plots.style import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from bayessem.effects.mediation import Mediation
 
 # Height of the highest density, in rows; the part of the draws that is shown.
 HEIGHT, SHOWN = 0.82, 0.998

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bayessem.errors import ModelError
+from bayessem.moderation.poolings import Poolings
 from bayessem.plots.style import (
     FAINT,
     ONE,
@@ -19,8 +20,6 @@ from bayessem.plots.style import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from bayessem.moderation.poolings import Poolings
 
 KINDS = ("complete", "none", "partial")
 

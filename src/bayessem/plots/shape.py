@@ -22,12 +22,11 @@ from bayessem.plots.style import (
     new_figure,
     styled,
 )
+from bayessem.shapes.shape_result import Shape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from bayessem.shapes.shape import Shape
 
 # How far beyond the bounds the curve is followed, as a share of their distance: at least, and at
 # most when respondents lie there.

@@ -9,18 +9,17 @@ import numpy as np
 
 from bayessem.errors import ModelError
 from bayessem.plots.style import FAINT, TWO, colour, new_figure, path_name, styled
+from bayessem.results.fitted import Fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bayessem.fit import Fit
-
 BINS = 20
 
 
 @styled
-def plot_traces(fit: Fit, parameters: str | Sequence[str]) -> Figure:
+def plot_traces(fit: Fitted, parameters: str | Sequence[str]) -> Figure:
     """Draws in their order, and how their ranks spread over the chains, a row a parameter.
 
     Where the chains agree, each has as many draws of every rank; the band holds 99 % of the
@@ -29,7 +28,7 @@ def plot_traces(fit: Fit, parameters: str | Sequence[str]) -> Figure:
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fitted
         A sampled model.
     parameters : str or sequence of str
         Names as in `fit.summary()`, such as "RAD~AMC" or the label of a defined one.

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.effects.slopes import Slopes
+from bayessem.effects.whatif import WhatIf
 from bayessem.plots.style import (
     ONE,
     QUIET,
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from bayessem.effects.slopes import Slopes
-    from bayessem.effects.whatif import WhatIf
 
 
 @styled

@@ -7,15 +7,11 @@ statistics (doi:10.1037/met0000065). BARG: Kruschke (2021), Bayesian analysis re
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from bayessem.posterior.diagnostics import ESS, RHAT, convergence
-
-if TYPE_CHECKING:
-    from bayessem.report.contents import Contents
+from bayessem.report.contents import Contents
 
 OPEN = "for the author"
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bayessem.comparison.loo import Loo, loo
 from bayessem.criticism.headline import indirect_pairs, squares
+from bayessem.criticism.indices import Indices, fit_indices
+from bayessem.criticism.predictive import PredictiveCheck, predictive_check
+from bayessem.criticism.prior_consequences import PriorConsequences, prior_consequences
+from bayessem.criticism.residuals import Residuals, residuals
+from bayessem.criticism.sensitivity import Sensitivity, sensitivity
+from bayessem.effects.mediation import mediation
+from bayessem.effects.mediation_result import Mediation
 from bayessem.errors import BayessemError
-
-if TYPE_CHECKING:
-    from bayessem.comparison.loo import Loo
-    from bayessem.criticism.indices import Indices
-    from bayessem.criticism.predictive import PredictiveCheck
-    from bayessem.criticism.prior_consequences import PriorConsequences
-    from bayessem.criticism.residuals import Residuals
-    from bayessem.criticism.sensitivity import Sensitivity
-    from bayessem.effects.mediation import Mediation
-    from bayessem.fit import Fit
-    from bayessem.measurement.quality import Measurement
-    from bayessem.ml.estimate import MLFit
-    from bayessem.shapes.shape import Shape
+from bayessem.measurement.quality import Measurement, measurement
+from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.moderation.report import pooling_report
+from bayessem.results.fitted import Fitted
+from bayessem.shapes.shape import shape
+from bayessem.shapes.shape_result import Shape
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Contents:
 
     Attributes
     ----------
-    fit : Fit
+    fit : Fitted
         The sampled model.
     mediations, shapes : tuple
         Of every predictor and outcome with something between them; of every square.
@@ -42,7 +43,7 @@ class Contents:
         What could not be computed, with the reason.
     """
 
-    fit: Fit
+    fit: Fitted
     mediations: tuple[Mediation, ...]
     shapes: tuple[Shape, ...]
     measurement: Measurement | None
@@ -57,23 +58,16 @@ class Contents:
     reasons: dict[str, str]
 
 
-def gather(fit: Fit, *, random_seed: int = 0) -> Contents:
+def gather(fit: Fitted, *, random_seed: int = 0) -> Contents:
     """Compute what the report shows.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fitted
         A sampled model.
     random_seed : int
         Of replicated data and prior draws.
     """
-    from bayessem.criticism.indices import fit_indices
-    from bayessem.criticism.predictive import predictive_check
-    from bayessem.criticism.prior_consequences import prior_consequences
-    from bayessem.criticism.residuals import residuals
-    from bayessem.criticism.sensitivity import sensitivity
-    from bayessem.ml.estimate import fit_ml
-
     reasons: dict[str, str] = {}
 
     def result(name: str, compute: Callable[[], Any]) -> Any:
@@ -85,11 +79,11 @@ def gather(fit: Fit, *, random_seed: int = 0) -> Contents:
 
     structure, prepared = fit.prepared.structure, fit.prepared
     mediations = [
-        result(f"mediation of {x} on {y}", partial(fit.mediation, x, y))
+        result(f"mediation of {x} on {y}", partial(mediation, fit, x, y))
         for x, y in indirect_pairs(structure)
     ]
     shapes = [
-        result(f"shape of {y} on {x}", partial(fit.shape, x, y)) for x, y in squares(structure)
+        result(f"shape of {y} on {x}", partial(shape, fit, x, y)) for x, y in squares(structure)
     ]
     latent = bool(prepared.table.latent)
     pooled = prepared.pooling is not None and prepared.pooling.how == "partial"
@@ -97,18 +91,18 @@ def gather(fit: Fit, *, random_seed: int = 0) -> Contents:
         fit=fit,
         mediations=tuple(m for m in mediations if m is not None),
         shapes=tuple(s for s in shapes if s is not None),
-        measurement=result("measurement", fit.measurement) if latent else None,
+        measurement=result("measurement", lambda: measurement(fit)) if latent else None,
         indices=result("indices", lambda: fit_indices(fit, random_seed=random_seed)),
         residuals=result("residuals", lambda: residuals(fit)),
         predictive=result(
             "predictive check", lambda: predictive_check(fit, random_seed=random_seed)
         ),
-        loo=result("loo", fit.loo),
+        loo=result("loo", lambda: loo(fit)),
         sensitivity=result("sensitivity", lambda: sensitivity(fit)),
         priors=result(
             "prior consequences", lambda: prior_consequences(prepared, random_seed=random_seed)
         ),
         ml=result("maximum likelihood", lambda: fit_ml(prepared)),
-        pooling=result("pooling", fit.pooling) if pooled else None,
+        pooling=result("pooling", lambda: pooling_report(fit)) if pooled else None,
         reasons=reasons,
     )

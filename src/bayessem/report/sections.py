@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bayessem.posterior.diagnostics import convergence
 from bayessem.report.checklists import barg, wambs
+from bayessem.report.contents import Contents
 from bayessem.report.page import Section, items, output, paragraph, picture, table
-from bayessem.versions import installed_versions
-
-if TYPE_CHECKING:
-    from bayessem.report.contents import Contents
+from bayessem.results.versions import installed_versions
 
 TITLES = {
     "=~": "Loadings",
@@ -115,7 +112,7 @@ def model(contents: Contents) -> Section:
         lines.append(f"{len(sample.dropped)} rows without usable values were left out.")
     if fit.prepared.pooling is not None:
         lines.append(f"Across groups: {fit.prepared.pooling}.")
-    parts = [output(fit.sem.text.strip("\n")), items(lines)]
+    parts = [output(fit.specification.text.strip("\n")), items(lines)]
     if fit.notes:
         parts += [paragraph("The check before sampling noted:"), items(fit.notes)]
     return Section("Model and data", tuple(parts))
@@ -369,7 +366,7 @@ def reproduce(contents: Contents) -> Section:
         for key in keys
         if fit.settings[key] != defaults.get(key, object())
     )
-    options = ", ".join(f"{k}={v!r}" for k, v in fit.sem.options.items() if v)
+    options = ", ".join(f"{k}={v!r}" for k, v in fit.specification.options.items() if v)
     call = f"sem = bs.SEM(model{', ' + options if options else ''})\n"
     extra = ""
     if fit.settings["priors"]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bayessem.report.contents import gather
 from bayessem.report.page import page
 from bayessem.report.sections import sections
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
 
 
 def report(
-    fit: Fit,
+    fit: Fitted,
     path: str | os.PathLike[str],
     *,
     title: str = "Structural equation model",
@@ -23,25 +20,7 @@ def report(
 ) -> Path:
     """Write everything that reviewers ask for as one HTML file.
 
-    Model and data, priors and what they imply, computation, estimates, measurement, mediation,
-    shapes, pooling, fit, prediction, sensitivity, the WAMBS and BARG checklists filled in, and how
-    to reproduce it. The file holds its pictures; nothing is fetched when it is opened.
-
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    path : path
-        Of the file; replaced when it exists.
-    title : str
-        Heading.
-    random_seed : int
-        Of replicated data and prior draws.
-
-    Returns
-    -------
-    Path
-        Of the file.
+    Arguments, result and errors: `Fit.report`.
     """
     contents = gather(fit, random_seed=random_seed)
     sample = fit.prepared.sample

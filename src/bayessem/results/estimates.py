@@ -11,7 +11,7 @@ from bayessem.errors import FitError
 from bayessem.model.structure import Structure
 from bayessem.posterior.diagnostics import convergence
 from bayessem.syntax.expression import evaluate
-from bayessem.syntax.table import ParameterTable
+from bayessem.syntax.parameters import ParameterTable
 
 
 def tail_probability(ci_prob: float) -> float:

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.effects.intervention import normal_root
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
 from bayessem.model.conditioning import has_means
 from bayessem.model.data import Sample, group_labels
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
+from bayessem.results.fitted import Fitted
+from bayessem.results.intervention import normal_root
 from bayessem.results.scores import draw_scores
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
 
 DRAWS = 400
 
@@ -62,7 +59,7 @@ class Prediction:
 
 
 def predict(
-    fit: Fit,
+    fit: Fitted,
     new_rows: pd.DataFrame,
     *,
     variables: str | Sequence[str] | None = None,
@@ -72,31 +69,7 @@ def predict(
 ) -> Prediction:
     """Predict observed variables or constructs of new rows from their known values.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model.
-    new_rows : DataFrame
-        Columns of the model; those that are absent or empty are unknown. Covariates and observed
-        factors of products have to be there, and the column of the groups in a model of several.
-    variables : str or sequence of str, optional
-        What to predict: columns of the model or constructs. What is asked for counts as unknown
-        even where `new_rows` has it. By default every column with an unknown value.
-    draws : int
-        Draws of the parameters, evenly spaced over those of the fit.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    random_seed : int
-        Makes them repeatable.
-
-    Raises
-    ------
-    ModelError
-        For variables that the model does not have, or that it conditions on.
-    DataError
-        For missing covariates or groups, and for columns that are not numbers.
-    NotSupported
-        For a model without a mean structure.
+    Arguments, result and errors: `Fit.predict`.
     """
     prepared = fit.prepared
     structure, table = prepared.structure, prepared.table

@@ -10,21 +10,17 @@ is one-dimensional, else Metropolis steps from a good start.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.effects.intervention import normal_root
 from bayessem.errors import DataError, FitError, ModelError
 from bayessem.model.covariance_input import require_respondents
-from bayessem.model.structure import Structure
-from bayessem.results.standardize import product_order
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.model.data import Sample
+from bayessem.model.data import Sample
+from bayessem.model.structure import Structure, product_order
+from bayessem.results.fitted import Fitted
+from bayessem.results.intervention import normal_root
 
 DRAWS = 100
 GRID = np.linspace(-6.0, 6.0, 601)  # of a standard normal variable
@@ -32,12 +28,12 @@ CHUNK = 4000  # respondents at once on the grid
 STARTS, STEPS = 512, 100
 
 
-def score_draws(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0) -> xr.DataArray:
+def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.DataArray:
     """Latent variables drawn given the data, for evenly spaced draws of the parameters.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fitted
         A sampled model.
     draws : int
         How many draws of the parameters to use.
@@ -69,19 +65,10 @@ def score_draws(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0) -> xr.Dat
     )
 
 
-def scores(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataFrame:
+def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataFrame:
     """Posterior mean and standard deviation of each construct for each respondent.
 
-    Returns
-    -------
-    DataFrame
-        A row a respondent (labelled as in the data); columns NAME and NAME_sd. The uncertainty of
-        the parameters is included.
-
-    Raises
-    ------
-    ModelError
-        For a model without constructs.
+    Arguments, result and errors: `Fit.scores`.
     """
     if not fit.prepared.table.latent:
         raise ModelError(
@@ -98,7 +85,7 @@ def scores(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataFram
     return pd.DataFrame(out, index=sample.rows)
 
 
-def quick_scores(fit: Fit, *, repeats: int = 100, random_seed: int = 0) -> pd.DataFrame:
+def quick_scores(fit: Fitted, *, repeats: int = 100, random_seed: int = 0) -> pd.DataFrame:
     """Expected scores at the posterior mean of the parameters: quick, for a figure's rug.
 
     Regression scores in a linear model; with products the mean of `repeats` draws.

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from bayessem.errors import FitError, ModelError
-from bayessem.model.structure import Structure, build_structure, matrix_offsets
-from bayessem.results.standardize import product_order
+from bayessem.model.prepare import Prepared
+from bayessem.model.structure import Structure, build_structure, matrix_offsets, product_order
+from bayessem.syntax.specification import Specification
 from bayessem.syntax.table import build_table
 
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-    from bayessem.ml.estimate import MLFit
-    from bayessem.sem import SEM
+
+class Estimated(Protocol):
+    """A fitted model of any kind: flat model matrices of its maximum or its draws."""
+
+    @property
+    def prepared(self) -> Prepared:
+        """The model with its data."""
+
+    @property
+    def elements(self) -> np.ndarray:
+        """Flat model matrices (..., elements)."""
 
 
 def elements_at(structure: Structure, values: Mapping[str, float]) -> np.ndarray:
@@ -133,8 +141,8 @@ def simulate(
 
 
 def simulate_from(
-    sem: SEM,
-    parameters: Mapping[str, float] | Fit | MLFit,
+    sem: Specification,
+    parameters: Mapping[str, float] | Estimated,
     n: int | Sequence[int],
     *,
     groups: Sequence[str] | None = None,

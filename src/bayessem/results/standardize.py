@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayessem.effects.polynomial import Polynomial, add, expectation, linear, multiply
+from bayessem.algebra.polynomial import Polynomial, add, expectation, linear, multiply
 from bayessem.errors import ModelError
-from bayessem.model.structure import Structure
+from bayessem.model.structure import Structure, product_order
 
 
 @dataclass(frozen=True)
@@ -92,31 +92,6 @@ def _inverse(matrix: np.ndarray) -> np.ndarray:
 
 def _apply(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return (matrix @ vector[..., None])[..., 0]
-
-
-def product_order(structure: Structure) -> list[int]:
-    """Product terms in an order in which each depends on earlier ones only.
-
-    Raises
-    ------
-    ModelError
-        When products depend on each other in a circle.
-    """
-    affected = structure.affected
-    waiting = list(range(len(structure.products)))
-    order: list[int] = []
-    while waiting:
-        ready = [
-            t for t in waiting if not any(set(structure.products[t]) & affected[s] for s in waiting)
-        ]
-        if not ready:
-            names = [structure.table.products[t][0] for t in waiting]
-            raise ModelError(
-                f"the product terms {', '.join(names)} depend on each other in a circle"
-            )
-        order += ready
-        waiting = [t for t in waiting if t not in ready]
-    return order
 
 
 def _with_products(

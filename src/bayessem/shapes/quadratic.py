@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.effects.intervention import intervene
-from bayessem.effects.polynomial import coefficients, degree, value_at
+from bayessem.algebra.polynomial import coefficients, degree, value_at
 from bayessem.errors import ModelError
 from bayessem.model.structure import Structure
+from bayessem.results.intervention import intervene
 from bayessem.results.standardize import model_moments
 
 if TYPE_CHECKING:

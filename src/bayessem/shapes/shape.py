@@ -9,21 +9,19 @@ is that of Haans, Pieters & He (2016, doi:10.1002/smj.2399).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.algebra.polynomial import value_at
 from bayessem.effects.effects import POINTS, chosen_groups
-from bayessem.effects.intervention import intervene, raw_moments
 from bayessem.effects.pathways import position
-from bayessem.effects.polynomial import value_at
-from bayessem.effects.whatif import pointwise
 from bayessem.errors import ModelError
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
+from bayessem.results.fitted import Fitted
+from bayessem.results.intervention import intervene, raw_moments
 from bayessem.shapes.quadratic import (
     Quadratic,
     direct_quadratic,
@@ -31,6 +29,7 @@ from bayessem.shapes.quadratic import (
     latent_quantiles,
     total_quadratic,
 )
+from bayessem.shapes.shape_result import Shape
 from bayessem.shapes.turning_point import (
     MODERATED,
     QUANTITIES,
@@ -40,91 +39,6 @@ from bayessem.shapes.turning_point import (
     three_steps,
 )
 from bayessem.shapes.two_lines import LINES, lines_of_scores
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Shape of the relation of y with x; `print` it.
-
-    Attributes
-    ----------
-    x, y : str
-    effect : str
-        "direct" (y's own equation) or "total" (through mediators too).
-    probabilities : DataFrame
-        A row a group, a column for each of `SHAPES`; they sum to 1.
-    table : DataFrame
-        group, quantity (bounds, coefficients, slopes at both ends), and the summary.
-    turning_point : DataFrame
-        group, kind ("peak" or "trough", the more probable), p_kind, median, lower, upper given
-        that kind, p_inside (of lying between the bounds), low, high.
-    steps : DataFrame
-        Haans, Pieters & He's three steps: group, step, estimate, lower, upper, probability, holds.
-    moderated : DataFrame
-        Turning point at values of each moderator and its shift with it; empty without any.
-    lines : DataFrame
-        Two lines (Simonsohn 2018): group, break_point, slopes with intervals, probabilities;
-        empty if not asked for.
-    draws : DataArray (chain, draw, group, quantity)
-        Quantities as in `QUANTITIES`.
-    ci_prob : float
-    notes : tuple of str
-    bounds : str
-        What the interval is on which the shape is judged, in words.
-    """
-
-    x: str
-    y: str
-    effect: str
-    probabilities: pd.DataFrame
-    table: pd.DataFrame
-    turning_point: pd.DataFrame
-    steps: pd.DataFrame
-    moderated: pd.DataFrame
-    lines: pd.DataFrame
-    draws: xr.DataArray
-    ci_prob: float
-    notes: tuple[str, ...]
-    bounds: str = "as given"
-
-    def curve(self, *, points: int = 81, beyond: float = 0.25) -> pd.DataFrame:
-        """The quadratic with its pointwise band, for a figure.
-
-        Parameters
-        ----------
-        points : int
-            Values of x for each group.
-        beyond : float
-            How far outside the bounds to go, as a share of their distance.
-
-        Returns
-        -------
-        DataFrame
-            group, x, mean, sd, lower, upper of the expected y, everything else held at what it is
-            on average.
-        """
-        frames = []
-        for k, label in enumerate(self.probabilities["group"]):
-            own = self.draws.values[:, :, k]
-            low, high = (float(own[..., QUANTITIES.index(n)].mean()) for n in ("low", "high"))
-            more = beyond * (high - low)
-            x = np.linspace(low - more, high + more, points)
-            level, linear, square = (
-                own[..., QUANTITIES.index(n), None] for n in ("level", "linear", "square")
-            )
-            band = pointwise(level + linear * x + square * x * x, ci_prob=self.ci_prob)
-            band.insert(0, "group", label)
-            band.insert(1, "x", x)
-            frames.append(band.drop(columns="p_positive"))
-        return pd.concat(frames, ignore_index=True)
-
-    def __str__(self) -> str:
-        from bayessem.shapes.shape_text import shape_text
-
-        return shape_text(self)
 
 
 def _chosen_effect(
@@ -142,7 +56,7 @@ def _chosen_effect(
 
 
 def _bounds(
-    fit: Fit, x: int, bounds: tuple[float, float] | None, group: int
+    fit: Fitted, x: int, bounds: tuple[float, float] | None, group: int
 ) -> tuple[np.ndarray, np.ndarray, str]:
     """Lower and upper bound (...) of x, and what they are in words."""
     structure, sample = fit.prepared.structure, fit.prepared.sample
@@ -162,7 +76,7 @@ def _bounds(
 
 
 def shape(
-    fit: Fit,
+    fit: Fitted,
     x: str,
     y: str,
     *,
@@ -178,41 +92,7 @@ def shape(
 ) -> Shape:
     """Judge whether the relation of y with x is an inverted U, a U, or one-sided.
 
-    Parameters
-    ----------
-    fit : Fit
-        A sampled model in which y depends on the square of x.
-    x, y : str
-        Predictor and outcome.
-    bounds : (float, float), optional
-        Interval of x on which the shape is judged, in its own units. By default the 5 % and 95 %
-        quantiles that the model implies for a construct (in each draw), the range of the data for
-        an observed variable.
-    square : str, optional
-        The observed variable that holds x^2, where the model has it as a column of its own.
-    effect : {"direct", "total"}, optional
-        The quadratic in y's own equation (default where there is one) or of E[y | do(x)].
-    hypothesis : {"inverted U", "U"}, optional
-        What the three steps are about; by default what the sign of the square makes more probable.
-    at : sequence of float
-        Where a moderated turning point is shown, in standard deviations of the moderator.
-    group : str or sequence of str, optional
-        All groups by default.
-    lines : bool
-        Add the two-lines companion (takes a second or more: it draws factor scores).
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    random_seed : int
-        Of the draws of factor scores.
-
-    Returns
-    -------
-    Shape
-
-    Raises
-    ------
-    ModelError
-        When y does not depend on the square of x.
+    Arguments, result and errors: `Fit.shape`.
     """
     structure = fit.prepared.structure
     i, j = position(structure, x), position(structure, y)
@@ -268,7 +148,7 @@ def shape(
 
 
 def _of_group(
-    fit: Fit,
+    fit: Fitted,
     x: int,
     y: int,
     square: int | None,
@@ -293,7 +173,7 @@ def _likelier(values: np.ndarray) -> str:
 
 
 def _level(
-    fit: Fit, curve: Quadratic, x: int, y: int, square: int | None, kind: str, group: int
+    fit: Fitted, curve: Quadratic, x: int, y: int, square: int | None, kind: str, group: int
 ) -> np.ndarray:
     """Expected y at x = 0, other things as they are on average."""
     structure, elements = fit.prepared.structure, fit.elements
@@ -341,7 +221,7 @@ def _turning_point(values: np.ndarray, label: str, ci_prob: float) -> dict:
     }
 
 
-def _scored(fit: Fit, x: int, y: int) -> bool:
+def _scored(fit: Fitted, x: int, y: int) -> bool:
     """Whether the two lines need factor scores."""
     structure, sample = fit.prepared.structure, fit.prepared.sample
     return any(structure.variables[v] not in sample.variables for v in (x, y))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from bayessem.effects.path_effects import group_sizes, pooled_scale
 from bayessem.results.estimates import tail_probability
+from bayessem.results.fitted import Fitted
 from bayessem.shapes.quadratic import Quadratic, latent_means
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
 
 SHAPES = ("inverted U", "U", "increasing", "decreasing")
 QUANTITIES = (
@@ -121,7 +118,7 @@ def moderated_turning_point(
 
 
 def moderated_turning_points(
-    fit: Fit, curve: Quadratic, at: Sequence[float], group: int, ci_prob: float
+    fit: Fitted, curve: Quadratic, at: Sequence[float], group: int, ci_prob: float
 ) -> list[dict]:
     """Turning points by moderator, x*(w) = -(b1 + b3 w) / (2 (b2 + b4 w)), and their shift."""
     structure, elements = fit.prepared.structure, fit.elements

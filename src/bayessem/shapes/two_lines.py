@@ -12,15 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayessem.effects.pathways import arrows, descendants
 from bayessem.results.estimates import tail_probability
-
-if TYPE_CHECKING:
-    from bayessem.fit import Fit
+from bayessem.results.fitted import Fitted
 
 KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)
 TRIM = 0.1  # the break point is looked for in the middle 80 % of x
@@ -154,7 +151,7 @@ LINES = [
 ]  # fmt: skip
 
 
-def _values(fit: Fit, variables: Sequence[int], seed: int) -> np.ndarray:
+def _values(fit: Fitted, variables: Sequence[int], seed: int) -> np.ndarray:
     """Values (draw, respondent, variable): the data if all are observed, else drawn scores."""
     structure, sample = fit.prepared.structure, fit.prepared.sample
     names = [structure.variables[v] for v in variables]
@@ -166,7 +163,7 @@ def _values(fit: Fit, variables: Sequence[int], seed: int) -> np.ndarray:
 
 
 def lines_of_scores(
-    fit: Fit,
+    fit: Fitted,
     x: int,
     y: int,
     square: int | None,
@@ -180,7 +177,7 @@ def lines_of_scores(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fitted
     x, y, square : int
         Positions of the variables; `square` of an observed one that holds x^2, or None.
     group : int

@@ -1,30 +1,30 @@
-"""From a prepared model to a `Fit`: start, sample, log-likelihoods, quadrature error."""
+"""From a prepared model to a fitted one: start, sample, log-likelihoods, quadrature error."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
 from bayessem.errors import BayessemWarning, FitError
-from bayessem.fit import Fit
+from bayessem.model.check import check
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
-from bayessem.moderation.balance import balanced_density
 from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
+from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.covariate_means import covariate_shifts
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
 from bayessem.posterior.optimise import Maximum
 from bayessem.posterior.sampling import Approximation, Interrupted, sample
-
-if TYPE_CHECKING:
-    from bayessem.sem import SEM
+from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
+from bayessem.results.fitted import Fitted
 
 # Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
 # (400 MB); beyond, for evenly spaced draws.
@@ -35,25 +35,44 @@ WORTH_KEEPING = 100
 QUADRATURE_DRAWS = 20
 
 
-def run(
-    sem: SEM,
+def estimate(
     prepared: Prepared,
-    settings: dict[str, Any],
+    sampling: Sampling,
     *,
-    notes: tuple[str, ...],
-    progress: bool,
-    began: float,
-) -> Fit:
-    """Sample a prepared model and put the result together; called by `SEM.fit`."""
-    if settings["random_seed"] is None:
-        settings = {**settings, "random_seed": int(np.random.default_rng().integers(2**31))}
+    checked: Sequence[str] | None = None,
+    began: float | None = None,
+) -> Fitted:
+    """Sample the posterior of a prepared model.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The model with its data.
+    sampling : Sampling
+        How to sample.
+    checked : sequence of str, optional
+        What a check of the model has said, where the caller has made it; by default it is checked
+        here.
+    began : float, optional
+        `time.perf_counter()` when the work began, for the timings; by default now.
+
+    Raises
+    ------
+    BayessemError
+        IdentificationError or NotSupported before sampling; FitError when the density is not finite
+        where it has to be.
+    KeyboardInterrupt
+        When sampling is interrupted before chains have 100 draws.
+    """
+    began = time.perf_counter() if began is None else began
+    prepared.check_sampling()
+    if checked is None:
+        report = check(prepared)
+        report.raise_errors()
+        checked = (*filter(None, [report.cases]), *map(str, report.findings))
+    notes = tuple(checked)
+    settings = {**prepared.asked, **_settled(sampling, prepared).recorded()}
     engine = settings["engine"]
-    if settings["latents"] == "sampled":
-        if engine == "native":
-            raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')
-        engine = "pymc"
-    engine = "native" if engine == "auto" else engine
-    settings = {**settings, "engine": engine}
     integrate = settings["latents"] == "integrated" or has_integral(prepared.structure)
     density = posterior_density(
         prepared.space, prepared.structure, prepared.sample, integrate=integrate
@@ -74,12 +93,16 @@ def run(
     ready = time.perf_counter()
     try:
         if engine == "native":
-            result = sample(approximation, progress=progress, **options)
+            result = sample(approximation, progress=sampling.progress, **options)
         else:
             from bayessem.graph.pymc_sampling import sample_pymc
 
             result = sample_pymc(
-                prepared, approximation, latents=settings["latents"], progress=progress, **options
+                prepared,
+                approximation,
+                latents=settings["latents"],
+                progress=sampling.progress,
+                **options,
             )
     except Interrupted as stopped:
         result = stopped.draws
@@ -105,7 +128,23 @@ def run(
         "log_likelihood": done - sampled,
         "total": done - began,
     }
-    return Fit(sem, prepared, data, settings, timings, notes)
+    return Fitted(prepared, data, settings, timings, notes)
+
+
+def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
+    """The settings with what was left open decided: seed, target_accept, engine."""
+    pooled = prepared.pooling is not None and prepared.pooling.how == "partial"
+    seed, accept, engine = sampling.random_seed, sampling.target_accept, sampling.engine
+    if seed is None:
+        seed = int(np.random.default_rng().integers(2**31))
+    if accept is None:
+        accept = POOLED_ACCEPT if pooled else ACCEPT
+    if sampling.latents == "sampled":
+        if engine == "native":
+            raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')
+        engine = "pymc"
+    engine = "native" if engine == "auto" else engine
+    return replace(sampling, random_seed=seed, target_accept=accept, engine=engine)
 
 
 def _as_it_is(density: Density, start: np.ndarray) -> Approximation:

@@ -7,18 +7,18 @@ import os
 import secrets
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayessem.errors import DataError, FitError, ModelError, PriorError, SyntaxProblem
-from bayessem.fit import Fit
-from bayessem.moderation.pooling import Pooling
-
-if TYPE_CHECKING:
-    from bayessem.sem import SEM
+from bayessem.model.pooling import Pooling
+from bayessem.model.prepare import prepare
+from bayessem.results.fitted import Fitted
+from bayessem.results.listing import fit_text
+from bayessem.syntax.specification import Specification
 
 FORMAT = 1
 FILES = ("fit.json", "model.txt", "data.csv", "draws.nc", "estimates.csv", "summary.txt")
@@ -26,7 +26,7 @@ FILES = ("fit.json", "model.txt", "data.csv", "draws.nc", "estimates.csv", "summ
 ROW, GROUP = "(row)", "(group)"
 
 
-def save(fit: Fit, path: str | os.PathLike[str]) -> Path:
+def save(fit: Fitted, path: str | os.PathLike[str]) -> Path:
     """Write a fit; an older one of that name is replaced when all is written; see `Fit.save`.
 
     Other files in the folder of the older one, such as a report, stay there.
@@ -47,9 +47,9 @@ def save(fit: Fit, path: str | os.PathLike[str]) -> Path:
     return target
 
 
-def _write(fit: Fit, folder: Path) -> None:
+def _write(fit: Fitted, folder: Path) -> None:
     sample = fit.prepared.sample
-    (folder / "model.txt").write_text(fit.sem.text, encoding="utf-8")
+    (folder / "model.txt").write_text(fit.specification.text, encoding="utf-8")
     frame = pd.DataFrame(sample.values, columns=list(sample.variables), index=sample.rows)
     if len(sample.groups) > 1:
         frame[GROUP] = [sample.groups[g] for g in sample.group]
@@ -59,10 +59,10 @@ def _write(fit: Fit, folder: Path) -> None:
     frame.to_csv(folder / "data.csv", index_label=ROW, float_format="%.17g")
     fit.data.to_netcdf(folder / "draws.nc", engine="h5netcdf")
     fit.summary().to_csv(folder / "estimates.csv", index=False)
-    (folder / "summary.txt").write_text(str(fit) + "\n", encoding="utf-8")
+    (folder / "summary.txt").write_text(fit_text(fit) + "\n", encoding="utf-8")
     about = {
         "format": FORMAT,
-        "model_options": {k: _plain(v) for k, v in fit.sem.options.items()},
+        "model_options": {k: _plain(v) for k, v in fit.specification.options.items()},
         "settings": {k: _plain(v) for k, v in fit.settings.items()},
         "timings": fit.timings,
         "notes": list(fit.notes),
@@ -99,16 +99,23 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def load(path: str | os.PathLike[str]) -> Fit:
-    """Read a fit that `Fit.save` wrote.
+def load(
+    path: str | os.PathLike[str], *, specification: type[Specification] = Specification
+) -> Fitted:
+    """Read a fit that `save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+    specification : type
+        Class of the model that is made of its text.
 
     Raises
     ------
     FitError
         When the folder is no fit, or its data are not those it was fitted to.
     """
-    from bayessem.sem import SEM
-
     folder = Path(path).expanduser()
     _require_files(folder)
     try:
@@ -123,7 +130,8 @@ def load(path: str | os.PathLike[str]) -> Fit:
         said = f"{type(error).__name__}: {error}"
         raise FitError(f"{folder} is not the folder of a fit, or is damaged ({said})") from None
     try:
-        return _restored(SEM(text, **about["model_options"]), about, frame, data, folder)
+        model = specification(text, **about["model_options"])
+        return _restored(model, about, frame, data, folder)
     except KeyError as error:
         raise FitError(f"{folder} is damaged: fit.json has no {error}") from None
     except (SyntaxProblem, ModelError, DataError, PriorError) as error:
@@ -142,12 +150,13 @@ def _require_files(folder: Path) -> None:
 
 
 def _restored(
-    sem: SEM, about: dict[str, Any], frame: pd.DataFrame, data: xr.DataTree, folder: Path
-) -> Fit:
+    sem: Specification, about: dict[str, Any], frame: pd.DataFrame, data: xr.DataTree, folder: Path
+) -> Fitted:
     """The fit of the parts that were read; checks that the data are those it was fitted to."""
     settings = about["settings"]
     grouped = len(about["groups"]) > 1 or settings["group"] is not None
-    prepared = sem.prepare(
+    prepared = prepare(
+        sem,
         frame if GROUP in frame or not grouped else frame.assign(**{GROUP: about["groups"][0]}),
         group=GROUP if grouped else None,
         group_order=about["groups"] if grouped else None,
@@ -157,8 +166,7 @@ def _restored(
     )
     if prepared.sample.hash != about["data_hash"]:
         raise FitError(f"{folder}: data.csv is not the data that the model was fitted to")
-    return Fit(
-        sem,
+    return Fitted(
         prepared,
         data,
         settings,

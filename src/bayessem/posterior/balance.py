@@ -11,16 +11,16 @@ import math
 
 import numpy as np
 
-from bayessem.model.prepare import Prepared
-from bayessem.model.space import Coordinate
-from bayessem.model.starts import initial_point, start_values
-from bayessem.moderation.pooling import (
+from bayessem.model.pooling import (
     Pooled,
     link_name,
     pooled_parameters,
     pooled_sd,
     slope_name,
 )
+from bayessem.model.prepare import Prepared
+from bayessem.model.space import Coordinate
+from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.hierarchies import Hierarchy

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayessem.effects.polynomial import (
+from bayessem.algebra.polynomial import (
     Polynomial,
     add,
     expectation,
@@ -23,8 +23,7 @@ from bayessem.effects.polynomial import (
     normal_mean,
     scale,
 )
-from bayessem.model.structure import Structure
-from bayessem.results.standardize import product_order
+from bayessem.model.structure import Structure, product_order
 
 
 @dataclass(frozen=True)

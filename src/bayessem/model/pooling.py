@@ -17,9 +17,9 @@ import numpy as np
 from bayessem.errors import ModelError
 from bayessem.model.priors import Prior
 from bayessem.model.structure import Structure
+from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import GROUP_EQUAL, row_key, row_name_key
 from bayessem.syntax.statements import Statement, parse
-from bayessem.syntax.table import ParameterTable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -33,10 +33,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayessem.errors import ModelError, PriorError
-from bayessem.model.priors import KINDS, LEVEL_WIDTH, Prior, parse_prior
-from bayessem.model.space import Coordinate, Factor, PriorRow, Scaled, Space, Term
-from bayessem.model.structure import Structure
-from bayessem.moderation.pooling import (
+from bayessem.model.pooling import (
     Pooled,
     Pooling,
     link_name,
@@ -44,6 +41,9 @@ from bayessem.moderation.pooling import (
     pooled_sd,
     slope_name,
 )
+from bayessem.model.priors import KINDS, LEVEL_WIDTH, Prior, parse_prior
+from bayessem.model.space import Coordinate, Factor, PriorRow, Scaled, Space, Term
+from bayessem.model.structure import Structure
 
 SCALES = ("residual_sd", "disturbance_sd")
 POOLABLE = ("loading", "path", "product", "intercept", "mean", *SCALES)

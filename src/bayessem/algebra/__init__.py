@@ -1,0 +1,1 @@
+"""Polynomials of normal variables and their moments."""

@@ -1,0 +1,218 @@
+"""The fitted model as data: draws, the prepared model, settings, and what follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.errors import NotSupported
+from bayessem.model.prepare import Prepared
+from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.density import Density
+from bayessem.posterior.diagnostics import Diagnosis, diagnose
+from bayessem.posterior.settings import Sampling
+from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
+from bayessem.results.standardize import r_squared, row_values, standardised
+from bayessem.results.versions import installed_versions
+from bayessem.syntax.specification import Specification
+
+# Kinds of coordinates that describe the population of groups (pooling.py).
+POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
+# Draws of a chain whose model matrices are in memory together.
+DRAWS_AT_ONCE = 50
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fitted:
+    """A sampled model as data; `bayessem.Fit` adds the questions one can ask it as methods.
+
+    Attributes
+    ----------
+    prepared : Prepared
+        The model with its data.
+    data : DataTree
+        For ArviZ: `posterior` (vectors by kind with lavaan's names as coordinates),
+        `sample_stats`, `log_likelihood` (`y` by respondent given covariates, latents integrated
+        out), `observed_data`.
+    settings : dict
+        Arguments of `SEM.fit`, with the random seed used.
+    timings : dict
+        Seconds: before the first draw, sampling, log-likelihood, total.
+    notes : tuple of str
+        What the check before sampling had to say.
+    versions : dict
+        Versions of Python and of the packages that sampled it; of a loaded fit, those of that time.
+    """
+
+    prepared: Prepared
+    data: xr.DataTree
+    settings: dict[str, Any]
+    timings: dict[str, float]
+    notes: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=installed_versions)
+
+    @property
+    def specification(self) -> Specification:
+        """The model as its text says it."""
+        return self.prepared.specification
+
+    def sampling(self, **changes: Any) -> Sampling:
+        """How it was sampled, with changes; without a progress bar."""
+        names = [f.name for f in fields(Sampling) if f.name in self.settings]
+        return Sampling(**{**{k: self.settings[k] for k in names}, "progress": False, **changes})
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Sampled coordinates (chain, draw, D), in the order of `prepared.space.names`."""
+        posterior = self.data["posterior"]
+        return np.concatenate(
+            [posterior[kind].values for kind in self.prepared.space.kinds()], axis=-1
+        )
+
+    @cached_property
+    def density(self) -> Density:
+        """The posterior density that was sampled."""
+        p = self.prepared
+        # Without an integral over the latent variables there are no log-likelihoods (run.py).
+        integrate = "log_likelihood" in self.data.children
+        return posterior_density(p.space, p.structure, p.sample, integrate=integrate)
+
+    @cached_property
+    def elements(self) -> np.ndarray:
+        """Draws of the flat model matrices (chain, draw, elements); see `structure.py`."""
+        return self.density.elements(self.values)
+
+    @cached_property
+    def row_draws(self) -> np.ndarray:
+        """Draws of every row of the table (chain, draw, row), without keeping the matrices."""
+        structure, values, step = self.prepared.structure, self.values, DRAWS_AT_ONCE
+        matrices = (
+            self.density.elements(values[:, i : i + step]) for i in range(0, values.shape[1], step)
+        )
+        return np.concatenate([row_values(structure, m) for m in matrices], axis=1)
+
+    @cached_property
+    def parameters(self) -> xr.DataArray:
+        """Draws of the free and defined parameters on lavaan's scale, and of what pooling adds."""
+        structure, table = self.prepared.structure, self.prepared.table
+        free = free_draws(structure, self.row_draws)
+        defined = defined_draws(table, free)
+        coordinates = self.prepared.space.coordinates
+        pool = [i for i, c in enumerate(coordinates) if c.kind in POPULATION]
+        scales = self.prepared.space.typical_sds
+        # standard deviations are sampled, lavaan's scale is that of variances
+        power = np.array([2.0 if coordinates[i].name in scales else 1.0 for i in pool])
+        stacked = np.concatenate(
+            [free, *(d[..., None] for d in defined.values()), self.values[..., pool] ** power],
+            axis=-1,
+        )
+        names = [*table.parameters, *defined, *(coordinates[i].name for i in pool)]
+        return xr.DataArray(
+            stacked,
+            dims=("chain", "draw", "parameter"),
+            coords={"parameter": names},
+            name="parameters",
+        )
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """Convergence of all sampled and defined parameters, with advice."""
+        draws = self.parameters
+        stats = {str(k): v.values for k, v in self.data["sample_stats"].data_vars.items()}
+        return diagnose(
+            [str(x) for x in draws["parameter"].values],
+            draws.values,
+            stats,
+            quadrature_error=float(self.data.attrs.get("quadrature_error", 0.0)),
+            walls=bool(self.prepared.space.proper),
+        )
+
+    @cached_property
+    def _summaries(self) -> dict[float, pd.DataFrame]:
+        """Tables of estimates by interval, since printing and saving ask for the same one."""
+        return {}
+
+    def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Table of estimates: every free and defined parameter.
+
+        Parameters
+        ----------
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        DataFrame
+            lhs, op, rhs, (group,) label; mean, sd, lower, upper, p_positive of the parameter; std,
+            std_lower, std_upper of its standardised value (for a square: of the square of the
+            standardised factor) and std_square (of the standardised square, sqrt(2) times that);
+            r_hat, ess_bulk, ess_tail.
+        """
+        if ci_prob not in self._summaries:
+            self._summaries[ci_prob] = self._summarise(ci_prob)
+        return self._summaries[ci_prob].copy()
+
+    def _summarise(self, ci_prob: float) -> pd.DataFrame:
+        structure, table = self.prepared.structure, self.prepared.table
+        shown = [k for k, r in enumerate(table.rows) if r.free >= 0 or r.op == ":="]
+        draws = self.parameters
+        position = {str(n): i for i, n in enumerate(draws["parameter"].values)}
+        raw = draws.values[
+            ...,
+            [
+                table.rows[k].free if table.rows[k].free >= 0 else position[table.rows[k].lhs]
+                for k in shown
+            ],
+        ]
+        std = standardised(structure, self.elements)[..., shown]
+        out = row_labels(table, shown)
+        main = summarise(raw, ci_prob=ci_prob)
+        scaled = summarise(std, ci_prob=ci_prob, quality=False)
+        out = pd.concat([out, main[["mean", "sd", "lower", "upper", "p_positive"]]], axis=1)
+        out[["std", "std_lower", "std_upper"]] = scaled[["mean", "lower", "upper"]]
+        if structure.products:
+            products = [
+                k in structure.places and structure.places[k].matrix == "products" for k in shown
+            ]
+            square = standardised(structure, self.elements, square="square")[..., shown]
+            means = np.mean(square, axis=(0, 1))
+            out["std_square"] = np.where(products, means, np.nan)
+        out[["r_hat", "ess_bulk", "ess_tail"]] = main[["r_hat", "ess_bulk", "ess_tail"]]
+        return out
+
+    def r2(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
+        """Explained share of the variance of each indicator and outcome, from draws."""
+        structure = self.prepared.structure
+        frames = []
+        for g, label in enumerate(self.prepared.table.groups):
+            shares = r_squared(structure, self.elements, group=g)
+            if not shares:  # nothing is explained by anything
+                return pd.DataFrame(columns=["variable", "mean", "sd", "lower", "upper"])
+            frame = summarise(np.stack(list(shares.values()), axis=-1), ci_prob=ci_prob)
+            frame.insert(0, "variable", list(shares))
+            if len(self.prepared.table.groups) > 1:
+                frame.insert(1, "group", label)
+            frames.append(frame.drop(columns="p_positive"))
+        return pd.concat(frames, ignore_index=True)
+
+
+def refuse_population(fit: Fitted, what: str) -> None:
+    """Refuse what is about respondents for the population of groups (`moderation.population`).
+
+    Raises
+    ------
+    NotSupported
+        Saying what to use.
+    """
+    if fit.data.attrs.get("population"):
+        raise NotSupported(
+            f"the population of groups has no {what}: each respondent belongs to a group, and the "
+            "population's mean is about none of them. Use the fit with the groups, from which "
+            "population() was taken; its leave_group_out() says how well the population predicts "
+            "a new group"
+        )

@@ -1,0 +1,1 @@
+"""How numbers, tables and prose are written, whatever they are about."""

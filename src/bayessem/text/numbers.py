@@ -1,0 +1,22 @@
+"""Numbers as text: rounded in one place."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for a table; empty when it is undefined."""
+    if math.isnan(value):
+        return ""
+    text = f"{value:.{digits}f}"
+    return text if text.strip("-0.") else text.removeprefix("-")  # no -0.00
+
+
+def raw_number(value: float, sd: float) -> str:
+    """A number in units of the data: three decimals, or three digits where those say nothing."""
+    if math.isnan(value):
+        return ""
+    if 0.0 < sd < 0.001 or abs(value) >= 1e6:
+        return f"{value:.3g}"
+    return number(value)
