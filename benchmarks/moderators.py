@@ -21,8 +21,10 @@ import numpy as np
 import pandas as pd
 
 import bayessem as bs
+from bayessem.text.document import Column, Table
+from bayessem.text.formats import WORD
 from bayessem.text.numbers import number
-from bayessem.text.tables import aligned
+from bayessem.text.terminal import table_text
 
 MODEL = """
 f =~ x1 + x2 + x3
@@ -97,6 +99,15 @@ def one_set(slope, *, random_seed: int) -> dict[str, dict[str, float]]:
     }
 
 
+TITLES = ("own effect in all", "in the continuous alone")
+
+
+def _mean(values: list[float]) -> str:
+    """Mean and its standard error."""
+    error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return f"{number(float(np.mean(values)), 1)} ({number(float(error), 1)})"
+
+
 def main() -> None:
     """Print a table a truth."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -111,15 +122,10 @@ def main() -> None:
         result[truth] = {
             how: {name: [s[how][name] for s in sets] for name in names} for how in sets[0]
         }
-        body = []
-        for name in names:
-            cells = [name]
-            for values in (result[truth][how][name] for how in result[truth]):
-                error = np.std(values, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-                cells.append(f"{number(float(np.mean(values)), 1)} ({number(float(error), 1)})")
-            body.append(cells)
         print(f"\nTruth: {truth}; elpd against {SAME!r} (SE over {options.sets} data sets)")
-        print(aligned(["", "own effect in all", "in the continuous alone"], body), flush=True)
+        hows = zip(result[truth].values(), TITLES, strict=True)
+        columns = [Column(title, [_mean(how[n]) for n in names], WORD) for how, title in hows]
+        print(table_text(Table((Column("", names), *columns))), flush=True)
     if options.json:
         print(json.dumps(result))
 

@@ -26,13 +26,15 @@ from reporting import (
     heading,
     paragraph,
     print_hypotheses,
+    print_table,
 )
 
 import bayessem as bs
 from bayessem import plots
 from bayessem.results.standardize import standardised
+from bayessem.text.document import Column
+from bayessem.text.formats import SHORT, WORD, interval_text
 from bayessem.text.numbers import number
-from bayessem.text.tables import aligned
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +127,7 @@ def moderation(
         print(f"{found}\n")
     heading("H5: the study's own test, equal against free paths")
     # All else is equal between the halves, as the hypotheses are about these two paths alone.
-    test = bs.compare_groups(bs.SEM(linear), data, group="half", parameters=PATHS, posterior=False)
+    test = bs.SEM(linear).compare_groups(data, group="half", parameters=PATHS, posterior=False)
     print(test)
     print()
     paragraph(test_words(test, firms=len(data)))
@@ -248,19 +250,25 @@ def test_words(test: GroupComparison, *, firms: int) -> str:
     )
 
 
+def _mean_and_interval(draws: np.ndarray) -> str:
+    lower, upper = np.quantile(draws, [0.025, 0.975])
+    return f"{number(draws.mean(), 2)} {interval_text((lower, upper), 2)}"
+
+
 def print_paths(test: GroupComparison, accounts: Mapping[str, Account]) -> None:
     """The study's standardised paths beside maximum likelihood and both shapes."""
     free = test.estimates.set_index(["parameter", "group"])["std_all"]
-    body = []
-    for path, reported in REPORTED.items():
-        for half, value in reported.items():
-            cells = [path, half, number(value, 2), number(float(free[path, half]), 2)]
-            for one in accounts.values():
-                draws = one.halves[path][half]
-                lower, upper = np.quantile(draws, [0.025, 0.975])
-                cells.append(f"{draws.mean():.2f} [{lower:.2f}, {upper:.2f}]")
-            body.append(cells)
-    print(aligned(["", "diversity", "study", "ML", *accounts], body, left=2))
+    keys = [(path, half) for path, reported in REPORTED.items() for half in reported]
+    print_table(
+        Column("", [path for path, _ in keys]),
+        Column("diversity", [half for _, half in keys]),
+        Column("study", [REPORTED[path][half] for path, half in keys], SHORT),
+        Column("ML", [float(free[key]) for key in keys], SHORT),
+        *(
+            Column(name, [_mean_and_interval(one.halves[p][h]) for p, h in keys], WORD)
+            for name, one in accounts.items()
+        ),
+    )
     print()
     paragraph(
         "study: multi-group maximum likelihood; ML: the same here, paths free, linear model; then "

@@ -12,9 +12,10 @@ import pandas as pd
 
 import bayessem as bs
 from bayessem.effects.effects import chance_text
+from bayessem.text.document import Column, Table
+from bayessem.text.formats import COUNT, NUMBER, SHORT, SHORT_INTERVAL, WORD, fixed
 from bayessem.text.numbers import number
-from bayessem.text.prose import prose
-from bayessem.text.tables import aligned
+from bayessem.text.terminal import prose, table_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,22 +92,22 @@ def paragraph(text: str) -> None:
     print(prose(text))
 
 
+def print_table(*columns: Column) -> None:
+    """Print a table."""
+    print(table_text(Table(columns)))
+
+
 def print_hypotheses(rows: Sequence[Hypothesis]) -> None:
     """Print the closing table, the rule of its verdicts, and a sentence for each that has one."""
-    header = ["", "hypothesis", "reported", "ours", "95 % interval", "probability", "verdict"]
-    body = [
-        [
-            row.name,
-            row.claim,
-            row.reported,
-            number(row.mean, 2),
-            f"[{number(row.lower, 2)}, {number(row.upper, 2)}]",
-            chance_text(row.probability),
-            row.verdict,
-        ]
-        for row in rows
-    ]
-    print(aligned(header, body, left=2))
+    print_table(
+        Column("", [row.name for row in rows]),
+        Column("hypothesis", [row.claim for row in rows]),
+        Column("reported", [row.reported for row in rows], WORD),
+        Column("ours", [row.mean for row in rows], SHORT),
+        Column("95 % interval", [(row.lower, row.upper) for row in rows], SHORT_INTERVAL),
+        Column("probability", [chance_text(row.probability) for row in rows], WORD),
+        Column("verdict", [row.verdict for row in rows], WORD),
+    )
     print()
     rule = "; ".join(f"{word} from {least:.2f}" for least, word in VERDICTS[:-1])
     paragraph(
@@ -123,24 +124,32 @@ def print_published(fit: bs.Fit, published: Mapping[str, tuple[float, float]]) -
     """Print published maximum likelihood estimates and errors beside posterior means and sds."""
     summary = fit.summary()
     ours = summary.set_index(summary["lhs"] + summary["op"] + summary["rhs"])
-    body = []
-    for name, (estimate, error) in published.items():
-        mean, sd = ours.loc[name, ["mean", "sd"]]
-        gap = (mean - estimate) / error
-        body.append([name, *(number(v) for v in (estimate, error, mean, sd)), f"{gap:+.2f}"])
+    estimates, errors = zip(*published.values(), strict=True)
+    mean, sd = (ours.loc[list(published), name].tolist() for name in ("mean", "sd"))
+    gaps = [(m - e) / se for m, e, se in zip(mean, estimates, errors, strict=True)]
     heading("Published maximum likelihood estimates and the posterior")
-    header = ["", "published", "SE", "posterior mean", "sd", "difference in SE"]
-    print(aligned(header, body))
+    print_table(
+        Column("", list(published)),
+        Column("published", estimates, NUMBER),
+        Column("SE", errors, NUMBER),
+        Column("posterior mean", mean, NUMBER),
+        Column("sd", sd, NUMBER),
+        Column("difference in SE", [f"{gap:+.2f}" for gap in gaps], WORD),
+    )
 
 
 def print_fit_measures(rows: Mapping[str, Mapping[str, float]]) -> None:
     """Print rows of global fit: name, then chisq, df and any of `MEASURES`; what lacks is empty."""
-    body = []
-    for name, measures in rows.items():
-        chisq = number(measures["chisq"], 1)
-        cells = [number(measures.get(m, float("nan"))) for m in MEASURES]
-        body.append([name, chisq, f"{measures['df']:.0f}", *cells])
-    print(aligned(["", "chi-square", "df", *MEASURES.values()], body))
+    every = list(rows.values())
+    print_table(
+        Column("", list(rows)),
+        Column("chi-square", [m["chisq"] for m in every], fixed(1)),
+        Column("df", [m["df"] for m in every], COUNT),
+        *(
+            Column(title, [m.get(name, float("nan")) for m in every], NUMBER)
+            for name, title in MEASURES.items()
+        ),
+    )
 
 
 def fit_measures(fit: MLFit) -> dict[str, float]:
@@ -152,15 +161,19 @@ def print_ranges(
     reported: Mapping[str, tuple[float, float]], found: Mapping[str, pd.Series]
 ) -> None:
     """Print reported ranges beside those of posterior means (by item or construct)."""
-    body = []
+    theirs, ours, outside = [], [], []
     for name, (low, high) in reported.items():
         values = found[name]
-        outside = values[(values.round(2) < low) | (values.round(2) > high)]
-        named = ", ".join(f"{k} {v:.2f}" for k, v in outside.items())
-        body.append(
-            [name, f"{low:.2f} to {high:.2f}", f"{values.min():.2f} to {values.max():.2f}", named]
-        )
-    print(aligned(["", "reported", "ours (posterior means)", "outside"], body, left=4))
+        beyond = values[(values.round(2) < low) | (values.round(2) > high)]
+        theirs.append(f"{number(low, 2)} to {number(high, 2)}")
+        ours.append(f"{number(values.min(), 2)} to {number(values.max(), 2)}")
+        outside.append(", ".join(f"{k} {number(v, 2)}" for k, v in beyond.items()))
+    print_table(
+        Column("", list(reported)),
+        Column("reported", theirs),
+        Column("ours (posterior means)", ours),
+        Column("outside", outside),
+    )
 
 
 def write_figures(

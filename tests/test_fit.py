@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 from bayessem import SEM, load
 from bayessem.errors import BayessemWarning, FitError
 from bayessem.model.priors import Prior
+from bayessem.results import run_folder
 from bayessem.results.versions import installed_versions
 
 # Political Democracy by maximum likelihood: estimate and standard error, lavaan 0.6-14,
@@ -361,16 +362,17 @@ def test_a_model_that_explains_nothing_prints_without_a_table_of_r2():
 
 @pytest.mark.parametrize("kept, chains", [(200, 2), (20, 4)])
 def test_an_interrupted_fit_says_what_it_kept(monkeypatch, kept, chains):
-    from bayessem.posterior import run, sampling
+    from bayessem.posterior import sampling
+    from bayessem.results import estimate
 
     def stopped(approximation, **options):
         done = sampling.sample(approximation, **{**options, "draws": kept, "chains": chains})
         raise sampling.Interrupted(done)
 
-    monkeypatch.setattr(run, "sample", stopped)
+    monkeypatch.setattr(estimate, "sample", stopped)
     sem, data = SEM("f =~ x1 + x2 + x3"), noise("x1 x2 x3", n=60)
     options = {"random_seed": 1, "progress": False, "draws": 500, "tune": 100}
-    if kept < run.WORTH_KEEPING:
+    if kept < estimate.WORTH_KEEPING:
         with pytest.raises(KeyboardInterrupt):
             sem.fit(data, **options)
         return

@@ -27,12 +27,16 @@ from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.posterior.sampling import approximate, sample
 from bayessem.results.simulate import simulate
+from bayessem.text.columns import column
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Lines, Table
+from bayessem.text.formats import TEXT, YES
 
 LOG_LIKELIHOOD = "log-likelihood"
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Described):
     """Ranks of true values among posterior draws.
 
     Attributes
@@ -91,22 +95,35 @@ class Calibration:
         """Whether all quantities stay in their joint 99 % band."""
         return bool(self.table["inside_joint_99"].all())
 
-    def __str__(self) -> str:
+    def document(self) -> Document:
+        """How many fits, the verdict, and the table."""
         table = self.table
+        outside = table.loc[~table["inside_joint_99"], "quantity"].astype(str)
         verdict = (
             "all ranks are compatible with exact posterior draws"
             if self.passed
-            else "NOT calibrated: "
-            + ", ".join(table.loc[~table["inside_joint_99"], "quantity"].astype(str))
+            else f"NOT calibrated: {', '.join(outside)}"
         )
-        lines = [
-            f"Simulation-based calibration: {len(self.ranks)} data sets, ranks among {self.size} "
-            f"draws (effective {self.effective:.0f}), {self.divergences} divergences"
-            + (f", {self.failed} data sets without a fit" if self.failed else ""),
-            f"Joint 99 % band over {len(self.quantities)} quantities: {verdict}.",
-            table.to_string(index=False, float_format=lambda v: f"{v:.3f}"),
-        ]
-        return "\n".join(lines)
+        missing = f", {self.failed} data sets without a fit" if self.failed else ""
+        return Document.of(
+            Lines(
+                (
+                    f"Simulation-based calibration: {len(self.ranks)} data sets, ranks among "
+                    f"{self.size} draws (effective {self.effective:.0f}), {self.divergences} "
+                    f"divergences{missing}",
+                    f"Joint 99 % band over {len(self.quantities)} quantities: {verdict}.",
+                )
+            ),
+            Table(
+                (
+                    column(table, "quantity", how=TEXT),
+                    column(table, "mean_rank"),
+                    column(table, "largest_gap"),
+                    column(table, "inside_99", how=YES),
+                    column(table, "inside_joint_99", how=YES),
+                )
+            ),
+        )
 
 
 def _new_sample(prepared: Prepared, elements: np.ndarray, rng: np.random.Generator) -> Sample:

@@ -23,13 +23,20 @@ from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.syntax.parameters import ParameterTable
+from bayessem.text.columns import column, intervals
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Heading, Table
+from bayessem.text.formats import fixed, interval, percent_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Bootstrap:
+FINE, FINE_INTERVAL = fixed(4), interval(4)
+
+
+@dataclass(frozen=True, repr=False)
+class Bootstrap(Described):
     """Bootstrap estimates.
 
     Attributes
@@ -65,11 +72,17 @@ class Bootstrap:
             index=list(self.names),
         )
 
-    def __str__(self) -> str:
+    def document(self) -> Document:
+        """How many samples, and the table."""
         head = f"{len(self.draws)} bootstrap samples"
         if self.failed:
             head += f"; {self.failed} more had no maximum and are left out"
-        return f"{head}\n{self.summary().round(4).to_string()}"
+        table = self.summary()
+        numbers = [column(table, name, how=FINE) for name in ("est", "se", "bias")]
+        interval = intervals(
+            table, percent_text(0.95), FINE_INTERVAL, ends=("ci_lower", "ci_upper")
+        )
+        return Document.of(Heading(head), Table((Column("", list(self.names)), *numbers, interval)))
 
 
 def bootstrap(

@@ -8,7 +8,6 @@ left out, and without a mean structure the means are those of the sample.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +29,7 @@ from bayessem.ml.information import (
 )
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.problems import improper_solutions
-from bayessem.ml.report import defined_standardised, estimates, ml_text
+from bayessem.ml.result import MLFit
 from bayessem.ml.sample import covariate_names, linear_counterpart
 from bayessem.ml.saturated import (
     Saturated,
@@ -38,6 +37,7 @@ from bayessem.ml.saturated import (
     covariate_log_likelihood,
     saturate,
 )
+from bayessem.ml.table import defined_standardised, estimates
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
@@ -47,74 +47,9 @@ from bayessem.results.reliability import reliability
 from bayessem.results.standardize import model_moments, r_squared, standardised
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 STANDARD_ERRORS = ("observed", "expected", "robust", "none")
-
-
-@dataclass(frozen=True)
-class MLFit:
-    """A model fitted by maximum likelihood; `print` it for a report.
-
-    Attributes
-    ----------
-    prepared : Prepared
-        Model and data as they were used.
-    x : ndarray (D,)
-        Free parameters, in the order of `prepared.table.parameters`.
-    covariance : ndarray (D, D)
-        Of the free parameters; nan without standard errors.
-    table : DataFrame
-        A row a parameter: lhs op rhs group label free est se z pvalue ci_lower ci_upper std_lv
-        std_all.
-    measures : dict of str to float
-        Fit, under lavaan's names. For a model with product terms logl, npar and the information
-        criteria; its chi-square and indices are those of `counterpart`.
-    r2 : dict of str to dict
-        Explained share of the variance by group and variable.
-    omega, ave : dict of str to dict
-        Composite reliability and average variance extracted by group and construct.
-    saturated : tuple of Saturated
-        Sample moments by group.
-    elements : ndarray
-        Flat model matrices.
-    se : str
-        Which information the standard errors come from.
-    converged : bool
-        Whether a maximum was found.
-    problems : tuple of str
-        Everything that makes the result doubtful, in words.
-    counterpart : MLFit or None
-        The linear counterpart of a model with product terms.
-    """
-
-    prepared: Prepared
-    x: np.ndarray
-    covariance: np.ndarray
-    table: pd.DataFrame
-    measures: Mapping[str, float]
-    r2: Mapping[str, Mapping[str, float]]
-    omega: Mapping[str, Mapping[str, float]]
-    ave: Mapping[str, Mapping[str, float]]
-    saturated: tuple[Saturated, ...]
-    elements: np.ndarray
-    se: str
-    converged: bool
-    problems: tuple[str, ...]
-    counterpart: MLFit | None = None
-
-    @property
-    def logl(self) -> float:
-        """Log-likelihood, given the covariates."""
-        return self.measures["logl"]
-
-    @property
-    def npar(self) -> int:
-        """Number of parameters, equality constraints taken off."""
-        return int(self.measures["npar"])
-
-    def __str__(self) -> str:
-        return ml_text(self)
 
 
 def _parameter_covariance(

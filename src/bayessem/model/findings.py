@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bayessem.errors import IdentificationError
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Lines
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Finding:
         return f"{mark} [{self.topic}] {self.message}\n    {self.remedy}"
 
 
-@dataclass(frozen=True)
-class CheckReport:
+@dataclass(frozen=True, repr=False)
+class CheckReport(Described):
     """What `SEM.check` found.
 
     Attributes
@@ -69,5 +71,6 @@ class CheckReport:
         if serious:
             raise IdentificationError("\n".join(f"{f.message}\n    {f.remedy}" for f in serious))
 
-    def __str__(self) -> str:
-        return "\n".join([self.text, *map(str, self.findings)])
+    def document(self) -> Document:
+        """The facts, then the findings."""
+        return Document.of(Lines((self.text, *map(str, self.findings))))

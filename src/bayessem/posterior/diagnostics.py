@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Lines, Paragraph
+
 RHAT, ESS, BFMI = 1.01, 400.0, 0.3
 # Draws a chain below which split R-hat and effective sample sizes do not exist.
 SHORTEST = 4
@@ -53,8 +56,8 @@ def energy_bfmi(energy: np.ndarray) -> np.ndarray:
     return np.square(np.diff(energy, axis=1)).mean(axis=1) / np.maximum(energy.var(axis=1), 1e-300)
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Described):
     """The state of a sampled posterior.
 
     Attributes
@@ -160,7 +163,8 @@ class Diagnosis:
             )
         return tuple(out)
 
-    def __str__(self) -> str:
+    def document(self) -> Document:
+        """The criteria, and what is wrong."""
         lines = [
             f"R-hat at most {self.worst_rhat[1]:.3f} ({self.worst_rhat[0]}); effective sample "
             f"size at least {self.lowest_ess_bulk[1]:.0f} bulk ({self.lowest_ess_bulk[0]}), "
@@ -170,10 +174,10 @@ class Diagnosis:
         ]
         if self.quadrature_error:
             lines.append(f"Quadrature error at most {self.quadrature_error:.1g} log units a draw.")
-        lines += [f"WARNING: {text}." for text in self.advice]
         if self.ok:
             lines.append("All diagnostics are within their limits.")
-        return "\n".join(lines)
+        warnings = (Paragraph(f"WARNING: {text}.", warning=True) for text in self.advice)
+        return Document.of(Lines(tuple(lines)), warnings)
 
 
 def diagnose(

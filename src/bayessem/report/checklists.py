@@ -8,10 +8,10 @@ statistics (doi:10.1037/met0000065). BARG: Kruschke (2021), Bayesian analysis re
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from bayessem.posterior.diagnostics import ESS, RHAT, convergence
 from bayessem.report.contents import Contents
+from bayessem.text.document import Column, Table
 
 OPEN = "for the author"
 
@@ -52,7 +52,7 @@ def _sensitivity_answer(contents: Contents) -> str:
     return f"power-scaling: {len(names)} of {total} quantities answer to the prior: {shown}"
 
 
-def wambs(contents: Contents) -> pd.DataFrame:
+def wambs(contents: Contents) -> Table:
     """The ten points, with the answer that the fit gives: number, question, answer."""
     fit, diagnosis = contents.fit, contents.fit.diagnosis
     first_rhat, shift = _halves(contents)
@@ -117,7 +117,7 @@ def wambs(contents: Contents) -> pd.DataFrame:
     )
 
 
-def barg(contents: Contents) -> pd.DataFrame:
+def barg(contents: Contents) -> Table:
     """The steps of the reporting guidelines: number, step, answer."""
     fit = contents.fit
     settings = fit.settings
@@ -159,8 +159,7 @@ def barg(contents: Contents) -> pd.DataFrame:
     )
 
 
-def _rows(answers: list[tuple[str, str]]) -> pd.DataFrame:
-    return pd.DataFrame(
-        [(str(k), question, answer) for k, (question, answer) in enumerate(answers, start=1)],
-        columns=["", "point", "answer"],
-    )
+def _rows(answers: list[tuple[str, str]]) -> Table:
+    points, said = zip(*answers, strict=True)
+    numbers = [str(k + 1) for k in range(len(answers))]
+    return Table((Column("", numbers), Column("point", points), Column("answer", said)))

@@ -1,97 +1,114 @@
-"""The sections of the report, each a function of the contents."""
+"""The sections of the report, each blocks of a document made of the contents."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import pandas as pd
+from matplotlib.figure import Figure as MatplotlibFigure
 
+from bayessem.criticism.prior_table import prior_table
+from bayessem.plots.comparison import plot_pareto_k
+from bayessem.plots.measurement import plot_measurement
+from bayessem.plots.mediation import plot_mediation
+from bayessem.plots.shape import plot_shape
+from bayessem.plots.traces import plot_traces
 from bayessem.posterior.diagnostics import convergence
 from bayessem.report.checklists import barg, wambs
 from bayessem.report.contents import Contents
-from bayessem.report.page import Section, items, output, paragraph, picture, table
+from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
 from bayessem.results.versions import installed_versions
+from bayessem.text.columns import column
+from bayessem.text.described import Described
+from bayessem.text.document import (
+    Block,
+    Document,
+    Figure,
+    Heading,
+    Items,
+    Notes,
+    Paragraph,
+    Table,
+    Verbatim,
+)
+from bayessem.text.formats import TEXT, interval_text
+from bayessem.text.numbers import number
 
-TITLES = {
-    "=~": "Loadings",
-    "~": "Structural paths",
-    ":=": "Defined parameters",
-    "~~": "Variances and covariances",
-    "~1": "Intercepts and means",
-}
 TRACES = 6
+Blocks = Iterator[Block]
 
 
-def sections(contents: Contents) -> list[Section]:
+def report_document(contents: Contents) -> Document:
     """All sections of a report, in order; without those that have nothing to show."""
-    made = [
-        says(contents),
-        model(contents),
-        priors(contents),
-        computation(contents),
-        *estimates(contents),
-        measurement(contents),
-        *effects(contents),
-        *shapes(contents),
-        pooling(contents),
-        *fit_of_the_model(contents),
-        prediction(contents),
-        sensitivity(contents),
-        *checklists(contents),
-        reproduce(contents),
-    ]
-    return [section for section in made if section.parts]
+    made: tuple[tuple[str, Callable[[Contents], Blocks]], ...] = (
+        ("What the model says", says),
+        ("Model and data", model),
+        ("Priors", priors),
+        ("Computation", computation),
+        ("Estimates", estimates),
+        ("Measurement", measurement),
+        ("Mediation", mediations),
+        ("Shape of the quadratic relations", shapes),
+        ("Pooling across groups", pooling),
+        ("Fit of the model", fit_of_the_model),
+        ("Prediction", prediction),
+        ("Sensitivity to the prior", sensitivity),
+        ("Checklists", checklists),
+        ("Reproduce this", reproduce),
+    )
+    blocks: list[Block] = []
+    for title, section in made:
+        found = Document.of(section(contents)).blocks
+        if found:
+            blocks += [Heading(title, 2), *found]
+    return Document(tuple(blocks))
 
 
-def _interval(lower: float, upper: float) -> str:
-    return f"[{lower:.3f}, {upper:.3f}]".replace("-", "\N{MINUS SIGN}")
-
-
-def _missing(contents: Contents, name: str) -> tuple[str, ...]:
+def _missing(contents: Contents, name: str) -> Blocks:
     reason = contents.reasons.get(name)
-    return () if reason is None else (paragraph(f"Not available: {reason}.", note=True),)
+    if reason is not None:
+        yield Paragraph(f"Not available: {reason}.", warning=True)
 
 
-def says(contents: Contents) -> Section:
+def _shown(contents: Contents, name: str, result: Described | None) -> Blocks:
+    """A result as a part of a section, or why there is none."""
+    if result is None:
+        yield from _missing(contents, name)
+    else:
+        yield from result.document().within(3)
+
+
+def says(contents: Contents) -> Blocks:
     """What the model says: the outcome of the diagnosis and one sentence a path."""
     fit = contents.fit
     summary = fit.summary()
-    share = fit.r2().set_index(
-        ["variable", "group"] if len(fit.prepared.table.groups) > 1 else "variable"
-    )["mean"]
+    yield from fit.diagnosis.document().blocks
     lines = []
-    for _, r in summary[summary["op"] == "~"].iterrows():
-        group = r.get("group", "")
-        where = f" in group {group}" if group else ""
+    for r in summary[summary["op"] == "~"].to_dict("records"):
+        where = f" in group {r['group']}" if r.get("group") else ""
         p = max(r["p_positive"], 1.0 - r["p_positive"])
         sign = "positive" if r["p_positive"] >= 0.5 else "negative"
-        chance = "above .999" if p > 0.999 else f"{p:.3f}".replace("0.", ".")
+        chance = "above .999" if p > 0.999 else number(p).replace("0.", ".")
         lines.append(
-            f"{r['lhs']} on {r['rhs']}{where}: standardised {r['std']:.2f} "
-            f"{_interval(r['std_lower'], r['std_upper'])}; {sign} with probability {chance}."
+            f"{r['lhs']} on {r['rhs']}{where}: standardised {number(r['std'], 2)} "
+            f"{interval_text((r['std_lower'], r['std_upper']))}; {sign} with probability {chance}."
         )
+    yield Items(tuple(lines))
+    share = fit.r2()
+    share = share[share["variable"].isin(set(summary.loc[summary["op"] == "~", "lhs"]))]
     explained = [
-        f"{' in group '.join(name) if isinstance(name, tuple) else name} {value:.2f}"
-        for name, value in share.items()
-        if (name[0] if isinstance(name, tuple) else name)
-        in set(summary.loc[summary["op"] == "~", "lhs"])
+        f"{r['variable']}{' in group ' + r['group'] if 'group' in r else ''} {number(r['mean'], 2)}"
+        for r in share.to_dict("records")
     ]
-    parts = [paragraph(str(fit.diagnosis), note=not fit.diagnosis.ok)]
-    if lines:
-        parts.append(items(lines))
     if explained:
-        parts.append(paragraph(f"Explained variance (R2): {', '.join(explained)}."))
-    answers = [_paragraph_of(str(result)) for result in (*contents.mediations, *contents.shapes)]
-    return Section("What the model says", (*parts, *map(paragraph, answers)))
+        yield Paragraph(f"Explained variance (R2): {', '.join(explained)}.")
+    for mediation in contents.mediations:
+        yield from mediation.answers()
+    for shape in contents.shapes:
+        yield from shape.answers()
 
 
-def _paragraph_of(text: str) -> str:
-    """The first paragraph below the title of a printed result: the answer in words."""
-    return " ".join(text.split("\n\n")[1].split())
-
-
-def model(contents: Contents) -> Section:
+def model(contents: Contents) -> Blocks:
     """Model text, respondents, groups, missing values, and what the check had to say."""
     fit = contents.fit
     sample = fit.prepared.sample
@@ -112,251 +129,173 @@ def model(contents: Contents) -> Section:
         lines.append(f"{len(sample.dropped)} rows without usable values were left out.")
     if fit.prepared.pooling is not None:
         lines.append(f"Across groups: {fit.prepared.pooling}.")
-    parts = [output(fit.specification.text.strip("\n")), items(lines)]
+    yield Verbatim(fit.specification.text.strip("\n"))
+    yield Items(tuple(lines))
     if fit.notes:
-        parts += [paragraph("The check before sampling noted:"), items(fit.notes)]
-    return Section("Model and data", tuple(parts))
+        yield Paragraph("The check before sampling noted:")
+        yield Items(fit.notes)
 
 
-def priors(contents: Contents) -> Section:
-    """The priors as used and their consequences."""
-    from bayessem.criticism.prior_consequences import prior_table
-
+def priors(contents: Contents) -> Blocks:
+    """Priors as used, and what they imply."""
     frame = prior_table(contents.fit.prepared)
     bounds = [
         "" if not np.isfinite(r.lower) and not np.isfinite(r.upper)
         else f"{r.lower:g} to {r.upper:g}".replace("inf", "\N{INFINITY}")
         for r in frame.itertuples()
     ]  # fmt: skip
-    shown = frame[["parameter", "kind", "prior"]].assign(bounds=bounds)
     grouped = (
-        shown.groupby(["kind", "prior", "bounds"], sort=False)["parameter"]
+        frame[["parameter", "kind", "prior"]]
+        .assign(bounds=bounds)
+        .groupby(["kind", "prior", "bounds"], sort=False)["parameter"]
         .agg(", ".join)
-        .reset_index()[["kind", "parameter", "prior", "bounds"]]
+        .reset_index()
     )
-    parts = [
-        paragraph(
-            "Priors as used, on the natural scale (standard deviations and correlations, not "
-            "variances and covariances)."
-        ),
-        table(grouped),
-    ]
-    if contents.priors is not None:
-        parts.append(output(str(contents.priors)))
-    return Section("Priors", (*parts, *_missing(contents, "prior consequences")))
+    yield Paragraph(
+        "Priors as used, on the natural scale (standard deviations and correlations, not "
+        "variances and covariances)."
+    )
+    names = ("kind", "parameter", "prior", "bounds")
+    yield Table(tuple(column(grouped, name, how=TEXT) for name in names))
+    yield from _shown(contents, "prior consequences", contents.priors)
 
 
-def computation(contents: Contents) -> Section:
+def computation(contents: Contents) -> Blocks:
     """Diagnostics and the traces of the least certain quantities."""
-    from bayessem.plots.traces import plot_traces
-
     fit = contents.fit
     timings = fit.timings
     names = [str(x) for x in fit.parameters["parameter"].values]
     order = np.argsort(convergence(fit.parameters.values)["ess_bulk"].to_numpy())
     least = [names[i] for i in order[:TRACES]]
-    parts = [
-        paragraph(str(fit.diagnosis)),
-        paragraph(
-            f"Engine {fit.settings['engine']}; latent variables {fit.settings['latents']}; "
-            f"{timings['before_first_draw']:.1f} s before the first draw, "
-            f"{timings['sampling']:.1f} s sampling, {timings['total']:.1f} s in all."
-        ),
-        picture(
-            plot_traces(fit, least),
-            caption="Draws of the quantities with the smallest effective sample sizes.",
-        ),
-    ]
-    return Section("Computation", tuple(parts))
+    yield from fit.diagnosis.document().blocks
+    yield Paragraph(
+        f"Engine {fit.settings['engine']}; latent variables {fit.settings['latents']}; "
+        f"{timings['before_first_draw']:.1f} s before the first draw, "
+        f"{timings['sampling']:.1f} s sampling, {timings['total']:.1f} s in all."
+    )
+    yield Figure(
+        lambda: plot_traces(fit, least),
+        "Draws of the quantities with the smallest effective sample sizes.",
+    )
 
 
-def estimates(contents: Contents) -> list[Section]:
+def estimates(contents: Contents) -> Blocks:
     """Tables of estimates by kind, and R2."""
     fit = contents.fit
-    summary = fit.summary()
-    out = [Section("Estimates", (paragraph("Posterior means with equal-tailed 95 % intervals."),))]
-    for op, title in TITLES.items():
-        part = summary[summary["op"] == op]
-        if part.empty:
-            continue
-        name = part["lhs"] if op in (":=", "~1") else part["lhs"] + f" {op} " + part["rhs"]
-        frame = pd.DataFrame({"parameter": name})
-        if "group" in part:
-            frame["group"] = part["group"]
-        frame["mean"], frame["sd"] = part["mean"], part["sd"]
-        frame["95 % interval"] = list(map(_interval, part["lower"], part["upper"]))
-        frame["P(> 0)"] = part["p_positive"]
-        if part["std"].notna().any():
-            frame["standardised"] = part["std"]
-            frame["95 % interval (std.)"] = [
-                "" if np.isnan(m) else _interval(low, high)
-                for m, low, high in zip(
-                    part["std"], part["std_lower"], part["std_upper"], strict=True
-                )
-            ]
-        if "std_square" in part and part["std_square"].notna().any():
-            frame["std. square"] = part["std_square"]
-        frame["R-hat"] = part["r_hat"]
-        frame["ESS"] = part["ess_bulk"].round().astype("Int64").astype(object)
-        out.append(Section(title, (table(frame),), level=3))
-    share = fit.r2()
-    share = share.assign(interval=list(map(_interval, share["lower"], share["upper"])))
-    columns = [c for c in ("variable", "group", "mean", "interval") if c in share]
-    out.append(
-        Section(
-            "Explained variance (R2)",
-            (table(share[columns].rename(columns={"interval": "95 % interval"})),),
-            level=3,
-        )
-    )
-    return out
+    yield Paragraph("Posterior means with equal-tailed 95 % intervals.")
+    yield from estimates_tables(fit.summary())
+    yield Notes(scale_notes(name for name, _ in fit.prepared.table.products))
+    yield r2_table(fit.r2(), title="Explained variance (R2)")
 
 
-def measurement(contents: Contents) -> Section:
+def measurement(contents: Contents) -> Blocks:
     """Quality of the measurement."""
-    from bayessem.plots.measurement import plot_measurement
-
-    if contents.measurement is None:
-        return Section("Measurement", _missing(contents, "measurement"))
-    groups: Sequence[str | None] = (
-        contents.measurement.groups if len(contents.measurement.groups) > 1 else (None,)
-    )
-    figures = [
-        picture(
-            plot_measurement(contents.measurement, group=g),
-            caption="Reliability and validity" + (f", group {g}." if g else "."),
-        )
-        for g in groups
-    ]
-    return Section("Measurement", (output(str(contents.measurement)), *figures))
+    result = contents.measurement
+    yield from _shown(contents, "measurement", result)
+    if result is not None:
+        for group in result.groups:
+            where = f", group {group}" if group else ""
+            yield Figure(
+                lambda g=group: plot_measurement(result, group=g or None),  # type: ignore[misc]
+                f"Reliability and validity{where}.",
+            )
 
 
-def effects(contents: Contents) -> list[Section]:
+def mediations(contents: Contents) -> Blocks:
     """Direct, indirect and total effects with their type of mediation."""
-    from bayessem.plots.mediation import plot_mediation
-
-    out = []
+    failed = [name for name in contents.reasons if name.startswith("mediation")]
+    if contents.mediations or failed:
+        yield Paragraph("Effects are products of draws.")
+    for name in failed:
+        yield from _missing(contents, name)
     for result in contents.mediations:
-        ax = plot_mediation(result)
-        out.append(
-            Section(
-                f"{result.x} to {result.y}",
-                (
-                    output(str(result)),
-                    picture(ax.figure, caption=f"Effects of {result.x} on {result.y}."),
-                ),
-                level=3,
-            )
+        yield from result.document().within(3)
+        yield Figure(
+            lambda r=result: _whole(plot_mediation(r)),  # type: ignore[misc]
+            f"Effects of {result.x} on {result.y}.",
         )
-    failed = [
-        part for name in contents.reasons if name.startswith("mediation")
-        for part in _missing(contents, name)
-    ]  # fmt: skip
-    head = [Section("Mediation", (paragraph("Effects are products of draws."), *failed))]
-    return head + out if out or failed else []
 
 
-def shapes(contents: Contents) -> list[Section]:
+def shapes(contents: Contents) -> Blocks:
     """Shape of every quadratic relation."""
-    from bayessem.plots.shape import plot_shape
-
-    if not contents.shapes:
-        return []
-    head = Section(
-        "Shape of the quadratic relations",
-        (paragraph("Posterior probabilities of the shapes; they sum to 1."),),
-    )
-    return [
-        head,
-        *(
-            Section(
-                f"{s.y} on {s.x}",
-                (output(str(s)), picture(plot_shape(s), caption=f"{s.y} as a function of {s.x}.")),
-                level=3,
-            )
-            for s in contents.shapes
-        ),
-    ]
+    if contents.shapes:
+        yield Paragraph("Posterior probabilities of the shapes; they sum to 1.")
+    for result in contents.shapes:
+        yield from result.document().within(3)
+        yield Figure(
+            lambda r=result: plot_shape(r),  # type: ignore[misc]
+            f"{result.y} as a function of {result.x}.",
+        )
 
 
-def pooling(contents: Contents) -> Section:
+def pooling(contents: Contents) -> Blocks:
     """What partial pooling found."""
-    if contents.pooling is None:
-        return Section("Pooling across groups", _missing(contents, "pooling"))
-    return Section("Pooling across groups", (output(str(contents.pooling)),))
+    yield from _shown(contents, "pooling", contents.pooling)
 
 
-def fit_of_the_model(contents: Contents) -> list[Section]:
+def fit_of_the_model(contents: Contents) -> Blocks:
     """Global and local fit, with maximum likelihood beside it."""
-    out = [Section("Fit of the model", (paragraph("How well the model reproduces the data."),))]
+    yield Paragraph("How well the model reproduces the data.")
     for title, name, result in (
         ("Bayesian indices", "indices", contents.indices),
         ("Residual correlations", "residuals", contents.residuals),
         ("Posterior predictive check", "predictive check", contents.predictive),
     ):
-        parts = _missing(contents, name) if result is None else (output(str(result)),)
-        if parts:
-            out.append(Section(title, parts, level=3))
-    if contents.ml is not None:
-        from bayessem.ml.report import measures_text
-
-        text = measures_text(contents.ml)
-        out.append(Section("Maximum likelihood, for comparison", (output(text),), level=3))
+        found = tuple(_shown(contents, name, result))
+        if found:
+            yield Heading(title, 3)
+            yield from (b for b in found if not (isinstance(b, Heading) and b.level == 3))
+    yield Heading("Maximum likelihood, for comparison", 3)
+    if contents.ml is None:
+        yield from _missing(contents, "maximum likelihood")
     else:
-        out.append(
-            Section(
-                "Maximum likelihood, for comparison",
-                _missing(contents, "maximum likelihood"),
-                level=3,
-            )
-        )
-    return out
+        yield from contents.ml.measures_blocks()
 
 
-def prediction(contents: Contents) -> Section:
+def prediction(contents: Contents) -> Blocks:
     """Leave-one-out cross-validation."""
-    from bayessem.plots.comparison import plot_pareto_k
-
-    if contents.loo is None:
-        return Section("Prediction", _missing(contents, "loo"))
-    figure = plot_pareto_k(contents.loo).figure
-    return Section(
-        "Prediction",
-        (
-            output(str(contents.loo)),
-            picture(figure, caption="Pareto k of each respondent: how well it can be left out."),
-        ),
-    )
+    result = contents.loo
+    yield from _shown(contents, "loo", result)
+    if result is not None:
+        yield Figure(
+            lambda: _whole(plot_pareto_k(result)),
+            "Pareto k of each respondent: how well it can be left out.",
+        )
 
 
-def sensitivity(contents: Contents) -> Section:
+def _whole(axes: object) -> MatplotlibFigure:
+    """The figure of axes."""
+    figure = getattr(axes, "figure", None)
+    assert isinstance(figure, MatplotlibFigure)
+    return figure
+
+
+def sensitivity(contents: Contents) -> Blocks:
     """Power-scaling of prior and likelihood."""
-    if contents.sensitivity is None:
-        return Section("Sensitivity to the prior", _missing(contents, "sensitivity"))
-    return Section("Sensitivity to the prior", (output(str(contents.sensitivity)),))
+    yield from _shown(contents, "sensitivity", contents.sensitivity)
 
 
-def checklists(contents: Contents) -> list[Section]:
+def checklists(contents: Contents) -> Blocks:
     """WAMBS and BARG."""
-    return [
-        Section("Checklists", (paragraph("Answers are filled in from the fit."),)),
-        Section(
+    yield Paragraph("Answers are filled in from the fit.")
+    for title, table, source in (
+        (
             "WAMBS: when to worry and how to avoid the misuse of Bayesian statistics",
-            (
-                table(wambs(contents)),
-                paragraph("Depaoli & van de Schoot (2017), doi:10.1037/met0000065."),
-            ),
-            level=3,
+            wambs(contents),
+            "Depaoli & van de Schoot (2017), doi:10.1037/met0000065.",
         ),
-        Section(
+        (
             "BARG: Bayesian analysis reporting guidelines",
-            (table(barg(contents)), paragraph("Kruschke (2021), doi:10.1038/s41562-021-01177-7.")),
-            level=3,
+            barg(contents),
+            "Kruschke (2021), doi:10.1038/s41562-021-01177-7.",
         ),
-    ]
+    ):
+        yield Heading(title, 3)
+        yield table
+        yield Notes((source,))
 
 
-def reproduce(contents: Contents) -> Section:
+def reproduce(contents: Contents) -> Blocks:
     """Seed, versions, hash of the data, and the call."""
     fit = contents.fit
     keys = ("group", "missing", "draws", "tune", "chains", "random_seed", "target_accept")
@@ -374,11 +313,13 @@ def reproduce(contents: Contents) -> Section:
     if fit.prepared.pooling is not None:
         extra += f", pooling={fit.prepared.pooling!r}"
     call += f"fit = sem.fit(data, {arguments}{extra})"
-    lines = [
-        f"SHA-256 of the data used: {fit.prepared.sample.hash}",
-        *_versions(fit.versions, installed_versions()),
-    ]
-    return Section("Reproduce this", (output(call), items(lines)))
+    yield Verbatim(call)
+    yield Items(
+        (
+            f"SHA-256 of the data used: {fit.prepared.sample.hash}",
+            *_versions(fit.versions, installed_versions()),
+        )
+    )
 
 
 def _versions(sampled: Mapping[str, str], here: Mapping[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bayessem.report.contents import gather
 from bayessem.report.page import page
-from bayessem.report.sections import sections
+from bayessem.report.sections import report_document
 from bayessem.results.fitted import Fitted
 
 
@@ -31,6 +31,6 @@ def report(
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
-    partial.write_text(page(title, subtitle, sections(contents)), encoding="utf-8")
+    partial.write_text(page(title, subtitle, report_document(contents)), encoding="utf-8")
     partial.replace(target)
     return target

@@ -17,9 +17,12 @@ from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import Diagnosis, diagnose
 from bayessem.posterior.settings import Sampling
 from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
+from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
 from bayessem.results.standardize import r_squared, row_values, standardised
 from bayessem.results.versions import installed_versions
 from bayessem.syntax.specification import Specification
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Lines, Notes
 
 # Kinds of coordinates that describe the population of groups (pooling.py).
 POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
@@ -28,7 +31,7 @@ DRAWS_AT_ONCE = 50
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fitted:
+class Fitted(Described):
     """A sampled model as data; `bayessem.Fit` adds the questions one can ask it as methods.
 
     Attributes
@@ -199,6 +202,28 @@ class Fitted:
                 frame.insert(1, "group", label)
             frames.append(frame.drop(columns="p_positive"))
         return pd.concat(frames, ignore_index=True)
+
+    def document(self, *, ci_prob: float = 0.95) -> Document:
+        """The run, its diagnostics, the estimates and R2."""
+        settings, sample = self.settings, self.prepared.sample
+        groups = f" in {len(sample.groups)} groups" if len(sample.groups) > 1 else ""
+        complete = " (all complete)" if sample.complete else ""
+        head = (
+            f"bayessem: {sample.size} respondents{complete}{groups}, "
+            f"{len(self.prepared.table.parameters)} parameters; {settings['chains']} chains of "
+            f"{settings['draws']} draws after {settings['tune']} of warm-up, seed "
+            f"{settings['random_seed']}, {self.timings['total']:.1f} s."
+        )
+        share = self.r2(ci_prob=ci_prob)
+        outcomes = {r.lhs for r in self.prepared.table.rows if r.op == "~"}
+        return Document.of(
+            Lines((head,)),
+            self.diagnosis.document().blocks,
+            Lines(self.notes),
+            estimates_tables(self.summary(ci_prob=ci_prob), ci_prob=ci_prob),
+            Notes(scale_notes(name for name, _ in self.prepared.table.products)),
+            r2_table(share[share["variable"].isin(outcomes)], ci_prob=ci_prob),
+        )
 
 
 def refuse_population(fit: Fitted, what: str) -> None:

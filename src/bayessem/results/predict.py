@@ -22,12 +22,17 @@ from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import normal_root
 from bayessem.results.scores import draw_scores
+from bayessem.text.columns import column, intervals, labels
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Notes, Paragraph, Table
 
 DRAWS = 400
+# Rows that are printed.
+SHOWN = 20
 
 
-@dataclass(frozen=True)
-class Prediction:
+@dataclass(frozen=True, repr=False)
+class Prediction(Described):
     """Predicted values of new rows.
 
     Attributes
@@ -44,7 +49,8 @@ class Prediction:
     known: tuple[str, ...]
     table: pd.DataFrame
 
-    def __str__(self) -> str:
+    def document(self) -> Document:
+        """What was predicted from what, and the first rows."""
         rows = self.draws.sizes["respondent"]
         names = ", ".join(str(x) for x in self.draws["variable"].values)
         head = (
@@ -53,9 +59,18 @@ class Prediction:
             f"distribution, {self.draws.sizes['draw']} draws): intervals hold the parameters' "
             "uncertainty and the residuals."
         )
-        shown = self.table.head(20).round(3).to_string(index=False)
-        more = f"\n... {len(self.table) - 20} more in .table" if len(self.table) > 20 else ""
-        return f"{head}\n{shown}{more}"
+        shown, left = self.table.head(SHOWN), len(self.table) - SHOWN
+        table = Table(
+            (
+                *labels(shown, ("row", "variable")),
+                column(shown, "mean"),
+                column(shown, "sd"),
+                intervals(shown, "interval"),
+            )
+        )
+        return Document.of(
+            Paragraph(head), table, Notes((f"... {left} more in .table",) if left > 0 else ())
+        )
 
 
 def predict(

@@ -17,8 +17,8 @@ from bayessem.errors import DataError, FitError, ModelError, PriorError, SyntaxP
 from bayessem.model.pooling import Pooling
 from bayessem.model.prepare import prepare
 from bayessem.results.fitted import Fitted
-from bayessem.results.listing import fit_text
 from bayessem.syntax.specification import Specification
+from bayessem.text.terminal import document_text
 
 FORMAT = 1
 FILES = ("fit.json", "model.txt", "data.csv", "draws.nc", "estimates.csv", "summary.txt")
@@ -59,7 +59,7 @@ def _write(fit: Fitted, folder: Path) -> None:
     frame.to_csv(folder / "data.csv", index_label=ROW, float_format="%.17g")
     fit.data.to_netcdf(folder / "draws.nc", engine="h5netcdf")
     fit.summary().to_csv(folder / "estimates.csv", index=False)
-    (folder / "summary.txt").write_text(fit_text(fit) + "\n", encoding="utf-8")
+    (folder / "summary.txt").write_text(document_text(fit.document()) + "\n", encoding="utf-8")
     about = {
         "format": FORMAT,
         "model_options": {k: _plain(v) for k, v in fit.specification.options.items()},

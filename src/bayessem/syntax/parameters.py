@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 from bayessem.syntax.expression import Expression, number_text
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Lines, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class Parameter:
         return self.lhs if self.op == ":=" else f"{self.lhs}{self.op}{self.rhs}"
 
 
-@dataclass(frozen=True)
-class ParameterTable:
+@dataclass(frozen=True, repr=False)
+class ParameterTable(Described):
     """A structural equation model.
 
     Attributes
@@ -114,62 +116,37 @@ class ParameterTable:
                 found[row.label] = row.free if row.free >= 0 else float(row.value or 0.0)
         return found
 
-    def __str__(self) -> str:
-        return table_text(self)
+    def document(self) -> Document:
+        """What each parameter is and where it came from; counted from 1, as lavaan prints them."""
+        rows = self.rows
+        groups = [self.groups[r.group] if r.group >= 0 else "" for r in rows]
+        columns = (
+            *(Column(name, [getattr(r, name) for r in rows]) for name in ("lhs", "op", "rhs")),
+            *([Column("group", groups)] if len(self.groups) > 1 else []),
+            Column("free", [str(r.free + 1) if r.free >= 0 else "" for r in rows]),
+            Column("value", [_value_text(r) for r in rows]),
+            *_unless_empty("label", ["" if r.op == ":=" else r.label for r in rows]),
+            *_unless_empty("prior", [_prior_text(r) for r in rows]),
+            Column("from", [_origin(r) for r in rows]),
+        )
+        fixed = sum(row.group >= 0 and row.free < 0 for row in rows)
+        counts = (
+            f"{len(self.parameters)} free parameters, {fixed} fixed; "
+            f"{len(self.observed)} observed variables, {len(self.latent)} latent"
+        )
+        return Document.of(Table(columns), Lines((counts,)))
 
 
-def table_text(table: ParameterTable) -> str:
-    """Return the table as aligned text: what each parameter is and where it came from.
-
-    Free parameters are counted from 1, as lavaan prints them.
-    """
-    grouped = len(table.groups) > 1
-    header = ["lhs", "op", "rhs", *(["group"] if grouped else []), "free", "value", "label"]
-    header += ["prior", "from"]
-    body = [_cells(row, table, grouped) for row in table.rows]
-    widths = [max(len(line[i]) for line in [header, *body]) for i in range(len(header))]
-    empty = {
-        i
-        for i, title in enumerate(header)
-        if title in ("label", "prior") and all(not line[i] for line in body)
-    }
-    lines = [
-        "  ".join(
-            cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-            if i not in empty
-        ).rstrip()
-        for line in [header, *body]
-    ]
-    fixed = sum(row.group >= 0 and row.free < 0 for row in table.rows)
-    lines.append(
-        f"{len(table.parameters)} free parameters, {fixed} fixed; "
-        f"{len(table.observed)} observed variables, {len(table.latent)} latent"
-    )
-    return "\n".join(lines)
+def _unless_empty(title: str, cells: list[str]) -> list[Column]:
+    return [Column(title, cells)] if any(cells) else []
 
 
-def _cells(row: Parameter, table: ParameterTable, grouped: bool) -> list[str]:
-    group = [table.groups[row.group] if row.group >= 0 else ""] if grouped else []
+def _origin(row: Parameter) -> str:
     if row.expression is not None:
-        origin = "defined" if row.op == ":=" else "constraint"
-    elif row.exogenous:
-        origin = "data"
-    else:
-        origin = "model" if row.user else "lavaan rule"
-    label = "" if row.op == ":=" else row.label
-    free = str(row.free + 1) if row.free >= 0 else ""
-    return [
-        row.lhs,
-        row.op,
-        row.rhs,
-        *group,
-        free,
-        _value_text(row),
-        label,
-        _prior_text(row),
-        origin,
-    ]
+        return "defined" if row.op == ":=" else "constraint"
+    if row.exogenous:
+        return "data"
+    return "model" if row.user else "lavaan rule"
 
 
 def _value_text(row: Parameter) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.statements import Statement, group_count, model_text, parse
 from bayessem.syntax.table import build_table
+from bayessem.text.described import Described
+from bayessem.text.document import Document
 
 
-class Specification:
+class Specification(Described):
     """A model before it meets data.
 
     Parameters
@@ -75,12 +78,13 @@ class Specification:
         count = group_count(self.statements)
         return ("",) if count == 1 else tuple(f"group {g + 1}" for g in range(count))
 
-    def __str__(self) -> str:
-        return str(self.table)
+    def document(self) -> Document:
+        """The parameter table."""
+        return self.table.document()
 
     def __repr__(self) -> str:
-        defaults = self.__init__.__kwdefaults__  # type: ignore[misc]
-        changed = {k: v for k, v in self.options.items() if v != defaults[k]}
+        defaults = inspect.signature(Specification).parameters
+        changed = {k: v for k, v in self.options.items() if v != defaults[k].default}
         extra = "".join(f", {k}={v!r}" for k, v in changed.items())
         return f"{type(self).__name__}({model_text(self.statements)!r}{extra})"
 

@@ -1,0 +1,92 @@
+"""The tables of `print(fit)`: estimates in sections, R2 of the outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from bayessem.text.columns import column, intervals
+from bayessem.text.document import Column, Table
+from bayessem.text.formats import COUNT, NUMBER, RAW, RAW_INTERVAL, percent_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SECTIONS = (
+    ("=~", "Loadings"),
+    ("~", "Paths"),
+    (":=", "Defined parameters"),
+    ("~~", "Variances and covariances"),
+    ("~1", "Intercepts and means"),
+)
+
+
+def estimates_tables(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> Iterator[Table]:
+    """The table of estimates (`Fitted.summary`), a section a kind of parameter."""
+    percent = percent_text(ci_prob)
+    squares = "std_square" in summary and has_square(summary["rhs"])
+    for op, title in SECTIONS:
+        part = summary[summary["op"] == op]
+        if part.empty:
+            continue
+        sd = part["sd"]
+        yield Table(
+            (
+                Column("", [_name(r) for r in part.to_dict("records")]),
+                Column("mean", list(zip(part["mean"], sd, strict=True)), RAW),
+                Column("sd", list(zip(sd, sd, strict=True)), RAW),
+                Column(
+                    percent, list(zip(part["lower"], part["upper"], sd, strict=True)), RAW_INTERVAL
+                ),
+                column(part, "p_positive", "P(>0)"),
+                column(part, "std"),
+                intervals(part, f"std {100 * ci_prob:g} %", ends=("std_lower", "std_upper")),
+                *([column(part, "std_square", "std sq")] if squares else []),
+                column(part, "r_hat", "R-hat"),
+                column(part, "ess_bulk", "ESS", COUNT),
+            ),
+            title,
+        )
+
+
+def _name(row: dict[str, str]) -> str:
+    op = row["op"]
+    name = f"{row['lhs']} {op} {row['rhs']}" if op not in (":=", "~1") else row["lhs"]
+    return f"{name} [{row['group']}]" if row.get("group") else name
+
+
+def has_square(terms: Iterable[str]) -> bool:
+    """Whether a product of a variable with itself is among terms such as "X:Z"."""
+    return any(len(f := t.split(":")) > 1 and len(set(f)) < len(f) for t in terms)
+
+
+def r2_table(
+    share: pd.DataFrame, *, ci_prob: float = 0.95, title: str = "R2 of the outcomes"
+) -> Table:
+    """Explained variance (`Fitted.r2`)."""
+    names = share["variable"].astype(str)
+    if "group" in share:
+        names = names + " [" + share["group"].astype(str) + "]"
+    return Table(
+        (
+            Column("", names.tolist()),
+            Column("mean", share["mean"].tolist(), NUMBER),
+            intervals(share, percent_text(ci_prob)),
+        ),
+        title,
+    )
+
+
+def scale_notes(products: Iterable[str]) -> tuple[str, ...]:
+    """What "std" means for product terms."""
+    products = list(products)
+    if not products:
+        return ()
+    if not has_square(products):
+        return ("std: standardised per draw; of a product, of the standardised variables.",)
+    return (
+        "std: standardised per draw; of a square, the coefficient of the square of the "
+        "standardised factor.",
+        "std sq: the coefficient of the standardised square, sqrt(2) times that (what "
+        "product-indicator models print).",
+    )
