@@ -30,7 +30,7 @@ from bayessem.results.standardize import model_moments, standardised
 from bayessem.syntax.specification import Specification
 from bayessem.text.columns import column, intervals, labels, marks
 from bayessem.text.described import Described
-from bayessem.text.document import Column, Document, Heading, Lines, Notes, Paragraph, Table
+from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
 from bayessem.text.formats import group_text, percent_text
 
 SD = 0.1
@@ -96,7 +96,7 @@ class CrossLoadings(Described):
                 "larger if it were free."
             ),
             largest,
-            Lines((str(self.fit.diagnosis),)),
+            self.fit.diagnosis.document().blocks,
             Notes(self.notes),
         )
 

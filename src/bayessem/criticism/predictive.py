@@ -101,14 +101,10 @@ class PredictiveCheck(Described):
         if not self.prior and len(table) > 10:
             expected = number((1.0 - self.ci_prob) * len(table), 0)
             said += f" (about {expected} would by chance if they were independent)"
-        statistic = () if self.check == "correlations" else ("statistic",)
+        names = ("quantity", *(["statistic"] if self.check != "correlations" else []), "group")
         numbers = Table(
             (
-                *labels(
-                    shown,
-                    ("quantity", *statistic, "group"),
-                    titles={"quantity": "", "statistic": ""},
-                ),
+                *labels(shown, names, titles={"quantity": "", "statistic": ""}),
                 column(shown, "observed", "data"),
                 column(shown, "mean", "model"),
                 intervals(shown, percent),

@@ -6,7 +6,7 @@ turned into standardised loadings, R2, correlations, effects and shapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,24 +137,21 @@ def prior_consequences(
 
 def _row(q: Quantity, tail: float) -> dict:
     flat = q.values[np.isfinite(q.values)]
-    row = {"kind": q.kind, "quantity": q.name, "group": q.group}
-    if q.kind == "probability" or not flat.size:
-        p = float(flat.mean()) if flat.size else np.nan
-        return {**row, "median": np.nan, "lower": np.nan, "upper": np.nan, "p_positive": p,
-                "p_extreme": np.nan}  # fmt: skip
-    median, lower, upper = np.quantile(flat, [0.5, tail, 1.0 - tail])
-    scaled = q.kind in ("standardised loading", "correlation", "R2")
+    ends = (np.nan, np.nan, np.nan)
+    if flat.size and q.kind != "probability":
+        ends = np.quantile(flat, [0.5, tail, 1.0 - tail])
+    scaled = flat.size and q.kind in ("standardised loading", "correlation", "R2")
     return {
-        **row,
-        "median": float(median),
-        "lower": float(lower),
-        "upper": float(upper),
-        "p_positive": float(np.mean(flat > 0)),
+        "kind": q.kind,
+        "quantity": q.name,
+        "group": q.group,
+        **dict(zip(("median", "lower", "upper"), map(float, ends), strict=True)),
+        "p_positive": float(np.mean(flat > 0)) if flat.size else np.nan,
         "p_extreme": float(np.mean(np.abs(flat) > EXTREME)) if scaled else np.nan,
     }
 
 
-def _findings(found: list[Quantity], prepared: Prepared) -> list[str]:
+def _findings(found: list[Quantity], prepared: Prepared) -> Iterator[str]:
     """Implications that are hardly anybody's belief."""
 
     def mostly(kind: str, condition: Callable[[np.ndarray], np.ndarray]) -> list[str]:
@@ -169,7 +166,6 @@ def _findings(found: list[Quantity], prepared: Prepared) -> list[str]:
     perfect = mostly("standardised loading", lambda v: np.abs(v) > EXTREME)
     weak = mostly("standardised loading", lambda v: np.abs(v) < 0.2)
     tied = mostly("correlation", lambda v: np.abs(v) > EXTREME)
-    shapes = [q for q in found if q.kind == "probability" and q.values.mean() > 0.9]
     flat = [
         c.name
         for c in prepared.space.coordinates
@@ -177,45 +173,41 @@ def _findings(found: list[Quantity], prepared: Prepared) -> list[str]:
         and c.kind in ("loading", "path")
         and c.prior.named.get("sigma", c.prior.named.get("beta", 0.0)) > 1000.0
     ]
-    sayings = (
-        (
-            full,
+    if full:
+        yield (
             f"The priors say that {' and '.join(full)} is most probably above {EXTREME:g}: almost "
             "nothing is left to chance. Narrower priors of the paths, or a wider one of the "
-            "disturbance, would say something else.",
-        ),
-        (
-            none,
+            "disturbance, would say something else."
+        )
+    if none:
+        yield (
             f"The priors say that {' and '.join(none)} is most probably below .05: they expect "
-            "no effects. Wider priors of the paths would leave more to the data.",
-        ),
-        (
-            perfect,
+            "no effects. Wider priors of the paths would leave more to the data."
+        )
+    if perfect:
+        yield (
             "The priors expect nearly perfect indicators (standardised loadings beyond "
             f"{EXTREME:g} in most draws): {_some(perfect)}. Wider priors of the residual sds would "
-            "help.",
-        ),
-        (
-            weak,
+            "help."
+        )
+    if weak:
+        yield (
             "The priors expect indicators that hardly measure their construct (standardised "
-            f"loadings below .2 in most draws): {_some(weak)}.",
-        ),
-        (tied, f"The priors expect correlations near 1 or -1: {_some(tied)}."),
-        *(
-            (
-                q.label,
+            f"loadings below .2 in most draws): {_some(weak)}."
+        )
+    if tied:
+        yield f"The priors expect correlations near 1 or -1: {_some(tied)}."
+    for q in found:
+        if q.kind == "probability" and q.values.mean() > 0.9:
+            yield (
                 f"The prior probability of {q.label} is already {number(q.values.mean(), 2)}: the "
-                "data can hardly add to it.",
+                "data can hardly add to it."
             )
-            for q in shapes
-        ),
-        (
-            flat,
+    if flat:
+        yield (
             f"Nearly flat priors ({_some(flat)}) are not neutral: in standardised terms they "
-            "expect enormous effects.",
-        ),
-    )
-    return [text for names, text in sayings if names]
+            "expect enormous effects."
+        )
 
 
 def _some(names: list[str]) -> str:
