@@ -85,7 +85,12 @@ def drawn_fit(
     ]
     elements = np.array(samples).reshape(2, draws, -1)
     return SimpleNamespace(
-        sem=sem, prepared=prepared, elements=elements, data=data, settings={"missing": "fiml"}
+        sem=sem,
+        specification=sem,
+        prepared=prepared,
+        elements=elements,
+        data=data,
+        settings={"missing": "fiml"},
     )
 
 

@@ -148,10 +148,11 @@ def test_posterior_cases_wait_for_bayes(folder):
     assert "--bayes" in result.unexpressed[0]
 
 
-def test_posterior_predictive_p_value_within_its_monte_carlo_error():
+def test_posterior_predictive_p_value_within_its_monte_carlo_error(monkeypatch):
     def fit(ppp, replicas=4000):
-        found = SimpleNamespace(ppp=ppp, replicas=replicas)
-        return SimpleNamespace(indices=lambda: found)
+        return SimpleNamespace(ppp=ppp, replicas=replicas)
+
+    monkeypatch.setattr(posterior, "fit_indices", lambda found: found)
 
     assert posterior._ppp_check(fit(0.0), 0.0).passed
     assert not posterior._ppp_check(fit(0.01), 0.0).passed
@@ -164,12 +165,12 @@ def test_comparisons_have_the_standard_error_of_the_difference(monkeypatch, tmp_
         elpd = np.array([-1.0, -2.0, -3.0, -4.0])
         if extra:
             elpd = elpd + np.array([-1.0, 1.0, -3.0, -1.0])
-        loo = SimpleNamespace(
+        return SimpleNamespace(
             elpd=elpd.sum(), se=2.5, p_loo=1.0, pointwise=pd.DataFrame({"elpd": elpd})
         )
-        return SimpleNamespace(loo=lambda: loo)
 
     monkeypatch.setattr(posterior, "_sample", sample)
+    monkeypatch.setattr(posterior, "loo_of", lambda found: found)
     row = {"model": "fit1 full", "elpd_loo": -10.0, "se": 2.5, "p_loo": 1.0, "looic": 20.0}
     other = {
         **row, "model": "fit2 x2~x1=0", "elpd_loo": -14.0, "looic": 28.0, "elpd_waic": -13.0,

@@ -48,7 +48,7 @@ def test_the_direction_holds():
         ("model/prepare.py", "def f():\n    from bayessem.ml.estimate import fit_ml\n", "One dir"),
         (
             "comparison/loo.py",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bayessem.sem import SEM\n",
+            "import typing\nif typing.TYPE_CHECKING:\n    from bayessem.sem import SEM\n",
             "One direction",
         ),
         ("model/space.py", "def f():\n    import bayessem.model.prepare\n", "No circle of files"),

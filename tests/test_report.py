@@ -5,16 +5,18 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pytest
 from example_models import abilities
 
 from bayessem import SEM
 from bayessem.report import contents as contents_module
 from bayessem.report.contents import Contents, gather
-from bayessem.report.page import table
-from bayessem.report.sections import reproduce, sections
+from bayessem.report.sections import report_document, reproduce
 from bayessem.results.versions import installed_versions
+from bayessem.text.document import Column, Table
+from bayessem.text.formats import NUMBER
+from bayessem.text.html import block_html
+from bayessem.text.terminal import document_text
 
 
 class Balanced(HTMLParser):
@@ -89,21 +91,21 @@ def test_checklists_have_all_their_points(page):
 def test_what_cannot_be_computed_is_said(monkeypatch, hs_fit):
     from bayessem.errors import NotSupported
 
-    def refuse(self, **options):
+    def refuse(fit):
         raise NotSupported("no cross-validation today")
 
-    monkeypatch.setattr(type(hs_fit), "loo", refuse)
+    monkeypatch.setattr(contents_module, "loo", refuse)
     found = gather(hs_fit)
     assert found.loo is None
-    text = "\n".join(part for s in sections(found) for part in s.parts)
+    text = document_text(report_document(found))
     assert "Not available: no cross-validation today." in text
 
 
 def test_a_programming_error_is_not_hidden(monkeypatch, hs_fit):
-    def broken(self, **options):
+    def broken(fit):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(type(hs_fit), "loo", broken)
+    monkeypatch.setattr(contents_module, "loo", broken)
     with pytest.raises(ZeroDivisionError):
         contents_module.gather(hs_fit)
 
@@ -123,18 +125,22 @@ def test_groups_and_missing_values_are_reported(tmp_path):
 def test_the_versions_are_those_that_sampled_the_fit(hs_fit):
     here = installed_versions()
     contents = Contents(**dict.fromkeys(f.name for f in dataclasses.fields(Contents)))
-    same = reproduce(dataclasses.replace(contents, fit=hs_fit))
-    assert f"Versions: python {here['python']}" in same.parts[-1]
+
+    def said(fit):
+        return "\n".join(list(reproduce(dataclasses.replace(contents, fit=fit)))[-1].texts)
+
+    assert f"Versions: python {here['python']}" in said(hs_fit)
     older = dataclasses.replace(hs_fit, versions={**here, "numpy": "1.0", "pymc": "5.0"})
-    said = reproduce(dataclasses.replace(contents, fit=older)).parts[-1]
-    assert f"sampled the fit: python {here['python']}, " in said
-    assert "numpy 1.0" in said and "pymc 5.0" in said
+    text = said(older)
+    assert f"sampled the fit: python {here['python']}, " in text
+    assert "numpy 1.0" in text and "pymc 5.0" in text
     others = f"numpy {here['numpy']}, pymc {here['pymc']}"
-    assert f"where they differ: {others}<" in said
+    assert text.endswith(f"where they differ: {others}")
 
 
 def test_tables_escape_and_leave_nan_empty():
-    html = table(pd.DataFrame({"a<b": ["x&y", None], "value": [-1.5, np.nan]}))
+    table = Table((Column("a<b", ["x&y", ""]), Column("value", [-1.5, np.nan], NUMBER)))
+    html = block_html(table)
     assert "a&lt;b" in html
     assert "x&amp;y" in html
     assert "<td>\N{MINUS SIGN}1.500</td>" in html

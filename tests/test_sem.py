@@ -27,7 +27,7 @@ def never_sample(monkeypatch):
     def refuse(*_args, **_kwargs):
         raise AssertionError("the sampler was reached")
 
-    monkeypatch.setattr("bayessem.results.estimate.run", refuse)
+    monkeypatch.setattr("bayessem.results.estimate.sample", refuse)
 
 
 def test_str_is_the_table_and_repr_makes_the_model_again():

@@ -20,7 +20,6 @@ import xarray as xr
 from bayessem.algebra.polynomial import Polynomial, degree, replace_by_moments, value_at
 from bayessem.effects.path_effects import (
     distribution_moments,
-    group_sizes,
     path_effects,
     pooled_scale,
 )
@@ -196,7 +195,7 @@ def effect_rows(
     set_to = [v for v in wanted if v != i]
     _check_set(structure, set_to, paths)
     names = [structure.variables[v] for v in wanted]
-    scales = [pooled_scale(structure, elements, v, group_sizes(fit)) for v in wanted]
+    scales = [pooled_scale(fit, v) for v in wanted]
     rows: list[EffectRow] = []
     picked = chosen_groups(groups, group)
     for g in picked:
@@ -350,7 +349,53 @@ def effects(
 
     Arguments, result and errors: `Fit.effects`.
     """
-    rows = effect_rows(fit, x, y, standardized=standardized, group=group, at=at)
+    rows = effect_rows(fit, x, y, group=group, at=at)
+    once = _shared(rows, fit.prepared.table.groups)
+    if standardized:
+        rows = effect_rows(fit, x, y, standardized=True, group=group, at=at)
+    if once:
+        rows = _shown_once(fit, x, y, rows, once, standardized=standardized)
     table, draws = table_of(rows, ci_prob)
-    notes = tuple(effect_notes(fit, x, y, rows, at))
-    return Effects(x, y, table, draws, standardized, ci_prob, notes)
+    notes = effect_notes(fit, x, y, rows, at)
+    if once:
+        scale = ", standardised over all respondents" if standardized else ""
+        notes.append(f"What is equal in all groups is shown once{scale}.")
+    return Effects(x, y, table, draws, standardized, ci_prob, tuple(notes))
+
+
+Key = tuple[str, str, str]
+
+
+def _shared(rows: Sequence[EffectRow], groups: Sequence[str]) -> dict[Key, EffectRow]:
+    """The effects that are the same in every group that is asked for, draw by draw."""
+    by_key: dict[Key, list[EffectRow]] = {}
+    groups = [g for g in groups if any(r.group == g for r in rows)]
+    for row in rows:
+        if row.group in groups:
+            by_key.setdefault((row.effect, row.path, row.at), []).append(row)
+    return {
+        key: found[0]
+        for key, found in by_key.items()
+        if len(found) == len(groups) > 1
+        and all(np.array_equal(found[0].values, other.values) for other in found[1:])
+    }
+
+
+def _shown_once(
+    fit: Fitted,
+    x: str,
+    y: str,
+    rows: Sequence[EffectRow],
+    once: Mapping[Key, EffectRow],
+    *,
+    standardized: bool,
+) -> list[EffectRow]:
+    """The rows, those of effects that are equal in all groups once and without contrasts."""
+    unit: np.ndarray | float = 1.0
+    if standardized:
+        (_, sd_x), (_, sd_y) = (
+            pooled_scale(fit, position(fit.prepared.structure, name)) for name in (x, y)
+        )
+        unit = sd_x / sd_y
+    out = [EffectRow(*key[:2], "", key[2], row.values * unit) for key, row in once.items()]
+    return out + [r for r in rows if (r.effect, r.path, r.at) not in once]

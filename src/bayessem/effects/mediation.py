@@ -21,7 +21,6 @@ from bayessem.effects.effects import (
 from bayessem.effects.mediation_result import TYPES, Mediation
 from bayessem.effects.path_effects import (
     distribution_moments,
-    group_sizes,
     path_effects,
     pooled_scale,
 )
@@ -191,7 +190,7 @@ def conditional_effects(
     sentences: dict[str, None] = {}
     for w in moderators(structure, paths):
         name = structure.variables[w]
-        mean, spread = pooled_scale(structure, elements, w, group_sizes(fit))
+        mean, spread = pooled_scale(fit, w)
         for g in groups:
             found = path_effects(structure, elements, paths, set_to=(w,), group=g)
             label = structure.table.groups[g] if len(structure.table.groups) > 1 else ""

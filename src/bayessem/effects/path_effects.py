@@ -15,10 +15,17 @@ from bayessem.results.intervention import intervene, raw_moments
 from bayessem.results.standardize import model_moments
 
 
-def pooled_scale(
-    structure: Structure, elements: np.ndarray, variable: int, sizes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Model-implied mean and standard deviation (...) of a variable over all groups together."""
+def pooled_scale(fit: Fitted, variable: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (...) of a variable over all groups together.
+
+    Implied by the model; of a covariate that it conditions on, those of the data.
+    """
+    structure, elements, sample = fit.prepared.structure, fit.elements, fit.prepared.sample
+    if structure.variables[variable] in structure.table.exogenous:
+        column = sample.values[:, sample.variables.index(structure.variables[variable])]
+        shape = elements.shape[:-1]
+        return np.full(shape, np.nanmean(column)), np.full(shape, np.nanstd(column))
+    sizes = group_sizes(fit)
     share = sizes / sizes.sum()
     mean, square = np.zeros(elements.shape[:-1]), np.zeros(elements.shape[:-1])
     for g, weight in enumerate(share):

@@ -11,7 +11,7 @@ import xarray as xr
 
 from bayessem.algebra.polynomial import Polynomial, degree, normal_mean, value_at
 from bayessem.effects.effects import POINTS, chosen_groups
-from bayessem.effects.path_effects import group_sizes, pooled_scale
+from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import moderators, position
 from bayessem.effects.whatif import pointwise
 from bayessem.errors import ModelError
@@ -174,7 +174,7 @@ def _slopes(
     structure, elements = fit.prepared.structure, fit.elements
     i, j, groups = position(structure, x), position(structure, y), structure.table.groups
     name = structure.variables[moderator]
-    mean, spread = pooled_scale(structure, elements, moderator, group_sizes(fit))
+    mean, spread = pooled_scale(fit, moderator)
     # The same values in every draw, so that the curve is one function of the moderator.
     values = float(mean.mean()) + sds * float(spread.mean())
     curves, frames, changes, stretches, labels = [], [], [], [], []

@@ -11,7 +11,7 @@ import xarray as xr
 
 from bayessem.algebra.polynomial import value_at
 from bayessem.effects.effects import chosen_groups, sd_text
-from bayessem.effects.path_effects import group_sizes, pooled_scale
+from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import directed_paths, position
 from bayessem.errors import ModelError
 from bayessem.results.estimates import tail_probability
@@ -94,7 +94,7 @@ def typical_range(fit: Fitted, variable: int, *, sds: float = 2.0) -> tuple[floa
     if name in sample.variables:
         column = sample.values[:, sample.variables.index(name)]
         return float(np.nanmin(column)), float(np.nanmax(column)), "the range of the data"
-    mean, sd = pooled_scale(structure, fit.elements, variable, group_sizes(fit))
+    mean, sd = pooled_scale(fit, variable)
     low, high = float((mean - sds * sd).mean()), float((mean + sds * sd).mean())
     return low, high, f"{sds:g} SDs on either side of the mean"
 
@@ -119,7 +119,7 @@ def _moderator_settings(
     for name, sds in (at or {}).items():
         v = position(structure, name, "at:")
         variables.append(v)
-        mean, spread = pooled_scale(structure, fit.elements, v, group_sizes(fit))
+        mean, spread = pooled_scale(fit, v)
         settings = [
             (f"{text}, {name} at {sd_text(sd)}".removeprefix(", "), (*values, mean + sd * spread))
             for text, values in settings
@@ -150,7 +150,7 @@ def what_if(
     grid, words = _grid(fit, i, values)
     others, settings = _moderator_settings(fit, at)
     groups = structure.table.groups
-    mean, sd = pooled_scale(structure, elements, i, group_sizes(fit))
+    mean, sd = pooled_scale(fit, i)
     # Rounded, and + 0.0, so that the mean is not printed as -0.00.
     in_sd = np.round((grid - float(mean.mean())) / float(sd.mean()), 9) + 0.0
     curves, frames, names = [], [], []

@@ -122,9 +122,7 @@ def bootstrap(
         raise FitError(f"no bootstrap: {fit.problems[0]}")
     table = fit.prepared.table
     names = (*table.parameters, *(row.lhs for row in table.defined))
-    roots, vectors = np.linalg.eigh(fit.covariance)
-    useful = roots > 1e-12 * roots[-1]
-    root = vectors[:, useful] * np.sqrt(roots[useful])
+    root = _root(fit.covariance)
     constraints = read_constraints(table)
     plain = not (constraints.curved or constraints.at_least)
     rng = np.random.default_rng(random_seed)
@@ -142,6 +140,18 @@ def bootstrap(
     if len(kept) < max(2, n // 10):
         raise FitError(f"only {len(kept)} of {n} bootstrap samples have a maximum")
     return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), failed)
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """R (D, k) with R R' the covariance of the estimates, which equalities may make singular.
+
+    What counts as 0 is judged of the correlations, so that it does not depend on units.
+    """
+    sd = np.sqrt(np.diag(covariance))
+    unit = np.where(sd > 0, sd, 1.0)
+    roots, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
+    useful = roots > 1e-12 * roots[-1]
+    return unit[:, None] * vectors[:, useful] * np.sqrt(roots[useful])
 
 
 def _with_definitions(table: ParameterTable, x: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from bayessem.ml.information import (
     score_products,
 )
 from bayessem.ml.maximum import find_maximum
-from bayessem.ml.problems import improper_solutions
+from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
 from bayessem.ml.sample import covariate_names, linear_counterpart
 from bayessem.ml.saturated import (
@@ -115,6 +115,10 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
         NotSupported for standard errors that do not exist for the model.
     """
     _check_standard_errors(prepared, se)
+    # first, since it refuses singular data
+    saturated = tuple(
+        saturate(prepared.sample, group=g) for g in range(len(prepared.sample.groups))
+    )
     counterpart, start, known = None, None, None
     if prepared.structure.products:
         counterpart = fit_ml(linear_counterpart(prepared), se="expected")
@@ -124,14 +128,15 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     found, scale = find_maximum(prepared, density, start=start, known=known)
     elements = density.elements(found.x)
     covariance, singular = _parameter_covariance(prepared, density, found, scale, se)
-    saturated = tuple(saturate(sample, group=g) for g in range(len(sample.groups)))
     measures = _measures(prepared, found, elements, saturated)
     labels = [name or "all" for name in sample.groups]
+    values = _all_values(prepared, found.x, elements)
     problems = (
         *prepared.notes,
         *_convergence(found, saturated, measures),
         *singular,
         *improper_solutions(structure, elements),
+        *undefined_values(table, values),
     )
     quality = [
         reliability(structure, elements, covariances=[s.covariance for s in saturated], group=g)
@@ -143,7 +148,7 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
         covariance=covariance,
         table=estimates(
             table,
-            values=_all_values(prepared, found.x, elements),
+            values=values,
             covariance=covariance,
             x=found.x,
             std_all=defined_standardised(table, standardised(structure, elements)),
@@ -191,7 +196,7 @@ def _all_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.n
     values = named_values(prepared.table, x)
     for k, row in enumerate(prepared.table.rows):
         if row.op == ":=":
-            out[k] = values[row.lhs]
+            out[k] = values[row.lhs] if np.isfinite(values[row.lhs]) else np.nan
     return out
 
 

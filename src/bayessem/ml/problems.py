@@ -8,6 +8,7 @@ import numpy as np
 
 from bayessem.model.structure import Structure
 from bayessem.results.standardize import model_moments
+from bayessem.syntax.parameters import ParameterTable
 
 
 def improper_solutions(structure: Structure, elements: np.ndarray) -> tuple[str, ...]:
@@ -39,6 +40,16 @@ def improper_solutions(structure: Structure, elements: np.ndarray) -> tuple[str,
             where,
         )
     return tuple(out)
+
+
+def undefined_values(table: ParameterTable, values: np.ndarray) -> tuple[str, ...]:
+    """Defined parameters without a value at the estimates, in words; values (rows,) by row."""
+    return tuple(
+        f"{row.lhs} has no value at the estimates: its definition divides by 0, takes a root of a "
+        "negative number, or the like"
+        for row, value in zip(table.rows, values, strict=True)
+        if row.op == ":=" and not np.isfinite(value)
+    )
 
 
 def _unstable(structure: Structure, elements: np.ndarray, group: int, where: str) -> list[str]:

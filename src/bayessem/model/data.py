@@ -199,7 +199,7 @@ def _checked(
         known = column[~np.isnan(column)]
         if not known.size:
             raise DataError(f"column {name!r} is empty{where}")
-        constant = np.ptp(known) <= 1e-12 * max(1.0, np.abs(known).max())
+        constant = np.ptp(known) <= 1e-12 * np.abs(known).max()
         if constant and name not in may_be_constant:
             raise DataError(
                 f"column {name!r} is constant{where} (all {known[0]:g}); it cannot measure "

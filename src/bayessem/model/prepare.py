@@ -33,7 +33,7 @@ from bayessem.syntax.table import build_table
 if TYPE_CHECKING:
     import pandas as pd
 
-# Variance within a group of a covariate that is constant there, as a share of that over all.
+# Below this share of its variance over all a variable is constant within a group.
 SMALLEST_VARIANCE = 1e-6
 
 
@@ -100,8 +100,9 @@ class Prepared:
 def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """Covariances and means by group, (group, p, p) and (group, p); positive definite.
 
-    A covariate that is constant within a group has a tiny variance there: the likelihood given the
-    covariates does not depend on it, but has to divide by it.
+    A variable that is constant within a group has there the variance that it has over all: the
+    likelihood given a covariate does not depend on it, but has to divide by it, and standardised
+    effects of a covariate of clusters are about its differences between them.
 
     With missing values the moments are of the available values, and the covariance matrix is
     shrunk towards its diagonal as far as positive definiteness needs.
@@ -116,8 +117,9 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         filled = np.where(known, centred, 0.0)
         pairs = known.astype(float).T @ known
         covariance = filled.T @ filled / np.maximum(pairs, 1.0)
-        lift = np.where(np.diag(covariance) < least, least, 0.0)
-        covariance = covariance + np.diag(lift)
+        constant = np.diag(covariance) < least
+        covariance[constant] = covariance[:, constant] = 0.0
+        covariance = covariance + np.diag(np.where(constant, sample.sds**2, 0.0))
         if not known.all():
             sd = np.sqrt(np.diag(covariance))
             correlation = covariance / np.outer(sd, sd)

@@ -76,15 +76,20 @@ def free_draws(structure: Structure, rows: np.ndarray) -> np.ndarray:
 
 
 def defined_draws(table: ParameterTable, free: np.ndarray) -> dict[str, np.ndarray]:
-    """Draws of the parameters defined by `:=`, from those of the free ones (..., free)."""
+    """Draws of the parameters defined by `:=`, from those of the free ones (..., free).
+
+    nan where the definition has no value: the root of a negative number, a division by 0.
+    """
     names: dict[str, np.ndarray | float] = {
         name: free[..., at] if isinstance(at, int) else at for name, at in table.names.items()
     }
     out: dict[str, np.ndarray] = {}
     for row in table.defined:
         assert row.expression is not None
-        value = evaluate(row.expression, names)
-        out[row.lhs] = np.broadcast_to(np.asarray(value, dtype=float), free.shape[:-1])
+        with np.errstate(all="ignore"):
+            value = np.asarray(evaluate(row.expression, names), dtype=float)
+        value = np.where(np.isfinite(value), value, np.nan)
+        out[row.lhs] = np.broadcast_to(value, free.shape[:-1])
         names[row.lhs] = out[row.lhs]
     return out
 

@@ -22,7 +22,7 @@ from bayessem.results.standardize import r_squared, row_values, standardised
 from bayessem.results.versions import installed_versions
 from bayessem.syntax.specification import Specification
 from bayessem.text.described import Described
-from bayessem.text.document import Document, Lines, Notes
+from bayessem.text.document import Document, Lines, Notes, Paragraph
 
 # Kinds of coordinates that describe the population of groups (pooling.py).
 POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
@@ -123,6 +123,13 @@ class Fitted(Described):
         )
 
     @cached_property
+    def undefined(self) -> dict[str, float]:
+        """Defined parameters that have no value in some draws, with the share of those draws."""
+        names = [row.lhs for row in self.prepared.table.defined]
+        lost = np.isnan(self.parameters.sel(parameter=names).values).mean(axis=(0, 1))
+        return {name: float(s) for name, s in zip(names, lost, strict=True) if s > 0}
+
+    @cached_property
     def diagnosis(self) -> Diagnosis:
         """Convergence of all sampled and defined parameters, with advice."""
         draws = self.parameters
@@ -154,7 +161,8 @@ class Fitted(Described):
             lhs, op, rhs, (group,) label; mean, sd, lower, upper, p_positive of the parameter; std,
             std_lower, std_upper of its standardised value (for a square: of the square of the
             standardised factor) and std_square (of the standardised square, sqrt(2) times that);
-            r_hat, ess_bulk, ess_tail.
+            r_hat, ess_bulk, ess_tail. All nan for a defined parameter that has no value in some
+            draws (`undefined`).
         """
         if ci_prob not in self._summaries:
             self._summaries[ci_prob] = self._summarise(ci_prob)
@@ -175,6 +183,8 @@ class Fitted(Described):
         std = standardised(structure, self.elements)[..., shown]
         out = row_labels(table, shown)
         main = summarise(raw, ci_prob=ci_prob)
+        # A parameter without a value in some draws has no posterior to summarise (`undefined`).
+        main[np.isnan(raw).any(axis=(0, 1))] = np.nan
         scaled = summarise(std, ci_prob=ci_prob, quality=False)
         out = pd.concat([out, main[["mean", "sd", "lower", "upper", "p_positive"]]], axis=1)
         out[["std", "std_lower", "std_upper"]] = scaled[["mean", "lower", "upper"]]
@@ -220,6 +230,15 @@ class Fitted(Described):
             Lines((head,)),
             self.diagnosis.document().blocks,
             Lines(self.notes),
+            [
+                Paragraph(
+                    f"WARNING: {name} is not a number in {share:.1%} of the draws (a root of a "
+                    "negative number, a division by 0, or the like), so it has no posterior; "
+                    "define it so that it has a value everywhere.",
+                    warning=True,
+                )
+                for name, share in self.undefined.items()
+            ],
             estimates_tables(self.summary(ci_prob=ci_prob), ci_prob=ci_prob),
             Notes(scale_notes(name for name, _ in self.prepared.table.products)),
             r2_table(share[share["variable"].isin(outcomes)], ci_prob=ci_prob),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayessem.effects.path_effects import group_sizes, pooled_scale
+from bayessem.effects.path_effects import pooled_scale
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
 from bayessem.shapes.quadratic import Quadratic, latent_means
@@ -129,7 +129,7 @@ def moderated_turning_points(
     zero = np.zeros(elements.shape[:-1])
     for w in dict.fromkeys([*curve.by_linear, *curve.by_square]):
         name = structure.variables[w]
-        mean, spread = pooled_scale(structure, elements, w, group_sizes(fit))
+        mean, spread = pooled_scale(fit, w)
         b3, b4 = curve.by_linear.get(w, zero), curve.by_square.get(w, zero)
 
         for sd in at:

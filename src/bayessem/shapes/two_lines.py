@@ -10,12 +10,13 @@ natural cubic spline with five knots (there: a penalised one), and standard erro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bayessem.effects.pathways import arrows, descendants
+from bayessem.model.structure import Structure
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
 
@@ -121,9 +122,12 @@ def least_squares(design: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.nda
     """Coefficients and their HC3 covariance.
 
     MacKinnon & White (1985), doi:10.1016/0304-4076(85)90158-7.
-    Collinear columns share a coefficient (minimum norm).
+    Collinear columns share a coefficient (minimum norm of columns of length 1: whatever the units).
     """
-    inverse = np.linalg.pinv(design.T @ design)
+    size = np.linalg.norm(design, axis=0)
+    size = np.where(size > 0, size, 1.0)
+    unit = design / size
+    inverse = np.linalg.pinv(unit.T @ unit) / np.outer(size, size)
     beta = inverse @ (design.T @ y)
     leverage = np.einsum("ij,jk,ik->i", design, inverse, design)
     scaled = (y - design @ beta) / np.clip(1.0 - leverage, 1e-6, None)
@@ -162,6 +166,23 @@ def _values(fit: Fitted, variables: Sequence[int], seed: int) -> np.ndarray:
     return score_draws(fit, random_seed=seed).values[:, :, list(variables)]
 
 
+def _products(
+    structure: Structure, x: int, y: int, known: Collection[int]
+) -> list[tuple[int, int]]:
+    """The products in y's equation besides the square of x, of variables that are held or x."""
+    in_equation = {
+        structure.products[place.j]
+        for place in structure.places.values()
+        if place.matrix == "products" and place.i == y
+    }
+    return sorted(pair for pair in in_equation - {(x, x)} if set(pair) <= set(known))
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of deviations from the means, so that slopes are those at the average of the moderator."""
+    return (a - a.mean(axis=1, keepdims=True)) * (b - b.mean(axis=1, keepdims=True))
+
+
 def lines_of_scores(
     fit: Fitted,
     x: int,
@@ -198,7 +219,10 @@ def lines_of_scores(
     ]
     drawn = _values(fit, [x, y, *controls], seed)[:, members]
     drawn = drawn[:, ~np.isnan(drawn).any(axis=(0, 2))]
-    found = two_lines(drawn[:, :, 0], drawn[:, :, 1], drawn[:, :, 2:])
+    columns = {v: drawn[:, :, k] for k, v in enumerate([x, y, *controls])}
+    held = [columns[v] for v in controls]
+    held += [_product(columns[a], columns[b]) for a, b in _products(structure, x, y, columns)]
+    found = two_lines(columns[x], columns[y], np.stack(held, axis=-1) if held else None)
     low, high = found.slopes(np.random.default_rng(seed), repeats=max(1, 4000 // len(drawn)))
     tail = tail_probability(ci_prob)
     peak = bool(found.peak.mean() >= 0.5)
