@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
     from bayessem.effects.mediation import Mediation
-    from bayessem.measurement.quality import Measurement
+    from bayessem.measurement.quality_result import Measurement
     from bayessem.shapes.shape import Shape
 
 # Measures. AMC is a second-order construct: what its five dimensions share, so that a path from AMC

@@ -5,6 +5,7 @@ import pandas as pd
 import pymc as pm
 import pytest
 from example_models import prepared
+from shown import check
 
 import bayessem as bs
 from bayessem.comparison.refits import log_predictive
@@ -13,6 +14,7 @@ from bayessem.likelihood.products import plan_products
 from bayessem.model.starts import initial_point, start_values
 from bayessem.plots import plot_poolings
 from bayessem.posterior.assemble import likelihood_density, posterior_density
+from bayessem.text.numbers import number
 
 MODEL = "f =~ x1 + x2\ng =~ y1 + y2\ng ~ f + f:f"
 LINEAR = MODEL.replace(" + f:f", "")
@@ -207,7 +209,9 @@ def test_an_effect_of_the_moderator_is_no_moderation(study):
     assert (gap.abs() < 4.0).all()  # compare's own "no difference"
     assert study.comparison.target.covariates == ("w",)
     assert not any("different covariates" in note for note in study.comparison.notes)
-    assert "Every model has the main effect of w on g" in str(study)
+    mean = number(study.standardized["mean"][0], 2)
+    check(study, "Every model has the main effect of w on g", mean, parts=True)
+    check(study.poolings["levels"], number(study.poolings["levels"].table["mean"][0], 2))
     # without it the models of groups would be far behind, for a reason that is not the slope
     without = bs.SEM(LINEAR).fit(level_effect(), draws=300, tune=400, random_seed=1, progress=False)
     assert without.loo().elpd < table["elpd"].min() - 20.0

@@ -1,20 +1,27 @@
 """Approximate invariance: what was put into simulated data is named, in any units."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from shown import check
 
 import bayessem as bs
 from bayessem import SEM
-from bayessem.errors import FitError, ModelError, NotSupported
+from bayessem.errors import FitError, ModelError
 from bayessem.moderation.approximate_invariance import approximate_invariance
 from bayessem.moderation.approximate_model import without_markers
+from bayessem.posterior.settings import Sampling
+from bayessem.results.run_folder import save
+from bayessem.text.numbers import number
 
 TEXT = "f =~ x1 + x2 + x3 + x4\ng =~ y1 + y2 + y3 + y4\n"
 ITEMS = ["x1", "x2", "x3", "x4", "y1", "y2", "y3", "y4"]
 UNITS = np.array([1.0, 1.0, 1.0, 15.0, 0.1, 20.0, 1.0, 1.0])
 OFF = ("f=~x3", "y2~1")
-SHORT = {"group": "g", "random_seed": 1, "progress": False, "draws": 500, "tune": 400}
+SAMPLING = Sampling(random_seed=1, progress=False, draws=500, tune=400)
+SHORT = {"group": "g", "sampling": SAMPLING}
 
 
 def three_groups(*, loading=0.0, intercept=0.0, n=400, seed=3):
@@ -59,10 +66,15 @@ def test_the_two_that_are_off_are_named_and_no_other(found):
     rows = last.set_index(["parameter", "group"])
     assert rows.loc[("f=~x3", "b"), "upper"] < 0
     assert rows.loc[("y2~1", "c"), "lower"] > 0
-    text = str(found)
-    assert "y2~1 (in c 0." in text and "above the average" in text
-    assert "below the average" in text
-    assert "free=['f=~x3', 'y2~1']" in text
+    check(
+        found,
+        "y2~1 (in c 0.",
+        "above the average",
+        "below the average",
+        number(rows.loc[("y2~1", "c"), "deviation"]),
+        number(found.means["mean"][0]),
+    )
+    assert "free=['f=~x3', 'y2~1']" in str(found)
 
 
 def test_exact_invariance_names_nothing():
@@ -123,7 +135,7 @@ def test_the_model_has_no_markers_and_free_means(found):
 
 def test_a_fit_of_it_can_be_kept(found, tmp_path):
     fit = found.fits["approximate scalar"]
-    read = bs.load(fit.save(tmp_path / "near"))
+    read = bs.load(save(fit, tmp_path / "near"))
     assert np.array_equal(read.parameters.values, fit.parameters.values)
 
 
@@ -168,22 +180,22 @@ def test_slips_are_refused(data):
     for sd in (0, 1.5, True):
         with pytest.raises(FitError, match=r"between 0 and 1.*0\.1 is usual"):
             sem.invariance(data, group="g", approximate=sd)
-    with pytest.raises(NotSupported, match="priors"):
-        sem.invariance(data, group="g", approximate=0.1, priors={"loading": "normal(0, 1)"})
-    with pytest.raises(NotSupported, match="does not take latents="):
-        sem.invariance(data, group="g", approximate=0.1, latents="sampled")
+    for name, value in (
+        ("priors", {"loading": "normal(0, 1)"}),
+        ("latents", "sampled"),
+        ("pooling", bs.partial("f=~x2")),
+    ):
+        with pytest.raises(TypeError, match=f"{name} belongs to the method"):
+            sem.invariance(data, group="g", approximate=0.1, **{name: value})
     with pytest.raises(FitError, match="draws has to be"):
         sem.invariance(data, group="g", approximate=0.1, draws=0)
-    with pytest.raises(ModelError, match="pools loadings and intercepts itself"):
-        sem.invariance(data, group="g", pooling=bs.partial("f=~x2"))
     with pytest.raises(TypeError, match="approximate"):
-        bs.invariance(sem, data, group="g", aproximate=0.1)
+        sem.invariance(data, group="g", aproximate=0.1)
 
 
 def test_a_construct_of_one_item_stays_as_it_is(data):
-    scaled = approximate_invariance(
-        SEM("f =~ x1 + x2 + x3\none =~ y1\none ~ f"), data, **{**SHORT, "draws": 50, "tune": 200}
-    )
+    sem, few = SEM("f =~ x1 + x2 + x3\none =~ y1\none ~ f"), replace(SAMPLING, draws=50, tune=200)
+    scaled = approximate_invariance(sem, data, group="g", sampling=few)
     assert "y1" not in scaled.scales
     assert not scaled.table["parameter"].isin(["one=~y1", "y1~1"]).any()
     assert set(scaled.means["what"][scaled.means["construct"] == "one"]) == {"intercept"}

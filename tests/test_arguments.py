@@ -51,7 +51,7 @@ def test_every_public_call_has_its_real_signature(name):
         ("kfold", "comparison.kfold.kfold"),
         ("leave_group_out", "comparison.groups_out.leave_group_out"),
         ("loo_pit", "comparison.pit.loo_pit"),
-        ("pooling", "moderation.report.pooling_report"),
+        ("pooling", "moderation.pooling_report.pooling_report"),
         ("population", "moderation.population.population"),
         ("indices", "criticism.indices.fit_indices"),
         ("residuals", "criticism.residuals.residuals"),

@@ -1,60 +1,20 @@
 """Results of comparison and criticism describe themselves: text, one screen, a notebook's HTML."""
 
 import dataclasses
-import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
 from drawn import drawn_fit, measured
 from example_models import ABILITIES, abilities
+from shown import check
 
 from bayessem import SEM
 from bayessem.comparison.compare import compare_results
 from bayessem.comparison.groups_out import GroupsOut
 from bayessem.comparison.kfold import KFold
-from bayessem.text.described import SCREEN
-from bayessem.text.document import Notes, Table
-from bayessem.text.html import minus_signs
+from bayessem.text.document import Table
 from bayessem.text.numbers import number
-
-
-class Elements(HTMLParser):
-    """Fails for elements that are not closed in their order; keeps the text outside of styles."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(html)
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in ("br", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text += f"{data} "
-
-
-def check(result, *numbers: str) -> None:
-    """Text, screen and HTML contain the numbers; none is undefined or has a hyphen for a minus."""
-    text, html = str(result), result._repr_html_()
-    shown = Elements(html).text
-    for one in numbers:
-        assert one in text
-        assert minus_signs(one) in shown
-    assert len(repr(result).splitlines()) <= SCREEN
-    assert repr(result).startswith(text[:40])
-    assert not re.search(r"\bnan\b", text + shown)
-    assert not re.search(r"(?<![\w.])-\d", shown)
-    if any(isinstance(block, Notes) for block in result.document().blocks):
-        assert isinstance(result.document().blocks[-1], Notes)
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from example_models import alliance
+from shown import check
 
 import bayessem as bs
 from bayessem.errors import BayessemWarning, DataError
@@ -45,7 +46,7 @@ def test_median_split_is_that_of_the_study():
     assert (found.labels.astype(str) == data["diversity"]).all()
     assert found.order == ("low", "high")
     assert found.table["count"].tolist() == [161, 117]
-    assert "72 respondents at the median count as low" in str(found)
+    check(found, "72 respondents at the median count as low", "161", "58%")
     other = bs.median_split(data, "apd", ties="high")
     assert other.table["count"].tolist() == [89, 189]
 

@@ -4,10 +4,12 @@ import pandas as pd
 import pytest
 from drawn import REFCASES
 from example_models import ABILITIES, QUADRATIC, abilities, alliance, noise
+from shown import check
 
 from bayessem import SEM
 from bayessem.errors import ModelError, NotSupported
 from bayessem.moderation.invariance import invariance, likelihood_ratio
+from bayessem.text.numbers import number
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +38,8 @@ def test_the_ladder_is_that_of_lavaan(ladder):
 def test_releases_are_suggested_by_name_and_work(ladder):
     assert ladder.releases["parameter"].iloc[0] == "x3~1"
     assert ladder.suggested == ("x3~1", "x7~1")
+    check(ladder, "latent means cannot be compared", "40.06", "free it", "0.882")
     text = str(ladder)
-    assert "latent means cannot be compared" in text
     assert "free=['x3~1', 'x7~1']" in text
     again = invariance(SEM(ABILITIES), abilities(), group="school", free=ladder.suggested)
     assert again.table.loc["scalar", "verdict"] == "holds"
@@ -94,7 +96,7 @@ def test_group_contrasts_of_a_reference_case():
     assert tests["df_difference"].tolist() == [1, 1, 2]
     # a likelihood ratio test agrees with Wald's square, (0.202242 / 0.09095)^2, to its order
     assert tests.loc["LS~SUP_Parents", "chisq_difference"] == pytest.approx(4.94, abs=0.6)
-    assert "Posterior differences" in str(found)
+    check(found, "Posterior differences", number(found.differences["mean"][0]))
 
 
 def test_what_cannot_be_compared():
@@ -111,6 +113,8 @@ def test_what_cannot_be_compared():
     )
     assert loadings.tests["df_difference"].tolist() == [1]
     assert loadings.differences.empty
+    check(loadings, *(number(r) for r in loadings.estimates["est"]))
+    assert "Posterior" not in str(loadings)
 
 
 def test_means_of_higher_order_constructs_stay_fixed():

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from shown import check
 
 from bayessem.errors import FitError, ModelError
 from bayessem.measurement.constructs import find_constructs, indicator_moments, item_weights
@@ -16,9 +17,12 @@ from bayessem.measurement.htmt import (
     construct_htmt,
     cronbach_alpha,
 )
-from bayessem.measurement.quality import Measurement, assess
+from bayessem.measurement.quality import assess
+from bayessem.measurement.quality_result import Measurement
 from bayessem.results.standardize import model_moments
 from bayessem.sem import SEM
+from bayessem.text.document import Heading, Table
+from bayessem.text.numbers import number
 
 REFCASES = Path(
     os.environ.get("BAYESSEM_REFCASES", Path(__file__).parents[2] / "shared" / "refcases")
@@ -328,8 +332,9 @@ def test_single_items_and_observed_variables_have_no_reliability():
     assert set(result.fornell_larcker["construct"]) == {"f"}
     assert any("z: observed" in note for note in result.notes)
     assert any("s has one indicator, u" in note for note in result.notes)
-    text = str(result)
-    assert "HTMT needs two constructs" in text and "omega = composite" in text
+    check(result, number(result.loadings["mean"][0]), "HTMT needs two constructs", "omega = comp")
+    matrix = next(b for b in result.document().blocks if isinstance(b, Table) and "HTMT" in b.title)
+    assert [column.title for column in matrix.columns] == ["", "f", "s"]  # nothing to say under z
 
 
 def test_reverse_keyed_items_are_named():
@@ -361,7 +366,9 @@ def test_groups_are_told_apart():
         pd.testing.assert_frame_equal(
             table[table["group"] == "b"].reset_index(drop=True), getattr(only, name)
         )
-    assert "== a ==" in str(both)
+    check(both, *(number(mean) for mean in both.reliability["mean"]))
+    levels = [b.level for b in both.document().blocks if isinstance(b, Heading)]
+    assert levels == [2, 3, 2, 3, 2]  # group and discriminant validity twice, formulas
     with pytest.raises(ModelError, match=r"'c' is not in the model; 'a', 'b'"):
         assess(prepared, draws_around(elements), group="c")
 

@@ -9,18 +9,21 @@ import pytest
 from example_models import ALLIANCE, alliance, prepared
 from scipy.special import digamma
 from scipy.stats import beta, kstest
+from shown import check
 
 import bayessem as bs
 from bayessem.errors import FitError, ModelError, PriorError
 from bayessem.graph.pymc_model import build_pymc_model, value_order
 from bayessem.model.pooling import link_name
 from bayessem.model.structure import build_structure
-from bayessem.moderation.report import between_groups
+from bayessem.moderation.pooling_report import between_groups
 from bayessem.plots import plot_poolings
 from bayessem.posterior.assemble import posterior_density, row_constant
 from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.simulate import elements_at, simulate
+from bayessem.text.document import Table
+from bayessem.text.numbers import number
 
 MODEL = """
 f =~ x1 + x2 + x3
@@ -242,10 +245,12 @@ def test_the_report(pooled):
     own = draws.sel(parameter="g~f[g5]") > draws.sel(parameter="g~f[g0]")
     assert 1.0 - chance["g0", "g5"] == pytest.approx(float(own.mean()), abs=1e-12)
     assert 0.0 < report.sensitivity["share"].item() < 1.0
-    text = str(report)
-    assert "6 groups: g0 60" in text
-    assert "pooled away" in text
-    assert "few" not in text
+    check(report, "6 groups: g0 60", "pooled away", number(low), number(high))
+    assert "few" not in str(report)
+    sd = report.table.index[report.table["quantity"] == "sd between groups"]
+    quantities = next(b for b in report.document().blocks if isinstance(b, Table))
+    chances = next(c for c in quantities.columns if c.title == "P(>0)").written()
+    assert [k for k, chance in enumerate(chances) if not chance] == list(sd)  # by its nature
 
 
 def test_the_population_as_a_fit(pooled):
@@ -256,7 +261,7 @@ def test_the_population_as_a_fit(pooled):
     slope = pooled.values[..., pooled.prepared.space.names.index("g~f|w")]
     moved = pooled.population(at=0.9).effects("f", "g").draws.values[..., 0]
     np.testing.assert_allclose(moved, mean + slope * (0.9 - predictor.mean()))
-    found = bs.effects_with_population(pooled, "f", "g")
+    found = pooled.effects_with_population("f", "g")
     rows = found.table.query("effect == 'direct'").set_index("group")["mean"]
     assert rows["g5 - population"] == pytest.approx(rows["g5"] - rows["population"])
     with pytest.raises(FitError, match="nothing is partially pooled"):
@@ -473,7 +478,7 @@ def test_three_poolings(data):
     spread = found.table.groupby("pooling")["mean"].std()
     assert spread["complete"] == pytest.approx(0.0, abs=1e-12)
     assert 0.0 < spread["partial"] < spread["none"]
-    assert "no pooling" in str(found)
+    check(found, "no pooling", number(found.table["mean"][0], 2))
     figure = plot_poolings(found)
     assert len(figure.axes) == 1
     with pytest.raises(ModelError, match="not among the pooled parameters"):

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from example_models import ABILITIES, abilities
+from shown import check
 
 from bayessem import SEM
 from bayessem.comparison.loo import loo
 from bayessem.moderation.sampled_ladder import fit_by_step, in_units_of
+from bayessem.text.numbers import number
 
 SHORT = {"random_seed": 1, "progress": False, "draws": 400, "tune": 400}
 
@@ -67,6 +69,11 @@ def test_loo_rejects_equal_intercepts_and_accepts_nearly_equal_ones(ladder):
 
 def test_the_print_says_it_all(ladder):
     text = str(ladder)
+    change = ladder.bayesian.loc["scalar", "bcfi_change"]
+    elpd = ladder.comparison.table["elpd"]["scalar"]
+    check(ladder, number(ladder.table.loc["scalar", "chisq"], 2), number(change), parts=True)
+    check(ladder.approximate, number(ladder.approximate.means["mean"][0]))
+    assert number(elpd, 1) in text
     for part in ("Bayesian fit of each step", "PSIS-LOO of 301", "Approximate scalar invariance"):
         assert part in text
     # what maximum likelihood would release; x7~1 is at the edge of the joint interval

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from bayessem.effects.mediation_result import Mediation
     from bayessem.effects.slopes import Slopes
     from bayessem.effects.whatif import WhatIf
-    from bayessem.measurement.quality import Measurement
-    from bayessem.moderation.report import PoolingReport
+    from bayessem.measurement.quality_result import Measurement
+    from bayessem.moderation.pooling_result import PoolingReport
     from bayessem.results.predict import Prediction
     from bayessem.shapes.shape_result import Shape
 
@@ -564,7 +564,7 @@ class Fit(Fitted):
         ModelError
             For `at` without a group-level predictor.
         """
-        from bayessem.moderation.report import pooling_report
+        from bayessem.moderation.pooling_report import pooling_report
 
         return pooling_report(self, at=at, ci_prob=ci_prob, random_seed=random_seed)
 
@@ -809,16 +809,25 @@ class Fit(Fitted):
 
 
 def with_questions[R](result: R) -> R:
-    """A result in which every fitted model is a `Fit`: dataclasses and mappings are looked into."""
+    """A result in which every fitted model is a `Fit`: dataclasses and mappings are looked into.
+
+    One that stands in several places is the same `Fit` in all of them.
+    """
+    return _with_questions(result, {})
+
+
+def _with_questions[R](result: R, made: dict[int, Any]) -> R:
     if isinstance(result, Fitted):
-        return result if isinstance(result, Fit) else Fit.of(result)  # type: ignore[return-value]
+        if not isinstance(result, Fit) and id(result) not in made:
+            made[id(result)] = Fit.of(result)
+        return made.get(id(result), result)
     if isinstance(result, dict):
-        return {k: with_questions(v) for k, v in result.items()}  # type: ignore[return-value]
+        return {k: _with_questions(v, made) for k, v in result.items()}  # type: ignore[return-value]
     if dataclasses.is_dataclass(result) and not isinstance(result, type):
         changed: dict[str, Any] = {}
         for f in dataclasses.fields(result):
             old = getattr(result, f.name)
-            new = with_questions(old)
+            new = _with_questions(old, made)
             if new is not old:
                 changed[f.name] = new
         return dataclasses.replace(result, **changed)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bayessem.model.prepare import Prepared
     from bayessem.model.priors import Prior
     from bayessem.moderation.groups import GroupComparison
-    from bayessem.moderation.invariance import Invariance
+    from bayessem.moderation.invariance_result import Invariance
     from bayessem.results.simulate import Estimated
 
 MODEL_ARGUMENTS = (

@@ -86,6 +86,13 @@ def cronbach_alpha(covariance: np.ndarray) -> np.ndarray:
     return k / (k - 1) * (1.0 - share)
 
 
+def correlations(covariance: np.ndarray) -> np.ndarray:
+    """Correlations (..., p, p) of covariances; nan of a variable without variance."""
+    sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return covariance / (sd[..., :, None] * sd[..., None, :])
+
+
 def composite_correlations(
     covariance: np.ndarray, composites: Sequence[Sequence[int]]
 ) -> np.ndarray:
@@ -105,8 +112,7 @@ def composite_correlations(
     for row, columns in enumerate(composites):
         weights[row, list(columns)] = 1.0 / len(columns)
     scores = weights @ correlation @ weights.T
-    spread = np.sqrt(np.diagonal(scores, axis1=-2, axis2=-1))
-    return scores / (spread[..., :, None] * spread[..., None, :])
+    return correlations(scores)
 
 
 def construct_htmt(

@@ -7,11 +7,11 @@ probability; HTMT and the classic alpha come from the data, with a Bayesian boot
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bayessem.effects.effects import chosen_groups
 from bayessem.errors import ModelError
@@ -21,7 +21,13 @@ from bayessem.measurement.constructs import (
     indicator_moments,
     item_weights,
 )
-from bayessem.measurement.htmt import bootstrap_covariances, construct_htmt, cronbach_alpha
+from bayessem.measurement.htmt import (
+    bootstrap_covariances,
+    construct_htmt,
+    correlations,
+    cronbach_alpha,
+)
+from bayessem.measurement.quality_result import Measurement
 from bayessem.measurement.tables import (
     Part,
     Quantities,
@@ -38,68 +44,6 @@ from bayessem.model.structure import Structure
 from bayessem.results.fitted import Fitted
 from bayessem.results.reliability import average_variance_extracted, composite_reliability
 from bayessem.results.standardize import model_moments
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Measurement quality; `print` it for a report with the formulas.
-
-    The tables have a column `group` where the model has several.
-
-    Attributes
-    ----------
-    loadings : DataFrame
-        Standardised: construct, indicator, level; mean, sd, lower, upper, p_above (the
-        probability that it exceeds .70), r_hat, ess_bulk, ess_tail.
-    reliability : DataFrame
-        construct, level, items, measure ("omega", "ave", "alpha", "alpha_data", "omega_items");
-        mean, sd, lower, upper, threshold, p_pass, r_hat, ess_bulk, ess_tail.
-    fornell_larcker : DataFrame
-        construct, ave, nearest (the variable it correlates most with), squared_correlation (its
-        mean), p_pass: probability that the AVE exceeds all squared correlations.
-    htmt : DataFrame
-        construct, other, htmt (of the sample), lower, upper, p_below_85, p_below_90.
-    correlations : DataFrame
-        construct, other; mean, sd, lower, upper, p_above_90 (of the absolute value), verdict,
-        r_hat, ess_bulk, ess_tail.
-    draws : Dataset
-        loading, omega, ave, alpha, omega_items, correlation over (chain, draw).
-    constructs : tuple of Construct
-        What was measured, by how many indicators and on which level.
-    notes : tuple of str
-        What has no reliability and why, and what makes a number doubtful.
-    groups : tuple of str
-        Those shown; ("",) for a model of one group.
-    ci_prob : float
-        Probability of the intervals.
-    standardized : bool
-        Whether omega, AVE and alpha of the items are those of standardised items.
-    bootstrap, random_seed : int
-        Bootstrap draws behind HTMT and alpha_data, and their seed.
-    """
-
-    loadings: pd.DataFrame
-    reliability: pd.DataFrame
-    fornell_larcker: pd.DataFrame
-    htmt: pd.DataFrame
-    correlations: pd.DataFrame
-    draws: xr.Dataset
-    constructs: tuple[Construct, ...]
-    notes: tuple[str, ...]
-    groups: tuple[str, ...]
-    ci_prob: float
-    standardized: bool
-    bootstrap: int
-    random_seed: int
-
-    def __str__(self) -> str:
-        from bayessem.measurement.report import measurement_text
-
-        return measurement_text(self)
 
 
 def measurement(
@@ -196,7 +140,7 @@ def _quantities(
     moments = model_moments(structure, elements, group=group)
     matrices = structure.matrices(elements, group)
     sd = np.sqrt(np.diagonal(moments.latent_covariance, axis1=-2, axis2=-1))
-    out = Quantities({}, {}, {}, {}, {}, _correlation(moments.latent_covariance))
+    out = Quantities({}, {}, {}, {}, {}, correlations(moments.latent_covariance))
     for c in constructs:
         j = structure.variables.index(c.name)
         loadings, block = indicator_moments(structure, matrices, moments, c)
@@ -209,7 +153,7 @@ def _quantities(
         variance = sd[..., j] ** 2
         if standardized or c.level > 1:
             loadings, variance = standard, np.ones_like(variance)
-            block = block / (spread[..., :, None] * spread[..., None, :])
+            block = correlations(block)
         out.omega[c.name] = composite_reliability(loadings, variance, block)
         out.ave[c.name] = average_variance_extracted(
             loadings, variance, np.diagonal(block, axis1=-2, axis2=-1)
@@ -219,17 +163,10 @@ def _quantities(
             weights, columns = item_weights(structure, matrices, constructs, c.name)
             items = moments.observed_covariance[..., columns, :][..., :, columns]
             if standardized:
-                sds = np.sqrt(np.diagonal(items, axis1=-2, axis2=-1))
-                weights = weights / sds
-                items = items / (sds[..., :, None] * sds[..., None, :])
+                weights = weights / np.sqrt(np.diagonal(items, axis1=-2, axis2=-1))
+                items = correlations(items)
             out.omega_items[c.name] = composite_reliability(weights, sd[..., j] ** 2, items)
     return out
-
-
-def _correlation(covariance: np.ndarray) -> np.ndarray:
-    sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
-    with np.errstate(invalid="ignore", divide="ignore"):  # a variable without variance: nan
-        return covariance / (sd[..., :, None] * sd[..., None, :])
 
 
 def _from_data(
@@ -258,14 +195,10 @@ def _from_data(
             at = np.array([columns[0] for columns in measures[c.name]])
             blocks = [m[..., at, :][..., :, at] for m in (whole, resampled)]
             if standardized:
-                blocks = [_correlation(b) for b in blocks]
+                blocks = [correlations(b) for b in blocks]
             alpha[c.name] = (float(cronbach_alpha(blocks[0])), cronbach_alpha(blocks[1]))
-    return (
-        pairs,
-        construct_htmt(whole, measures, pairs),
-        construct_htmt(resampled, measures, pairs),
-        alpha,
-    )
+    found, drawn = (construct_htmt(m, measures, pairs) for m in (whole, resampled))
+    return pairs, found, drawn, alpha
 
 
 def _related(constructs: Sequence[Construct]) -> dict[str, set[str]]:

@@ -26,7 +26,7 @@ How a study uses it::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ from bayessem.comparison.compare_result import Comparison
 from bayessem.errors import ModelError
 from bayessem.model.prepare import prepare
 from bayessem.model.priors import Prior
-from bayessem.moderation.poolings import NAMES, Poolings, compare_poolings
+from bayessem.moderation.poolings import NAMES, Poolings, compare_poolings, rows_of
 from bayessem.posterior.settings import DEFAULTS, Sampling
 from bayessem.results.estimate import estimate
 from bayessem.results.estimates import summarise
@@ -45,13 +45,14 @@ from bayessem.results.fitted import Fitted
 from bayessem.results.standardize import standardised
 from bayessem.syntax.rows import row_key, row_name_key
 from bayessem.syntax.specification import Specification
-from bayessem.text.numbers import number
-from bayessem.text.prose import prose
-from bayessem.text.tables import aligned
+from bayessem.text.columns import column, intervals, labels
+from bayessem.text.described import Described
+from bayessem.text.document import Block, Document, Heading, Paragraph, Table
+from bayessem.text.formats import SHORT, SHORT_INTERVAL
 
 
-@dataclass(frozen=True)
-class Moderation:
+@dataclass(frozen=True, repr=False)
+class Moderation(Described):
     """Paths by groups with three poolings, and by a continuous moderator; `print` it.
 
     Attributes
@@ -77,30 +78,37 @@ class Moderation:
     comparison: Comparison | None
     moderator: str | None = None
 
-    def __str__(self) -> str:
-        lines = []
-        if self.moderator is not None:
-            outcomes = " and ".join(dict.fromkeys(p.split("~")[0] for p in self.parameters))
-            said = (
-                f"Every model has the main effect of {self.moderator} on {outcomes}: they differ "
-                f"only in how {' and '.join(self.parameters)} depend"
-                f"{'s' if len(self.parameters) == 1 else ''} on it."
-            )
-            lines += [prose(said), ""]
-        for name, poolings in self.poolings.items():
-            lines += [name, "-" * len(name), str(poolings), "", str(poolings.report), ""]
-        rows = [
-            [r["grouping"], r["parameter"], r["group"], number(r["mean"], 2)]
-            + [f"[{number(r['lower'], 2)}, {number(r['upper'], 2)}]"]
-            for r in self.standardized.to_dict("records")
-        ]
-        lines.append("Partial pooling, standardised within each group")
-        lines.append(aligned(["", "", "group", "mean", "interval"], rows, left=3))
-        if self.continuous is not None:
-            lines += ["", "Continuous moderator", str(self.continuous)]
-        if self.comparison is not None:
-            lines += ["", str(self.comparison)]
-        return "\n".join(lines)
+    def document(self) -> Document:
+        """The poolings of each grouping, the continuous moderator, and the comparison of all."""
+        return Document.of(_parts(self))
+
+
+def _parts(result: Moderation) -> Iterator[Block]:
+    if result.moderator is not None:
+        outcomes = " and ".join(dict.fromkeys(p.split("~")[0] for p in result.parameters))
+        yield Paragraph(
+            f"Every model has the main effect of {result.moderator} on {outcomes}: they differ "
+            f"only in how {' and '.join(result.parameters)} depend"
+            f"{'s' if len(result.parameters) == 1 else ''} on it."
+        )
+    for name, poolings in result.poolings.items():
+        yield Heading(name, 2)
+        yield from poolings.document().within(3)
+        yield from poolings.report.document().within(3)
+    own, untitled = result.standardized, {"grouping": "", "parameter": ""}
+    yield Table(
+        (
+            *labels(own, ("grouping", "parameter", "group"), titles=untitled),
+            column(own, "mean", how=SHORT),
+            intervals(own, "interval", SHORT_INTERVAL),
+        ),
+        "Partial pooling, standardised within each group",
+    )
+    if result.continuous is not None:
+        yield Heading("Continuous moderator", 2)
+        yield from result.continuous.document().within(3)
+    if result.comparison is not None:
+        yield from result.comparison.document().within(2)
 
 
 def with_main_effects[S: Specification](sem: S, moderator: str, *paths: str) -> S:
@@ -188,12 +196,12 @@ def moderation_study(
     """
     common = sem if moderator is None else with_main_effects(sem, moderator, *parameters)
     poolings: dict[str, Poolings] = {}
-    for name, column in groupings.items():
+    for name, group in groupings.items():
         poolings[name] = compare_poolings(
             common,
             data,
             *parameters,
-            group=column,
+            group=group,
             by=(by or {}).get(name),
             complete=_the_same_for_all(common, poolings),
             loo=False,
@@ -242,13 +250,11 @@ def _standardized(name: str, found: Poolings, ci_prob: float) -> pd.DataFrame:
     fit = found.fits["partial"]
     table = fit.prepared.table
     values = standardised(fit.prepared.structure, fit.elements)
-    wanted = [row_name_key(p) for p in found.parameters]
     labels, draws = [], []
-    for key, parameter in zip(wanted, found.parameters, strict=True):
-        for k, row in enumerate(table.rows):
-            if row.group >= 0 and row_key(row.lhs, row.op, row.rhs) == key:
-                group = table.groups[row.group]
-                labels.append({"grouping": name, "parameter": parameter, "group": group})
-                draws.append(values[..., k])
+    for parameter in found.parameters:
+        for k in rows_of(table, parameter):
+            group = table.groups[table.rows[k].group]
+            labels.append({"grouping": name, "parameter": parameter, "group": group})
+            draws.append(values[..., k])
     numbers = summarise(np.stack(draws, axis=-1), ci_prob=ci_prob)
     return pd.concat([pd.DataFrame(labels), numbers], axis=1)

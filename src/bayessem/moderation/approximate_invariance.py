@@ -13,7 +13,7 @@ et al. (2013, doi:10.3389/fpsyg.2013.00770).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from bayessem.errors import FitError, ModelError
 from bayessem.model.check import check
 from bayessem.model.pooling import partial, pooled_parameters
 from bayessem.model.prepare import prepare
+from bayessem.moderation.approximate_invariance_result import ApproximateInvariance
 from bayessem.moderation.approximate_model import (
     in_standard_units,
     item_scales,
@@ -32,6 +33,7 @@ from bayessem.moderation.approximate_model import (
 )
 from bayessem.moderation.deviations import Naming, name_deviations
 from bayessem.moderation.invariance_steps import with_equal
+from bayessem.moderation.pooling_report import require_partial
 from bayessem.posterior.settings import ACCEPT, DEFAULTS, Sampling
 from bayessem.results.estimate import estimate
 from bayessem.results.estimates import summarise
@@ -46,61 +48,6 @@ APPROXIMATE = {
 }
 # Joint probability of the intervals by which parameters are named.
 JOINT = 0.95
-
-
-@dataclass(frozen=True)
-class ApproximateInvariance:
-    """Loadings and intercepts under small-variance priors of their deviations; `print` it.
-
-    Attributes
-    ----------
-    table : DataFrame
-        A row a deviation of a group from the average over the groups: step, parameter, group, value
-        (posterior mean of the group's own loading or intercept), deviation (mean), sd, lower,
-        upper, p_positive, r_hat, ess_bulk, ess_tail; freed, freed_sd (the deviation if this
-        parameter and those that are named were free, see `deviations.py`); unit (the item's
-        standard deviation: times this, a deviation is in the units of the data), named.
-    draws : dict of str to DataArray (chain, draw, parameter, group)
-        The deviations, by step.
-    named : dict of str to tuple of str
-        By step, what deviates by more than approximate invariance allows, the surest first.
-    conflict : dict of str to tuple of str
-        By step, what lies so far from the prior that nothing can be named (a larger sd can).
-    means : DataFrame
-        Latent means under approximate scalar invariance: construct, group, what ("mean", or
-        "intercept" of a construct with predictors), mean, sd, lower, upper, p_positive, in
-        (residual) standard deviations of the construct in the first group, which has 0.
-    fits : dict of str to Fitted
-        The sampled models, of items in units of their standard deviations.
-    scales : dict of str to float
-        These, by item.
-    sd : float
-        Standard deviation of the deviations' prior, standardised.
-    ci_prob : float
-        Probability of the equal-tailed intervals of single deviations.
-    notes : tuple of str
-    """
-
-    table: pd.DataFrame
-    draws: dict[str, xr.DataArray]
-    named: dict[str, tuple[str, ...]]
-    conflict: dict[str, tuple[str, ...]]
-    means: pd.DataFrame
-    fits: dict[str, Fitted]
-    scales: dict[str, float]
-    sd: float
-    ci_prob: float
-    notes: tuple[str, ...]
-
-    @property
-    def suggested(self) -> tuple[str, ...]:
-        """What to free, for `free=` of `invariance`: all that is named at some step."""
-        return tuple(dict.fromkeys(name for names in self.named.values() for name in names))
-
-    def __str__(self) -> str:
-        from bayessem.moderation.invariance_text import approximate_text
-
-        return approximate_text(self)
 
 
 def approximate_invariance(
@@ -163,11 +110,16 @@ def approximate_invariance(
     pooled = poolable(configural, free)
     scales = item_scales(configural, pooled)
     units = in_standard_units(data, scales)
+    if sampling.target_accept is None:  # a fixed sd between groups has no narrow corner
+        sampling = replace(sampling, target_accept=ACCEPT)
     fits, tables, draws, named, conflict, notes = {}, [], {}, {}, {}, []
     for step, (families, equal) in APPROXIMATE.items():
         names = tuple(name for op in families for name in pooled[op])
-        model = with_equal(scaled, equal, free)
-        fit = _sample(model, units, names, sd=sd, seen=seen, sampling=sampling, **options)
+        pooling = partial(*names, sd=sd)
+        prepared = prepare(with_equal(scaled, equal, free), units, pooling=pooling, **options)
+        # Without the priors of the deviations it would not be identified (any latent mean of a
+        # group could be had by shifting all its intercepts): the configural model was checked.
+        fit = estimate(prepared, sampling, checked=seen)
         found = _deviations(fit)
         blocks = _blocks(fit.prepared.table, names)
         naming = name_deviations(
@@ -209,34 +161,9 @@ def check_approximate(sd: object) -> None:
         )
 
 
-def _sample(
-    sem: Specification,
-    data: pd.DataFrame,
-    names: tuple[str, ...],
-    *,
-    sd: float,
-    seen: tuple[str, ...],
-    sampling: Sampling,
-    **options: Any,
-) -> Fitted:
-    """Sample the model with the named parameters partially pooled.
-
-    Without the priors of the deviations it would not be identified (any latent mean of a group
-    could be had by shifting all its intercepts), so that only the configural model was checked,
-    with what was `seen`.
-    """
-    if sampling.target_accept is None:  # a fixed sd between groups has no narrow corner
-        sampling = replace(sampling, target_accept=ACCEPT)
-    return estimate(
-        prepare(sem, data, pooling=partial(*names, sd=sd), **options), sampling, checked=seen
-    )
-
-
 def _deviations(fit: Fitted) -> xr.DataArray:
     """Each group's value less the average over the groups, (chain, draw, parameter, group)."""
-    pooling = fit.prepared.pooling
-    assert pooling is not None
-    pooled = pooled_parameters(fit.prepared.structure, pooling)
+    pooled = pooled_parameters(fit.prepared.structure, require_partial(fit))
     values = np.stack(
         [fit.parameters.sel(parameter=list(p.members)).values for p in pooled], axis=-2
     )
@@ -273,22 +200,20 @@ def _table(
     scales: Mapping[str, float],
     ci_prob: float,
 ) -> pd.DataFrame:
-    pooling = fit.prepared.pooling
-    assert pooling is not None
-    pooled = pooled_parameters(fit.prepared.structure, pooling)
+    pooled = pooled_parameters(fit.prepared.structure, require_partial(fit))
     items = {r.name: r.lhs if r.op == "~1" else r.rhs for r in fit.prepared.table.rows}
     values = found.values.reshape(*found.shape[:2], -1)
     summary = summarise(values, ci_prob=ci_prob).rename(columns={"mean": "deviation"})
-    groups = list(found["group"].values)
-    labels = [(p.name, str(g), m) for p in pooled for g, m in zip(groups, p.members, strict=True)]
-    at = fit.parameters.sel(parameter=[m for _, _, m in labels]).mean(("chain", "draw"))
+    groups = [str(g) for g in found["group"].values]
+    at = fit.parameters.sel(parameter=[m for p in pooled for m in p.members])
+    names = [p.name for p in pooled for _ in groups]
     summary.insert(0, "step", step)
-    summary.insert(1, "parameter", [name for name, _, _ in labels])
-    summary.insert(2, "group", [g for _, g, _ in labels])
-    summary.insert(3, "value", at.values)
+    summary.insert(1, "parameter", names)
+    summary.insert(2, "group", groups * len(pooled))
+    summary.insert(3, "value", at.mean(("chain", "draw")).values)
     summary["freed"], summary["freed_sd"] = naming.estimate.ravel(), naming.spread.ravel()
     # a construct measured by constructs has no units but its own
-    summary["unit"] = [scales.get(items[name], 1.0) for name, _, _ in labels]
+    summary["unit"] = [scales.get(items[name], 1.0) for name in names]
     summary["named"] = summary["parameter"].isin([pooled[p].name for p in naming.named])
     return summary
 

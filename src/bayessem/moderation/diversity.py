@@ -14,16 +14,20 @@ import numpy as np
 import pandas as pd
 
 from bayessem.errors import BayessemWarning, DataError
-from bayessem.text.prose import prose
-from bayessem.text.tables import aligned
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Paragraph, Table
+from bayessem.text.formats import COUNT, SHARE, Format
 
 # Below so many members a group says next to nothing by itself.
 FEW_MEMBERS = 10
 TIES = ("low", "high")
+# Of values of the column, in whatever units.
+DIGITS = Format(lambda value: f"{value:.4g}")
+SHOWN = {"count": COUNT, "share": SHARE, "lowest": DIGITS, "highest": DIGITS, "mean": DIGITS}
 
 
-@dataclass(frozen=True)
-class Groups:
+@dataclass(frozen=True, repr=False)
+class Groups(Described):
     """Groups made of a column; `print` them.
 
     Attributes
@@ -46,18 +50,11 @@ class Groups:
         """The groups from low to high, for `group_order=`."""
         return tuple(str(x) for x in self.labels.cat.categories)
 
-    def __str__(self) -> str:
-        body = [
-            [
-                str(name),
-                f"{r['count']:.0f}",
-                f"{r['share']:.0%}",
-                *(f"{r[k]:.4g}" for k in ("lowest", "highest", "mean")),
-            ]
-            for name, r in self.table.iterrows()
-        ]
-        header = ["group", "count", "share", "lowest", "highest", "mean"]
-        return f"{prose(self.rule)}\n{aligned(header, body)}"
+    def document(self) -> Document:
+        """How the groups were made, and a row a group."""
+        names = Column("group", [str(name) for name in self.table.index])
+        shown = (Column(k, self.table[k].tolist(), how) for k, how in SHOWN.items())
+        return Document.of(Paragraph(self.rule), Table((names, *shown)))
 
 
 def alliance_portfolio_diversity(data: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
@@ -85,27 +82,27 @@ def alliance_portfolio_diversity(data: pd.DataFrame, columns: Sequence[str]) -> 
     twice = [c for i, c in enumerate(columns) if c in columns[:i]]
     if twice:
         raise DataError(f"{twice[0]!r} is named twice in columns")
-    absent = [c for c in columns if c not in data.columns]
-    if absent:
-        raise DataError(
-            f"{absent[0]!r} is not a column of the data; columns: "
-            f"{', '.join(map(str, data.columns[:40]))}"
-        )
-    for column in columns:
-        known = data[column].dropna()
+    for name in columns:
+        _refuse_absent(data, name)
+    for name in columns:
+        known = data[name].dropna()
         if not known.isin([0, 1]).all():
             bad = known[~known.isin([0, 1])].iloc[0]
-            raise DataError(f"column {column!r} should hold 0 and 1, but holds {bad}")
+            raise DataError(f"column {name!r} should hold 0 and 1, but holds {bad}")
     used = data[list(columns)].astype(float).sum(axis=1, skipna=False)
     return ((used / len(columns)) ** 2).rename("apd")
 
 
-def _numbers(data: pd.DataFrame, column: str) -> pd.Series:
-    if column not in data.columns:
+def _refuse_absent(data: pd.DataFrame, name: str) -> None:
+    if name not in data.columns:
         raise DataError(
-            f"{column!r} is not a column of the data; columns: "
+            f"{name!r} is not a column of the data; columns: "
             f"{', '.join(map(str, data.columns[:40]))}"
         )
+
+
+def _numbers(data: pd.DataFrame, column: str) -> pd.Series:
+    _refuse_absent(data, column)
     try:
         values = data[column].astype(float)
     except (TypeError, ValueError):

@@ -4,38 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bayessem.errors import ModelError
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.model.pooling import (
-    Pooled,
     Pooling,
     no_pooling,
     pooled_parameters,
     table_options,
 )
 from bayessem.model.prepare import Prepared, prepare
+from bayessem.moderation.differences import differences_table, group_differences
 from bayessem.moderation.invariance import likelihood_ratio
 from bayessem.posterior.settings import DEFAULTS, Sampling
 from bayessem.results.estimate import estimate
-from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.syntax.rows import row_key, row_name_key
 from bayessem.syntax.specification import Specification
-from bayessem.text.numbers import number
-from bayessem.text.prose import prose
-from bayessem.text.tables import aligned
+from bayessem.text.columns import column, labels
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Heading, Notes, Table
+from bayessem.text.formats import COUNT, SHORT
 
 FAMILIES = {"=~": "loadings", "~": "regressions"}
 
 
-@dataclass(frozen=True)
-class GroupComparison:
+@dataclass(frozen=True, repr=False)
+class GroupComparison(Described):
     """Tests of parameters between groups; `print` it.
 
     Attributes
@@ -67,43 +65,32 @@ class GroupComparison:
     ci_prob: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        tests = [
-            [r["parameter"], number(r["chisq_difference"], 2), f"{r['df_difference']:.0f}"]
-            + [number(r["p"])]
-            for r in self.tests.to_dict("records")
-        ]
-        values = [
-            [r["parameter"], r["group"], *(number(r[k]) for k in ("est", "se", "std_all"))]
-            for r in self.estimates.to_dict("records")
-        ]
-        lines = [f"Differences between groups of {self.group} ({', '.join(self.groups)})", ""]
-        lines += ["Chi-square difference, equal against free (maximum likelihood)"]
-        lines += [aligned(["", "chi-square", "df", "p"], tests), ""]
-        lines += [
-            "Estimates where free",
-            aligned(["", "group", "est", "se", "std"], values, left=2),
-        ]
-        if len(self.differences):
-            rows = [
-                [
-                    r["parameter"],
-                    f"{r['group']} - {r['other']}",
-                    number(r["mean"]),
-                    f"[{number(r['lower'])}, {number(r['upper'])}]",
-                    number(r["p_positive"]),
-                ]
-                for r in self.differences.to_dict("records")
-            ]
-            lines += ["", "Posterior differences"]
-            lines.append(
-                aligned(
-                    ["", "groups", "mean", f"{100 * self.ci_prob:g} % interval", "P(>0)"],
-                    rows,
-                    left=2,
-                )
-            )
-        return "\n".join([*lines, *(("",) if self.notes else ()), *map(prose, self.notes)])
+    def document(self) -> Document:
+        """The tests, the estimates where the parameters are free, and posterior differences."""
+        tests, estimates = self.tests, self.estimates
+        return Document.of(
+            Heading(f"Differences between groups of {self.group} ({', '.join(self.groups)})"),
+            Table(
+                (
+                    *labels(tests, ("parameter",), titles={"parameter": ""}),
+                    column(tests, "chisq_difference", "chi-square", SHORT),
+                    column(tests, "df_difference", "df", COUNT),
+                    column(tests, "p"),
+                ),
+                "Chi-square difference, equal against free (maximum likelihood)",
+            ),
+            Table(
+                (
+                    *labels(estimates, ("parameter", "group"), titles={"parameter": ""}),
+                    column(estimates, "est"),
+                    column(estimates, "se"),
+                    column(estimates, "std_all", "std"),
+                ),
+                "Estimates where free",
+            ),
+            differences_table(self.differences, self.ci_prob, title="Posterior differences"),
+            Notes(self.notes),
+        )
 
 
 def compare_groups(
@@ -136,14 +123,13 @@ def compare_groups(
     if len(groups) < 2:
         raise ModelError(f"{group!r} has one group: there is nothing to compare")
     found = pooled_parameters(free.prepared.structure, pooling)
-    rows = []
-    for name in pooling.parameters:
-        rest = [p for p in pooling.parameters if p != name]
-        equal = fit_ml(model(rest), se="none")
-        rows.append((name, *likelihood_ratio(equal, free)))
-    if len(pooling.parameters) > 1:
-        equal = fit_ml(model(()), se="none")
-        rows.append(("all together", *likelihood_ratio(equal, free)))
+    kept = {name: [p for p in pooling.parameters if p != name] for name in pooling.parameters}
+    if len(kept) > 1:
+        kept["all together"] = []
+    rows = [
+        (name, *likelihood_ratio(fit_ml(model(rest), se="none"), free))
+        for name, rest in kept.items()
+    ]
     estimates = pd.DataFrame(
         [
             {"parameter": p.name, "group": g, **_estimate(free, member)}
@@ -157,7 +143,7 @@ def compare_groups(
         groups=groups,
         tests=pd.DataFrame(rows, columns=["parameter", "chisq_difference", "df_difference", "p"]),
         estimates=estimates,
-        differences=pd.DataFrame() if fit is None else _differences(fit, found, ci_prob),
+        differences=pd.DataFrame() if fit is None else group_differences(fit, pooling, ci_prob),
         fit=fit,
         ci_prob=ci_prob,
         notes=free.problems,
@@ -192,16 +178,3 @@ def _estimate(fit: MLFit, member: str) -> dict[str, float]:
     k = next(k for k, r in enumerate(fit.prepared.table.rows) if r.free == free)
     row = fit.table.iloc[k]
     return {name: float(row[name]) for name in ("est", "se", "std_all")}
-
-
-def _differences(fit: Fitted, found: Sequence[Pooled], ci_prob: float) -> pd.DataFrame:
-    """Posterior differences of each two groups."""
-    groups = fit.prepared.sample.groups
-    labels, draws = [], []
-    for p in found:
-        own = fit.parameters.sel(parameter=list(p.members)).values
-        for i, j in combinations(range(len(groups)), 2):
-            labels.append({"parameter": p.name, "group": groups[i], "other": groups[j]})
-            draws.append(own[..., i] - own[..., j])
-    numbers = summarise(np.stack(draws, axis=-1), ci_prob=ci_prob)
-    return pd.concat([pd.DataFrame(labels), numbers], axis=1)

@@ -11,99 +11,31 @@ doi:10.1207/S15328007SEM0902_5).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from scipy.stats import chi2
 
-from bayessem.comparison.compare_result import Comparison
-from bayessem.criticism.indices import Indices, fit_indices
+from bayessem.criticism.indices import fit_indices
 from bayessem.errors import ModelError, NotSupported
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.model.prepare import prepare
-from bayessem.moderation.approximate_invariance import (
-    ApproximateInvariance,
-    approximate_invariance,
-    check_approximate,
-)
-from bayessem.moderation.invariance_steps import STEPS, with_equal
+from bayessem.moderation.approximate_invariance import approximate_invariance, check_approximate
+from bayessem.moderation.invariance_result import Invariance
+from bayessem.moderation.invariance_steps import BEFORE, STEPS, with_equal
 from bayessem.moderation.sampled_ladder import compare_steps, fit_by_step
 from bayessem.posterior.settings import DEFAULTS, Sampling
 from bayessem.results.estimate import estimate
-from bayessem.results.fitted import Fitted
 from bayessem.syntax.specification import Specification
 
 FAMILY = {"metric": "=~", "scalar": "~1", "strict": "~~"}
 # What a step may cost: Chen (2007), Cheung & Rensvold (2002).
 CFI_DROP, RMSEA_RISE = 0.010, 0.015
 ALPHA = 0.05
-
-
-@dataclass(frozen=True)
-class Invariance:
-    """The ladder of measurement invariance; `print` it.
-
-    Attributes
-    ----------
-    group : str
-    groups : tuple of str
-    table : DataFrame
-        A row a step: chisq, df, cfi, rmsea, srmr, bic; against the step before chisq_difference,
-        df_difference, p, cfi_change, rmsea_change; verdict: "holds", "doubtful" (the tests
-        disagree), "rejected".
-    releases : DataFrame
-        For the first step that does not hold: parameter, chisq_difference, df_difference, p when it
-        alone is freed, cfi after it, and whether it is suggested; empty when all hold.
-    suggested : tuple of str
-        What to free, for `group_partial=`, so that the step holds; empty when nothing, or nothing
-        suffices.
-    fits : dict of str to MLFit
-    comparison : Comparison or None
-        Of the sampled steps by leave-one-out cross-validation, with `loo`.
-    sampled : dict of str to Fitted
-        The sampled steps: the exact ones with `loo`, the approximate ones with `approximate`.
-    indices : dict of str to Indices
-        Their Bayesian fit, with its draws.
-    bayesian : DataFrame
-        A row a sampled step: ppp, p_d, brmsea, bcfi, brmsea_change, bcfi_change, each of the last
-        four with _lower and _upper; see `sampled_ladder.fit_by_step`.
-    approximate : ApproximateInvariance or None
-        Nearly equal loadings and intercepts, with `approximate`.
-    ci_prob : float
-        Probability of the intervals.
-    notes : tuple of str
-    """
-
-    group: str
-    groups: tuple[str, ...]
-    table: pd.DataFrame
-    releases: pd.DataFrame
-    suggested: tuple[str, ...]
-    fits: dict[str, MLFit]
-    comparison: Comparison | None
-    sampled: dict[str, Fitted]
-    indices: dict[str, Indices]
-    bayesian: pd.DataFrame
-    approximate: ApproximateInvariance | None
-    ci_prob: float
-    notes: tuple[str, ...]
-
-    @property
-    def highest(self) -> str:
-        """The highest step up to which every step holds or is only doubtful."""
-        best = "configural"
-        for name, row in self.table.iterrows():
-            if row["verdict"] == "rejected":
-                break
-            best = str(name)
-        return best
-
-    def __str__(self) -> str:
-        from bayessem.moderation.invariance_text import invariance_text
-
-        return invariance_text(self)
+CHANGES = ("chisq_difference", "df_difference", "p", "cfi_change", "rmsea_change")
+NO_STEP_BEFORE: dict[str, Any] = {**dict.fromkeys(CHANGES, math.nan), "verdict": ""}
 
 
 def likelihood_ratio(smaller: MLFit, larger: MLFit) -> tuple[float, int, float]:
@@ -124,14 +56,20 @@ def likelihood_ratio(smaller: MLFit, larger: MLFit) -> tuple[float, int, float]:
     return float(difference), int(df), float(chi2.sf(max(difference, 0.0), df))
 
 
-def _verdict(p: float, cfi: float, rmsea: float) -> str:
-    """Both kinds of evidence in a word."""
+def _against(fit: MLFit, before: MLFit) -> dict[str, Any]:
+    """A step against the one before: likelihood ratio test, changes of CFI and RMSEA, verdict."""
+    difference, df, p = likelihood_ratio(fit, before)
+    cfi, rmsea = (fit.measures[name] - before.measures[name] for name in ("cfi", "rmsea"))
     worse = cfi < -CFI_DROP
+    verdict = "doubtful"  # the tests disagree
     if p >= ALPHA and not worse:
-        return "holds"
-    if p < ALPHA and worse and rmsea > -RMSEA_RISE:
-        return "rejected"
-    return "doubtful"
+        verdict = "holds"
+    elif p < ALPHA and worse and rmsea > -RMSEA_RISE:
+        verdict = "rejected"
+    return {
+        **dict(zip(CHANGES, (difference, df, p, cfi, rmsea), strict=True)),
+        "verdict": verdict,
+    }
 
 
 def invariance(
@@ -175,10 +113,7 @@ def invariance(
     releases = pd.DataFrame(columns=["parameter"])
     suggested: tuple[str, ...] = ()
     if failed is not None:
-        before = list(STEPS)[list(STEPS).index(str(failed)) - 1]
-        releases, suggested = _releases(
-            sem, data, str(failed), fits[before], fits[str(failed)], free=tuple(free), **options
-        )
+        releases, suggested = _releases(sem, data, str(failed), fits, tuple(free), **options)
         if suggested:
             notes.append(
                 f"With {', '.join(suggested)} free the {failed} step holds: partial invariance. "
@@ -250,20 +185,11 @@ def _sampled(
 
 
 def _ladder(fits: Mapping[str, MLFit]) -> pd.DataFrame:
-    rows = []
-    before = None
-    for fit in fits.values():
-        m = fit.measures
-        row: dict[str, Any] = {k: m[k] for k in ("chisq", "df", "cfi", "rmsea", "srmr", "bic")}
-        row |= dict.fromkeys(("chisq_difference", "df_difference", "p"), float("nan"))
-        row |= {"cfi_change": float("nan"), "rmsea_change": float("nan"), "verdict": ""}
-        if before is not None:
-            difference, df, p = likelihood_ratio(fit, before)
-            cfi, error = m["cfi"] - before.measures["cfi"], m["rmsea"] - before.measures["rmsea"]
-            row |= {"chisq_difference": difference, "df_difference": df, "p": p}
-            row |= {"cfi_change": cfi, "rmsea_change": error, "verdict": _verdict(p, cfi, error)}
-        rows.append(row)
-        before = fit
+    rows = [
+        {k: fit.measures[k] for k in ("chisq", "df", "cfi", "rmsea", "srmr", "bic")}
+        | (_against(fit, fits[BEFORE[step]]) if step in BEFORE else NO_STEP_BEFORE)
+        for step, fit in fits.items()
+    ]
     return pd.DataFrame(rows, index=pd.Index(list(fits), name="step"))
 
 
@@ -287,22 +213,21 @@ def _releases(
     sem: Specification,
     data: pd.DataFrame,
     step: str,
-    before: MLFit,
-    fit: MLFit,
-    *,
+    fits: Mapping[str, MLFit],
     free: tuple[str, ...],
     **options: Any,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The gain of freeing each equality of a step alone, and a smallest set that makes it hold."""
-    candidates = _equalities(fit, step, free)
-    rows, found = [], {}
+
+    def releasing(*names: str) -> MLFit:
+        model = with_equal(sem, STEPS[step], (*free, *names))
+        return fit_ml(prepare(model, data, **options), se="none")
+
+    candidates = _equalities(fits[step], step, free)
+    rows = []
     for name in candidates:
-        one = fit_ml(
-            prepare(with_equal(sem, STEPS[step], (*free, name)), data, **options), se="none"
-        )
-        difference, df, p = likelihood_ratio(fit, one)
-        found[name] = difference
-        rows.append((name, difference, df, p, one.measures["cfi"]))
+        one = releasing(name)
+        rows.append((name, *likelihood_ratio(fits[step], one), one.measures["cfi"]))
     columns = ["parameter", "chisq_difference", "df_difference", "p", "cfi"]
     table = pd.DataFrame(rows, columns=columns).sort_values(
         "chisq_difference", ascending=False, ignore_index=True
@@ -314,12 +239,7 @@ def _releases(
         if len(chosen) >= len(candidates) // 2:
             break
         chosen.append(name)
-        one = fit_ml(
-            prepare(with_equal(sem, STEPS[step], (*free, *chosen)), data, **options), se="none"
-        )
-        _, _, p = likelihood_ratio(one, before)
-        cfi = one.measures["cfi"] - before.measures["cfi"]
-        if _verdict(p, cfi, one.measures["rmsea"] - before.measures["rmsea"]) == "holds":
+        if _against(releasing(*chosen), fits[BEFORE[step]])["verdict"] == "holds":
             suggested = tuple(chosen)
             break
     table["suggested"] = table["parameter"].isin(suggested)

@@ -20,24 +20,27 @@ from bayessem.model.pooling import (
 )
 from bayessem.model.prepare import prepare
 from bayessem.model.priors import Prior
-from bayessem.moderation.report import PoolingReport, pooling_report
+from bayessem.moderation.pooling_report import pooling_report
+from bayessem.moderation.pooling_result import PoolingReport
 from bayessem.posterior.settings import DEFAULTS, Sampling
 from bayessem.results.estimate import estimate
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
+from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import row_key, row_name_key
 from bayessem.syntax.specification import Specification
-from bayessem.text.numbers import number
-from bayessem.text.prose import prose
-from bayessem.text.tables import aligned
+from bayessem.text.columns import intervals, labels
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Heading, Paragraph, Table
+from bayessem.text.formats import SHORT_ESTIMATE, percent_text
 
 KINDS = ("complete", "none", "partial")
 NAMES = {"complete": "complete pooling", "none": "no pooling", "partial": "partial pooling"}
 COLUMNS = ["parameter", "group", "pooling"]
 
 
-@dataclass(frozen=True)
-class Poolings:
+@dataclass(frozen=True, repr=False)
+class Poolings(Described):
     """Three poolings of the same parameters; `print` them, or `plots.plot_poolings` them.
 
     Attributes
@@ -64,28 +67,25 @@ class Poolings:
     comparison: Comparison | None
     ci_prob: float
 
-    def __str__(self) -> str:
-        percent = f"{100 * self.ci_prob:g} %"
-        body = []
-        keys = self.table[["parameter", "group"]].drop_duplicates().to_dict("records")
-        by = self.table.set_index(COLUMNS)
-        for key in keys:
-            cells = [key["parameter"], key["group"]]
-            for kind in KINDS:
-                r = by.loc[(key["parameter"], key["group"], kind)]
-                cells.append(f"{number(r['mean'], 2)} [{number(r['lower'], 2)}, ")
-                cells[-1] += f"{number(r['upper'], 2)}]"
-            body.append(cells)
-        header = ["", "group", *NAMES.values()]
-        lines = [f"Three poolings: posterior mean and {percent} interval", ""]
-        lines.append(aligned(header, body, left=2))
+    def document(self) -> Document:
+        """Every parameter in every group under each pooling, and the comparison."""
+        own = [self.table[self.table["pooling"] == kind] for kind in KINDS]
         troubled = [NAMES[k] for k, f in self.fits.items() if not f.diagnosis.ok]
-        if troubled:
-            said = f"Look at the diagnosis of {' and '.join(troubled)} before using it."
-            lines += ["", prose(said)]
-        if self.comparison is not None:
-            lines += ["", str(self.comparison)]
-        return "\n".join(lines)
+        said = f"Look at the diagnosis of {' and '.join(troubled)} before using it."
+        return Document.of(
+            Heading(f"Three poolings: posterior mean and {percent_text(self.ci_prob)}"),
+            Table(
+                (
+                    *labels(own[0], ("parameter", "group"), titles={"parameter": ""}),
+                    *(
+                        intervals(part, name, SHORT_ESTIMATE, ends=("mean", "lower", "upper"))
+                        for part, name in zip(own, NAMES.values(), strict=True)
+                    ),
+                )
+            ),
+            Paragraph(said, warning=True) if troubled else None,
+            None if self.comparison is None else self.comparison.document().within(2),
+        )
 
 
 def compare_poolings(
@@ -160,17 +160,19 @@ def _table(fits: dict[str, Fitted], parameters: Sequence[str], ci_prob: float) -
     return pd.concat(frames, ignore_index=True)
 
 
+def rows_of(table: ParameterTable, parameter: str) -> list[int]:
+    """Where a parameter stands in the table, a row a group."""
+    key = row_name_key(parameter)
+    return [
+        k for k, r in enumerate(table.rows) if r.group >= 0 and row_key(r.lhs, r.op, r.rhs) == key
+    ]
+
+
 def _by_group(fit: Fitted, parameter: str, *, deviations: bool) -> np.ndarray:
     """Draws (chain, draw, group) of a parameter, free or fixed.
 
     deviations : from the mean over the groups. That of a latent variable is 0 in the first group
         without pooling, and on average over the population with partial pooling.
     """
-    key = row_name_key(parameter)
-    rows = [
-        k
-        for k, r in enumerate(fit.prepared.table.rows)
-        if r.group >= 0 and row_key(r.lhs, r.op, r.rhs) == key
-    ]
-    values = fit.row_draws[..., rows]
+    values = fit.row_draws[..., rows_of(fit.prepared.table, parameter)]
     return values - values.mean(axis=-1, keepdims=True) if deviations else values

@@ -19,7 +19,7 @@ from bayessem.effects.effects import At, EffectRow, Effects, effects, table_of
 from bayessem.errors import ModelError
 from bayessem.model.prepare import prepare
 from bayessem.model.space import dimension
-from bayessem.moderation.report import population_values, require_partial
+from bayessem.moderation.pooling_report import population_values, require_partial
 from bayessem.results.fitted import Fitted
 from bayessem.syntax.specification import Specification
 

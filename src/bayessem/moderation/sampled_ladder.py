@@ -18,7 +18,7 @@ from bayessem.comparison.compare_result import Comparison
 from bayessem.comparison.criterion import CrossValidation, target_of
 from bayessem.comparison.loo import loo
 from bayessem.criticism.indices import Indices
-from bayessem.moderation.approximate_invariance import ApproximateInvariance
+from bayessem.moderation.approximate_invariance_result import ApproximateInvariance
 from bayessem.moderation.invariance_steps import BEFORE
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.errors import ModelError
-from bayessem.measurement.quality import Measurement
+from bayessem.measurement.quality_result import Measurement
 from bayessem.measurement.tables import HTMT_LIMITS, THRESHOLDS, VERDICTS
 from bayessem.plots.style import (
     COLOURS,

@@ -17,9 +17,10 @@ from bayessem.criticism.sensitivity import Sensitivity, sensitivity
 from bayessem.effects.mediation import mediation
 from bayessem.effects.mediation_result import Mediation
 from bayessem.errors import BayessemError
-from bayessem.measurement.quality import Measurement, measurement
+from bayessem.measurement.quality import measurement
+from bayessem.measurement.quality_result import Measurement
 from bayessem.ml.estimate import MLFit, fit_ml
-from bayessem.moderation.report import pooling_report
+from bayessem.moderation.pooling_report import pooling_report
 from bayessem.results.fitted import Fitted
 from bayessem.shapes.shape import shape
 from bayessem.shapes.shape_result import Shape

@@ -35,9 +35,9 @@ def intervals(
     title: str,
     how: Format = INTERVAL,
     *,
-    ends: tuple[str, str] = ("lower", "upper"),
+    ends: Sequence[str] = ("lower", "upper"),
 ) -> Column:
-    """A column of intervals from the columns of their ends."""
+    """A column of intervals from the columns of their ends; of value and ends for `ESTIMATE`."""
     return Column(title, list(zip(*(frame[end] for end in ends), strict=True)), how)
 
 

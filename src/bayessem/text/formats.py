@@ -35,6 +35,12 @@ def interval_text(ends: tuple[float, float], digits: int = 3) -> str:
     return f"[{number(lower, digits)}, {number(upper, digits)}]"
 
 
+def estimate_text(cell: tuple[float, float, float], digits: int = 3) -> str:
+    """A value with its interval, "0.23 [0.12, 0.34]"; "" when it is undefined."""
+    value, lower, upper = cell
+    return f"{number(value, digits)} {interval_text((lower, upper), digits)}".strip()
+
+
 def _raw_interval(cell: tuple[float, float, float]) -> str:
     lower, upper, sd = cell
     if math.isnan(lower):
@@ -61,6 +67,9 @@ TENTHS = fixed(1)
 COUNT = fixed(0)
 INTERVAL = interval(3)
 SHORT_INTERVAL = interval(2)
+# Values with their intervals: a cell is (value, lower, upper).
+ESTIMATE = Format(estimate_text)
+SHORT_ESTIMATE = Format(lambda cell: estimate_text(cell, 2))
 # In units of the data: a cell is (value, sd), or (lower, upper, sd).
 RAW = Format(lambda cell: raw_number(*cell))
 RAW_INTERVAL = Format(_raw_interval)

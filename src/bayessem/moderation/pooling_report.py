@@ -9,8 +9,6 @@ pooled completely.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -24,63 +22,14 @@ from bayessem.model.pooling import (
     pooled_sd,
     slope_name,
 )
-from bayessem.moderation.report_text import pooling_text
+from bayessem.moderation.differences import group_differences
+from bayessem.moderation.pooling_result import LABELS, PoolingReport
+from bayessem.posterior.prior_draws import DISTRIBUTIONS
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 
 # Gelman (2006, doi:10.1214/06-BA117A): with fewer groups than this tau is led by its prior.
 FEW_GROUPS = 5
-LABELS = ["parameter", "quantity", "group"]
-
-
-@dataclass(frozen=True)
-class PoolingReport:
-    """Partially pooled parameters; `print` it.
-
-    Attributes
-    ----------
-    pooling : Pooling
-        What was asked for.
-    groups : tuple of str
-    sizes : tuple of int
-        Respondents by group.
-    table : DataFrame
-        A row a quantity: parameter, quantity ("population mean", "slope on <by>", "sd between
-        groups", "correlation with <parameter>", "group", "new group"), group, and its summary. Of a
-        variance: that of a typical group (its logarithm is the mean of logarithms) as population
-        mean, and slope, sd and correlation of the logarithm of its square root.
-    differences : DataFrame
-        Each parameter's difference between two groups: parameter, group, other, and its summary;
-        p_positive is P(beta_group > beta_other).
-    scales : tuple of str
-        The parameters that are variances.
-    shrinkage : DataFrame
-        parameter, shrinkage: 0 (groups left alone) to 1 (pooled completely).
-    sensitivity : DataFrame
-        Power-scaling sensitivity of the sd between groups to its prior and to the data, and the
-        prior's share in the two; empty when the sd is fixed.
-    draws : DataArray (chain, draw, quantity)
-        In the order of the table.
-    ci_prob : float
-        Probability of the equal-tailed intervals.
-    notes : tuple of str
-        What a reader must know, in words.
-    """
-
-    pooling: Pooling
-    groups: tuple[str, ...]
-    sizes: tuple[int, ...]
-    table: pd.DataFrame
-    differences: pd.DataFrame
-    scales: tuple[str, ...]
-    shrinkage: pd.DataFrame
-    sensitivity: pd.DataFrame
-    draws: xr.DataArray
-    ci_prob: float
-    notes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return pooling_text(self)
 
 
 def require_partial(fit: Fitted) -> Pooling:
@@ -197,18 +146,6 @@ def _shrinkage(fit: Fitted, pooling: Pooling) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _differences(fit: Fitted, pooling: Pooling, ci_prob: float) -> pd.DataFrame:
-    labels, values = [], []
-    groups = fit.prepared.table.groups
-    for p in pooled_parameters(fit.prepared.structure, pooling):
-        for one, other in combinations(range(len(groups)), 2):
-            a, b = (fit.parameters.sel(parameter=p.members[i]).values for i in (one, other))
-            labels.append({"parameter": p.name, "group": groups[one], "other": groups[other]})
-            values.append(a - b)
-    found = summarise(np.stack(values, axis=-1), ci_prob=ci_prob)
-    return pd.concat([pd.DataFrame(labels), found], axis=1)
-
-
 def prior_share(fit: Fitted) -> pd.DataFrame:
     """How much the sds between groups owe to their priors, by power-scaling.
 
@@ -222,8 +159,6 @@ def prior_share(fit: Fitted) -> pd.DataFrame:
         parameter, prior, data (sensitivities), share (of the prior in their sum).
     """
     import arviz_stats
-
-    from bayessem.posterior.prior_draws import DISTRIBUTIONS
 
     columns = ["parameter", "prior", "data", "share"]
     pooling = require_partial(fit)
@@ -285,7 +220,7 @@ def pooling_report(
         groups=sample.groups,
         sizes=sizes,
         table=pd.concat([labels, summarise(values, ci_prob=ci_prob)], axis=1),
-        differences=_differences(fit, pooling, ci_prob),
+        differences=group_differences(fit, pooling, ci_prob),
         scales=tuple(name for name in pooling.parameters if is_scale(fit, name)),
         shrinkage=_shrinkage(fit, pooling),
         sensitivity=sensitivity,

@@ -1,0 +1,265 @@
+"""The quality of measurement: its tables, how it is shown, and the formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayessem.measurement.constructs import Construct
+from bayessem.measurement.tables import HTMT_LIMITS, THRESHOLDS
+from bayessem.text.columns import column, intervals
+from bayessem.text.described import Described
+from bayessem.text.document import (
+    Block,
+    Column,
+    Document,
+    Heading,
+    Items,
+    Lines,
+    Notes,
+    Paragraph,
+    Table,
+)
+from bayessem.text.formats import COUNT, WORD, Format, estimate_text
+from bayessem.text.numbers import number
+
+# A cell is (value, whether it stands on the diagonal, in parentheses).
+CELL = Format(lambda cell: f"({number(cell[0], 2)})" if cell[1] else number(cell[0], 2))
+
+
+@dataclass(frozen=True, repr=False)
+class Measurement(Described):
+    """Measurement quality; `print` it for a report with the formulas.
+
+    The tables have a column `group` where the model has several.
+
+    Attributes
+    ----------
+    loadings : DataFrame
+        Standardised: construct, indicator, level; mean, sd, lower, upper, p_above (the
+        probability that it exceeds .70), r_hat, ess_bulk, ess_tail.
+    reliability : DataFrame
+        construct, level, items, measure ("omega", "ave", "alpha", "alpha_data", "omega_items");
+        mean, sd, lower, upper, threshold, p_pass, r_hat, ess_bulk, ess_tail.
+    fornell_larcker : DataFrame
+        construct, ave, nearest (the variable it correlates most with), squared_correlation (its
+        mean), p_pass: probability that the AVE exceeds all squared correlations.
+    htmt : DataFrame
+        construct, other, htmt (of the sample), lower, upper, p_below_85, p_below_90.
+    correlations : DataFrame
+        construct, other; mean, sd, lower, upper, p_above_90 (of the absolute value), verdict,
+        r_hat, ess_bulk, ess_tail.
+    draws : Dataset
+        loading, omega, ave, alpha, omega_items, correlation over (chain, draw).
+    constructs : tuple of Construct
+        What was measured, by how many indicators and on which level.
+    notes : tuple of str
+        What has no reliability and why, and what makes a number doubtful.
+    groups : tuple of str
+        Those shown; ("",) for a model of one group.
+    ci_prob : float
+        Probability of the intervals.
+    standardized : bool
+        Whether omega, AVE and alpha of the items are those of standardised items.
+    bootstrap, random_seed : int
+        Bootstrap draws behind HTMT and alpha_data, and their seed.
+    """
+
+    loadings: pd.DataFrame
+    reliability: pd.DataFrame
+    fornell_larcker: pd.DataFrame
+    htmt: pd.DataFrame
+    correlations: pd.DataFrame
+    draws: xr.Dataset
+    constructs: tuple[Construct, ...]
+    notes: tuple[str, ...]
+    groups: tuple[str, ...]
+    ci_prob: float
+    standardized: bool
+    bootstrap: int
+    random_seed: int
+
+    def document(self) -> Document:
+        """By group loadings, reliability and discriminant validity; then the formulas."""
+        chains, draws = self.draws.sizes["chain"], self.draws.sizes["draw"]
+        several = sum(len(c.indicators) > 1 for c in self.constructs)
+        total = len(self.constructs)
+        which = "each" if several == total and total > 1 else f"{several} of them"
+        return Document.of(
+            Paragraph(
+                f"Measurement quality: {_count(total, 'construct')}, {which} with two or more "
+                f"indicators; {chains * draws} draws, intervals of {100 * self.ci_prob:g} %."
+            ),
+            *(_group(self, group) for group in self.groups),
+            Heading("How it is computed", 2),
+            _formulas(self),
+            Notes(self.notes),
+        )
+
+
+def _count(number_of: int, noun: str) -> str:
+    return f"{number_of} {noun}{'' if number_of == 1 else 's'}"
+
+
+def _of(table: pd.DataFrame, group: str) -> pd.DataFrame:
+    return table[table["group"] == group] if "group" in table else table
+
+
+def _group(result: Measurement, group: str) -> Iterator[Block]:
+    """What is said about one group; "" is that of a model without groups."""
+    if group:
+        yield Heading(group, 2)
+    loadings = _of(result.loadings, group)
+    again = loadings["construct"].eq(loadings["construct"].shift())
+    yield Table(
+        (
+            Column("", loadings["construct"].mask(again, "").tolist()),
+            Column("", loadings["indicator"].tolist()),
+            *_judged(loadings, "mean", "p_above", "loading"),
+        ),
+        "Standardised loadings",
+    )
+    yield _reliability(_of(result.reliability, group))
+    if len(result.draws["variable"]) > 1:
+        yield Heading("Discriminant validity", 3 if group else 2)
+        yield _matrix(result, group)
+        yield _fornell_larcker(_of(result.fornell_larcker, group))
+        yield Lines(
+            (
+                _htmt_sentence(_of(result.htmt, group)),
+                _verdict_sentence(_of(result.correlations, group)),
+            )
+        )
+
+
+def _judged(table: pd.DataFrame, title: str, passed: str, limit: str) -> list[Column]:
+    """Mean, interval, and the probability that it exceeds the threshold of this name."""
+    return [
+        column(table, "mean", title),
+        intervals(table, "interval"),
+        column(table, passed, f"P(> {THRESHOLDS[limit]:.2f})"),
+    ]
+
+
+def _reliability(table: pd.DataFrame) -> Table:
+    """A row a construct; measures that none has are left out."""
+    names = list(dict.fromkeys(table["construct"]))
+    by = {
+        measure: table[table["measure"] == measure].set_index("construct").reindex(names)
+        for measure in ("omega", "ave", "alpha", "alpha_data", "omega_items")
+    }
+    return Table(
+        (
+            Column("", names),
+            column(by["omega"], "items", "k", COUNT),
+            *_judged(by["omega"], "omega", "p_pass", "omega"),
+            *_judged(by["ave"], "AVE", "p_pass", "ave"),
+            column(by["alpha"], "mean", "alpha"),
+            column(by["alpha_data"], "mean", "alpha (data)"),
+            column(by["omega_items"], "mean", "omega_items"),
+        ),
+        "Reliability and convergent validity",
+    ).without_empty()
+
+
+def _matrix(result: Measurement, group: str) -> Table:
+    """Correlations, AVE and HTMT in one; without columns in which there is nothing."""
+    names = [str(v) for v in result.draws["variable"].values]
+    cells: dict[tuple[str, str], tuple[float, bool]] = {}
+    for r in _of(result.correlations, group).to_dict("records"):
+        cells[r["other"], r["construct"]] = (r["mean"], False)
+    for r in _of(result.htmt, group).to_dict("records"):
+        # Their order here may differ from that of the variables.
+        first, second = sorted((r["construct"], r["other"]), key=names.index)
+        cells[first, second] = (r["htmt"], False)
+    for r in _of(result.fornell_larcker, group).to_dict("records"):
+        cells[r["construct"], r["construct"]] = (np.sqrt(r["ave"]), True)
+    nothing = (np.nan, False)
+    return Table(
+        (
+            Column("", names),
+            *(Column(b, [cells.get((a, b), nothing) for a in names], CELL) for b in names),
+        ),
+        "Below the diagonal correlations, on it sqrt(AVE), above it HTMT of the data",
+    ).without_empty()
+
+
+def _fornell_larcker(table: pd.DataFrame) -> Table:
+    compared = table[table["nearest"] != ""]
+    return Table(
+        (
+            Column("Fornell-Larcker", compared["construct"].tolist()),
+            column(compared, "ave", "AVE"),
+            column(compared, "squared_correlation", "largest squared r"),
+            column(compared, "nearest", "with", WORD),
+            column(compared, "p_pass", "P(AVE > all)"),
+        )
+    )
+
+
+def _pair(row: pd.Series, value: str) -> str:
+    """A pair of constructs with its value and interval."""
+    said = estimate_text((row[value], row["lower"], row["upper"]), 2)
+    return f"{row['construct']} - {row['other']} {said}"
+
+
+def _htmt_sentence(table: pd.DataFrame) -> str:
+    strict, loose = HTMT_LIMITS
+    if not len(table):
+        return "HTMT needs two constructs with two or more indicators each."
+    over = table[table["upper"] >= strict]
+    if over.empty:
+        return (
+            f"HTMT: all {_count(len(table), 'interval')} below {strict:.2f}; "
+            f"the largest is {_pair(table.loc[table['htmt'].idxmax()], 'htmt')}."
+        )
+    listed = "; ".join(_pair(r, "htmt") for _, r in over.iterrows())
+    above = int((table["upper"] >= loose).sum())
+    reach = "reaches" if len(over) == 1 else "reach"
+    return (
+        f"HTMT: {len(over)} of {_count(len(table), 'interval')} {reach} {strict:.2f}, {above} of "
+        f"them {loose:.2f}: {listed}."
+    )
+
+
+def _verdict_sentence(table: pd.DataFrame) -> str:
+    judged = table[table["verdict"] != ""]
+    if judged.empty:
+        return "No two constructs to compare."
+    doubtful = judged[judged["verdict"] != "no problem"]
+    if doubtful.empty:
+        return "Correlations of constructs: every interval lies below .80, no problem."
+    listed = "; ".join(f"{_pair(r, 'mean')} {r['verdict']}" for _, r in doubtful.iterrows())
+    return f"Correlations of constructs whose interval reaches .80: {listed}."
+
+
+def _formulas(result: Measurement) -> Items:
+    items = "items standardised" if result.standardized else "items in their own units"
+    higher = (
+        "Higher-order constructs: the same formulas with standardised dimensions in the place of "
+        "items."
+    )
+    return Items(
+        (
+            "lambda loadings, phi variance of the construct, Theta residual (co)variances; "
+            f"{items}.",
+            "omega = composite reliability (CR) = (sum lambda)^2 phi / [(sum lambda)^2 phi + sum "
+            "of all Theta], residual covariances counted;",
+            "AVE = sum lambda^2 phi / (sum lambda^2 phi + sum of the residual variances). An "
+            "item's loadings on other constructs count in both denominators.",
+            *((higher,) if any(c.level > 1 for c in result.constructs) else ()),
+            "alpha = k/(k - 1) [1 - sum of variances / variance of the sum]: implied by the model, "
+            "and of the data.",
+            "Fornell-Larcker: the AVE of a construct exceeds its squared correlation with every "
+            "other variable, except those it measures or is measured by.",
+            "HTMT = mean |r| between the items of two constructs / geometric mean of their mean "
+            f"|r| within; interval from {result.bootstrap} Bayesian bootstrap draws, seed "
+            f"{result.random_seed}. Constructs with one indicator have none.",
+            "Verdict on a correlation by the end of its interval (Ronkko & Cho 2022): below .80 no "
+            "problem, below .90 marginal, below 1 moderate, else severe.",
+        )
+    )
