@@ -58,8 +58,16 @@ class ProductPlan:
 
     @property
     def needs_general_terms(self) -> bool:
-        """Whether there is not just one latent variable in the products (terms.py)."""
-        return len(self.weight_of) > 0 and len(self.factors) != 1
+        """Whether there are several latent variables in the products (terms.py)."""
+        return len(self.factors) > 1
+
+    def data_monomials(self, data: np.ndarray) -> np.ndarray:
+        """The monomials but the constant one as numbers, (n, o) -> (n, c); without latent factors.
+
+        With observed factors alone a product is a column of the data.
+        """
+        powers = self.data_exponent[1:]
+        return np.prod(data[:, None, :] ** powers, axis=-1)
 
     @property
     def pair(self) -> np.ndarray:
