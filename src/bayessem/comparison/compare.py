@@ -9,18 +9,18 @@ doi:10.1214/25-BA1569).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
 from bayessem.comparison.comparable import aligned_with, check_comparable
-from bayessem.comparison.criterion import CrossValidation, Target
+from bayessem.comparison.compare_result import Comparison
+from bayessem.comparison.criterion import CrossValidation, Target, target_of
 from bayessem.comparison.kfold import KFold
 from bayessem.comparison.loo import Loo, loo
 from bayessem.errors import FitError
-from bayessem.results.fitted import Fitted
+from bayessem.results.fitted import Fitted, refuse_population
 
 # Vehtari's rule of thumb: elpd differences below 4 are small whatever their standard error.
 SMALL = 4.0
@@ -29,75 +29,6 @@ UNCLEAR, CLEAR = 2.0, 4.0
 # Below so many units the standard error of a difference is too small to lean on.
 FEW_UNITS = 100
 BOOTSTRAP = 1000
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Models compared by elpd; `print` it.
-
-    Attributes
-    ----------
-    table : DataFrame
-        A row a model, the best first: elpd, se, p_loo; difference (from the best, 0 or below), its
-        se_difference; stacking, pseudo_bma: weights; verdict, in words; unreliable: number of units
-        whose Pareto k is too large.
-    differences : DataFrame
-        elpd of each other model less that of the best, a row a unit: who favours which model.
-    results : dict
-        The cross-validation of each model.
-    notes : tuple of str
-        What a reader must know.
-    """
-
-    table: pd.DataFrame
-    differences: pd.DataFrame
-    results: dict[str, CrossValidation]
-    notes: tuple[str, ...]
-
-    @property
-    def best(self) -> str:
-        """The model with the largest elpd."""
-        return str(self.table.index[0])
-
-    @property
-    def target(self) -> Target:
-        """What is predicted."""
-        return self.results[self.best].target
-
-    def influential(self, model: str, *, count: int = 5) -> pd.DataFrame:
-        """The units that say most about a model against the best.
-
-        Parameters
-        ----------
-        model : str
-            One of the other models.
-        count : int
-            How many.
-
-        Returns
-        -------
-        DataFrame
-            By unit: favours (a model's name), difference (elpd of `model` less the best's), without
-            (the difference between the models when this unit and those above it are left out).
-        """
-        if model not in self.differences:
-            known = ", ".join(map(repr, self.differences.columns))
-            raise FitError(f"{model!r} is not compared with {self.best!r}; models: {known}")
-        column = self.differences[model]
-        order = np.argsort(-column.abs().to_numpy(), kind="stable")[:count]
-        picked = column.iloc[order]
-        return pd.DataFrame(
-            {
-                "favours": np.where(picked > 0, model, self.best),
-                "difference": picked,
-                "without": column.sum() - picked.cumsum(),
-            }
-        )
-
-    def __str__(self) -> str:
-        from bayessem.comparison.text import comparison_text
-
-        return comparison_text(self)
 
 
 def compare(
@@ -148,9 +79,6 @@ def compare(
 
 
 def _target(fit: Fitted) -> Target:
-    from bayessem.comparison.criterion import refuse_population, target_of
-    from bayessem.results.fitted import Fitted
-
     if not isinstance(fit, Fitted):
         raise FitError(
             f"compare takes fits (of sem.fit) or results of their cross-validation, not "
@@ -221,10 +149,9 @@ def verdict(difference: float, se: float) -> str:
 def _caveats(table: pd.DataFrame, n: int, first: CrossValidation) -> tuple[str, ...]:
     notes = []
     if n < FEW_UNITS:
-        what = "respondents" if first.target.unit == "respondent" else "groups"
         notes.append(
-            f"With {n} {what} the standard errors of differences are too small, by up to a factor "
-            "of two: read the verdicts with caution."
+            f"With {n} {first.target.unit}s the standard errors of differences are too small, by "
+            "up to a factor of two: read the verdicts with caution."
         )
     bad = table.index[table["unreliable"] > 0]
     if len(bad):

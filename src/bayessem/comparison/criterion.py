@@ -11,6 +11,9 @@ from bayessem.errors import FitError, NotSupported
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.prepare import Prepared
 from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.text.described import Described
+from bayessem.text.document import Block, Column, Paragraph, Table
+from bayessem.text.formats import TENTHS
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,8 @@ def target_of(prepared: Prepared, *, unit: str = "respondent") -> Target:
     return Target(unit, rows, names, sample.values[:, columns], labels, tuple(sorted(covariates)))
 
 
-@dataclass(frozen=True)
-class CrossValidation:
+@dataclass(frozen=True, repr=False)
+class CrossValidation(Described):
     """Expected log predictive density, elpd, by cross-validation.
 
     Attributes
@@ -96,6 +99,31 @@ class CrossValidation:
         """Standard error of `p_loo`."""
         gap = self.pointwise["lppd"] - self.pointwise["elpd"]
         return float(np.sqrt(self.n) * gap.std(ddof=1))
+
+
+def target_text(result: CrossValidation) -> str:
+    """What is predicted, as a sentence."""
+    target = result.target
+    given = f", given {', '.join(target.covariates)}" if target.covariates else ""
+    return (
+        f"{result.method} of {result.n} {target.unit}s, {len(target.variables)} modelled "
+        f"variable{'s' * (len(target.variables) != 1)}"
+        f"{given}; latent variables integrated out."
+    )
+
+
+def opening(result: CrossValidation) -> tuple[Block, ...]:
+    """What every cross-validation says first: what is predicted, elpd and p_loo."""
+    return (
+        Paragraph(target_text(result)),
+        Table(
+            (
+                Column("", ["elpd", "p_loo"]),
+                Column("estimate", [result.elpd, result.p_loo], TENTHS),
+                Column("SE", [result.se, result.p_loo_se], TENTHS),
+            )
+        ),
+    )
 
 
 def frame_of(fit: Fitted, **columns: np.ndarray) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from bayessem.comparison.criterion import (
     CrossValidation,
+    opening,
     stored_log_likelihood,
     target_of,
 )
@@ -24,9 +25,17 @@ from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.text.columns import column
+from bayessem.text.document import Column, Document, Notes, Table
+from bayessem.text.formats import COUNT, SHORT, TENTHS
+
+EXPLANATION = (
+    "Each group is predicted by a model that has not seen it; its pooled parameters are drawn from "
+    "the population of groups."
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GroupsOut(CrossValidation):
     """Leave-one-group-out cross-validation of a fit; `print` it.
 
@@ -46,10 +55,19 @@ class GroupsOut(CrossValidation):
         """By group: respondents, elpd, by_respondent, mcse."""
         return self.pointwise[["respondents", "elpd", "by_respondent", "mcse"]]
 
-    def __str__(self) -> str:
-        from bayessem.comparison.text import groups_text
-
-        return groups_text(self)
+    def document(self) -> Document:
+        """elpd, together and by group."""
+        table = self.table
+        groups = Table(
+            (
+                Column("group", list(table.index)),
+                column(table, "respondents", how=COUNT),
+                column(table, "elpd", how=TENTHS),
+                column(table, "by_respondent", "per respondent", SHORT),
+                column(table, "mcse", "MC error", SHORT),
+            )
+        )
+        return Document.of(opening(self), groups, Notes((EXPLANATION, *self.notes)))
 
 
 def leave_group_out(

@@ -11,6 +11,7 @@ import pandas as pd
 from bayessem.comparison.criterion import (
     CrossValidation,
     frame_of,
+    opening,
     stored_log_likelihood,
     target_of,
 )
@@ -19,9 +20,10 @@ from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
 from bayessem.model.data import Sample
 from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.text.document import Document, Notes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KFold(CrossValidation):
     """K-fold cross-validation of a fit; `print` it.
 
@@ -51,10 +53,10 @@ class KFold(CrossValidation):
         """Fold of each respondent in the order of their labels."""
         return self.pointwise["fold"].sort_index(kind="stable")
 
-    def __str__(self) -> str:
-        from bayessem.comparison.text import kfold_text
-
-        return kfold_text(self)
+    def document(self) -> Document:
+        """elpd, and the refits behind it."""
+        refits = f"{self.k} refits; folds by random_seed={self.random_seed}."
+        return Document.of(opening(self), Notes((refits, *self.notes)))
 
 
 def fold_of_respondents(sample: Sample, k: int, *, random_seed: int) -> np.ndarray:

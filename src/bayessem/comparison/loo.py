@@ -20,6 +20,7 @@ from scipy.special import logsumexp
 from bayessem.comparison.criterion import (
     CrossValidation,
     frame_of,
+    opening,
     stored_log_likelihood,
     stored_values,
     target_of,
@@ -37,13 +38,15 @@ from bayessem.comparison.moment_matching import MomentMatching, match_moments
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import BayessemWarning, FitError
 from bayessem.results.fitted import Fitted
+from bayessem.text.document import Document, Notes
+from bayessem.text.numbers import number
 
 # Moment matching goes on until the Pareto k is below, though `good_k` is enough to accept it.
 AIM = 0.5
 PSIS, MATCHED, REFITTED = "PSIS", "moment matching", "exact refit"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Loo(CrossValidation):
     """Leave-one-out cross-validation of a fit; `print` it.
 
@@ -104,10 +107,9 @@ class Loo(CrossValidation):
             pareto_k=k.drop_vars("respondent").assign_coords(labels),
         )
 
-    def __str__(self) -> str:
-        from bayessem.comparison.text import loo_text
-
-        return loo_text(self)
+    def document(self) -> Document:
+        """elpd, and what was repaired."""
+        return Document.of(opening(self), Notes(self.notes))
 
 
 def loo(
@@ -203,7 +205,7 @@ def _refit_each(
         if error > LARGE_ERROR:
             notes.append(
                 f"Even without respondent {out.index[i]} few draws foresee such answers: the elpd "
-                f"of this respondent has a Monte Carlo standard error of {error:.1f}."
+                f"of this respondent has a Monte Carlo standard error of {number(error, 1)}."
             )
         values = (elpd, np.nan, REFITTED)
         for column, value in zip(columns, values, strict=True):
@@ -213,13 +215,20 @@ def _refit_each(
     return out, notes
 
 
+def k_text(limit: float) -> str:
+    """A limit of Pareto k, ".70"."""
+    return number(limit, 2).removeprefix("0")
+
+
 def _repair_notes(point: pd.DataFrame, limit: float, exceeded: int | None) -> tuple[str, ...]:
     """What had too large a k, and what was done about it, in words."""
     n = len(point)
     bad = int((point["pareto_k"] > limit).sum())
-    shown = f"{limit:.2f}".removeprefix("0")
     if not bad:
-        return (f"All {n} respondents have a Pareto k of at most {shown}: no repair was needed.",)
+        return (
+            f"All {n} respondents have a Pareto k of at most {k_text(limit)}: no repair was "
+            "needed.",
+        )
     matched = int((point["how"] == MATCHED).sum())
     refitted = int((point["how"] == REFITTED).sum())
     left = int((point["k_used"] > limit).sum())
@@ -230,7 +239,7 @@ def _repair_notes(point: pd.DataFrame, limit: float, exceeded: int | None) -> tu
         parts.append(f"{refitted} {'' if matched else 'repaired '}by exact refit")
     if left:
         parts.append(f"{left} not repaired")
-    text = f"{bad} of {n} respondents had a Pareto k above {shown}: {', '.join(parts)}."
+    text = f"{bad} of {n} respondents had a Pareto k above {k_text(limit)}: {', '.join(parts)}."
     notes = [text]
     if exceeded is not None:
         notes.append(

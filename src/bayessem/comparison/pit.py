@@ -25,12 +25,17 @@ from bayessem.model.prepare import Prepared
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import normal_root
 from bayessem.results.simulate import latent_values
+from bayessem.text.columns import column
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Notes, Paragraph, Table
+from bayessem.text.formats import COUNT, SHORT, WORD
+from bayessem.text.numbers import number
 
 SIMULATIONS = 2000
 
 
-@dataclass(frozen=True)
-class LooPit:
+@dataclass(frozen=True, repr=False)
+class LooPit(Described):
     """Calibration of the predictions of each indicator; `print` it.
 
     Attributes
@@ -56,10 +61,24 @@ class LooPit:
     ci_prob: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        from bayessem.comparison.text import pit_text
-
-        return pit_text(self)
+    def document(self) -> Document:
+        """Which indicators are predicted well, and what is wrong with the others."""
+        table = self.table
+        wrong = table.index[table["outside"]]
+        but = f"; not those of {', '.join(wrong)}." if len(wrong) else "."
+        text = (
+            f"LOO-PIT of {len(table)} indicators: the predictions of {len(table) - len(wrong)} are "
+            f"calibrated{but}"
+        )
+        indicators = Table(
+            (
+                Column("", list(table.index)),
+                column(table, "n", how=COUNT),
+                *(column(table, name, how=SHORT) for name in ("mean", "sd", "largest")),
+                column(table, "verdict", "", WORD),
+            )
+        )
+        return Document.of(Paragraph(text), indicators, Notes(self.notes))
 
 
 def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = None) -> LooPit:
@@ -215,6 +234,7 @@ def _notes(prepared: Prepared, k: np.ndarray, limit: float, ci_prob: float) -> t
     bad = int((k > limit).sum())
     if bad:
         notes.append(
-            f"{bad} respondents have a Pareto k above {limit:.2f}: their PIT values are rough."
+            f"{bad} respondents have a Pareto k above {number(limit, 2)}: their PIT values are "
+            "rough."
         )
     return tuple(notes)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -29,14 +28,16 @@ from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.standardize import model_moments, standardised
 from bayessem.syntax.specification import Specification
-from bayessem.text.numbers import number
-from bayessem.text.tables import aligned
+from bayessem.text.columns import column, intervals, labels, marks
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
+from bayessem.text.formats import group_text, percent_text
 
 SD = 0.1
 
 
-@dataclass(frozen=True)
-class CrossLoadings:
+@dataclass(frozen=True, repr=False)
+class CrossLoadings(Described):
     """Cross-loadings under small-variance priors; `print` them.
 
     Attributes
@@ -67,8 +68,41 @@ class CrossLoadings:
     ci_prob: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return _text(self)
+    def document(self) -> Document:
+        """How many are away from 0, the largest, and the state of the fit."""
+        away = int(self.table["credible"].sum())
+        shown = self.table.head(max(8, away))
+        said = (
+            f"{away} of {len(self.table)} are credibly away from 0, against a prior that expects "
+            f"N(0, {self.sd:g}^2)"
+            if away
+            else f"None of {len(self.table)} is credibly away from 0: the data are content with "
+            "simple structure"
+        )
+        largest = Table(
+            (
+                Column("", _names(shown)),
+                *labels(shown, ("group",)),
+                column(shown, "mean", "std"),
+                intervals(shown, percent_text(self.ci_prob)),
+                column(shown, "p_positive", "P(>0)"),
+                marks(shown, "credible", "away from 0"),
+            )
+        )
+        return Document.of(
+            Heading("Cross-loadings with small-variance priors (standardised)"),
+            Paragraph(
+                f"{said}. The prior pulls each towards 0, so one that is away from it would be "
+                "larger if it were free."
+            ),
+            largest,
+            self.fit.diagnosis.document().blocks,
+            Notes(self.notes),
+        )
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    return (table["construct"] + " =~ " + table["indicator"]).tolist()
 
 
 def cross_loadings(
@@ -165,13 +199,7 @@ def _summary(
         draws=xr.DataArray(
             values[..., order],
             dims=("chain", "draw", "loading"),
-            coords={
-                "loading": [
-                    f"{r['construct']} =~ {r['indicator']}"
-                    + (f" [{r['group']}]" if r["group"] else "")
-                    for r in found.to_dict("records")
-                ]
-            },
+            coords={"loading": list(map(group_text, _names(found), found["group"]))},
             name="cross_loadings",
         ),
         fit=fit,
@@ -179,40 +207,3 @@ def _summary(
         ci_prob=ci_prob,
         notes=notes,
     )
-
-
-def _text(result: CrossLoadings) -> str:
-    table = result.table
-    away = table[table["credible"]]
-    percent = f"{100 * result.ci_prob:g} % interval"
-    said = (
-        f"{len(away)} of {len(table)} are credibly away from 0, against a prior that expects "
-        f"N(0, {result.sd:g}^2)"
-        if len(away)
-        else f"None of {len(table)} is credibly away from 0: the data are content with simple "
-        "structure"
-    )
-    grouped = (table["group"] != "").any()
-    body = [
-        [
-            f"{r['construct']} =~ {r['indicator']}",
-            *([r["group"]] if grouped else []),
-            number(r["mean"]),
-            f"[{number(r['lower'])}, {number(r['upper'])}]",
-            number(r["p_positive"]),
-            "away from 0" if r["credible"] else "",
-        ]
-        for r in table.head(max(8, len(away))).to_dict("records")
-    ]
-    header = ["", *(["group"] if grouped else []), "std", percent, "P(>0)", ""]
-    lines = [
-        "Cross-loadings with small-variance priors (standardised)",
-        fill(
-            f"{said}. The prior pulls each towards 0, so one that is away from it would be larger "
-            "if it were free.",
-            100,
-        ),
-        aligned(header, body, left=1 + grouped),
-        str(result.fit.diagnosis),
-    ]
-    return "\n".join([*lines, *(fill(note, 100) for note in result.notes)])

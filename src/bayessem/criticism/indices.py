@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -30,18 +29,25 @@ from bayessem.criticism.discrepancy import (
 from bayessem.errors import FitError
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.text.columns import column, intervals
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
+from bayessem.text.formats import percent_text
 from bayessem.text.numbers import number
-from bayessem.text.tables import aligned
 
 INDICES = ("BRMSEA", "BGammaHat", "adjBGammaHat", "BMc", "BCFI", "BTLI", "BNFI")
 # With missing values every replica needs EM, so fewer are drawn; the standard error of a PPP of .5
 # is then .025.
 INCOMPLETE_REPLICAS = 400
 BASELINE_DRAWS = 1000
+READING = (
+    "Read them as degrees: cut-offs of the frequentist indices (RMSEA .06, CFI .95) were not "
+    "derived for these, and depend on the model and on N."
+)
 
 
-@dataclass(frozen=True)
-class Indices:
+@dataclass(frozen=True, repr=False)
+class Indices(Described):
     """Global fit of a model; `print` it.
 
     Attributes
@@ -83,8 +89,32 @@ class Indices:
     ci_prob: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return _text(self)
+    def document(self) -> Document:
+        """Posterior predictive p-value and what it says, the indices, and how to read them."""
+        table = self.table
+        if 0.05 <= self.ppp <= 0.95:
+            fits = "data replicated from the model are as far from it as the data are"
+        elif self.ppp < 0.05:
+            fits = "data replicated from the model lie much nearer to it than the data do"
+        else:
+            fits = "the data lie nearer to the model than its own replications"
+        indices = Table(
+            (
+                Column("", table["index"].tolist()),
+                *(column(table, name) for name in ("mean", "median", "sd")),
+                intervals(table, percent_text(self.ci_prob)),
+            )
+        )
+        return Document.of(
+            Heading("Global fit" + (" of the linear counterpart" if self.linear else "")),
+            Paragraph(
+                f"Posterior predictive p-value {number(self.ppp)} ({self.replicas} replications): "
+                f"{fits}. {self.p_star:g} moments, {number(self.p_d, 1)} effective parameters."
+            ),
+            indices,
+            Paragraph(READING),
+            Notes(self.notes),
+        )
 
 
 def bayesian_indices(
@@ -253,22 +283,22 @@ def _notes(
         )
     if p_d >= counts.moments:
         notes.append(
-            f"BRMSEA, adjBGammaHat and BTLI are not defined: the model uses {p_d:.1f} effective "
-            f"parameters for {counts.moments} moments, so p* - pD, which stands for its degrees of "
-            "freedom, is not positive. The model is (nearly) saturated, or a few respondents "
-            "inflate p_loo."
+            f"BRMSEA, adjBGammaHat and BTLI are not defined: the model uses {number(p_d, 1)} "
+            f"effective parameters for {counts.moments} moments, so p* - pD, which stands for its "
+            "degrees of freedom, is not positive. The model is (nearly) saturated, or a few "
+            "respondents inflate p_loo."
         )
     if p_d0 >= counts.moments:
         notes.append(
-            f"BTLI is not defined: the baseline model has {p_d0:.1f} effective parameters for "
-            f"{counts.moments} moments."
+            f"BTLI is not defined: the baseline model has {number(p_d0, 1)} effective "
+            f"parameters for {counts.moments} moments."
         )
     lost = float(np.mean(np.isnan(values["BCFI"])))
     if lost:
         notes.append(
-            f"BCFI and BTLI are not defined in {100 * lost:.1f} % of the draws, where the baseline "
-            "model (no covariances at all) fits as well as the saturated one: there is little to "
-            "explain in these data."
+            f"BCFI and BTLI are not defined in {number(100 * lost, 1)} % of the draws, where the "
+            "baseline model (no covariances at all) fits as well as the saturated one: there is "
+            "little to explain in these data."
         )
     if poor or base_poor:
         notes.append(
@@ -284,42 +314,3 @@ def _notes(
             "missing, the saturated model fitted to each by EM."
         )
     return notes
-
-
-def _text(result: Indices) -> str:
-    head = "Global fit" + (" of the linear counterpart" if result.linear else "")
-    fits = (
-        "data replicated from the model are as far from it as the data are"
-        if 0.05 <= result.ppp <= 0.95
-        else "data replicated from the model lie much nearer to it than the data do"
-        if result.ppp < 0.05
-        else "the data lie nearer to the model than its own replications"
-    )
-    lines = [
-        head,
-        fill(
-            f"Posterior predictive p-value {result.ppp:.3f} ({result.replicas} replications): "
-            f"{fits}. {result.p_star:g} moments, {result.p_d:.1f} effective parameters.",
-            100,
-        ),
-    ]
-    percent = f"{100 * result.ci_prob:g} % interval"
-    body = [
-        [
-            r["index"],
-            number(r["mean"]),
-            number(r["median"]),
-            number(r["sd"]),
-            f"[{number(r['lower'])}, {number(r['upper'])}]" if r["mean"] == r["mean"] else "",
-        ]
-        for r in result.table.to_dict("records")
-    ]
-    lines.append(aligned(["", "mean", "median", "sd", percent], body))
-    lines.append(
-        fill(
-            "Read them as degrees: cut-offs of the frequentist indices (RMSEA .06, CFI .95) were "
-            "not derived for these, and depend on the model and on N.",
-            100,
-        )
-    )
-    return "\n".join([*lines, *(fill(note, 100) for note in result.notes)])

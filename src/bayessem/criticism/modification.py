@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import ndtri
 
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import FitError, ModelError
@@ -22,16 +22,20 @@ from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
 from bayessem.syntax.parameters import Parameter
+from bayessem.text.columns import column, intervals, labels
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
+from bayessem.text.formats import TENTHS, group_text, interval, percent_text
 from bayessem.text.numbers import number
-from bayessem.text.tables import aligned
 
 CRITICAL = 3.841  # 95 % point of chi-square with one degree of freedom
 DRAWS = 100
+SCORES = 200
 SHOWN = 12
 
 
-@dataclass(frozen=True)
-class Modifications:
+@dataclass(frozen=True, repr=False)
+class Modifications(Described):
     """Modification indices of fixed parameters; `print` them.
 
     Attributes
@@ -53,8 +57,36 @@ class Modifications:
     ci_prob: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return _text(self)
+    def document(self) -> Document:
+        """How many are large, what to make of it, and the largest."""
+        above = int((self.table["p_above"] > 0.95).sum())
+        shown, percent = self.table.head(SHOWN), percent_text(self.ci_prob)
+        largest = Table(
+            (
+                Column("", _names(shown)),
+                *labels(shown, ("group",)),
+                column(shown, "mi", "MI", TENTHS),
+                intervals(shown, percent, interval(1), ends=("mi_lower", "mi_upper")),
+                column(shown, "epc", "EPC"),
+                intervals(shown, percent, ends=("epc_lower", "epc_upper")),
+                column(shown, "sepc", "std EPC"),
+            )
+        )
+        return Document.of(
+            Heading("Modification indices of fixed parameters"),
+            Paragraph(
+                f"{above} of {len(self.table)} fixed parameters have an index above "
+                f"{number(CRITICAL, 2)} with probability .95 or more. EPC is what the parameter "
+                "would be if it were free. Free one only for a reason that does not come from this "
+                "table: the largest of many indices is large by chance too."
+            ),
+            largest,
+            Notes(self.notes),
+        )
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    return (table["lhs"] + " " + table["op"] + " " + table["rhs"]).tolist()
 
 
 def modification_indices(
@@ -120,18 +152,18 @@ def _summary(
     tail = tail_probability(ci_prob)
     mi, epc, sd = (values[:, known, q] for q in range(3))
     # the mixture over the draws of N(epc, sd): its quantiles from a fixed set of normal scores
-    scores = _normal_scores(200)
+    scores = ndtri((np.arange(SCORES) + 0.5) / SCORES)
     mixture = (epc[:, None] + sd[:, None] * scores[None, :, None]).reshape(-1, epc.shape[1])
     kept = [r for r, k in zip(rows, known, strict=True) if k]
     standard = epc * _standard_factors(fit.prepared, elements, kept) if kept else epc
-    names = {"=~": KINDS[0], "~~": KINDS[1]}
+    kind = {"=~": KINDS[0], "~~": KINDS[1]}
     table = pd.DataFrame(
         {
             "lhs": [r.lhs for r in kept],
             "op": [r.op for r in kept],
             "rhs": [r.rhs for r in kept],
             "group": [groups[r.group] if len(groups) > 1 else "" for r in kept],
-            "kind": [names[r.op] for r in kept],
+            "kind": [kind[r.op] for r in kept],
             "mi": mi.mean(axis=0),
             "mi_lower": np.quantile(mi, tail, axis=0),
             "mi_upper": np.quantile(mi, 1.0 - tail, axis=0),
@@ -145,28 +177,18 @@ def _summary(
     )
     order = np.argsort(-table["mi"].to_numpy(), kind="stable")
     table = table.iloc[order].reset_index(drop=True)
-    labels = [_label(r) for r in table.to_dict("records")]
+    names = list(map(group_text, _names(table), table["group"]))
     return Modifications(
         table=table,
         draws=xr.DataArray(
             values[:, known][:, order],
             dims=("draw", "parameter", "quantity"),
-            coords={"parameter": labels, "quantity": ["mi", "epc", "epc_sd"]},
+            coords={"parameter": names, "quantity": ["mi", "epc", "epc_sd"]},
             name="modification",
         ),
         ci_prob=ci_prob,
         notes=_notes(fit, rows, known, len(values)),
     )
-
-
-def _normal_scores(count: int) -> np.ndarray:
-    from scipy.special import ndtri
-
-    return ndtri((np.arange(count) + 0.5) / count)
-
-
-def _label(row: dict) -> str:
-    return f"{row['lhs']} {row['op']} {row['rhs']}" + (f" [{row['group']}]" if row["group"] else "")
 
 
 def _notes(
@@ -190,35 +212,3 @@ def _notes(
             "not looked at."
         )
     return tuple(notes)
-
-
-def _text(result: Modifications) -> str:
-    table = result.table
-    grouped = (table["group"] != "").any()
-    percent = f"{100 * result.ci_prob:g} % interval"
-    body = [
-        [
-            f"{r['lhs']} {r['op']} {r['rhs']}",
-            *([r["group"]] if grouped else []),
-            number(r["mi"], 1),
-            f"[{number(r['mi_lower'], 1)}, {number(r['mi_upper'], 1)}]",
-            number(r["epc"]),
-            f"[{number(r['epc_lower'])}, {number(r['epc_upper'])}]",
-            number(r["sepc"]),
-        ]
-        for r in table.head(SHOWN).to_dict("records")
-    ]
-    header = ["", *(["group"] if grouped else []), "MI", percent, "EPC", percent, "std EPC"]
-    above = int((table["p_above"] > 0.95).sum())
-    lines = [
-        "Modification indices of fixed parameters",
-        fill(
-            f"{above} of {len(table)} fixed parameters have an index above {CRITICAL:.2f} with "
-            "probability .95 or more. EPC is what the parameter would be if it were free. Free one "
-            "only for a reason that does not come from this table: the largest of many indices "
-            "is large by chance too.",
-            100,
-        ),
-        aligned(header, body, left=1 + grouped),
-    ]
-    return "\n".join([*lines, *(fill(note, 100) for note in result.notes)])

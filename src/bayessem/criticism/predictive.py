@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -32,22 +31,30 @@ from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.text.columns import column, intervals, labels, marks
+from bayessem.text.described import Described
+from bayessem.text.document import Document, Heading, Notes, Paragraph, Table
+from bayessem.text.formats import group_text, percent_text
 from bayessem.text.numbers import number
-from bayessem.text.tables import aligned
 
 DRAWS = 400
 # Replicated data sets that are kept, for figures.
 KEPT = 20
 SHOWN = 12
 GRID = 41
+NUMBERS = {
+    "correlations": "correlations",
+    "indicators": "numbers of the indicators",
+    "shape": "coefficients of the curve",
+}
 PRIOR_NOTE = (
     "These are data that the priors expect before any are seen. Data outside are no misfit; ask "
     "whether the drawn ones are conceivable at all."
 )
 
 
-@dataclass(frozen=True)
-class PredictiveCheck:
+@dataclass(frozen=True, repr=False)
+class PredictiveCheck(Described):
     """Numbers of the data beside those of data drawn from the model; `print` it.
 
     Attributes
@@ -84,8 +91,36 @@ class PredictiveCheck:
     ci_prob: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return _text(self)
+    def document(self) -> Document:
+        """How many numbers of the data surprise, and the most surprising."""
+        table, shown, percent = self.table, self.table.head(SHOWN), percent_text(self.ci_prob)
+        said = (
+            f"{int(table['surprising'].sum())} of {len(table)} {NUMBERS[self.check]} of the data "
+            f"lie outside the {percent} of data drawn from the model"
+        )
+        if not self.prior and len(table) > 10:
+            expected = number((1.0 - self.ci_prob) * len(table), 0)
+            said += f" (about {expected} would by chance if they were independent)"
+        names = ("quantity", *(["statistic"] if self.check != "correlations" else []), "group")
+        numbers = Table(
+            (
+                *labels(shown, names, titles={"quantity": "", "statistic": ""}),
+                column(shown, "observed", "data"),
+                column(shown, "mean", "model"),
+                intervals(shown, percent),
+                column(shown, "p", "P(model > data)"),
+                marks(shown, "surprising", "surprising"),
+            )
+        )
+        return Document.of(
+            Heading(
+                f"{'Prior' if self.prior else 'Posterior'} predictive check: {self.check}, "
+                f"{self.draws.sizes['draw']} replicated data sets"
+            ),
+            Paragraph(f"{said}."),
+            numbers,
+            Notes(self.notes),
+        )
 
 
 def predictive_check(
@@ -183,6 +218,7 @@ def check_elements(
         for quantity, statistic in look.names
     ]
     table, order = _table(rows, np.concatenate(found), np.concatenate(drawn, axis=-1), ci_prob)
+    names = map(group_text, table["quantity"] + " " + table["statistic"], table["group"])
     curves = pd.DataFrame()
     if relation is not None:
         spans = [score_range(structure, sample.values[own], relation[0]) for own in groups]
@@ -198,7 +234,7 @@ def check_elements(
         draws=xr.DataArray(
             np.concatenate(drawn, axis=-1)[:, order],
             dims=("draw", "quantity"),
-            coords={"quantity": [_name(r) for r in table.to_dict("records")]},
+            coords={"quantity": list(names)},
             name=check,
         ),
         replicated=kept,
@@ -265,11 +301,6 @@ def _table(
     return out.iloc[order].reset_index(drop=True), order
 
 
-def _name(row: dict[str, Any]) -> str:
-    name = f"{row['quantity']} {row['statistic']}"
-    return name + (f" [{row['group']}]" if row["group"] else "")
-
-
 def _notes(
     prepared: Prepared, check: str, replicated: np.ndarray, relation: tuple[str, str] | None
 ) -> tuple[str, ...]:
@@ -291,7 +322,7 @@ def _notes(
             notes.append(
                 f"{len(scales)} variable{' takes' if len(scales) == 1 else 's take'} 11 values or "
                 "fewer; the model draws continuous ones. Most drawn values that round beyond the "
-                f"scale: {scales[worst][0]}, {100 * beyond[worst]:.1f} %."
+                f"scale: {scales[worst][0]}, {number(100 * beyond[worst], 1)} %."
             )
     if relation is not None:
         for name in relation:
@@ -305,49 +336,3 @@ def _notes(
     if not sample.complete:
         notes.append("Replicated data have the same values missing as the data.")
     return tuple(notes)
-
-
-def _text(result: PredictiveCheck) -> str:
-    table = result.table
-    what = {
-        "correlations": "correlations",
-        "indicators": "numbers of the indicators",
-        "shape": "coefficients of the curve",
-    }[result.check]
-    kind = "Prior" if result.prior else "Posterior"
-    count = int(table["surprising"].sum())
-    expected = (1.0 - result.ci_prob) * len(table)
-    percent = f"{100 * result.ci_prob:g} %"
-    said = (
-        f"{count} of {len(table)} {what} of the data lie outside the {percent} interval of data "
-        f"drawn from the model"
-    )
-    if not result.prior and len(table) > 10:
-        said += f" (about {expected:.0f} would by chance if they were independent)"
-    body = [
-        [
-            r["quantity"],
-            r["statistic"] if result.check != "correlations" else "",
-            r["group"],
-            number(r["observed"]),
-            number(r["mean"]),
-            f"[{number(r['lower'])}, {number(r['upper'])}]",
-            number(r["p"]),
-            "surprising" if r["surprising"] else "",
-        ]
-        for r in table.head(SHOWN).to_dict("records")
-    ]
-    keep = [0, *([1] if result.check != "correlations" else [])]
-    keep += [2] if (table["group"] != "").any() else []
-    header = ["", "", "group", "data", "model", f"{percent} interval", "P(model > data)", ""]
-    columns: Sequence[int] = [*keep, 3, 4, 5, 6, 7]
-    lines = [
-        f"{kind} predictive check: {result.check}, {result.draws.sizes['draw']} replicated data "
-        "sets",
-        fill(said + ".", 100),
-        aligned(
-            [header[c] for c in columns], [[line[c] for c in columns] for line in body],
-            left=len(keep),
-        ),
-    ]  # fmt: skip
-    return "\n".join([*lines, *(fill(note, 100) for note in result.notes)])

@@ -6,9 +6,8 @@ turned into standardised loadings, R2, correlations, effects and shapes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -21,17 +20,32 @@ from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.estimates import tail_probability
+from bayessem.text.columns import column, intervals, more_rows
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Heading, Lines, Paragraph, Table
+from bayessem.text.formats import SHORT, SHORT_INTERVAL, group_text, percent_text
 from bayessem.text.numbers import number
-from bayessem.text.tables import aligned
 
 DRAWS = 2000
-SHOWN = ("standardised loading", "standardised path", "correlation", "R2", "effect", "shape")
+SHOWN = 12
 # A prior that puts more than half its mass where data never are deserves a word.
 EXTREME, MOSTLY = 0.95, 0.5
+NOTHING = (
+    "Nothing implausible was found: R2, loadings and correlations are spread over their range."
+)
+TITLES = {
+    "standardised loading": "Standardised loadings",
+    "standardised path": "Standardised paths",
+    "correlation": "Correlations",
+    "R2": "R2",
+    "effect": "Standardised indirect and total effects",
+    "shape": "Slopes at the ends and turning points",
+    "defined": "Defined parameters",
+}
 
 
-@dataclass(frozen=True)
-class PriorConsequences:
+@dataclass(frozen=True, repr=False)
+class PriorConsequences(Described):
     """Implied priors of what people report; `print` it.
 
     Attributes
@@ -56,8 +70,38 @@ class PriorConsequences:
     ci_prob: float
     findings: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return _text(self)
+    def document(self) -> Document:
+        """What deserves a second thought, and the quantities kind by kind."""
+        shapes = self.table[self.table["kind"] == "probability"]
+        return Document.of(
+            Heading("What the priors imply before the data"),
+            [Paragraph(finding) for finding in self.findings or (NOTHING,)],
+            *(_quantities(self, kind, title) for kind, title in TITLES.items()),
+            Table(
+                (_row_names(shapes), column(shapes, "p_positive", "P", SHORT)),
+                "Prior probability of shapes",
+            ),
+        )
+
+
+def _quantities(result: PriorConsequences, kind: str, title: str) -> tuple[Table, Lines]:
+    """Quantities of a kind; empty when the model has none."""
+    part = result.table[result.table["kind"] == kind]
+    shown = part.head(SHOWN)
+    table = Table(
+        (
+            _row_names(shown),
+            column(shown, "median", how=SHORT),
+            intervals(shown, percent_text(result.ci_prob), SHORT_INTERVAL),
+            column(shown, "p_positive", "P(>0)", SHORT),
+        ),
+        title,
+    )
+    return table, more_rows(part, SHOWN)
+
+
+def _row_names(table: pd.DataFrame) -> Column:
+    return Column("", list(map(group_text, table["quantity"], table["group"])))
 
 
 def prior_consequences(
@@ -93,127 +137,78 @@ def prior_consequences(
 
 def _row(q: Quantity, tail: float) -> dict:
     flat = q.values[np.isfinite(q.values)]
-    row = {"kind": q.kind, "quantity": q.name, "group": q.group}
-    if q.kind == "probability" or not flat.size:
-        p = float(flat.mean()) if flat.size else np.nan
-        return {**row, "median": np.nan, "lower": np.nan, "upper": np.nan, "p_positive": p,
-                "p_extreme": np.nan}  # fmt: skip
-    median, lower, upper = np.quantile(flat, [0.5, tail, 1.0 - tail])
-    scaled = q.kind in ("standardised loading", "correlation", "R2")
+    ends = (np.nan, np.nan, np.nan)
+    if flat.size and q.kind != "probability":
+        ends = np.quantile(flat, [0.5, tail, 1.0 - tail])
+    scaled = flat.size and q.kind in ("standardised loading", "correlation", "R2")
     return {
-        **row,
-        "median": float(median),
-        "lower": float(lower),
-        "upper": float(upper),
-        "p_positive": float(np.mean(flat > 0)),
+        "kind": q.kind,
+        "quantity": q.name,
+        "group": q.group,
+        **dict(zip(("median", "lower", "upper"), map(float, ends), strict=True)),
+        "p_positive": float(np.mean(flat > 0)) if flat.size else np.nan,
         "p_extreme": float(np.mean(np.abs(flat) > EXTREME)) if scaled else np.nan,
     }
 
 
-def _findings(found: list[Quantity], prepared: Prepared) -> list[str]:
+def _findings(found: list[Quantity], prepared: Prepared) -> Iterator[str]:
     """Implications that are hardly anybody's belief."""
-    out = []
-    shares = {q.label: q.values[np.isfinite(q.values)] for q in found if q.kind == "R2"}
-    full = [name for name, v in shares.items() if np.mean(v > EXTREME) > MOSTLY]
-    if full:
-        out.append(
-            f"The priors say that {' and '.join(full)} is most probably above {EXTREME:g}: almost "
-            "nothing is left to chance. Narrower priors of the paths, or a wider one of the "
-            "disturbance, would say something else."
-        )
-    none = [name for name, v in shares.items() if np.mean(v < 0.05) > MOSTLY]
-    if none:
-        out.append(
-            f"The priors say that {' and '.join(none)} is most probably below .05: they expect "
-            "no effects. Wider priors of the paths would leave more to the data."
-        )
-    loadings = [q for q in found if q.kind == "standardised loading"]
-    perfect = _names(loadings, lambda v: bool(np.mean(np.abs(v) > EXTREME) > MOSTLY))
-    if perfect:
-        out.append(
-            f"The priors expect nearly perfect indicators (standardised loadings beyond "
-            f"{EXTREME:g} in most draws): {perfect}. Wider priors of the residual sds would help."
-        )
-    weak = _names(loadings, lambda v: bool(np.mean(np.abs(v) < 0.2) > MOSTLY))
-    if weak:
-        out.append(
-            f"The priors expect indicators that hardly measure their construct (standardised "
-            f"loadings below .2 in most draws): {weak}."
-        )
-    tied = _names(
-        [q for q in found if q.kind == "correlation"],
-        lambda v: bool(np.mean(np.abs(v) > EXTREME) > MOSTLY),
-    )
-    if tied:
-        out.append(f"The priors expect correlations near 1 or -1: {tied}.")
-    for q in found:
-        if q.kind == "probability" and q.values.mean() > 0.9:
-            out.append(
-                f"The prior probability of {q.label} is already {q.values.mean():.2f}: the data "
-                "can hardly add to it."
-            )
+
+    def mostly(kind: str, condition: Callable[[np.ndarray], np.ndarray]) -> list[str]:
+        """The quantities of a kind of which it holds in most draws."""
+        return [
+            q.label
+            for q in found
+            if q.kind == kind and np.mean(condition(q.values[np.isfinite(q.values)])) > MOSTLY
+        ]
+
+    full, none = mostly("R2", lambda v: v > EXTREME), mostly("R2", lambda v: v < 0.05)
+    perfect = mostly("standardised loading", lambda v: np.abs(v) > EXTREME)
+    weak = mostly("standardised loading", lambda v: np.abs(v) < 0.2)
+    tied = mostly("correlation", lambda v: np.abs(v) > EXTREME)
     flat = [
         c.name
         for c in prepared.space.coordinates
         if c.prior.family in ("normal", "student_t", "cauchy")
         and c.kind in ("loading", "path")
-        and _width(c.prior.named) > 1000.0
+        and c.prior.named.get("sigma", c.prior.named.get("beta", 0.0)) > 1000.0
     ]
-    if flat:
-        out.append(
-            f"Nearly flat priors ({', '.join(flat[:6])}{', ...' if len(flat) > 6 else ''}) are not "
-            "neutral: in standardised terms they expect enormous effects."
+    if full:
+        yield (
+            f"The priors say that {' and '.join(full)} is most probably above {EXTREME:g}: almost "
+            "nothing is left to chance. Narrower priors of the paths, or a wider one of the "
+            "disturbance, would say something else."
         )
-    return out
+    if none:
+        yield (
+            f"The priors say that {' and '.join(none)} is most probably below .05: they expect "
+            "no effects. Wider priors of the paths would leave more to the data."
+        )
+    if perfect:
+        yield (
+            "The priors expect nearly perfect indicators (standardised loadings beyond "
+            f"{EXTREME:g} in most draws): {_some(perfect)}. Wider priors of the residual sds would "
+            "help."
+        )
+    if weak:
+        yield (
+            "The priors expect indicators that hardly measure their construct (standardised "
+            f"loadings below .2 in most draws): {_some(weak)}."
+        )
+    if tied:
+        yield f"The priors expect correlations near 1 or -1: {_some(tied)}."
+    for q in found:
+        if q.kind == "probability" and q.values.mean() > 0.9:
+            yield (
+                f"The prior probability of {q.label} is already {number(q.values.mean(), 2)}: the "
+                "data can hardly add to it."
+            )
+    if flat:
+        yield (
+            f"Nearly flat priors ({_some(flat)}) are not neutral: in standardised terms they "
+            "expect enormous effects."
+        )
 
 
-def _width(arguments: dict[str, float]) -> float:
-    return arguments.get("sigma", arguments.get("beta", 0.0))
-
-
-def _names(found: list[Quantity], condition: Callable[[np.ndarray], bool]) -> str:
-    names = [q.label for q in found if condition(q.values[np.isfinite(q.values)])]
+def _some(names: list[str]) -> str:
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
-
-
-TITLES = {
-    "standardised loading": "Standardised loadings",
-    "standardised path": "Standardised paths",
-    "correlation": "Correlations",
-    "R2": "R2",
-    "effect": "Standardised indirect and total effects",
-    "shape": "Slopes at the ends and turning points",
-    "defined": "Defined parameters",
-}
-
-
-def _text(result: PriorConsequences) -> str:
-    table = result.table
-    percent = f"{100 * result.ci_prob:g} % interval"
-    blocks = ["What the priors imply before the data"]
-    blocks += [fill(finding, 100) for finding in result.findings] or [
-        "Nothing implausible was found: R2, loadings and correlations are spread over their range."
-    ]
-    for kind, title in TITLES.items():
-        part = table[table["kind"] == kind]
-        if part.empty:
-            continue
-        body = [
-            [
-                r["quantity"] + (f" [{r['group']}]" if r["group"] else ""),
-                number(r["median"], 2),
-                f"[{number(r['lower'], 2)}, {number(r['upper'], 2)}]",
-                number(r["p_positive"], 2),
-            ]
-            for r in part.head(12).to_dict("records")
-        ]
-        more = f"\n... and {len(part) - 12} more in .table" if len(part) > 12 else ""
-        blocks.append(f"{title}\n" + aligned(["", "median", percent, "P(>0)"], body) + more)
-    part = table[table["kind"] == "probability"]
-    if len(part):
-        body = [
-            [r["quantity"] + (f" [{r['group']}]" if r["group"] else ""), number(r["p_positive"], 2)]
-            for r in part.to_dict("records")
-        ]
-        blocks.append("Prior probability of shapes\n" + aligned(["", "P"], body))
-    return "\n\n".join(blocks)

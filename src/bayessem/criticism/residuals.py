@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,19 @@ from bayessem.model.conditioning import has_means
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
+from bayessem.text.columns import column, intervals, labels, marks
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
+from bayessem.text.formats import group_text, interval_text, percent_text
 from bayessem.text.numbers import number
-from bayessem.text.tables import aligned
 
 # A mean residual correlation beyond this is flagged (Kline 2016, ISBN 978-1462523344).
 LARGE = 0.10
 SHOWN = 10
 
 
-@dataclass(frozen=True)
-class Residuals:
+@dataclass(frozen=True, repr=False)
+class Residuals(Described):
     """Residual correlations and means; `print` them.
 
     Attributes
@@ -65,8 +67,45 @@ class Residuals:
             out.loc[r["lhs"], r["rhs"]] = out.loc[r["rhs"], r["lhs"]] = r["mean"]
         return out
 
-    def __str__(self) -> str:
-        return _text(self)
+    def document(self) -> Document:
+        """How many are large, SRMR, and the largest."""
+        large = int(self.table["large"].sum())
+        shown = self.table.head(max(SHOWN, min(large, 2 * SHOWN)))
+        limit = number(LARGE, 2)
+        count = (
+            f"{large} of {len(self.table)} residual correlations {'is' if large == 1 else 'are'} "
+            f"larger than {limit} on average"
+            if large
+            else f"No residual correlation is larger than {limit} on average "
+            f"({len(self.table)} pairs)"
+        )
+        srmr = "; ".join(
+            (f"{r['group']}: " if r["group"] else "")
+            + f"{number(r['mean'])} {interval_text((r['lower'], r['upper']))}"
+            for r in self.srmr.to_dict("records")
+        )
+        pairs = Table(
+            (
+                Column("", _names(shown)),
+                *labels(shown, ("group",)),
+                column(shown, "observed"),
+                column(shown, "implied"),
+                column(shown, "mean", "residual"),
+                intervals(shown, percent_text(self.ci_prob)),
+                column(shown, "p_large", f"P(> {limit})"),
+                marks(shown, "large", "large"),
+            )
+        )
+        return Document.of(
+            Heading("Residual correlations (observed - implied)"),
+            Paragraph(f"{count}. Root mean square {srmr}. The largest:"),
+            pairs,
+            Notes(self.notes),
+        )
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    return (table["lhs"] + " ~~ " + table["rhs"]).tolist()
 
 
 def residual_correlations(
@@ -118,10 +157,6 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
     table = table.iloc[order].reset_index(drop=True)
     first = ["lhs", "rhs", "group", "observed", "implied"]
     table = table[[*first, *(c for c in table.columns if c not in first)]]
-    names = [
-        f"{r['lhs']} ~~ {r['rhs']}" + (f" [{r['group']}]" if r["group"] else "")
-        for r in table.to_dict("records")
-    ]
     empty = pd.DataFrame(columns=["variable", "group", "mean", "sd", "lower", "upper"])
     return Residuals(
         table=table,
@@ -129,7 +164,7 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
         draws=xr.DataArray(
             np.concatenate(drawn, axis=-1)[..., order],
             dims=("chain", "draw", "residual"),
-            coords={"residual": names},
+            coords={"residual": list(map(group_text, _names(table), table["group"]))},
             name="residuals",
         ),
         srmr=pd.DataFrame(overall),
@@ -184,43 +219,3 @@ def _notes(fit: Fitted) -> tuple[str, ...]:
     if fit.prepared.table.exogenous:
         notes.append("Pairs of covariates are left out: the model takes them as they are.")
     return tuple(notes)
-
-
-def _text(result: Residuals) -> str:
-    table = result.table
-    large = table[table["large"]]
-    one = len(large) == 1
-    count = (
-        f"{len(large)} of {len(table)} residual correlations {'is' if one else 'are'} larger than "
-        f"{LARGE:.2f} on average"
-        if len(large)
-        else f"No residual correlation is larger than {LARGE:.2f} on average ({len(table)} pairs)"
-    )
-    srmr = "; ".join(
-        (f"{r['group']}: " if r["group"] else "")
-        + f"{number(r['mean'])} [{number(r['lower'])}, {number(r['upper'])}]"
-        for r in result.srmr.to_dict("records")
-    )
-    percent = f"{100 * result.ci_prob:g} % interval"
-    grouped = (table["group"] != "").any()
-    body = [
-        [
-            f"{r['lhs']} ~~ {r['rhs']}",
-            *([r["group"]] if grouped else []),
-            number(r["observed"]),
-            number(r["implied"]),
-            number(r["mean"]),
-            f"[{number(r['lower'])}, {number(r['upper'])}]",
-            number(r["p_large"]),
-            "large" if r["large"] else "",
-        ]
-        for r in table.head(max(SHOWN, min(len(large), 2 * SHOWN))).to_dict("records")
-    ]
-    header = ["", *(["group"] if grouped else []), "observed", "implied", "residual", percent]
-    header += [f"P(> {LARGE:.2f})", ""]
-    lines = [
-        "Residual correlations (observed - implied)",
-        fill(f"{count}. Root mean square {srmr}. The largest:", 100),
-        aligned(header, body, left=1 + grouped),
-    ]
-    return "\n".join([*lines, *(fill(note, 100) for note in result.notes)])

@@ -9,7 +9,6 @@ doi:10.1007/s11222-023-10366-5). Of a posterior probability it is the change of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,11 @@ from bayessem.criticism.headline import Quantity, headline
 from bayessem.criticism.log_prior import fit_log_prior
 from bayessem.errors import FitError
 from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.text.columns import column, more_rows
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Heading, Lines, Notes, Paragraph, Table
+from bayessem.text.formats import WORD, group_text
 from bayessem.text.numbers import number
-from bayessem.text.tables import aligned
 
 THRESHOLD = 0.05
 ALPHAS = (0.99, 1.01)
@@ -29,10 +31,23 @@ HALF, DOUBLE = 0.5, 2.0
 # Above it, importance weights are not to be trusted (Vehtari et al. 2024, JMLR 25(72)).
 GOOD_K = 0.7
 VERDICTS = ("fine", "prior-data conflict", "strong prior or weak data")
+SHOWN = 20
+# Of these kinds the most sensitive are shown when all is fine.
+REPORTED = ("path", "effect", "shape", "probability", "defined")
+ADVICE = {
+    VERDICTS[1]: (
+        "Prior-data conflict: prior and data pull these to different values, and both count. Look "
+        "at the priors (sem.prior_consequences); if they say what you believe, report both."
+    ),
+    VERDICTS[2]: (
+        "Strong prior or weak data: the data say little about these, the prior decides. Report "
+        "them as such, or give reasons for the prior."
+    ),
+}
 
 
-@dataclass(frozen=True)
-class Sensitivity:
+@dataclass(frozen=True, repr=False)
+class Sensitivity(Described):
     """Sensitivity of every headline quantity; `print` it.
 
     Attributes
@@ -62,8 +77,44 @@ class Sensitivity:
     threshold: float
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
-        return _text(self)
+    def document(self) -> Document:
+        """How many answer to the prior, which ones (or the most sensitive), and advice."""
+        table = self.table
+        counts = {v: int((table["verdict"] == v).sum()) for v in VERDICTS}
+        shown, title = table[table["verdict"] != VERDICTS[0]], ""
+        if shown.empty:
+            rest = table[table["kind"].isin(REPORTED)]
+            what = " of the paths, effects and shapes" if len(rest) else ""
+            shown, title = (rest if len(rest) else table), f"The most sensitive{what}"
+        shown = shown.sort_values("prior", ascending=False).head(8 if title else len(table))
+        return Document.of(
+            Heading("Sensitivity to priors (power-scaling)"),
+            Paragraph(
+                f"{counts[VERDICTS[0]]} of {len(table)} quantities hardly answer to the prior "
+                f"(sensitivity below {self.threshold:g}); {counts[VERDICTS[1]]} show a prior-data "
+                f"conflict, {counts[VERDICTS[2]]} a strong prior or weak data."
+            ),
+            _sensitivities(shown.head(SHOWN), title),
+            more_rows(shown, SHOWN),
+            Lines(tuple(ADVICE[v] for v in VERDICTS[1:] if counts[v])),
+            Notes(self.notes),
+        )
+
+
+def _sensitivities(table: pd.DataFrame, title: str) -> Table:
+    names = map(group_text, table["kind"] + ": " + table["quantity"], table["group"])
+    return Table(
+        (
+            Column("", list(names)),
+            column(table, "mean"),
+            column(table, "prior", "to prior"),
+            column(table, "likelihood", "to data"),
+            column(table, "halved", "prior x 1/2"),
+            column(table, "doubled", "prior x 2"),
+            column(table, "verdict", how=WORD),
+        ),
+        title,
+    )
 
 
 def verdict(prior: float, likelihood: float, *, threshold: float = THRESHOLD) -> str:
@@ -217,56 +268,6 @@ def _notes(
         if k > GOOD_K:
             notes.append(
                 f"{name} the prior is too far from this posterior for reweighting (Pareto k "
-                f"{k:.2f}): refit with other priors to see."
+                f"{number(k, 2)}): refit with other priors to see."
             )
     return tuple(notes)
-
-
-ADVICE = {
-    VERDICTS[1]: (
-        "Prior-data conflict: prior and data pull these to different values, and both count. Look "
-        "at the priors (sem.prior_consequences); if they say what you believe, report both."
-    ),
-    VERDICTS[2]: (
-        "Strong prior or weak data: the data say little about these, the prior decides. Report "
-        "them as such, or give reasons for the prior."
-    ),
-}
-
-
-def _text(result: Sensitivity) -> str:
-    table = result.table
-    counts = {v: int((table["verdict"] == v).sum()) for v in VERDICTS}
-    lines = [
-        "Sensitivity to priors (power-scaling)",
-        fill(
-            f"{counts[VERDICTS[0]]} of {len(table)} quantities hardly answer to the prior "
-            f"(sensitivity below {result.threshold:g}); {counts[VERDICTS[1]]} show a prior-data "
-            f"conflict, {counts[VERDICTS[2]]} a strong prior or weak data.",
-            100,
-        ),
-    ]
-    shown = table[table["verdict"] != VERDICTS[0]].sort_values("prior", ascending=False)
-    rest = table[table["kind"].isin(("path", "effect", "shape", "probability", "defined"))]
-    if shown.empty:
-        what = "The most sensitive" + (" of the paths, effects and shapes:" if len(rest) else ":")
-        shown = (rest if len(rest) else table).sort_values("prior", ascending=False).head(8)
-        lines.append(what)
-    body = [
-        [
-            f"{r['kind']}: {r['quantity']}" + (f" [{r['group']}]" if r["group"] else ""),
-            number(r["mean"]),
-            number(r["prior"]),
-            number(r["likelihood"]),
-            number(r["halved"]),
-            number(r["doubled"]),
-            r["verdict"],
-        ]
-        for r in shown.head(20).to_dict("records")
-    ]
-    header = ["", "mean", "to prior", "to data", "prior x 1/2", "prior x 2", "verdict"]
-    lines.append(aligned(header, body))
-    if len(shown) > 20:
-        lines.append(f"... and {len(shown) - 20} more in .table")
-    lines += [fill(ADVICE[v], 100) for v in VERDICTS[1:] if counts[v]]
-    return "\n".join([*lines, *(fill(note, 100) for note in result.notes)])

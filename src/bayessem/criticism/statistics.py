@@ -5,6 +5,7 @@ Everything takes data (..., respondent, p) with nan where values are missing.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,8 +57,6 @@ def composite(values: np.ndarray, columns: Sequence[int], signs: np.ndarray) -> 
 
     columns : positions;  signs : 1 or -1 for each, so that all measure in one direction.
     """
-    import warnings
-
     part = values[..., list(columns)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a respondent without any of them: nan

@@ -32,7 +32,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayessem.comparison.compare import Comparison, compare
+from bayessem.comparison.compare import compare
+from bayessem.comparison.compare_result import Comparison
 from bayessem.errors import ModelError
 from bayessem.model.prepare import prepare
 from bayessem.model.priors import Prior

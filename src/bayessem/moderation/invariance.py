@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import chi2
 
-from bayessem.comparison.compare import Comparison
+from bayessem.comparison.compare_result import Comparison
 from bayessem.criticism.indices import Indices, fit_indices
 from bayessem.errors import ModelError, NotSupported
 from bayessem.ml.estimate import MLFit, fit_ml

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayessem.comparison.comparable import check_comparable
-from bayessem.comparison.compare import Comparison, compare
+from bayessem.comparison.compare import compare
+from bayessem.comparison.compare_result import Comparison
 from bayessem.comparison.criterion import target_of
 from bayessem.errors import FitError
 from bayessem.model.pooling import (

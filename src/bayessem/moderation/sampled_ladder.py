@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from bayessem.comparison.compare import Comparison, compare
+from bayessem.comparison.compare import compare
+from bayessem.comparison.compare_result import Comparison
 from bayessem.comparison.criterion import CrossValidation, target_of
 from bayessem.comparison.loo import loo
 from bayessem.criticism.indices import Indices

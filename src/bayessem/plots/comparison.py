@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.comparison.compare import Comparison
+from bayessem.comparison.compare_result import Comparison
 from bayessem.comparison.loo import Loo
 from bayessem.comparison.pit import LooPit
 from bayessem.errors import FitError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bayessem.text.document import Column
-from bayessem.text.formats import COUNT, INTERVAL, NUMBER, TEXT, Format, percent_text
+from bayessem.text.document import Column, Lines
+from bayessem.text.formats import COUNT, INTERVAL, NUMBER, TEXT, WORD, Format, percent_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,17 @@ def intervals(
 ) -> Column:
     """A column of intervals from the columns of their ends."""
     return Column(title, list(zip(*(frame[end] for end in ends), strict=True)), how)
+
+
+def marks(frame: pd.DataFrame, name: str, word: str) -> Column:
+    """A column that says a word in the rows where the frame's column holds."""
+    return Column("", [word if holds else "" for holds in frame[name]], WORD)
+
+
+def more_rows(frame: pd.DataFrame, shown: int) -> Lines:
+    """How many rows a table of the first ones leaves out; nothing when it has all."""
+    left = len(frame) - shown
+    return Lines((f"... and {left} more in .table",) if left > 0 else ())
 
 
 def summary(

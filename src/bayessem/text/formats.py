@@ -57,6 +57,7 @@ TEXT = Format(str, right=False)
 WORD = Format(str)
 NUMBER = fixed(3)
 SHORT = fixed(2)
+TENTHS = fixed(1)
 COUNT = fixed(0)
 INTERVAL = interval(3)
 SHORT_INTERVAL = interval(2)
@@ -65,6 +66,11 @@ RAW = Format(lambda cell: raw_number(*cell))
 RAW_INTERVAL = Format(_raw_interval)
 SHARE = Format(lambda value: f"{value:.0%}")
 YES = Format(lambda value: "yes" if value else "no")
+
+
+def group_text(name: str, group: str) -> str:
+    """A name with its group, "x1 ~~ x2 [high]"; alone where there are no groups."""
+    return f"{name} [{group}]" if group else name
 
 
 def percent_text(ci_prob: float) -> str:
