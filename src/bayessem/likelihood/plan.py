@@ -34,8 +34,8 @@ INTEGER_FIELDS = (
     "pattern_rows_at",
     "pattern_terms_at",
     "product_order",
-    "product_first",
-    "product_second",
+    "product_at",
+    "product_factors",
     "factors",
     "observed_factors",
     "monomial_product",
@@ -54,7 +54,7 @@ class Plan(NamedTuple):
     """Views of the packed arrays, by name.
 
     sizes : observed p, latent m, products h, groups, patterns, factors f, integrated k, monomials,
-        observed factors o, node monomials.
+        observed factors o, node monomials, highest power of a node.
     pattern_* : one entry a missingness pattern of a group: its group, number of respondents,
         number of observed variables, where its list of variables starts in `pattern_variables`,
         where its means, covariance (divisor n) and rows start in `numbers`, and where the sums of
@@ -79,8 +79,8 @@ class Plan(NamedTuple):
     pattern_rows_at: np.ndarray
     pattern_terms_at: np.ndarray
     product_order: np.ndarray
-    product_first: np.ndarray
-    product_second: np.ndarray
+    product_at: np.ndarray
+    product_factors: np.ndarray
     factors: np.ndarray
     observed_factors: np.ndarray
     monomial_product: np.ndarray
@@ -253,6 +253,7 @@ def build_plan(
         len(products.weight_of),
         len(products.observed),
         len(products.node_exponent),
+        products.highest,
     ]
     return pack(
         {
@@ -267,8 +268,8 @@ def build_plan(
             "pattern_rows_at": np.array(rows_at),
             "pattern_terms_at": np.array(terms_at, dtype=np.int64),
             "product_order": products.order,
-            "product_first": products.first,
-            "product_second": products.second,
+            "product_at": products.factor_at,
+            "product_factors": products.multiplied,
             "factors": products.factors,
             "observed_factors": products.observed,
             "monomial_product": products.monomial_product,
