@@ -389,3 +389,34 @@ def test_units_too_far_apart_are_refused_and_a_far_covariate_is_noted():
     assert report(ABILITIES, data.assign(x2=1e4 * data["x2"])).ok
     assert "'ageyr' (mean 13)" in str(report(ABILITIES + "speed ~ ageyr", data))
     assert "far from 0" not in str(report(ABILITIES + "speed ~ sex", data))
+
+
+def test_a_factor_of_a_product_that_is_missing_is_an_error_of_check_as_of_fit():
+    data = noise("x m y", n=100)
+    data.loc[:4, "m"] = np.nan
+    model = "m ~ x\ny ~ m + x + m:x"
+    found = report(model, data)
+    message = finding(found, "product terms").message
+    assert message == "m is missing for 5 respondents in a product term"
+    with pytest.raises(IdentificationError, match="m is missing for 5 respondents"):
+        SEM(model).fit(data)
+    assert report(model, data, missing="listwise").ok
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("f =~ 1*x1 + 1*x2 + 1*x3\nf ~~ 1*f\nx1 ~~ 0*x1\nx2 ~~ 0*x2", "not positive definite"),
+        ("x1 ~~ 1*x1\nx2 ~~ 1*x2\nx1 ~~ 2*x2", "not positive definite"),
+        ("x1 ~ 2*x2\nx2 ~ 0.5*x1\nx2 ~ x3", "multiply to 1"),
+    ],
+)
+def test_fixed_values_that_no_data_can_have(model, message):
+    found = report(model, noise("x1 x2 x3"))
+    assert not found.ok
+    assert message in finding(found, "impossible").message
+
+
+def test_a_model_without_free_parameters_is_checked():
+    model = "\n".join(f"x{i} ~~ 1*x{i}\nx{i} ~ 0*1" for i in (1, 2, 3))
+    assert report("f =~ 1*x1 + 1*x2 + 1*x3\nf ~~ 1*f\n" + model, noise("x1 x2 x3")).ok

@@ -14,7 +14,7 @@ from bayessem.likelihood.products import plan_products
 from bayessem.model.data_checks import data_findings, sample_correlations
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
-from bayessem.model.identification import null_space
+from bayessem.model.identification import null_space, possible
 from bayessem.model.prepare import Prepared
 from bayessem.syntax import expression
 from bayessem.syntax.parameters import Parameter
@@ -45,6 +45,7 @@ def check(prepared: Prepared) -> CheckReport:
         *_growth_findings(prepared),
         *_constraint_findings(prepared),
         *_integral_findings(prepared),
+        *_impossible_findings(prepared),
         *_identification_findings(prepared, moments, len(linear) - equalities),
         *data_findings(prepared),
     ]
@@ -176,6 +177,11 @@ def _growth_findings(prepared: Prepared) -> list[Finding]:
 def _integral_findings(prepared: Prepared) -> list[Finding]:
     """What the product terms cost; they are integrated over as few latent variables as possible."""
     structure = prepared.structure
+    holes = _missing_factors(prepared)
+    if holes:
+        message = f"{_listed(holes)} in a product term"
+        remedy = 'leave these respondents out, missing="listwise", or impute the values before'
+        return [Finding(True, "product terms", message, remedy)]
     try:
         plan = plan_products(
             structure.products,
@@ -202,6 +208,14 @@ def _integral_findings(prepared: Prepared) -> list[Finding]:
             'look, and latents="sampled" where respondents are many',
         )
     ]
+
+
+def _missing_factors(prepared: Prepared) -> list[str]:
+    """Observed factors of products that respondents lack, in words."""
+    names = [prepared.structure.observed[i] for i in prepared.structure.observed_factors.values()]
+    sample = prepared.sample
+    lost = {n: int(np.isnan(sample.values[:, sample.variables.index(n)]).sum()) for n in names}
+    return [f"{name} is missing for {_counted(n, 'respondent')}" for name, n in lost.items() if n]
 
 
 def _variance_text(prepared: Prepared, name: str) -> str:
@@ -243,6 +257,15 @@ def _constrained(prepared: Prepared, rows: list[Parameter]) -> bool:
 def _listed(parameters: list[str]) -> str:
     more = f" and {len(parameters) - 12} more" if len(parameters) > 12 else ""
     return ", ".join(parameters[:12]) + more
+
+
+def _impossible_findings(prepared: Prepared) -> list[Finding]:
+    """Fixed values that no free parameter can make up for."""
+    said = possible(prepared)
+    if not said:
+        return []
+    remedy = "look at the fixed variances, covariances and paths, and at start() values"
+    return [Finding(True, "impossible", said, remedy)]
 
 
 def _without_scale(prepared: Prepared, undetermined: Collection[str]) -> list[str]:
