@@ -32,15 +32,14 @@ def estimates_tables(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> Iterato
         part = summary[summary["op"] == op]
         if part.empty:
             continue
-        sd = part["sd"]
+        fixed = part["sd"] == 0
+        sd, lower, upper = (part[c].mask(fixed) for c in ("sd", "lower", "upper"))
         yield Table(
             (
                 Column("", [_name(r) for r in part.to_dict("records")]),
                 Column("mean", list(zip(part["mean"], sd, strict=True)), RAW),
                 Column("sd", list(zip(sd, sd, strict=True)), RAW),
-                Column(
-                    percent, list(zip(part["lower"], part["upper"], sd, strict=True)), RAW_INTERVAL
-                ),
+                Column(percent, list(zip(lower, upper, sd, strict=True)), RAW_INTERVAL),
                 # of a variance it says nothing
                 Column("P(>0)", part["p_positive"].mask(_variance(part)).tolist(), NUMBER),
                 column(part, "std"),

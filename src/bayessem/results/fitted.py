@@ -162,7 +162,7 @@ class Fitted(Described):
             lhs, op, rhs, (group,) label; mean, sd, lower, upper, p_positive of the parameter; std,
             std_lower, std_upper of its standardised value (for a square: of the square of the
             standardised factor) and std_square (of the standardised square, sqrt(2) times that);
-            r_hat, ess_bulk, ess_tail. Of a marker the fixed value as mean, and its std. All nan
+            r_hat, ess_bulk, ess_tail. Of a marker the fixed value, and its std. All nan
             for a defined parameter that has no value in some draws (`undefined`).
         """
         if ci_prob not in self._summaries:
@@ -192,7 +192,9 @@ class Fitted(Described):
         # A parameter without a value in some draws has no posterior to summarise (`undefined`).
         main[np.isnan(raw).any(axis=(0, 1))] = np.nan
         main.iloc[fixed] = np.nan
-        main.iloc[fixed, 0] = [table.rows[shown[i]].value for i in fixed]
+        for i in fixed:
+            main.loc[i, ["mean", "lower", "upper"]] = table.rows[shown[i]].value
+            main.loc[i, "sd"] = 0.0
         scaled = summarise(std, ci_prob=ci_prob, quality=False)
         out = pd.concat([out, main[["mean", "sd", "lower", "upper", "p_positive"]]], axis=1)
         out[["std", "std_lower", "std_upper"]] = scaled[["mean", "lower", "upper"]]
