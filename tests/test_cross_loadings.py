@@ -12,8 +12,8 @@ from bayessem.results.standardize import model_moments
 
 @pytest.fixture(scope="module")
 def found():
-    return cross_loadings(
-        SEM(ABILITIES), abilities(), random_seed=1, draws=1000, tune=500, progress=False
+    return SEM(ABILITIES).cross_loadings(
+        abilities(), random_seed=1, draws=1000, tune=500, progress=False
     )
 
 

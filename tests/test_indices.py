@@ -43,6 +43,22 @@ def test_formulas_of_one_draw():
         assert found[name][0] == pytest.approx(value, rel=1e-12), name
 
 
+def test_the_same_misfit_in_two_groups_is_that_of_one():
+    """Absolute indices do not get better for being asked of more groups alike."""
+    one, two = (
+        bayesian_indices(
+            np.array([120.0 * g]),
+            np.array([950.0 * g]),
+            p_d=30.0 * g,
+            p_d_baseline=18.0 * g,
+            counts=Counts(moments=54 * g, variables=9, respondents=301 * g, groups=g),
+        )
+        for g in (1, 2)
+    )
+    for name in INDICES:
+        assert two[name][0] == pytest.approx(one[name][0]), name
+
+
 def test_a_discrepancy_below_its_expectation_is_perfect_fit():
     found = bayesian_indices(
         np.array([40.0]), np.array([950.0]), p_d=30.0, p_d_baseline=18.0, counts=COUNTS

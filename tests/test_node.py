@@ -182,7 +182,7 @@ def test_other_data_are_refused_rather_than_ignored(data):
         ),
         ({"squares": [0, 1.0], "squared": ["f"]}, r"'f' is not a latent variable; .*latents="),
         ({"squares": [0, 1.0], "squared": "f"}, r"write \['f'\]"),
-        ({"products": [0, 1.0], "product_terms": ["ff"]}, "holds pairs"),
+        ({"products": [0, 1.0], "product_terms": ["ff"]}, "holds factors"),
         ({"group": np.zeros(3)}, r"group has shape \(3,\); one entry a respondent is \(30,\)"),
         ({"group": np.full(30, 2)}, "without a gap"),
         ({"group": ["a"] * 30}, "without a gap"),

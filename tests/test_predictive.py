@@ -104,7 +104,7 @@ def test_a_right_model_has_few_surprises_and_a_wrong_one_is_named():
     table = predictive_check(fit, draws=100).table
     assert table["surprising"].mean() < 0.2
     data = drawn_fit(measured("F", "G") + "\nf1 ~~ g2", n=400, random_seed=3).data
-    wrong = SimpleNamespace(prepared=fit.sem.prepare(data), elements=fit.elements)
+    wrong = SimpleNamespace(prepared=fit.sem.prepare(data), elements=fit.elements, data=data)
     first = predictive_check(wrong, draws=100).table.iloc[0]
     assert first["quantity"] == "f1 ~~ g2"
     assert first["p"] == 0.0
@@ -115,7 +115,7 @@ def test_a_skewed_indicator_is_named():
     data = fit.data.copy()
     data["f2"] = np.exp(data["f2"])
     data["f2"] = (data["f2"] - data["f2"].mean()) / data["f2"].std()
-    wrong = SimpleNamespace(prepared=fit.sem.prepare(data), elements=fit.elements)
+    wrong = SimpleNamespace(prepared=fit.sem.prepare(data), elements=fit.elements, data=data)
     table = predictive_check(wrong, "indicators", draws=100).table.head(5)
     assert {"skewness", "kurtosis"} & set(table.loc[table["quantity"] == "f2", "statistic"])
 
@@ -123,7 +123,7 @@ def test_a_skewed_indicator_is_named():
 def test_a_linear_model_of_quadratic_data_misses_the_curve():
     data = drawn_fit(QUADRATIC, n=400, a=0.3, c=0.5, random_seed=2).data
     line = drawn_fit(measured("F", "G") + "\nG ~ a*F", n=400, a=0.3)
-    wrong = SimpleNamespace(prepared=line.sem.prepare(data), elements=line.elements)
+    wrong = SimpleNamespace(prepared=line.sem.prepare(data), elements=line.elements, data=data)
     result = predictive_check(wrong, "shape", x="F", y="G", draws=60)
     square = result.table.set_index("statistic").loc["square"]
     assert square["surprising"]

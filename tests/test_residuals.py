@@ -57,7 +57,7 @@ def test_a_planted_residual_is_named_in_its_group():
     data = pd.concat([one.data.assign(group="a"), other.data.assign(group="b")], ignore_index=True)
     prepared = one.sem.prepare(data, group="group")
     elements = np.repeat(elements_for(prepared.structure)[None, None], 2, axis=1)
-    fit = SimpleNamespace(prepared=prepared, elements=elements)
+    fit = SimpleNamespace(prepared=prepared, elements=elements, data=data)
     result = residuals(fit)
     first = result.table.iloc[0]
     assert ({first["lhs"], first["rhs"]}, first["group"]) == ({"f1", "g2"}, "b")

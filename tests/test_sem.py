@@ -8,6 +8,7 @@ from example_models import ABILITIES, DEMOCRACY, abilities, democracy, noise
 from bayessem import SEM
 from bayessem.errors import (
     BayessemError,
+    BayessemWarning,
     DataError,
     FitError,
     IdentificationError,
@@ -92,7 +93,7 @@ BAD = {
     "one indicator with an error": (
         "f =~ x1\ng =~ y1 + y2 + y3\ng ~ f\nx1 ~~ x1",
         DATA,
-        {},
+        {"priors": {"x1~~x1": "flat"}},
         IdentificationError,
         "x1~~x1",
     ),
@@ -100,21 +101,21 @@ BAD = {
     "cycle": (
         TWO + "\nf ~ g",
         DATA,
-        {},
+        {"priors": {"f~g": "flat"}},
         IdentificationError,
         "f~g.*g~f|g~f.*f~g",
     ),
     "not identified": (
         TWO + "\nf ~~ g",
         DATA,
-        {},
+        {"priors": {"g~f": "flat"}},
         IdentificationError,
         "cannot determine these parameters together: .*f~~g",
     ),
     "too many parameters": (
         "f =~ x1 + x2",
         DATA,
-        {},
+        {"priors": {"f=~x2": "flat"}},
         IdentificationError,
         "6 free parameters for 5 sample moments",
     ),
@@ -186,3 +187,13 @@ def test_prior_objects_and_text_are_the_same():
     by_text = sem.priors(DATA, priors={"g~f": "normal(0, 0.25)"})
     by_object = sem.priors(DATA, priors={"g~f": Prior("normal", mu=0, sigma=0.25)})
     pd.testing.assert_frame_equal(by_text, by_object)
+
+
+def test_what_priors_alone_identify_is_sampled_and_said():
+    data = noise("x1 x2", n=150)
+    with pytest.warns(BayessemWarning, match="6 free parameters for 5 .*only the priors tell them"):
+        fit = SEM("f =~ x1 + x2").fit(
+            data, draws=200, tune=300, chains=2, random_seed=1, progress=False
+        )
+    assert "WARNING [identified by priors]" in str(fit)
+    assert np.isfinite(fit.summary()["mean"]).all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bayessem.errors import ModelError, NotSupported
+from bayessem.errors import ModelError
 from bayessem.model.structure import MATRICES, Place, build_structure, matrix_offsets, matrix_shapes
 from bayessem.syntax.statements import parse
 from bayessem.syntax.table import build_table
@@ -95,15 +95,10 @@ def test_products_are_pairs_of_variables():
     assert [(names[a], names[b]) for a, b in found.products] == [("f", "g"), ("f", "f")]
 
 
-def test_three_factors_are_refused_by_name():
-    with pytest.raises(NotSupported, match="f:g:h has 3 factors"):
-        structure("f =~ x1 + x2\ng =~ x3 + x4\nh =~ x5 + x6\ny ~ f + g + h + f:g:h")
-
-
-def test_a_product_of_three_is_told_how_to_be_one_of_two():
-    text = "f =~ x1 + x2 + x3\ny ~ f + w + z + f:w:z"
-    with pytest.raises(NotSupported, match=r"P ~ 1\*f:w', 'P ~~ 0\*P', and P:z in place of"):
-        structure(text)
+def test_products_have_any_number_of_factors():
+    found = build_structure(build_table(parse("f =~ x1 + x2 + x3\ny ~ f + w + z + f:w:z + w:z")))
+    names = [tuple(found.variables[i] for i in term) for term in found.products]
+    assert names == [("f", "w", "z"), ("w", "z")]
 
 
 def test_a_construct_that_is_its_indicator_cannot_be_integrated_over():

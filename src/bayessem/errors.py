@@ -5,6 +5,7 @@ A message says what is wrong, where, and what would work.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 
 
@@ -98,3 +99,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 class BayessemWarning(UserWarning):
     """Something the reader of the results must know."""
+
+
+def outside() -> int:
+    """The `stacklevel` at which a warning points to the first line outside of this package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("bayessem"):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -36,7 +36,7 @@ from bayessem.comparison.importance import (
 )
 from bayessem.comparison.moment_matching import MomentMatching, match_moments
 from bayessem.comparison.refits import log_predictive, refit_without
-from bayessem.errors import BayessemWarning, FitError
+from bayessem.errors import BayessemWarning, FitError, outside
 from bayessem.results.fitted import Fitted
 from bayessem.text.document import Document, Notes
 from bayessem.text.numbers import number
@@ -146,7 +146,7 @@ def loo(
     notes = (*_repair_notes(point, first.good_k, limit), *refitted)
     out = replace(first, pointwise=point, notes=notes)
     if out.unreliable and refit:
-        warnings.warn(" ".join(notes), BayessemWarning, stacklevel=2)
+        warnings.warn(" ".join(notes), BayessemWarning, stacklevel=outside())
     return out
 
 

@@ -168,9 +168,9 @@ def squares(structure: Structure) -> list[tuple[str, str]]:
     found: dict[tuple[str, str], None] = {}
     for place in structure.places.values():
         if place.matrix == "products":
-            a, b = structure.products[place.j]
-            if a == b:
-                found[structure.variables[a], structure.variables[place.i]] = None
+            factors = structure.products[place.j]
+            if factors == (factors[0],) * 2:
+                found[structure.variables[factors[0]], structure.variables[place.i]] = None
     return list(found)
 
 

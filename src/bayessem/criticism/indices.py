@@ -127,6 +127,10 @@ def bayesian_indices(
 ) -> dict[str, np.ndarray]:
     """The indices of Garnier-Villarreal & Jorgensen (2020, doi:10.1037/met0000224).
 
+    The variables of BGammaHat are those of one group, as in their formula (and in semTools): the
+    same misfit in every group gives the value of one group. Programs that count the variables of
+    all groups print a better value, the nearer to 1 the more groups there are.
+
     Parameters
     ----------
     discrepancy, baseline : ndarray (...)

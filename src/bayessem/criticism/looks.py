@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayessem.criticism.headline import squares
 from bayessem.criticism.statistics import (
     CURVE,
     MARGINS,
@@ -140,12 +141,9 @@ def quadratic_relation(structure: Structure, x: str | None, y: str | None) -> tu
         for name in (x, y):
             position(structure, name)
         return x, y
-    for place in structure.places.values():
-        if place.matrix == "products":
-            a, b = structure.products[place.j]
-            found = structure.variables[a], structure.variables[place.i]
-            if a == b and x in (None, found[0]) and y in (None, found[1]):
-                return found
+    for found in squares(structure):
+        if x in (None, found[0]) and y in (None, found[1]):
+            return found
     raise ModelError(
         'check="shape" needs x and y: the model has no square'
         + (f" of {x}" if x else "")

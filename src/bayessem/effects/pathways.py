@@ -128,11 +128,9 @@ def moderators(structure: Structure, paths: Sequence[Sequence[int]]) -> tuple[in
     found: dict[int, None] = {}
     for path in paths:
         for predictor, outcome in zip(path, path[1:], strict=False):
-            for t, (a, b) in enumerate(structure.products):
-                if (outcome, t) in coefficients and predictor in (a, b) and a != b:
-                    other = b if predictor == a else a
-                    if other not in own:
-                        found[other] = None
+            for t, factors in enumerate(structure.products):
+                if (outcome, t) in coefficients and predictor in factors:
+                    found |= dict.fromkeys(i for i in factors if i != predictor and i not in own)
     return tuple(found)
 
 

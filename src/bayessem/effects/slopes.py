@@ -142,9 +142,11 @@ def _moderator(structure: Structure, x: str, y: str, given: str | None) -> int:
         if place.matrix == "products" and place.i == j
     }
     partners = dict.fromkeys(
-        b if a == i else a
-        for t, (a, b) in enumerate(structure.products)
-        if t in used and i in (a, b) and a != b
+        other
+        for t, factors in enumerate(structure.products)
+        if t in used and i in factors
+        for other in factors
+        if other != i
     )
     names = [structure.variables[v] for v in partners]
     if not names:

@@ -38,7 +38,7 @@ def elements_node(
     elements: TensorVariable,
     *,
     shape: tuple[int, int, int],
-    terms: Sequence[tuple[int, int]],
+    terms: Sequence[tuple[int, ...]],
     plan: tuple[np.ndarray, np.ndarray],
     values: np.ndarray,
     group: np.ndarray,
@@ -114,7 +114,7 @@ def StructuralModel(
     squares: ArrayLike | TensorVariable | None = None,
     squared: Sequence[str | int] = (),
     products: ArrayLike | TensorVariable | None = None,
-    product_terms: Sequence[tuple[str | int, str | int]] = (),
+    product_terms: Sequence[Sequence[str | int]] = (),
     intercepts: ArrayLike | TensorVariable | None = None,
     means: ArrayLike | TensorVariable | None = None,
     latents: Sequence[str] | None = None,
@@ -253,7 +253,7 @@ def _flat(
 
 
 def _plan_terms(
-    terms: tuple[tuple[int, int], ...],
+    terms: tuple[tuple[int, ...], ...],
     matrices: dict[str, TensorVariable],
     latents: Sequence[str] | None,
 ) -> ProductPlan:
@@ -336,10 +336,10 @@ def _groups(group: Any, n: int) -> tuple[np.ndarray, int]:
 
 def _terms(
     squared: Sequence[str | int],
-    product_terms: Sequence[tuple[str | int, str | int]],
+    product_terms: Sequence[Sequence[str | int]],
     latents: Sequence[str] | None,
     m: int,
-) -> tuple[tuple[int, int], ...]:
+) -> tuple[tuple[int, ...], ...]:
     """The product terms as positions among the latent variables: squares, then products."""
     named = {x: i for i, x in enumerate(latents or ())}
 
@@ -353,9 +353,11 @@ def _terms(
 
     if isinstance(squared, str):
         raise ModelError(f"squared is a sequence of latent variables: write [{squared!r}]")
-    pairs = [(x, x) for x in squared]
+    found: list[tuple[str | int, ...]] = [(x, x) for x in squared]
     for term in product_terms:
-        if isinstance(term, str) or len(term) != 2:
-            raise ModelError(f"product_terms holds pairs such as ('AMC', 'AMC'), not {term!r}")
-        pairs.append((term[0], term[1]))
-    return tuple((position(a), position(b)) for a, b in pairs)
+        if isinstance(term, str) or len(term) < 2:
+            raise ModelError(
+                f"product_terms holds factors, ('AMC', 'AMC') or ('X', 'X', 'W'), not {term!r}"
+            )
+        found.append(tuple(term))
+    return tuple(tuple(map(position, factors)) for factors in found)

@@ -66,6 +66,42 @@ def _respondent_forms(rows, mean, inverse, logdet, out):
         out[i] = -0.5 * (p * LOG_2PI + logdet + s)
 
 
+@compiled
+def _sums_of_terms(plan, index, width, n_columns, difference):
+    """Sums over a pattern's respondents of c, c c' and r c', r their deviations from the model."""
+    at = plan.pattern_terms_at[index]
+    total = plan.numbers[at : at + n_columns].copy()
+    at += n_columns
+    cross = plan.numbers[at : at + width * n_columns].reshape(width, n_columns).copy()
+    at += width * n_columns
+    second = plan.numbers[at : at + n_columns * n_columns].reshape(n_columns, n_columns).copy()
+    for i in range(width):
+        for j in range(n_columns):
+            cross[i, j] += difference[i] * total[j]
+    return total, second, cross
+
+
+@compiled
+def _add_terms(plan, variables, rows, mean, w_design, gram, out):
+    """Add to each respondent's log-density what products of observed variables do to the mean."""
+    n, size = rows.shape[0], w_design.shape[1]
+    data = _observed_factors(plan, variables, rows)
+    projected = np.empty((n, size))
+    _project(rows, mean, w_design, projected)
+    o = data.shape[1]
+    c = np.empty(size)
+    for i in range(n):
+        for j in range(size):
+            c[j] = 1.0
+            for s in range(o):
+                for _ in range(plan.data_exponent[(j + 1) * o + s]):
+                    c[j] *= data[i, s]
+        for j in range(size):
+            out[i] += c[j] * projected[i, j]
+            for r in range(size):
+                out[i] -= 0.5 * c[j] * gram[j, r] * c[r]
+
+
 @inlined
 def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_design, by_respondent):
     """One missingness pattern: its log-likelihood; adds to the derivatives by the group's moments.
@@ -128,23 +164,29 @@ def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_desi
                 local[i, j] = design[variables[i], j]
         w_design = np.dot(inverse, local)
         gram = np.dot(local.T, w_design)
-        projected = np.empty((n, n_columns))
-        _project(rows, local_mean, w_design, projected)
-        pull = np.empty((n, n_columns))
-        second = np.empty((n_columns, n_columns))
-        data = _observed_factors(plan, variables, rows)
-        value += product_terms(plan, data, projected, gram, pull, second, by_respondent)
-        if np.isnan(value):
-            return -np.inf
-        total = np.zeros(n_columns)
-        for i in range(n):
-            for j in range(n_columns):
-                total[j] += pull[i, j]
-        # X = sum_i r_i E[c_i]' with r_i = y_i - mu0
-        cross = np.dot(rows.T, pull)
-        for i in range(width):
-            for j in range(n_columns):
-                cross[i, j] -= local_mean[i] * total[j]
+        if plan.sizes[5] == 0:  # all factors are observed: c is data, and sums of it suffice
+            total, second, cross = _sums_of_terms(plan, index, width, n_columns, difference)
+            value += np.sum(w_design * cross) - 0.5 * np.sum(gram * second)
+            if by_respondent.size:
+                _add_terms(plan, variables, rows, local_mean, w_design, gram, by_respondent)
+        else:
+            projected = np.empty((n, n_columns))
+            _project(rows, local_mean, w_design, projected)
+            pull = np.empty((n, n_columns))
+            second = np.empty((n_columns, n_columns))
+            data = _observed_factors(plan, variables, rows)
+            value += product_terms(plan, data, projected, gram, pull, second, by_respondent)
+            if np.isnan(value):
+                return -np.inf
+            total = np.zeros(n_columns)
+            for i in range(n):
+                for j in range(n_columns):
+                    total[j] += pull[i, j]
+            # X = sum_i r_i E[c_i]' with r_i = y_i - mu0
+            cross = np.dot(rows.T, pull)
+            for i in range(width):
+                for j in range(n_columns):
+                    cross[i, j] -= local_mean[i] * total[j]
         w_cross = np.dot(inverse, cross)
         g_mean -= np.dot(w_design, total)
         g_design = w_cross - np.dot(w_design, second)

@@ -69,6 +69,18 @@ def pull_latent_moments(total, spread, d_covariance, d_mean, d_total, mean, grad
 
 
 @compiled
+def _multiply(left, right, table, out):
+    """Add the product of two polynomials to a third, by the table of products of monomials."""
+    size = left.size
+    for a in range(size):
+        if left[a] != 0.0:
+            for b in range(size):
+                c = table[a * size + b]
+                if c >= 0:
+                    out[c] += left[a] * right[b]
+
+
+@compiled
 def polynomials(covariance, mean, weights, plan):
     """The latents as polynomials of u and x: (ok, G, G^-1, N, product polynomials P, C).
 
@@ -79,7 +91,7 @@ def polynomials(covariance, mean, weights, plan):
     f = plan.sizes[5]
     o = plan.sizes[8]
     n_monomials = plan.sizes[7]
-    factors, first, second = plan.factors, plan.product_first, plan.product_second
+    factors, multiplied = plan.factors, plan.product_factors
     table = plan.monomial_product
     block = np.empty((f, f))
     columns = np.empty((m, f))
@@ -102,13 +114,12 @@ def polynomials(covariance, mean, weights, plan):
         for j in range(f):
             latent[i, 1 + j] = linear[i, j]
     for t in plan.product_order:
-        for a in range(n_monomials):
-            left = latent[first[t], a]
-            if left != 0.0:
-                for b in range(n_monomials):
-                    c = table[a * n_monomials + b]
-                    if c >= 0:
-                        product[t, c] += left * latent[second[t], b]
+        at, end = plan.product_at[t], plan.product_at[t + 1]
+        _multiply(latent[multiplied[at]], latent[multiplied[at + 1]], table, product[t])
+        for k in range(at + 2, end):
+            part = product[t].copy()
+            product[t] = 0.0
+            _multiply(part, latent[multiplied[k]], table, product[t])
         for i in range(m):
             w = weights[i, t]
             if w != 0.0:
@@ -123,7 +134,7 @@ def pull_polynomials(inverse_root, linear, product, latent, weights, d_latent, d
     n_monomials = latent.shape[1]
     m, h = weights.shape
     f = plan.sizes[5]
-    factors, first, second = plan.factors, plan.product_first, plan.product_second
+    factors, multiplied = plan.factors, plan.product_factors
     table = plan.monomial_product
     d_weights = np.empty((m, h))
     d_product = np.empty(n_monomials)
@@ -135,12 +146,25 @@ def pull_polynomials(inverse_root, linear, product, latent, weights, d_latent, d
                 s += d_latent[i, c] * product[t, c]
                 d_product[c] += weights[i, t] * d_latent[i, c]
             d_weights[i, t] = s
-        for a in range(n_monomials):
-            for b in range(n_monomials):
-                c = table[a * n_monomials + b]
-                if c >= 0:
-                    d_latent[first[t], a] += d_product[c] * latent[second[t], b]
-                    d_latent[second[t], b] += d_product[c] * latent[first[t], a]
+        at, end = plan.product_at[t], plan.product_at[t + 1]
+        for k in range(end - 1, at, -1):  # the k-th factor and the product of those before it
+            before = latent[multiplied[at]]
+            for r in range(at + 1, k):
+                further = np.zeros(n_monomials)
+                _multiply(before, latent[multiplied[r]], table, further)
+                before = further
+            d_before = np.zeros(n_monomials)
+            d_factor = np.zeros(n_monomials)
+            factor = latent[multiplied[k]]
+            for a in range(n_monomials):
+                for b in range(n_monomials):
+                    c = table[a * n_monomials + b]
+                    if c >= 0:
+                        d_before[a] += d_product[c] * factor[b]
+                        d_factor[b] += d_product[c] * before[a]
+            d_latent[multiplied[k]] += d_factor
+            d_product[:] = d_before
+        d_latent[multiplied[at]] += d_product
     d_mean = d_latent[:m, 0].copy()
     for i in range(m):
         for j in range(f):

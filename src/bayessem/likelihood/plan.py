@@ -32,9 +32,10 @@ INTEGER_FIELDS = (
     "pattern_mean_at",
     "pattern_cov_at",
     "pattern_rows_at",
+    "pattern_terms_at",
     "product_order",
-    "product_first",
-    "product_second",
+    "product_at",
+    "product_factors",
     "factors",
     "observed_factors",
     "monomial_product",
@@ -53,10 +54,13 @@ class Plan(NamedTuple):
     """Views of the packed arrays, by name.
 
     sizes : observed p, latent m, products h, groups, patterns, factors f, integrated k, monomials,
-        observed factors o, node monomials.
+        observed factors o, node monomials, highest power of a node.
     pattern_* : one entry a missingness pattern of a group: its group, number of respondents,
         number of observed variables, where its list of variables starts in `pattern_variables`,
-        and where its means, covariance (divisor n) and rows start in `numbers`.
+        where its means, covariance (divisor n) and rows start in `numbers`, and where the sums of
+        its monomials do, if all factors of products are observed: over the respondents of c (c,),
+        of their products with the deviations of the variables from the means (width, c), and of
+        c c' (c, c).
     product_* to node_* : see products.py; node_lower and node_pair are its `lower` and `pair`.
     proper : covariance blocks that must be positive definite by themselves, one after the other:
         0 for disturbances or 1 for residuals, group, number of variables, their indices.
@@ -73,9 +77,10 @@ class Plan(NamedTuple):
     pattern_mean_at: np.ndarray
     pattern_cov_at: np.ndarray
     pattern_rows_at: np.ndarray
+    pattern_terms_at: np.ndarray
     product_order: np.ndarray
-    product_first: np.ndarray
-    product_second: np.ndarray
+    product_at: np.ndarray
+    product_factors: np.ndarray
     factors: np.ndarray
     observed_factors: np.ndarray
     monomial_product: np.ndarray
@@ -138,8 +143,9 @@ def unpack(ints, floats):
         ints[ints[19] : ints[20]],
         ints[ints[20] : ints[21]],
         ints[ints[21] : ints[22]],
-        floats[ints[23] : ints[24]],
+        ints[ints[22] : ints[23]],
         floats[ints[24] : ints[25]],
+        floats[ints[25] : ints[26]],
         ints,
         floats,
     )
@@ -176,6 +182,15 @@ def _check_observed_factors(
                 f"{name} is in a product term and missing for {missing} respondents; leave those "
                 "respondents out, or impute it before the fit"
             )
+
+
+def _sums_of_monomials(pattern: Pattern, products: ProductPlan) -> list[np.ndarray]:
+    """What the likelihood needs to know of products of observed variables (`pattern_terms_at`)."""
+    at = [pattern.variables.tolist().index(column) for column in products.observed.tolist()]
+    monomials = products.data_monomials(pattern.rows[:, at])
+    deviations = pattern.rows - pattern.mean
+    sums = (monomials.sum(axis=0), deviations.T @ monomials, monomials.T @ monomials)
+    return [np.ascontiguousarray(array, dtype=np.float64).ravel() for array in sums]
 
 
 def build_plan(
@@ -216,12 +231,17 @@ def build_plan(
     mean_at: list[int] = []
     cov_at: list[int] = []
     rows_at: list[int] = []
+    terms_at: list[int] = []
     at = 0
     for x in patterns:
         for array, where in ((x.mean, mean_at), (x.covariance, cov_at), (x.rows, rows_at)):
             where.append(at)
             numbers.append(np.ascontiguousarray(array, dtype=np.float64).ravel())
             at += numbers[-1].size
+        if len(products.weight_of) and not len(products.factors):
+            terms_at.append(at)
+            numbers += _sums_of_monomials(x, products)
+            at += sum(array.size for array in numbers[-3:])
     sizes = [
         p,
         m,
@@ -233,6 +253,7 @@ def build_plan(
         len(products.weight_of),
         len(products.observed),
         len(products.node_exponent),
+        products.highest,
     ]
     return pack(
         {
@@ -245,9 +266,10 @@ def build_plan(
             "pattern_mean_at": np.array(mean_at),
             "pattern_cov_at": np.array(cov_at),
             "pattern_rows_at": np.array(rows_at),
+            "pattern_terms_at": np.array(terms_at, dtype=np.int64),
             "product_order": products.order,
-            "product_first": products.first,
-            "product_second": products.second,
+            "product_at": products.factor_at,
+            "product_factors": products.multiplied,
             "factors": products.factors,
             "observed_factors": products.observed,
             "monomial_product": products.monomial_product,

@@ -32,8 +32,9 @@ class ProductPlan:
     Attributes
     ----------
     order : (product,) products so that each comes after those that its factors depend on.
-    first, second : (product,) what is multiplied: a latent variable, or -1 - s for observed factor
-        s (the rows after the latent variables in the kernel's table of polynomials, from its end).
+    factor_at : (product + 1,) where the factors of each product start in `multiplied`.
+    multiplied : what is multiplied: a latent variable, or -1 - s for observed factor s (the rows
+        after the latent variables in the kernel's table of polynomials, from its end).
     factors : (f,) latent variables in products; the first `integrated` are C, the rest Q.
     observed : (o,) data columns of the observed factors.
     monomial_product : (monomial, monomial) the monomial that a product of two gives, or -1.
@@ -45,8 +46,8 @@ class ProductPlan:
     """
 
     order: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
+    factor_at: np.ndarray
+    multiplied: np.ndarray
     factors: np.ndarray
     integrated: int
     observed: np.ndarray
@@ -58,8 +59,21 @@ class ProductPlan:
 
     @property
     def needs_general_terms(self) -> bool:
-        """Whether there is not just one latent variable in the products (terms.py)."""
-        return len(self.weight_of) > 0 and len(self.factors) != 1
+        """Whether the products are more than quadratic in one latent variable (terms.py)."""
+        return len(self.factors) > 1 or self.highest > 2
+
+    @property
+    def highest(self) -> int:
+        """The highest power of the variables that are integrated by nodes."""
+        return int(self.node_exponent[self.node_of].max(initial=0))
+
+    def data_monomials(self, data: np.ndarray) -> np.ndarray:
+        """The monomials but the constant one as numbers, (n, o) -> (n, c); without latent factors.
+
+        With observed factors alone a product is a column of the data.
+        """
+        powers = self.data_exponent[1:]
+        return np.prod(data[:, None, :] ** powers, axis=-1)
 
     @property
     def pair(self) -> np.ndarray:
@@ -90,8 +104,8 @@ def _none(*shape: int) -> np.ndarray:
 
 NO_PRODUCTS = ProductPlan(
     order=_none(),
-    first=_none(),
-    second=_none(),
+    factor_at=np.zeros(1, dtype=np.int64),
+    multiplied=_none(),
     factors=_none(),
     integrated=0,
     observed=_none(),
@@ -104,20 +118,20 @@ NO_PRODUCTS = ProductPlan(
 
 
 def _order(
-    pairs: Sequence[tuple[int, int]], affected: Sequence[set[int]], names: Sequence[str]
+    terms: Sequence[Sequence[int]], affected: Sequence[set[int]], names: Sequence[str]
 ) -> list[int]:
     """Products so that each comes after those that its factors depend on."""
     done: list[int] = []
-    waiting = list(range(len(pairs)))
+    waiting = list(range(len(terms)))
     while waiting:
-        ready = [t for t in waiting if not any(set(pairs[t]) & set(affected[s]) for s in waiting)]
+        ready = [t for t in waiting if not any(set(terms[t]) & set(affected[s]) for s in waiting)]
         if not ready:
-            terms = ", ".join(
-                ":".join(names[i] if names else str(i) for i in pairs[t]) for t in waiting
+            circle = ", ".join(
+                ":".join(names[i] if names else str(i) for i in terms[t]) for t in waiting
             )
             raise ModelError(
-                f"the product terms {terms} explain, directly or through paths, the variables that "
-                "they are products of; leave out the path that closes the circle"
+                f"the product terms {circle} explain, directly or through paths, the variables "
+                "that they are products of; leave out the path that closes the circle"
             )
         done += ready
         waiting = [t for t in waiting if t not in ready]
@@ -125,7 +139,7 @@ def _order(
 
 
 def _product_monomials(
-    pairs: Sequence[tuple[int, int]],
+    terms: Sequence[Sequence[int]],
     affected: Sequence[set[int]],
     order: Sequence[int],
     *,
@@ -146,17 +160,22 @@ def _product_monomials(
     data = {i: {unit(len(factors) + s)} for s, i in enumerate(observed)}
     found: dict[Exponents, None] = {}
     for t in order:
-        left, right = ((data.get(i) or latent[i]) for i in pairs[t])
-        terms = {tuple(x + y for x, y in zip(a, b, strict=True)) for a in left for b in right}
-        found |= dict.fromkeys(sorted(terms, key=lambda e: (sum(e), [-x for x in e])))
+        reached = {one}
+        for k, i in enumerate(terms[t]):
+            right = data.get(i) or latent[i]
+            reached = {
+                tuple(x + y for x, y in zip(a, b, strict=True)) for a in reached for b in right
+            }
+            if k:  # the product of the factors so far
+                found |= dict.fromkeys(sorted(reached, key=lambda e: (sum(e), [-x for x in e])))
         for i in affected[t]:
             if i in latent:
-                latent[i] |= terms
+                latent[i] |= reached
     return list(found)
 
 
 def _smallest_split(
-    pairs: Sequence[tuple[int, int]],
+    terms: Sequence[Sequence[int]],
     affected: Sequence[set[int]],
     order: Sequence[int],
     *,
@@ -169,7 +188,7 @@ def _smallest_split(
         for chosen in combinations(members, k):
             factors = [*chosen, *(i for i in members if i not in chosen)]
             monomials = _product_monomials(
-                pairs, affected, order, factors=factors, observed=observed, determined=determined
+                terms, affected, order, factors=factors, observed=observed, determined=determined
             )
             if all(sum(e[k : len(factors)]) <= 1 for e in monomials):
                 return factors, k, monomials
@@ -191,7 +210,7 @@ def _node_exponents(powers: Sequence[Exponents]) -> list[Exponents]:
 
 
 def plan_products(
-    pairs: Sequence[tuple[int, int]],
+    terms: Sequence[Sequence[int]],
     affected: Sequence[set[int]],
     *,
     observed: Mapping[int, int] | None = None,
@@ -202,9 +221,9 @@ def plan_products(
 
     Parameters
     ----------
-    pairs : (first, second) latent index of each product term.
+    terms : latent indices of the factors of each product term.
     affected : for each product term, the latents whose value depends on it (through any path).
-    observed : data column of each latent index in `pairs` that is an observed variable (loading 1,
+    observed : data column of each latent index in `terms` that is an observed variable (loading 1,
         intercept and residual 0).
     determined : latent indices without a disturbance of their own that no path explains, only
         products.
@@ -217,14 +236,14 @@ def plan_products(
     ModelError
         When a product term explains one of its own factors.
     """
-    if not pairs:
+    if not terms:
         return NO_PRODUCTS
     observed = observed or {}
-    order = _order(pairs, affected, names)
+    order = _order(terms, affected, names)
     known = sorted(observed)
-    members = sorted({i for pair in pairs for i in pair} - set(known) - set(determined))
+    members = sorted({i for term in terms for i in term} - set(known) - set(determined))
     factors, k, products = _smallest_split(
-        pairs, affected, order, members=members, observed=known, determined=determined
+        terms, affected, order, members=members, observed=known, determined=determined
     )
     if k > MOST_DIMENSIONS:
         raise NotSupported(
@@ -244,8 +263,8 @@ def plan_products(
     rows = {i: -1 - s for s, i in enumerate(known)}
     return ProductPlan(
         order=np.array(order, dtype=np.int64),
-        first=np.array([rows.get(a, a) for a, _ in pairs], dtype=np.int64),
-        second=np.array([rows.get(b, b) for _, b in pairs], dtype=np.int64),
+        factor_at=np.cumsum([0, *map(len, terms)]),
+        multiplied=np.array([rows.get(i, i) for term in terms for i in term], dtype=np.int64),
         factors=np.array(factors, dtype=np.int64),
         integrated=k,
         observed=np.array([observed[i] for i in known], dtype=np.int64),

@@ -106,7 +106,7 @@ def product_terms(plan, data, projected, gram, pull, second, out):
     """
     if projected.shape[1] == 2 and plan.sizes[6] == 1:  # z and z^2 alone
         return _square_terms(projected, gram, plan.quadrature, pull, second, out)
-    if plan.sizes[5] == 1:
+    if plan.sizes[5] == 1 and plan.sizes[10] <= 2:
         return _one_factor_terms(plan, data, projected, gram, pull, second, out)
     return general_terms(
         plan.ints.ctypes,

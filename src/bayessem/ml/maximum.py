@@ -41,8 +41,8 @@ def rough_scale(
     for k, place in structure.places.items():
         free = table.rows[k].free
         if free >= 0 and place.matrix == "products":
-            a, b = structure.products[place.j]
-            out[free] = sd[place.i] / (sd[a] * sd[b] * math.sqrt(n))
+            spread = math.prod(sd[i] for i in structure.products[place.j])
+            out[free] = sd[place.i] / (spread * math.sqrt(n))
     for at, name in enumerate(table.parameters):
         if known is not None and name in known:
             out[at] = known[name]

@@ -5,6 +5,8 @@ Pure NumPy on the parameter table and the data: the answer comes within a second
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from bayessem.errors import NotSupported
@@ -12,7 +14,7 @@ from bayessem.likelihood.products import plan_products
 from bayessem.model.data_checks import data_findings, sample_correlations
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
-from bayessem.model.identification import null_space
+from bayessem.model.identification import null_space, possible
 from bayessem.model.prepare import Prepared
 from bayessem.syntax import expression
 from bayessem.syntax.parameters import Parameter
@@ -43,10 +45,11 @@ def check(prepared: Prepared) -> CheckReport:
         *_growth_findings(prepared),
         *_constraint_findings(prepared),
         *_integral_findings(prepared),
+        *_impossible_findings(prepared),
         *_identification_findings(prepared, moments, len(linear) - equalities),
         *data_findings(prepared),
     ]
-    findings.sort(key=lambda f: not f.serious)
+    findings.sort(key=lambda f: (not f.serious, not f.warning))
     text = (
         f"{_counted(sample.size, 'respondent')}{' (all complete)' * sample.complete}, "
         f"{_counted(p, 'observed variable')}, "
@@ -103,29 +106,13 @@ def _repeated_findings(prepared: Prepared) -> list[Finding]:
 
 
 def _scale_findings(prepared: Prepared) -> list[Finding]:
-    """Every construct needs a scale, and an item that is not reverse-keyed as its marker."""
+    """Single indicators, and markers that are reverse-keyed."""
     table = prepared.table
     out = []
     correlation = sample_correlations(prepared)
     for name in table.latent:
         own = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group == 0]
-        variance = next(
-            (r for r in table.rows if r.op == "~~" and r.lhs == r.rhs == name and r.group == 0),
-            None,
-        )
         fixed = [r for r in own if r.free < 0 and r.value]
-        coded = _constrained(prepared, own)
-        if not fixed and not coded and (variance is None or variance.free >= 0):
-            out.append(
-                Finding(
-                    True,
-                    "scale",
-                    f"construct {name!r} has no scale: none of its loadings and not its variance "
-                    "is fixed",
-                    f"fix a loading ({name} =~ 1*{own[0].rhs if own else 'x'} ...) or the "
-                    f"variance ({name} ~~ 1*{name}), or use std_lv=True",
-                )
-            )
         if len(own) == 1 and own[0].rhs in table.observed:
             residual = next(
                 (r for r in table.rows if r.op == "~~" and r.lhs == r.rhs == own[0].rhs), None
@@ -190,6 +177,11 @@ def _growth_findings(prepared: Prepared) -> list[Finding]:
 def _integral_findings(prepared: Prepared) -> list[Finding]:
     """What the product terms cost; they are integrated over as few latent variables as possible."""
     structure = prepared.structure
+    holes = _missing_factors(prepared)
+    if holes:
+        message = f"{_listed(holes)} in a product term"
+        remedy = 'leave these respondents out, missing="listwise", or impute the values before'
+        return [Finding(True, "product terms", message, remedy)]
     try:
         plan = plan_products(
             structure.products,
@@ -216,6 +208,14 @@ def _integral_findings(prepared: Prepared) -> list[Finding]:
             'look, and latents="sampled" where respondents are many',
         )
     ]
+
+
+def _missing_factors(prepared: Prepared) -> list[str]:
+    """Observed factors of products that respondents lack, in words."""
+    names = [prepared.structure.observed[i] for i in prepared.structure.observed_factors.values()]
+    sample = prepared.sample
+    lost = {n: int(np.isnan(sample.values[:, sample.variables.index(n)]).sum()) for n in names}
+    return [f"{name} is missing for {_counted(n, 'respondent')}" for name, n in lost.items() if n]
 
 
 def _variance_text(prepared: Prepared, name: str) -> str:
@@ -259,29 +259,71 @@ def _listed(parameters: list[str]) -> str:
     return ", ".join(parameters[:12]) + more
 
 
-def _identification_findings(prepared: Prepared, moments: int, linear: int) -> list[Finding]:
+def _impossible_findings(prepared: Prepared) -> list[Finding]:
+    """Fixed values that no free parameter can make up for."""
+    said = possible(prepared)
+    if not said:
+        return []
+    remedy = "look at the fixed variances, covariances and paths, and at start() values"
+    return [Finding(True, "impossible", said, remedy)]
+
+
+def _without_scale(prepared: Prepared, undetermined: Collection[str]) -> list[str]:
+    """Constructs with undetermined parameters of which neither loading nor variance is fixed."""
     table = prepared.table
-    undetermined = [_listed(together) for together in null_space(prepared)]
-    if linear > moments:
-        message = f"{linear} free parameters for {moments} sample moments"
-        remedy = (
-            f"fix or equate at least {linear - moments} parameters, or measure constructs with "
-            "more indicators"
-        )
-        if undetermined:
-            remedy += f"; undetermined are {'; '.join(undetermined)}"
-        return [Finding(True, "counting rule", message, remedy)]
-    message = "the covariances and means cannot determine these parameters together: "
-    remedy = "fix or equate one of them (for example a covariance or a path to 0)"
-    out = [Finding(True, "not identified", message + names, remedy) for names in undetermined]
+    out = []
+    for name in table.latent:
+        own = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group <= 0]
+        variances = [r for r in table.rows if r.op == "~~" and r.lhs == r.rhs == name]
+        free = all(r.free >= 0 or not r.value for r in own) and not _constrained(prepared, own)
+        if free and all(r.free >= 0 for r in variances):
+            involved = [table.parameters[r.free] for r in (*own, *variances) if r.free >= 0]
+            if set(involved) & set(undetermined):
+                out.append(name)
+    return out
+
+
+def _identification_findings(prepared: Prepared, moments: int, linear: int) -> list[Finding]:
+    """What the moments leave undetermined, and whether the priors determine it."""
+    table = prepared.table
+    together = null_space(prepared)
     loop = cycles(table)
-    if loop and not out:
-        out.append(
-            Finding(
-                False,
-                "feedback loop",
-                f"{' -> '.join(loop)} explain each other",
-                "such a model rests on instruments: make sure that each has a cause of its own",
-            )
+    if loop and not together:
+        message = f"{' -> '.join(loop)} explain each other"
+        remedy = "such a model rests on instruments: make sure that each has a cause of its own"
+        return [Finding(False, "feedback loop", message, remedy)]
+    improper = {c.name for c in prepared.space.coordinates if c.prior.family == "flat"}
+    out = []
+    for names in together:
+        said = []
+        if linear > moments:
+            said.append(f"{linear} free parameters for {moments} sample moments")
+        scaleless = _without_scale(prepared, names)
+        said += [
+            f"construct {f!r} has no scale: none of its loadings and not its variance is fixed"
+            for f in scaleless
+        ]
+        said.append(
+            f"the covariances and means cannot determine these parameters together: "
+            f"{_listed(names)}"
         )
+        remedy = "fix or equate one of them (for example a covariance or a path to 0)"
+        if scaleless:
+            f = scaleless[0]
+            item = next(r.rhs for r in table.rows if r.op == "=~" and r.lhs == f)
+            remedy = (
+                f"fix a loading ({f} =~ 1*{item} ...) or the variance ({f} ~~ 1*{f}), or use "
+                "std_lv=True"
+            )
+        flat = [name for name in names if name in improper]
+        if flat:
+            said.append(f"and the priors of {_listed(flat)} are flat")
+        else:
+            remedy = (
+                "only the priors tell them apart, so results about them are results about the "
+                "priors (sem.priors(data) lists these, fit.sensitivity() says how much they "
+                f"matter, and sem.ml has no answer); unless that is meant, {remedy}"
+            )
+        topic = "not identified" if flat else "identified by priors"
+        out.append(Finding(bool(flat), topic, "; ".join(said), remedy, warning=not flat))
     return out

@@ -114,8 +114,8 @@ def default_of(
     if kind == "path":
         return default_prior(kind, scale=latent[place.i] / latent[place.j])
     if kind == "product":
-        a, b = structure.products[place.j]
-        return default_prior(kind, scale=latent[place.i] / (latent[a] * latent[b]))
+        spread = math.prod(latent[j] for j in structure.products[place.j])
+        return default_prior(kind, scale=latent[place.i] / spread)
     if kind == "covariance":
         source = latent if place.matrix == "disturbances" else sds
         return default_prior(kind, scale=float(source[place.i] * source[place.j]))

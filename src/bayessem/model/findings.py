@@ -23,15 +23,18 @@ class Finding:
         What is the matter and with what.
     remedy : str
         What would mend it.
+    warning : bool
+        The model can be estimated, but its reader has to know: a fit warns.
     """
 
     serious: bool
     topic: str
     message: str
     remedy: str
+    warning: bool = False
 
     def __str__(self) -> str:
-        mark = "ERROR" if self.serious else "note"
+        mark = "ERROR" if self.serious else "WARNING" if self.warning else "note"
         return f"{mark} [{self.topic}] {self.message}\n    {self.remedy}"
 
 

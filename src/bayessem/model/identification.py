@@ -19,6 +19,9 @@ from bayessem.syntax.expression import evaluate
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import row_key, row_name_key
 
+# Of a correlation matrix's smallest eigenvalue: below, it is not positive definite in practice.
+LEAST = 1e-10
+
 
 def implied_moments(structure: Structure, elements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means and covariances of the linear model, (group, p) and (group, p, p)."""
@@ -137,11 +140,18 @@ def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> 
     generator = np.random.default_rng(random_seed)
     products = {table.rows[k].free for k, p in structure.places.items() if p.matrix == "products"}
     keep = [i for i in range(len(table.parameters)) if i not in products]
+    if not keep:
+        return []
     moments = moments_of(prepared)
     best: tuple[int, list[list[str]]] | None = None
     for _ in range(points):
         point = _random_point(prepared, generator)
-        jacobian = _jacobian(moments, point, keep)
+        try:
+            jacobian = _jacobian(moments, point, keep)
+        except np.linalg.LinAlgError:  # no such model at this point (`possible` says where at all)
+            continue
+        if not np.isfinite(jacobian).all():
+            continue
         norms = np.linalg.norm(jacobian, axis=0)
         scaled = jacobian / np.where(norms > 0, norms, 1.0)
         if len(scaled) > len(keep):
@@ -159,8 +169,42 @@ def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> 
             best = (len(empty), involved)
         if best[0] == 0:
             return []
-    assert best is not None
-    return best[1] * min(best[0], 1)
+    return [] if best is None else best[1] * min(best[0], 1)
+
+
+def possible(prepared: Prepared, *, random_seed: int = 0, points: int = 5) -> str:
+    """Why no data can be as the model says, "" where some can.
+
+    Looked at are its start values and random points: at one of them at least the structural
+    equations need a solution and the implied covariances have to be positive definite.
+    """
+    structure, table = prepared.structure, prepared.table
+    generator = np.random.default_rng(random_seed)
+    said = ""
+    first = start_values(structure, prepared.covariances, prepared.means)
+    sds = np.sqrt(np.diagonal(prepared.covariances, axis1=1, axis2=2))
+    for k in range(points + 1):
+        values = _random_point(prepared, generator) if k else first
+        elements = prepared.space.base.copy()
+        for row, place in structure.places.items():
+            if table.rows[row].free >= 0:
+                elements[list(structure.element(place))] = values[table.rows[row].free]
+        try:
+            _, covariances = implied_moments(structure, elements)
+        except np.linalg.LinAlgError:
+            said = (
+                "the paths of a circle multiply to 1 at every value that was tried, so that its "
+                "equations have no solution"
+            )
+            continue
+        scaled = covariances / (sds[:, :, None] * sds[:, None, :])
+        if np.isfinite(scaled).all() and np.linalg.eigvalsh(scaled).min() > LEAST:
+            return ""
+        said = (
+            "the covariance matrix of the observed variables that it implies is not positive "
+            "definite at any value that was tried: no data can have it"
+        )
+    return said
 
 
 def _jacobian(

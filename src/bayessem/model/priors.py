@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bayessem.errors import PriorError
@@ -71,13 +72,13 @@ class Prior:
     ----------
     family : str
         One of `FAMILIES`: "normal", "half_normal", "student_t", "gamma", ...
-    **arguments : float
-        PyMC's arguments of that distribution, all of them.
+    mu, sigma, nu, alpha, beta, lam, eta, lower, upper : float
+        PyMC's arguments of that distribution: all of its own, and no others.
 
     Raises
     ------
     PriorError
-        For an unknown family, a misspelt, missing or impossible argument.
+        For an unknown family, an argument that it has not, or one that is absent or impossible.
 
     Examples
     --------
@@ -88,14 +89,26 @@ class Prior:
     family: str
     arguments: tuple[float, ...]
 
-    def __init__(self, family: str, **arguments: float) -> None:
+    def __init__(
+        self,
+        family: str,
+        *,
+        mu: float | None = None,
+        sigma: float | None = None,
+        nu: float | None = None,
+        alpha: float | None = None,
+        beta: float | None = None,
+        lam: float | None = None,
+        eta: float | None = None,
+        lower: float | None = None,
+        upper: float | None = None,
+    ) -> None:
         family = _family(family)
         expected = FAMILIES[family][1]
-        wrong = [name for name in arguments if name not in expected]
-        absent = [name for name in expected if name not in arguments]
-        if wrong or absent:
-            trouble = f"has no argument {wrong[0]!r}" if wrong else f"needs {absent[0]!r}"
-            raise PriorError(f"{family} {trouble}; its arguments: {', '.join(expected) or 'none'}")
+        given = {"mu": mu, "sigma": sigma, "nu": nu, "alpha": alpha, "beta": beta}
+        given |= {"lam": lam, "eta": eta, "lower": lower, "upper": upper}
+        arguments = {name: value for name, value in given.items() if value is not None}
+        _check_names(family, arguments)
         values = tuple(float(arguments[name]) for name in expected)
         for name, value in zip(expected, values, strict=True):
             if not math.isfinite(value):
@@ -131,6 +144,16 @@ class Prior:
 
     def __repr__(self) -> str:
         return f"Prior({str(self)!r})"
+
+
+def _check_names(family: str, given: Collection[str]) -> None:
+    """Refuse arguments that a family does not have, and a family without all of its own."""
+    expected = FAMILIES[family][1]
+    wrong = [name for name in given if name not in expected]
+    absent = [name for name in expected if name not in given]
+    if wrong or absent:
+        trouble = f"has no argument {wrong[0]!r}" if wrong else f"needs {absent[0]!r}"
+        raise PriorError(f"{family} {trouble}; its arguments: {', '.join(expected) or 'none'}")
 
 
 def _family(name: str) -> str:
@@ -191,6 +214,7 @@ def parse_prior(text: str | Prior, *, where: str = "") -> Prior:
                 arguments[name] = float(value)
             except ValueError:
                 raise PriorError(f"{family}: {value.strip()!r} is not a number") from None
+        _check_names(family, arguments)
         return Prior(family, **arguments)
     except PriorError as error:
         raise PriorError(f"{prefix}{error}") from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bayessem.errors import ModelError, NotSupported
+from bayessem.errors import ModelError
 from bayessem.syntax.parameters import Parameter, ParameterTable
 
 MATRICES = ("loadings", "paths", "disturbances", "residuals", "intercepts", "means", "products")
@@ -60,8 +60,8 @@ class Structure:
         The p columns of the data, in the order of the rows of `loadings`.
     variables : tuple of str
         The m latent variables: constructs, then promoted observed variables.
-    products : tuple of (int, int)
-        The h product terms as positions in `variables`.
+    products : tuple of tuple of int
+        The factors of the h product terms as positions in `variables`; two or more each.
     places : dict
         Place of each row of the table that sits in a matrix, by the row's position.
     """
@@ -69,7 +69,7 @@ class Structure:
     table: ParameterTable
     observed: tuple[str, ...]
     variables: tuple[str, ...]
-    products: tuple[tuple[int, int], ...]
+    products: tuple[tuple[int, ...], ...]
     places: dict[int, Place]
 
     @property
@@ -174,8 +174,6 @@ def build_structure(table: ParameterTable) -> Structure:
 
     Raises
     ------
-    NotSupported
-        For products of three or more factors.
     ModelError
         For a covariance between an indicator's residual and a construct.
     """
@@ -183,29 +181,14 @@ def build_structure(table: ParameterTable) -> Structure:
     variables = (*table.latent, *(x for x in table.promoted if x in observed))
     variable = {name: i for i, name in enumerate(variables)}
     product = {name: t for t, (name, _) in enumerate(table.products)}
-    pairs = []
-    for name, factors in table.products:
-        if len(factors) != 2:
-            raise NotSupported(_triple_text(name, factors, table))
-        pairs.append((variable[factors[0]], variable[factors[1]]))
+    terms = tuple(tuple(variable[x] for x in factors) for _, factors in table.products)
     places = {
         k: _place(row, observed, variable, product)
         for k, row in enumerate(table.rows)
         if row.op in ("=~", "~", "~~", "~1")
     }
     _check_factors(table)
-    return Structure(table, table.observed, variables, tuple(pairs), places)
-
-
-def _triple_text(name: str, factors: tuple[str, ...], table: ParameterTable) -> str:
-    """How to write a product of three or more as products of two."""
-    item = next((r.rhs for r in table.rows if r.op == "=~"), table.observed[0])
-    first, rest = ":".join(factors[:2]), ":".join(factors[2:])
-    return (
-        f"the product {name} has {len(factors)} factors; a term has two. Give the product of two "
-        f"a name and multiply that: 'P =~ 0*{item}', 'P ~ 1*{first}', 'P ~~ 0*P', and P:{rest} in "
-        f"place of {name}"
-    )
+    return Structure(table, table.observed, variables, terms, places)
 
 
 def _check_factors(table: ParameterTable) -> None:

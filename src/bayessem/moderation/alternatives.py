@@ -2,8 +2,7 @@
 
 A continuous observed moderator w makes the path b1 + b3 w (the product x:w), and the square's
 coefficient b2 + b4 w (the product of three, x:x:w). The integrated likelihood takes an observed
-factor as data, so neither needs a further integral. The product of three is said by a phantom
-variable that is the square itself (without a residual variance), times w.
+factor as data, so neither needs a further integral.
 
 A fair comparison of the two has one difference alone: how the path depends on w. The product needs
 w's own effect on the outcome (without it a difference in level would pass for one in slope), so in
@@ -153,14 +152,7 @@ def continuous_moderator[S: Specification](sem: S, moderator: str, *paths: str) 
     ModelError
         For a path that is not in the model.
     """
-    item = next((r.rhs for r in sem.table.rows if r.op == "=~"), sem.table.observed[0])
-    lines: dict[str, None] = {}
-    for outcome, cause in _outcomes_and_causes(sem, paths):
-        factor = cause.replace(":", "_x_")
-        if factor != cause:  # a phantom variable that is the square
-            for line in ("{0} =~ 0*{1}", "{0} ~ 1*{2}", "{0} ~~ 0*{0}"):
-                lines[line.format(factor, item, cause)] = None
-        lines[f"{outcome} ~ {factor}:{moderator}"] = None
+    lines = [f"{y} ~ {x}:{moderator}" for y, x in _outcomes_and_causes(sem, paths)]
     return with_main_effects(sem, moderator, *paths).extended(lines)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayessem.errors import BayessemWarning, DataError
+from bayessem.errors import BayessemWarning, DataError, outside
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Paragraph, Table
 from bayessem.text.formats import COUNT, SHARE, Format
@@ -142,7 +142,7 @@ def _groups(
             "led by the other groups under partial pooling and by their priors without it, or "
             "merge them (merge_below=)",
             BayessemWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     missing = int(values.isna().sum())
     if missing:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from bayessem.errors import BayessemWarning, FitError
+from bayessem.errors import BayessemWarning, FitError, outside
 from bayessem.model.check import check
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
@@ -69,6 +69,10 @@ def estimate(
     if checked is None:
         report = check(prepared)
         report.raise_errors()
+        for finding in report.findings:
+            if finding.warning:
+                said = f"{finding.message}. {finding.remedy}"
+                warnings.warn(said, BayessemWarning, stacklevel=outside())
         checked = (*filter(None, [report.cases]), *map(str, report.findings))
     notes = tuple(checked)
     settings = {**prepared.asked, **_settled(sampling, prepared).recorded()}
@@ -113,7 +117,7 @@ def estimate(
             f"sampling was interrupted: kept are {count} of {settings['draws']} draws of {chains} "
             f"of {settings['chains']} chains"
         )
-        warnings.warn(said, BayessemWarning, stacklevel=3)
+        warnings.warn(said, BayessemWarning, stacklevel=outside())
         notes = (*notes, f"note [interrupted] {said}")
         settings = {**settings, "draws": count, "chains": chains}
     sampled = time.perf_counter()

@@ -12,6 +12,8 @@ from bayessem.text.formats import COUNT, NUMBER, RAW, RAW_INTERVAL, percent_text
 if TYPE_CHECKING:
     import pandas as pd
 
+# In place of a group's name, where there are more groups than these.
+ALL, FEW = "all groups", 3
 SECTIONS = (
     ("=~", "Loadings"),
     ("~", "Paths"),
@@ -25,20 +27,21 @@ def estimates_tables(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> Iterato
     """The table of estimates (`Fitted.summary`), a section a kind of parameter."""
     percent = percent_text(ci_prob)
     squares = "std_square" in summary and has_square(summary["rhs"])
+    summary = _once(summary)
     for op, title in SECTIONS:
         part = summary[summary["op"] == op]
         if part.empty:
             continue
-        sd = part["sd"]
+        fixed = part["sd"] == 0
+        sd, lower, upper = (part[c].mask(fixed) for c in ("sd", "lower", "upper"))
         yield Table(
             (
                 Column("", [_name(r) for r in part.to_dict("records")]),
                 Column("mean", list(zip(part["mean"], sd, strict=True)), RAW),
                 Column("sd", list(zip(sd, sd, strict=True)), RAW),
-                Column(
-                    percent, list(zip(part["lower"], part["upper"], sd, strict=True)), RAW_INTERVAL
-                ),
-                column(part, "p_positive", "P(>0)"),
+                Column(percent, list(zip(lower, upper, sd, strict=True)), RAW_INTERVAL),
+                # of a variance it says nothing
+                Column("P(>0)", part["p_positive"].mask(_variance(part)).tolist(), NUMBER),
                 column(part, "std"),
                 intervals(part, f"std {100 * ci_prob:g} %", ends=("std_lower", "std_upper")),
                 *([column(part, "std_square", "std sq")] if squares else []),
@@ -47,6 +50,29 @@ def estimates_tables(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> Iterato
             ),
             title,
         )
+
+
+def _variance(part: pd.DataFrame) -> pd.Series:
+    return (part["op"] == "~~") & (part["lhs"] == part["rhs"])
+
+
+def _once(summary: pd.DataFrame) -> pd.DataFrame:
+    """With many groups, parameters that are the same in all of them once.
+
+    Their standardised values differ between groups: shown is the average.
+    """
+    groups = [g for g in summary["group"].unique() if g] if "group" in summary else []
+    if len(groups) <= FEW:
+        return summary
+    what = ["lhs", "op", "rhs"]
+    by = summary.groupby([*what, "mean", "sd"], sort=False, dropna=False)
+    everywhere = by["group"].transform("nunique") == len(groups)
+    out = summary.copy()
+    for name in (c for c in ("std", "std_square") if c in out):
+        out.loc[everywhere, name] = by[name].transform("mean")[everywhere]
+    out.loc[everywhere, "group"] = ALL
+    out.loc[everywhere, ["std_lower", "std_upper"]] = float("nan")
+    return out[~(everywhere & out.duplicated([*what, "group"]))]
 
 
 def _name(row: dict[str, str]) -> str:

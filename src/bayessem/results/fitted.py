@@ -20,6 +20,7 @@ from bayessem.results.estimates import defined_draws, free_draws, row_labels, su
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
 from bayessem.results.standardize import r_squared, row_values, standardised
 from bayessem.results.versions import installed_versions
+from bayessem.syntax.parameters import Parameter
 from bayessem.syntax.specification import Specification
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines, Notes, Paragraph
@@ -148,7 +149,7 @@ class Fitted(Described):
         return {}
 
     def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
-        """Table of estimates: every free and defined parameter.
+        """Table of estimates: every free and defined parameter, and fixed loadings (markers).
 
         Parameters
         ----------
@@ -161,8 +162,8 @@ class Fitted(Described):
             lhs, op, rhs, (group,) label; mean, sd, lower, upper, p_positive of the parameter; std,
             std_lower, std_upper of its standardised value (for a square: of the square of the
             standardised factor) and std_square (of the standardised square, sqrt(2) times that);
-            r_hat, ess_bulk, ess_tail. All nan for a defined parameter that has no value in some
-            draws (`undefined`).
+            r_hat, ess_bulk, ess_tail. Of a marker the fixed value, and its std. All nan
+            for a defined parameter that has no value in some draws (`undefined`).
         """
         if ci_prob not in self._summaries:
             self._summaries[ci_prob] = self._summarise(ci_prob)
@@ -170,13 +171,18 @@ class Fitted(Described):
 
     def _summarise(self, ci_prob: float) -> pd.DataFrame:
         structure, table = self.prepared.structure, self.prepared.table
-        shown = [k for k, r in enumerate(table.rows) if r.free >= 0 or r.op == ":="]
+        shown = [k for k, r in enumerate(table.rows) if _is_shown(r)]
+        fixed = [
+            i for i, k in enumerate(shown) if table.rows[k].free < 0 and table.rows[k].op == "=~"
+        ]
         draws = self.parameters
         position = {str(n): i for i, n in enumerate(draws["parameter"].values)}
         raw = draws.values[
             ...,
             [
-                table.rows[k].free if table.rows[k].free >= 0 else position[table.rows[k].lhs]
+                table.rows[k].free
+                if table.rows[k].free >= 0
+                else position.get(table.rows[k].lhs, 0)
                 for k in shown
             ],
         ]
@@ -185,6 +191,10 @@ class Fitted(Described):
         main = summarise(raw, ci_prob=ci_prob)
         # A parameter without a value in some draws has no posterior to summarise (`undefined`).
         main[np.isnan(raw).any(axis=(0, 1))] = np.nan
+        main.iloc[fixed] = np.nan
+        for i in fixed:
+            main.loc[i, ["mean", "lower", "upper"]] = table.rows[shown[i]].value
+            main.loc[i, "sd"] = 0.0
         scaled = summarise(std, ci_prob=ci_prob, quality=False)
         out = pd.concat([out, main[["mean", "sd", "lower", "upper", "p_positive"]]], axis=1)
         out[["std", "std_lower", "std_upper"]] = scaled[["mean", "lower", "upper"]]
@@ -243,6 +253,12 @@ class Fitted(Described):
             Notes(scale_notes(name for name, _ in self.prepared.table.products)),
             r2_table(share[share["variable"].isin(outcomes)], ci_prob=ci_prob),
         )
+
+
+def _is_shown(row: Parameter) -> bool:
+    """Free and defined parameters, and markers: fixed loadings that are not 0."""
+    marker = row.op == "=~" and row.free < 0 and bool(row.value)
+    return row.free >= 0 or row.op == ":=" or marker
 
 
 def refuse_population(fit: Fitted, what: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -76,11 +77,13 @@ class Intervention:
         """Slope of an outcome on a predictor in its own equation, products included."""
         parts = [linear(self.matrices["paths"][..., outcome, predictor], (), self.size)]
         omega = self.matrices["products"]
-        for t, (a, b) in enumerate(self.structure.products):
-            if predictor in (a, b):
-                other = b if predictor == a else a
-                times = 2.0 if a == b else 1.0
-                parts.append(scale(self.latents[other], times * omega[..., outcome, t]))
+        for t, factors in enumerate(self.structure.products):
+            if predictor in factors:
+                rest = list(factors)
+                rest.remove(predictor)
+                times = float(factors.count(predictor))
+                other = reduce(multiply, (self.latents[i] for i in rest))
+                parts.append(scale(other, times * omega[..., outcome, t]))
         return add(parts)
 
     def path_effect(self, path: Sequence[int]) -> Polynomial:
@@ -136,8 +139,7 @@ def intervene(
         latents[i] = linear(means[..., i], slopes, size)
     products: dict[int, Polynomial] = {}
     for t in product_order(structure) if structure.products else ():
-        a, b = structure.products[t]
-        products[t] = multiply(latents[a], latents[b])
+        products[t] = reduce(multiply, (latents[i] for i in structure.products[t]))
         for i in moving:
             latents[i] = add([latents[i], scale(products[t], weights[..., i, t])])
     responses = total[..., list(set_to)] if k else np.zeros((*means.shape, 0))

@@ -9,6 +9,7 @@ is one-dimensional, else Metropolis steps from a good start.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,7 +147,7 @@ class _Conditional:
     Sigma_c^-1, where Sigma_c is the covariance of y given u.
     """
 
-    products: tuple[tuple[int, int], ...]
+    products: tuple[tuple[int, ...], ...]
     order: tuple[int, ...]
     factors: tuple[int, ...]
     means: np.ndarray
@@ -162,17 +163,17 @@ class _Conditional:
         """(u, h(u)) for u (..., f); `known` holds observed factors, shaped to go with u."""
         h: dict[int, np.ndarray] = {}
         for t in self.order:
-            pair = []
+            factors = []
             for i in self.products[t]:
                 if i in known:
-                    pair.append(known[i])
+                    factors.append(known[i])
                     continue
                 value = self.means[i] + u @ self.linear[i]
                 for s, product in h.items():
                     if self.weights[i, s]:
                         value = value + self.weights[i, s] * product
-                pair.append(value)
-            h[t] = pair[0] * pair[1]
+                factors.append(value)
+            h[t] = math.prod(factors[1:], start=factors[0])
         shape = u.shape[:-1]
         terms = [np.broadcast_to(h[t], shape) for t in range(len(self.products))]
         return np.concatenate([u, *(x[..., None] for x in terms)], axis=-1)

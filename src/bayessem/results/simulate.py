@@ -204,8 +204,8 @@ def latent_values(
     if structure.products:
         weights = total @ matrices["products"]
         for t in product_order(structure):
-            a, b = structure.products[t]
-            eta = eta + (eta[..., a] * eta[..., b])[..., None] * weights[..., None, :, t]
+            product = np.prod(eta[..., list(structure.products[t])], axis=-1)
+            eta = eta + product[..., None] * weights[..., None, :, t]
     return eta
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -120,8 +121,7 @@ def _with_products(
         return add([own, *(multiply(by[t], product) for t, product in terms.items())])
 
     for t in product_order(structure):
-        first, second = structure.products[t]
-        terms[t] = multiply(factor(first), factor(second))
+        terms[t] = reduce(multiply, map(factor, structure.products[t]))
     products = [terms[t] for t in range(h)]
     u = [linear(0.0, (1.0,), f, first=j) for j in range(f)]
     draws = mean.shape[:-1]
@@ -215,9 +215,9 @@ def standardised(
                     case "paths":
                         factor = latent[..., j] / latent[..., i]
                     case "products":
-                        a, b = structure.products[j]
-                        factor = latent[..., a] * latent[..., b] / latent[..., i]
-                        if square == "square" and a == b:
+                        factors = structure.products[j]
+                        factor = np.prod(latent[..., list(factors)], axis=-1) / latent[..., i]
+                        if square == "square" and factors == (factors[0],) * 2:
                             factor = factor * math.sqrt(2.0)
                     case "intercepts":
                         factor = 1.0 / observed[..., i]

@@ -72,16 +72,23 @@ class Quadratic:
     by_square: dict[int, np.ndarray]
 
 
-def _product_paths(
-    structure: Structure, matrices: dict[str, np.ndarray], y: int, x: int
-) -> dict[int, np.ndarray]:
-    """Coefficients of y on the products of x, by the other factor."""
-    out: dict[int, np.ndarray] = {}
-    used = {p.j for p in structure.places.values() if p.matrix == "products" and p.i == y}
-    for t in sorted(used):
-        a, b = structure.products[t]
-        if x in (a, b):
-            out[b if a == x else a] = matrices["products"][..., y, t]
+def _terms(
+    structure: Structure, matrices: dict[str, np.ndarray], y: int, x: int, square: int | None
+) -> list[tuple[int, tuple[int, ...], np.ndarray]]:
+    """What depends on x in y's equation: the power of x, the other factors, the coefficient."""
+    places = structure.places.values()
+    paths = {p.j for p in places if p.matrix == "paths" and p.i == y}
+    used = sorted({p.j for p in places if p.matrix == "products" and p.i == y})
+    terms: list[tuple[tuple[int, ...], np.ndarray]] = [
+        ((j,), matrices["paths"][..., y, j]) for j in sorted(paths)
+    ]
+    terms += [(structure.products[t], matrices["products"][..., y, t]) for t in used]
+    out = []
+    for factors, coefficient in terms:
+        power = factors.count(x) + (0 if square is None else 2 * factors.count(square))
+        if power:
+            rest = tuple(i for i in factors if i not in (x, square))
+            out.append((power, rest, coefficient))
     return out
 
 
@@ -96,30 +103,30 @@ def direct_quadratic(
 ) -> Quadratic:
     """The quadratic in y's own equation; `square` is the variable that holds x^2, if it is one."""
     matrices = structure.matrices(elements, group)
-    paths = matrices["paths"]
-    by_linear = _product_paths(structure, matrices, y, x)
-    own = by_linear.pop(x, None)
-    by_square: dict[int, np.ndarray] = {}
-    if square is not None:
-        own = paths[..., y, square]
-        by_linear.pop(square, None)
-        by_square = _product_paths(structure, matrices, y, square)
-        for v in (x, square):
-            by_square.pop(v, None)
-    if own is None:
+    terms = _terms(structure, matrices, y, x, square)
+    names = structure.variables
+    if not any(power == 2 and not rest for power, rest, _ in terms):
         raise ModelError(
-            f"{structure.variables[y]} has no square of {structure.variables[x]} in its equation; "
-            f"write {structure.variables[y]} ~ {structure.variables[x]} + "
-            f"{structure.variables[x]}:{structure.variables[x]}, or name the column that holds "
-            "the square with square="
+            f"{names[y]} has no square of {names[x]} in its equation; write {names[y]} ~ "
+            f"{names[x]} + {names[x]}:{names[x]}, or name the column that holds the square with "
+            "square="
         )
-    linear, curve = paths[..., y, x], own
+    if any(power > 2 for power, _, _ in terms):
+        raise ModelError(
+            f"{names[y]} depends on a higher power of {names[x]} than its square: look at it with "
+            "what_if"
+        )
     means = latent_means(structure, elements, group)
-    for w, slope in by_linear.items():
-        linear = linear + slope * means[..., w]
-    for w, slope in by_square.items():
-        curve = curve + slope * means[..., w]
-    return Quadratic(linear, curve, by_linear, by_square)
+    levels = {1: matrices["paths"][..., y, x] * 0.0, 2: matrices["paths"][..., y, x] * 0.0}
+    changes: dict[int, dict[int, np.ndarray]] = {1: {}, 2: {}}
+    for power, rest, coefficient in terms:
+        levels[power] = levels[power] + coefficient * np.prod(means[..., list(rest)], axis=-1)
+        for w in set(rest):
+            others = list(rest)
+            others.remove(w)
+            change = rest.count(w) * coefficient * np.prod(means[..., others], axis=-1)
+            changes[power][w] = changes[power].get(w, 0.0) + change
+    return Quadratic(levels[1], levels[2], changes[1], changes[2])
 
 
 def latent_means(structure: Structure, elements: np.ndarray, group: int) -> np.ndarray:

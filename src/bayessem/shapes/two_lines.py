@@ -168,7 +168,7 @@ def _values(fit: Fitted, variables: Sequence[int], seed: int) -> np.ndarray:
 
 def _products(
     structure: Structure, x: int, y: int, known: Collection[int]
-) -> list[tuple[int, int]]:
+) -> list[tuple[int, ...]]:
     """The products in y's equation besides the square of x, of variables that are held or x."""
     in_equation = {
         structure.products[place.j]
@@ -178,9 +178,9 @@ def _products(
     return sorted(pair for pair in in_equation - {(x, x)} if set(pair) <= set(known))
 
 
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Of deviations from the means, so that slopes are those at the average of the moderator."""
-    return (a - a.mean(axis=1, keepdims=True)) * (b - b.mean(axis=1, keepdims=True))
+def _product(factors: Sequence[np.ndarray]) -> np.ndarray:
+    """Of deviations from the means, so that slopes are those at the average of the moderators."""
+    return np.prod([f - f.mean(axis=1, keepdims=True) for f in factors], axis=0)
 
 
 def lines_of_scores(
@@ -221,7 +221,9 @@ def lines_of_scores(
     drawn = drawn[:, ~np.isnan(drawn).any(axis=(0, 2))]
     columns = {v: drawn[:, :, k] for k, v in enumerate([x, y, *controls])}
     held = [columns[v] for v in controls]
-    held += [_product(columns[a], columns[b]) for a, b in _products(structure, x, y, columns)]
+    held += [
+        _product([columns[v] for v in factors]) for factors in _products(structure, x, y, columns)
+    ]
     found = two_lines(columns[x], columns[y], np.stack(held, axis=-1) if held else None)
     low, high = found.slopes(np.random.default_rng(seed), repeats=max(1, 4000 // len(drawn)))
     tail = tail_probability(ci_prob)
