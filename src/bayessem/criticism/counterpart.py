@@ -53,4 +53,6 @@ def linear_fit(fit: Fitted) -> Fitted:
         structure=structure,
         space=space,
     )
-    return estimate(linear, fit.sampling(engine="native", latents="integrated"), checked=())
+    return estimate(
+        linear, dataclasses.replace(fit.sampling, engine="native", latents="integrated"), checked=()
+    )

@@ -108,7 +108,7 @@ def total_without_mediators(
         frame[column] = [sample.groups[g] for g in sample.group]
     try:
         # without the exceptions from equality, which name rows that may be gone
-        alone = fit.specification.of_statements(kept, group_partial=())
+        alone = fit.specification.of_statements(kept, options={"group_partial": ()})
         ml = fit_ml(
             prepare(
                 alone,

@@ -59,7 +59,7 @@ def without_markers(sem: Specification) -> Specification:
                 )
             continue
         kept.append(s)
-    return sem.of_statements(kept, std_lv=True, effect_coding=False)
+    return sem.of_statements(kept, options={"std_lv": True, "effect_coding": False})
 
 
 def _fixed(statement: Statement) -> list[bool]:

@@ -115,7 +115,7 @@ def compare_groups(
 
     def model(free: Sequence[str]) -> Prepared:
         given = {**base, "group_partial": (*base["group_partial"], *free)}
-        return prepare(sem.extended((), **given), data, **options)
+        return prepare(sem.extended(options=given), data, **options)
 
     everything = model(pooling.parameters)
     free = fit_ml(everything)

@@ -38,8 +38,7 @@ def with_equal(sem: Specification, equal: Sequence[str], free: Sequence[str]) ->
     means = higher_order(sem) if "intercepts" in equal else []
     return sem.extended(
         [f"{name} ~ 0*1" for name in means],
-        group_equal=tuple(equal),
-        group_partial=(*given, *free),
+        options={"group_equal": tuple(equal), "group_partial": (*given, *free)},
     )
 
 

@@ -65,10 +65,11 @@ class Fitted(Described):
         """The model as its text says it."""
         return self.prepared.specification
 
-    def sampling(self, **changes: Any) -> Sampling:
-        """How it was sampled, with changes; without a progress bar."""
+    @property
+    def sampling(self) -> Sampling:
+        """How it was sampled; without a progress bar."""
         names = [f.name for f in fields(Sampling) if f.name in self.settings]
-        return Sampling(**{**{k: self.settings[k] for k in names}, "progress": False, **changes})
+        return Sampling(**{k: self.settings[k] for k in names}, progress=False)
 
     @cached_property
     def values(self) -> np.ndarray:

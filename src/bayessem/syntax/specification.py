@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from bayessem.syntax.parameters import ParameterTable
@@ -88,10 +88,15 @@ class Specification(Described):
         extra = "".join(f", {k}={v!r}" for k, v in changed.items())
         return f"{type(self).__name__}({model_text(self.statements)!r}{extra})"
 
-    def extended(self, lines: Iterable[str], **options: Any) -> Self:
+    def extended(
+        self, lines: Iterable[str] = (), *, options: Mapping[str, Any] | None = None
+    ) -> Self:
         """The model with further lines, and other options where they are given."""
-        return type(self)("\n".join([self.text, *lines]), **{**self.options, **options})
+        text = "\n".join([self.text, *lines])
+        return type(self)(text, **{**self.options, **(options or {})})
 
-    def of_statements(self, statements: Iterable[Statement], **options: Any) -> Self:
+    def of_statements(
+        self, statements: Iterable[Statement], *, options: Mapping[str, Any] | None = None
+    ) -> Self:
         """A model of other statements, with these options where no others are given."""
-        return type(self)(model_text(tuple(statements)), **{**self.options, **options})
+        return type(self)(model_text(statements), **{**self.options, **(options or {})})
