@@ -36,6 +36,7 @@ from bayessem.comparison.importance import (
 from bayessem.comparison.moment_matching import MomentMatching, match_moments
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import BayessemWarning, FitError
+from bayessem.posterior.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from bayessem.fit import Fit
@@ -112,6 +113,7 @@ class Loo(CrossValidation):
         return loo_text(self)
 
 
+@one_blas_thread()
 def loo(
     fit: Fit,
     *,

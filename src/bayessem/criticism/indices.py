@@ -29,6 +29,7 @@ from bayessem.criticism.discrepancy import (
     stored_log_likelihood,
 )
 from bayessem.errors import FitError
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.estimates import summarise
 from bayessem.syntax.listing import aligned, number
 
@@ -145,6 +146,7 @@ def effective_parameters(log_likelihood: np.ndarray) -> tuple[float, int]:
     return float(np.sum(p)), int(np.sum(np.asarray(k) > 0.7))
 
 
+@one_blas_thread()
 def fit_indices(
     fit: Fit,
     *,

@@ -18,6 +18,7 @@ import xarray as xr
 
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import FitError, ModelError
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.estimates import tail_probability
 from bayessem.results.standardize import model_moments
 from bayessem.syntax.listing import aligned, number
@@ -59,6 +60,7 @@ class Modifications:
         return _text(self)
 
 
+@one_blas_thread()
 def modification_indices(
     fit: Fit,
     *,

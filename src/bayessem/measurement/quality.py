@@ -36,6 +36,7 @@ from bayessem.measurement.tables import (
 )
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.standardize import model_moments
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Measurement:
         return measurement_text(self)
 
 
+@one_blas_thread()
 def measurement(
     fit: Fit,
     *,

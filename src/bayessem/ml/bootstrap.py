@@ -22,6 +22,7 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.syntax.table import ParameterTable
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Bootstrap:
         return f"{head}\n{self.summary().round(4).to_string()}"
 
 
+@one_blas_thread()
 def bootstrap(
     prepared: Prepared,
     n: int = 1000,

@@ -14,12 +14,14 @@ from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
 from bayessem.model.identification import null_space
 from bayessem.model.prepare import Prepared
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.syntax import expression
 from bayessem.syntax.table import Parameter, cycles
 
 __all__ = ["CheckReport", "Finding", "check"]
 
 
+@one_blas_thread()
 def check(prepared: Prepared) -> CheckReport:
     """Look at a model with its data before anything is sampled."""
     table, sample = prepared.table, prepared.sample

@@ -22,6 +22,7 @@ from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
 from bayessem.posterior.optimise import Maximum
 from bayessem.posterior.sampling import Approximation, Interrupted, sample
+from bayessem.posterior.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from bayessem.sem import SEM
@@ -35,6 +36,7 @@ WORTH_KEEPING = 100
 QUADRATURE_DRAWS = 20
 
 
+@one_blas_thread()
 def run(
     sem: SEM,
     prepared: Prepared,

@@ -17,6 +17,7 @@ import numpy as np
 from bayessem.errors import FitError
 from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import Maximum, maximise
+from bayessem.posterior.threads import one_blas_thread
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
 FOLD_ABOVE = 0.2
@@ -117,6 +118,7 @@ def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
     return _inverse_root(np.linalg.inv(covariance))
 
 
+@one_blas_thread()
 def approximate(density: Density, start: np.ndarray) -> Approximation:
     """Find the maximum of a posterior and its curvature, and choose the coordinates.
 
@@ -147,6 +149,7 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
     return Approximation(density, maximum, root)
 
 
+@one_blas_thread()
 def sample(
     approximation: Approximation,
     *,
