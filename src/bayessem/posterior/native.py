@@ -16,8 +16,6 @@ import numpy as np
 import pandas as pd
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-from nutpie import _lib
-from nutpie.sample import CompiledModel
 
 from bayessem.likelihood.compiled import c_function
 from bayessem.posterior.density import (
@@ -27,8 +25,8 @@ from bayessem.posterior.density import (
     natural_values,
     respondent_values,
 )
+from bayessem.posterior.nuts import VARIABLE, CompiledModel, _lib
 
-VARIABLE = "unconstrained"
 DIMENSION = "coordinate"
 # What the density returns outside its support; nutpie ends the trajectory and calls it divergent.
 OUTSIDE = 4

@@ -186,17 +186,15 @@ def sample(
     Interrupted
         (A KeyboardInterrupt.) When the user stopped it; it carries the draws so far.
     """
-    import nutpie
-
-    from bayessem.posterior.native import OUTSIDE, VARIABLE, native_model
+    from bayessem.posterior.native import OUTSIDE, native_model
+    from bayessem.posterior.nuts import run_nutpie
 
     density, maximum, root = approximation.density, approximation.maximum, approximation.root
     began = time.perf_counter()
     generator = np.random.default_rng(random_seed)
     starts = _finite_starts(density.whitened(maximum.x, root), generator, 16 * chains)
-    model = native_model(density.whitened(maximum.x, root), starts)
-    tree = nutpie.sample(
-        model,
+    white, found = run_nutpie(
+        native_model(density.whitened(maximum.x, root), starts),
         draws=draws,
         tune=tune,
         chains=chains,
@@ -207,16 +205,10 @@ def sample(
         save_warmup=False,
         **options,
     )
-    white = tree["posterior"][VARIABLE].values
     values = density.natural(maximum.x + white @ root.T)
-    stats = {
-        str(name): array.values
-        for name, array in tree["sample_stats"].data_vars.items()
-        if array.dims == ("chain", "draw") and array.dtype.kind in "biuf"
-    }
+    stats = {name: array for name, array in found.items() if array.dtype.kind in "biuf"}
     stats["lp"] = stats.pop("logp")
-    messages = tree["sample_stats"]["divergence_message"].values.astype(str)
-    stats["outside"] = np.char.find(messages, f"error code: {OUTSIDE}") >= 0
+    stats["outside"] = np.char.find(found["divergence_message"], f"error code: {OUTSIDE}") >= 0
     return complete(Draws(values, stats, time.perf_counter() - began), draws)
 
 
