@@ -68,11 +68,7 @@ _engine = _register_symbol()  # owns the machine code
 
 
 def load_general_terms() -> None:
-    """Compile the general product terms, or load them from the disk cache, if not yet done."""
-    from bayessem.likelihood.compiled import compile_elsewhere, missing
-
-    if missing("general.entry"):
-        compile_elsewhere(("kernel", "import bayessem.likelihood.general"))
+    """Load the general product terms; compiled first, when no model has needed them yet."""
     from bayessem.likelihood.general import entry
 
     slot.value = entry.address

@@ -186,7 +186,8 @@ def sample(
     Interrupted
         (A KeyboardInterrupt.) When the user stopped it; it carries the draws so far.
     """
-    from bayessem.posterior.native import OUTSIDE, native_model
+    from bayessem.posterior.entry import OUTSIDE
+    from bayessem.posterior.native import native_model
     from bayessem.posterior.nuts import run_nutpie
 
     density, maximum, root = approximation.density, approximation.maximum, approximation.root
