@@ -42,11 +42,10 @@ print(fit.timings['before_first_draw'])
 """
 
 HOLZINGER_SWINEFORD = """
-import sys; sys.path.insert(0, 'models')
 import bayessem as bs, pandas as pd
-from holzinger_swineford import MODEL
 data = pd.read_csv('data/holzinger_swineford_1939.csv')
-print(bs.SEM(MODEL).fit(data, random_seed=1, progress=False))
+text = "visual =~ x1 + x2 + x3; textual =~ x4 + x5 + x6; speed =~ x7 + x8 + x9"
+print(bs.SEM(text).fit(data, random_seed=1, progress=False))
 """
 
 
