@@ -41,12 +41,13 @@ COMPILES = "BAYESSEM_COMPILES"
 
 # Modules with C functions: what they compute, and the seconds of one core that compiling takes.
 ENGINES = {
-    "bayessem.likelihood.entry": ("the likelihood", 24.0),
+    "bayessem.likelihood.entry": ("the likelihood", 20.0),
     "bayessem.posterior.entry": ("the posterior density", 16.0),
+    "bayessem.likelihood.terms": ("products of one latent variable", 6.0),
     "bayessem.likelihood.general": ("products of several latent variables", 27.0),
 }
-# Those that every model needs.
-CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry")
+# Those that every model's program is linked with.
+CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")
 
 # No "nnan" and no "ninf": a NaN has to reach the test that turns it into a log-density of -inf.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
@@ -306,7 +307,7 @@ def compile_elsewhere(*modules: str) -> None:
         jobs = missing(*modules)
         if not jobs:
             return
-        what = " and ".join(ENGINES[m][0] for m in jobs)
+        what = ", ".join(ENGINES[m][0] for m in jobs)
         say(f"compiling {what}, this once; {_estimate([ENGINES[m][1] for m in jobs])} ...")
         path = os.pathsep.join(p for p in (*sys.path, str(PACKAGE.parent)) if p)
         environment = {**os.environ, "PYTHONPATH": path, COMPILES: str(_FOLDER)}

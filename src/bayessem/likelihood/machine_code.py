@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import llvmlite.binding as llvm
 import numba
@@ -33,6 +32,7 @@ def _without_running() -> Iterator[None]:
 
     The machine code of the one function that is wanted, callees included, is made at the end.
     """
+    from unittest.mock import patch  # only processes that compile need it
 
     def pointer(library: Any, name: str) -> int:
         library._ensure_finalized()

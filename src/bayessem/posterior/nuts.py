@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import LazyLoader
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pyarrow
 
 
-class _ArvizLater:
-    """Finds ArviZ for an import statement, and has it loaded when it is first used."""
+class _ArvizLater(ModuleType):
+    """Stands for ArviZ in nutpie: the real one is imported when an attribute is asked for."""
 
-    @staticmethod
-    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(name, path, target) if name == "arviz" else None
-        if spec is not None and spec.loader is not None:
-            spec.loader = LazyLoader(spec.loader)
-        return spec
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # asked by whatever looks through all modules
+            raise AttributeError(name)
+        return getattr(importlib.import_module("arviz"), name)
 
 
 @contextmanager
 def _without_arviz() -> Iterator[None]:
     """Imports nutpie without ArviZ and its figures, which take a second.
 
-    nutpie only wraps draws in it, and we take them as they are.
+    nutpie only wraps draws in it, and we take them as they are. Everybody else imports the real
+    one, as nutpie does (`pymc.sample`) when it comes to wrapping draws.
     """
-    sys.meta_path.insert(0, _ArvizLater)
+    if "arviz" in sys.modules:
+        yield
+        return
+    sys.modules["arviz"] = _ArvizLater("arviz")
     try:
         yield
     finally:
-        sys.meta_path.remove(_ArvizLater)
+        del sys.modules["arviz"]
 
 
 with _without_arviz():
@@ -72,7 +74,9 @@ def _stacked(columns: Sequence[Any], warmup: Sequence[int]) -> np.ndarray:
             chains.append(np.array(array.to_pylist(), dtype=object).astype(str))
         else:
             if array.null_count:
-                array = array.fill_null(np.nan if pyarrow.types.is_floating(array.type) else 0)
+                kind = pyarrow.types
+                zero: float = False if kind.is_boolean(array.type) else 0
+                array = array.fill_null(np.nan if kind.is_floating(array.type) else zero)
             chains.append(array.to_numpy(zero_copy_only=False))
     length = max(map(len, chains))
     if any(len(chain) < length for chain in chains):
