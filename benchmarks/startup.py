@@ -4,7 +4,8 @@ Each number is of a fresh process. Cold: an empty folder for Numba's machine cod
 folder again. The last line is one JSON object: import_s, check_s, first_draw_cold_s and
 first_draw_warm_s (from the call of `fit`), same_draws (1 when the cold and the warm processes drew
 the same numbers from the same seed), quick_study_cold_s and quick_study_warm_s (wall time of the
-whole script), peak_mb (of the largest process).
+whole script), hs_wall_s and hs_cpu_s (Holzinger-Swineford's three factors, from `python` to the
+printed table, warm), peak_mb (of the largest process).
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ print(sum(float(fit.data['posterior'][k].sum()) for k in fit.prepared.space.kind
 print(fit.timings['before_first_draw'])
 """
 
+HOLZINGER_SWINEFORD = """
+import bayessem as bs, pandas as pd
+data = pd.read_csv('data/holzinger_swineford_1939.csv')
+text = "visual =~ x1 + x2 + x3; textual =~ x4 + x5 + x6; speed =~ x7 + x8 + x9"
+print(bs.SEM(text).fit(data, random_seed=1, progress=False))
+"""
+
 
 def run(code: str, cache: str) -> list[float]:
     """Numbers that a fresh process prints, the last first."""
@@ -53,6 +61,23 @@ def run(code: str, cache: str) -> list[float]:
         check=True,
     )
     return [float(line) for line in reversed(done.stdout.strip().splitlines())]
+
+
+def printed_fit(cache: str) -> tuple[float, float]:
+    """Wall time and CPU seconds of a whole process that fits, prints and ends."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(ROOT / "src")}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", HOLZINGER_SWINEFORD],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        check=True,
+    )
+    wall = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def study(cache: str, out: str) -> float:
@@ -78,6 +103,9 @@ def main() -> None:
         warm = [run(FIRST_DRAW, cache) for _ in range(3)]
         out["first_draw_warm_s"] = min(seconds for seconds, _ in warm)
         out["same_draws"] = float(all(again == drawn for _, again in warm))
+        printed = [printed_fit(cache) for _ in range(5)]
+        out["hs_wall_s"] = min(wall for wall, _ in printed)
+        out["hs_cpu_s"] = min(cpu for _, cpu in printed)
         out["quick_study_warm_s"] = min(study(cache, runs) for _ in range(2))
         out["quick_study_cold_s"] = study(f"{folder}/other", runs)
     # largest process among the children, the quick study

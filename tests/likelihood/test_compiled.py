@@ -1,26 +1,204 @@
-"""Machine code comes from other processes, so that the first run computes what all others do."""
+"""Machine code comes from other processes, and its folder may be damaged, shared or missing."""
 
-from bayessem.likelihood import compiled, entry  # noqa: F401  (entry: the kernel is there by now)
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
+import pytest
+from numba import types
 
-def test_jobs_run_in_their_role_and_may_fail(tmp_path, monkeypatch):
-    monkeypatch.delenv(compiled.ROLE, raising=False)
-    code = f"""
-import os, pathlib
-role = os.environ[{compiled.ROLE!r}]
-pathlib.Path({str(tmp_path)!r}, role).write_text(role)
-import bayessem
+from bayessem.likelihood import compiled, entry, machine_code
+
+SOURCE = str(compiled.PACKAGE.parent)
+# A module with a C function and a function that Python calls, each quick to compile.
+MODULE = """
+from numba import types
+from bayessem.likelihood.compiled import c_function, compiled
+
+@compiled
+def half(x):
+    return 0.5 * x
+
+@c_function(types.float64(types.float64))
+def quarter(x):
+    return half(half(x))
 """
-    compiled.compile_elsewhere(("a", code), ("b", code), ("c", "raise SystemExit(3)"))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+USE = """
+import ctypes, sys
+sys.path.insert(0, {folder!r})
+from bayessem.likelihood import compiled
+compiled.ENGINES["small"] = ("a quarter", 1.0)
+import small
+number = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(small.quarter.address)(8.0)
+print(number, small.half(3.0), compiled._FOLDER)
+"""
 
 
-def test_a_process_that_compiles_starts_no_others(tmp_path, monkeypatch):
-    monkeypatch.setenv(compiled.ROLE, "kernel")
-    compiled.compile_elsewhere(("a", f"open({str(tmp_path / 'a')!r}, 'w')"))
-    assert not list(tmp_path.iterdir())
+class Package:
+    """A folder with the module above, and one for machine code."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.cache, self.said = folder, folder / "cache", ""
+        (folder / "small.py").write_text(MODULE)
+
+    def start(self, **environment: str) -> subprocess.Popen:
+        inherited = {k: v for k, v in os.environ.items() if k != compiled.COMPILES}
+        return subprocess.Popen(
+            [sys.executable, "-c", USE.format(folder=str(self.folder))],
+            env={
+                **inherited,
+                "PYTHONPATH": SOURCE,
+                "NUMBA_CACHE_DIR": str(self.cache),
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, **environment: str) -> tuple[str, str]:
+        return self.end(self.start(**environment))
+
+    @staticmethod
+    def end(process: subprocess.Popen) -> tuple[str, str]:
+        """What a process wrote to standard output (its two numbers are right) and error."""
+        out, error = process.communicate()
+        assert process.returncode == 0, error
+        assert out.split()[:2] == ["2.0", "1.5"]
+        return out.split()[2], error
+
+    def files(self, ending: str) -> list[Path]:
+        return sorted(self.cache.rglob(f"*small*{ending}"))
+
+
+@pytest.fixture
+def package(tmp_path):
+    return Package(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def compiled_package(tmp_path_factory):
+    package = Package(tmp_path_factory.mktemp("compiled"))
+    package.said = package.run()[1]
+    return package
+
+
+def test_compiling_is_said_once_with_what_and_how_long(compiled_package):
+    error = compiled_package.said
+    assert "bayessem: compiling a quarter, this once; about" in error
+    assert "seconds" in error
+    assert "in memory" not in error
+    assert compiled_package.run()[1] == ""
+
+
+@pytest.mark.parametrize("ending", [".nbi", ".nbc"])
+@pytest.mark.parametrize("content", [b"garbage\nand more of it", None])
+def test_damaged_files_heal(compiled_package, tmp_path, ending, content):
+    package = Package(tmp_path)
+    shutil.copytree(compiled_package.folder, package.folder, dirs_exist_ok=True)
+    for path in (*package.files(".object"), *package.files(ending)):
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    assert "compiling a quarter" in package.run()[1]
+    assert package.run()[1] == ""
+
+
+def test_one_changed_byte_is_seen(tmp_path):
+    path = tmp_path / "a.object"
+    machine_code.write(path, {"f": ("symbol", b"some code"), "g": ("other", b"more")})
+    assert machine_code.read(path) == {"f": ("symbol", b"some code"), "g": ("other", b"more")}
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert machine_code.read(path) == {}
+
+
+def test_two_processes_may_start_cold_at_once(package):
+    started = [package.start() for _ in range(2)]
+    said = [package.end(process)[1] for process in started]
+    assert sum("compiling a quarter" in error for error in said) == 1
+    assert len(package.files(".object")) == 1
+
+
+def test_without_a_folder_it_runs_and_says_so(package):
+    blocked = package.folder / "file"
+    blocked.write_text("")
+    environment = dict.fromkeys(("HOME", "XDG_CACHE_HOME"), "")
+    folder, error = package.run(**environment, NUMBA_CACHE_DIR=str(blocked))
+    assert f"no folder for machine code can be written (tried {blocked})" in error
+    assert "Set NUMBA_CACHE_DIR" in error
+    assert not Path(folder).exists()  # it was a temporary one
+
+
+def test_without_any_folder_it_compiles_in_memory(monkeypatch, capsys):
+    monkeypatch.setattr(compiled, "_FOLDER", None)
+    compiled._objects.cache_clear()
+    before = list(compiled._functions)
+    try:
+        made = compiled.c_function(types.float64(types.float64))(lambda x: 0.25 * x)
+        call = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(made.address)
+        assert call(8.0) == 2.0
+        assert "in memory" in capsys.readouterr().err
+        assert compiled.missing("anything") == ["anything"]
+        compiled.compile_elsewhere("anything")
+    finally:
+        compiled._functions[:] = before
+        compiled._objects.cache_clear()
+
+
+def test_nobody_is_at_home(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert [p.name for p in compiled._parents()] == ["__pycache__"]
+
+
+def test_a_temporary_folder_when_no_other_can_be_written(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv(compiled.COMPILES, raising=False)
+    monkeypatch.setattr(compiled, "_parents", lambda: iter([tmp_path / "file" / "below"]))
+    (tmp_path / "file").write_text("")
+    folder = compiled._cache_folder()
+    assert folder is not None
+    assert folder.is_dir()
+    assert "can be written (tried" in capsys.readouterr().err
+    folder.rmdir()
+
+    def refuse(**options):
+        raise OSError("read-only file system")
+
+    monkeypatch.setattr(compiled.tempfile, "mkdtemp", refuse)
+    assert compiled._cache_folder() is None
+    assert "in every process" in capsys.readouterr().err
+
+
+def test_the_estimate_counts_jobs_cores_and_what_else_runs(monkeypatch):
+    monkeypatch.setattr(compiled.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(compiled.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert compiled._estimate([24.0, 16.0]) == "about 25 seconds"
+    monkeypatch.setattr(compiled.os, "getloadavg", lambda: (2.0, 0.0, 0.0))
+    assert compiled._estimate([24.0, 16.0]) == "about 50 seconds"
+    monkeypatch.setattr(compiled.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(compiled.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert compiled._estimate([24.0, 16.0]) == "about 40 seconds"
+
+
+def test_warm_compiles_every_engine(monkeypatch):
+    asked = []
+    monkeypatch.setattr(compiled, "compile_elsewhere", lambda *modules: asked.extend(modules))
+    compiled.warm()
+    assert asked == list(compiled.ENGINES)
+    files = {f"bayessem/{'/'.join(m.split('.')[1:])}.py" for m in compiled.ENGINES}
+    assert all((compiled.PACKAGE.parent / f).exists() for f in files)
 
 
 def test_what_is_on_disk_is_found():
-    assert compiled.missing("entry.no_such_function")
-    assert not compiled.missing("entry._entry")
+    assert entry.entry.address
+    assert compiled.missing("bayessem.no_such_module") == ["bayessem.no_such_module"]
+    if compiled._FOLDER is not None:
+        assert not compiled.missing("bayessem.likelihood.entry")

@@ -37,6 +37,7 @@ from bayessem.comparison.importance import (
 from bayessem.comparison.moment_matching import MomentMatching, match_moments
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import BayessemWarning, FitError, outside
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.fitted import Fitted
 from bayessem.text.document import Document, Notes
 from bayessem.text.numbers import number
@@ -112,6 +113,7 @@ class Loo(CrossValidation):
         return Document.of(opening(self), Notes(self.notes))
 
 
+@one_blas_thread()
 def loo(
     fit: Fitted,
     *,

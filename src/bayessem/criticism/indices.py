@@ -27,6 +27,7 @@ from bayessem.criticism.discrepancy import (
     stored_log_likelihood,
 )
 from bayessem.errors import FitError
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.columns import column, intervals
@@ -177,6 +178,7 @@ def effective_parameters(log_likelihood: np.ndarray) -> tuple[float, int]:
     return float(np.sum(p)), int(np.sum(np.asarray(k) > 0.7))
 
 
+@one_blas_thread()
 def fit_indices(
     fit: Fitted,
     *,

@@ -18,6 +18,7 @@ from scipy.special import ndtri
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import FitError, ModelError
 from bayessem.model.prepare import Prepared
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
@@ -89,6 +90,7 @@ def _names(table: pd.DataFrame) -> list[str]:
     return (table["lhs"] + " " + table["op"] + " " + table["rhs"]).tolist()
 
 
+@one_blas_thread()
 def modification_indices(
     fit: Fitted,
     *,

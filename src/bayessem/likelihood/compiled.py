@@ -1,17 +1,22 @@
-"""Numba's decorators with a disk cache that cannot go stale.
+"""Compiled functions and the folder their machine code is kept in.
 
-Numba's own cache notices a change of the file a function stands in, not of the functions it calls.
-Here the cache folder carries a hash of all compiled sources: an upgrade never runs old code.
+What Python and the sampler call are C functions (`c_function`). Their machine code is compiled in
+other processes, one a module, when it is first needed, and loaded from the folder
+(machine_code.py): in the process that compiles it, Numba links a function with the copies of its
+callees that happen to be there, which round differently in the last digit, and the same seed would
+give other draws the first time.
 
-Compiling is left to other processes (`compile_elsewhere`), so that all that ever runs is loaded
-from the cache. In the process that compiles it, Numba links a function with the copies of its
-callees that happen to be there, which round differently in the last digit from what it writes to
-the cache: the same seed would give other draws the first time.
+The folder carries a hash of all compiled sources, because Numba's own cache does not notice a
+change in a callee: an upgrade never runs old code. A damaged file counts as a missing one, and
+where no folder can be written, a temporary one takes its place.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import importlib
+import math
 import os
 import shutil
 import subprocess
@@ -19,19 +24,34 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
+
+from bayessem.likelihood.machine_code import compile_object, load, path_of, read, write
 
 PACKAGE = Path(__file__).resolve().parents[1]
 WEEK = 7 * 24 * 3600.0
-# Set in the processes that compile; "callers" where the kernel itself is left to another.
-ROLE = "BAYESSEM_COMPILES"
+# Set in the processes that compile, to the folder they compile into.
+COMPILES = "BAYESSEM_COMPILES"
+
+# Modules with C functions: what they compute, and the seconds of one core that compiling takes.
+ENGINES = {
+    "bayessem.likelihood.entry": ("the likelihood", 20.0),
+    "bayessem.posterior.entry": ("the posterior density", 16.0),
+    "bayessem.likelihood.terms": ("products of one latent variable", 6.0),
+    "bayessem.likelihood.general": ("products of several latent variables", 27.0),
+}
+# Those that every model's program is linked with.
+CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")
 
 # No "nnan" and no "ninf": a NaN has to reach the test that turns it into a log-density of -inf.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
+OPTIONS: dict[str, Any] = {"fastmath": FAST, "error_model": "numpy"}
 
 
 def source_version() -> str:
@@ -44,10 +64,10 @@ def source_version() -> str:
             "posterior/centring.py",
             "posterior/correlations.py",
             "posterior/density.py",
+            "posterior/entry.py",
             "posterior/hierarchies.py",
             "posterior/program.py",
             "posterior/transforms.py",
-            "posterior/native.py",
             "graph/operation.py",
         )
     ]
@@ -56,22 +76,55 @@ def source_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_folder() -> Path | None:
-    """Folder of this version's machine code; None leaves the choice to Numba (NUMBA_CACHE_DIR)."""
+VERSION = source_version()
+
+
+def say(text: str) -> None:
+    """Tell the user, where it does not mix with results."""
+    print(f"bayessem: {text}", file=sys.stderr, flush=True)
+
+
+def _parents() -> Iterator[Path]:
+    """Where the folder may be, the best first."""
     if os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(os.environ["NUMBA_CACHE_DIR"]) / f"bayessem-{VERSION}"
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bayessem"
-    for parent in (PACKAGE / "__pycache__", home):
+        yield Path(os.environ["NUMBA_CACHE_DIR"])
+        return
+    yield PACKAGE / "__pycache__"
+    with suppress(RuntimeError):  # nobody's home
+        yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bayessem"
+
+
+def _usable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _cache_folder() -> Path | None:
+    """Folder of this version's machine code; None where nothing at all can be written."""
+    if os.environ.get(COMPILES):
+        return Path(os.environ[COMPILES])
+    tried = []
+    for parent in _parents():
         folder = parent / f"kernel-{VERSION}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError:
-            continue
-        _drop_old(parent, folder)
-        return folder
-    return None
+        if _usable(folder):
+            with suppress(OSError):
+                _drop_old(parent, folder)
+            return folder
+        tried.append(str(parent))
+    said = f"no folder for machine code can be written (tried {', '.join(tried)}); "
+    remedy = "Set NUMBA_CACHE_DIR to a folder that can be written to keep it."
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix="bayessem-"))
+    except OSError:
+        say(f"{said}it is compiled in every process. {remedy}")
+        return None
+    atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+    say(f"{said}it is kept until this process ends. {remedy}")
+    return temporary
 
 
 def _drop_old(parent: Path, current: Path) -> None:
@@ -82,27 +135,55 @@ def _drop_old(parent: Path, current: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-VERSION = source_version()
 _FOLDER = _cache_folder()
-# Nothing is compiled yet.
-FIRST_TIME = _FOLDER is None or not any(_FOLDER.rglob("*.nbi"))
 
 
-@contextmanager
-def _caching() -> Iterator[None]:
-    before = numba.config.CACHE_DIR
-    if _FOLDER is not None:
+class _Cache:
+    """Numba's cache of a function that Python calls directly, in our folder.
+
+    A damaged file counts as a missing one. Numba's own object is made when it is needed, since it
+    tries out the folder first.
+    """
+
+    def __init__(self, function: Callable) -> None:
+        self.function = function
+
+    @cached_property
+    def _kept(self) -> Any:
+        before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(_FOLDER)
-    try:
-        yield
-    finally:
-        numba.config.CACHE_DIR = before
+        try:
+            return FunctionCache(self.function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Machine code for a signature, None where there is none."""
+        try:
+            return self._kept.load_overload(sig, target_context)
+        except Exception:  # whatever unpickling garbage raises
+            with suppress(OSError):
+                self._kept.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep machine code, where that is possible."""
+        with suppress(OSError):
+            self._kept.save_overload(sig, data)
+
+
+def _jit(function: Callable, **options: Any) -> Any:
+    if os.environ.get(COMPILES):  # to be called by C functions alone
+        options = {**options, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    made = numba.njit(**OPTIONS, **options)(function)
+    if _FOLDER is not None and not os.environ.get(COMPILES):
+        made._cache = _Cache(function)
+    return made
 
 
 def compiled(function: Callable) -> Any:
     """`numba.njit` with fast arithmetic that keeps NaN, and this version's disk cache."""
-    with _caching():
-        return numba.njit(cache=True, fastmath=FAST, error_model="numpy")(function)
+    return _jit(function)
 
 
 def inlined(function: Callable) -> Any:
@@ -111,41 +192,138 @@ def inlined(function: Callable) -> Any:
     Numba optimises a function by itself and again inside every caller; a chain of n large functions
     is optimised n times.
     """
-    with _caching():
-        return numba.njit(cache=True, fastmath=FAST, error_model="numpy", inline="always")(function)
+    return _jit(function, inline="always")
 
 
-def c_function(signature: Any) -> Callable[[Callable], Any]:
-    """`numba.cfunc` with this version's disk cache."""
+_functions: list[CFunction] = []
 
-    def decorate(function: Callable) -> Any:
-        with _caching():
-            return numba.cfunc(signature, cache=True, fastmath=FAST, error_model="numpy")(function)
+
+class CFunction:
+    """A function with C's calling convention.
+
+    Attributes
+    ----------
+    function : callable
+        Python's version.
+    signature : numba.core.typing.templates.Signature
+        Its types.
+    """
+
+    def __init__(self, function: Callable, signature: Any) -> None:
+        self.function, self.signature = function, signature
+        self.module, self.name = function.__module__, function.__name__
+        _functions.append(self)
+
+    @cached_property
+    def address(self) -> int:
+        """Where its machine code is; compiled first, when there is none."""
+        if os.environ.get(COMPILES):
+            return 1  # nobody calls it there
+        kept = _objects(self.module).get(self.name)
+        return load(*kept) if kept else self._here.address
+
+    @cached_property
+    def _here(self) -> Any:
+        """Compiled in this process, where others cannot."""
+        say(f"compiling {self.module}.{self.name} in memory ...")
+        return numba.cfunc(self.signature, **OPTIONS)(self.function)
+
+
+def c_function(signature: Any) -> Callable[[Callable], CFunction]:
+    """Decorate a function that is called by its address."""
+
+    def decorate(function: Callable) -> CFunction:
+        return CFunction(function, signature)
 
     return decorate
 
 
-def compile_elsewhere(*jobs: tuple[str, str]) -> None:
-    """Run Python code that compiles, side by side in processes of their own, and wait.
+@cache
+def _objects(module: str) -> dict[str, tuple[str, bytes]]:
+    """Machine code of a module's functions, compiled when it is missing."""
+    if _FOLDER is None:
+        return {}
+    kept = read(path_of(_FOLDER, module))
+    if not kept:
+        compile_elsewhere(*(CORE if module in CORE else (module,)))
+        kept = read(path_of(_FOLDER, module))
+    return kept
+
+
+def compile_module(module: str) -> None:
+    """Compile a module's C functions into the folder; for a process that does nothing else."""
+    assert _FOLDER is not None
+    importlib.import_module(module)
+    objects = {
+        f.name: compile_object(f.function, f.signature, **OPTIONS)
+        for f in _functions
+        if f.module == module
+    }
+    for code in objects.values():
+        load(*code)  # ends this process, rather than the user's, where it cannot be linked
+    write(path_of(_FOLDER, module), objects)
+
+
+def missing(*modules: str) -> list[str]:
+    """Those of the modules whose machine code is not on disk, or is damaged."""
+    return [m for m in modules if _FOLDER is None or not read(path_of(_FOLDER, m))]
+
+
+def _estimate(seconds: list[float]) -> str:
+    """How long jobs of so many seconds will take side by side, given what else runs."""
+    cores = os.cpu_count() or 1
+    together = max(max(seconds), sum(seconds) / cores)
+    busy = os.getloadavg()[0] / cores if hasattr(os, "getloadavg") else 0.0
+    return f"about {5 * math.ceil(together * (1.0 + busy) / 5)} seconds"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Waits while another process compiles into the folder.
+
+    Where there are no locks, both compile, and the last one's files stay.
+    """
+    with ExitStack() as stack:
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            file = stack.enter_context(open(folder / "lock", "wb"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("waiting for another process that compiles ...")
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def compile_elsewhere(*modules: str) -> None:
+    """Compile what is missing of modules, side by side in processes of their own, and wait.
 
     What fails there is compiled in this process, when it is called.
-
-    Parameters
-    ----------
-    *jobs : tuple of (role, code)
-        Value of the environment variable `ROLE`, and what to run.
     """
-    if _FOLDER is None or os.environ.get(ROLE) or not sys.executable:
+    if _FOLDER is None or not sys.executable or not missing(*modules):
         return
-    path = os.pathsep.join(p for p in (*sys.path, str(PACKAGE.parent)) if p)
-    environment = {**os.environ, "PYTHONPATH": path}
+    with _alone(_FOLDER):
+        jobs = missing(*modules)
+        if not jobs:
+            return
+        what = ", ".join(ENGINES[m][0] for m in jobs)
+        say(f"compiling {what}, this once; {_estimate([ENGINES[m][1] for m in jobs])} ...")
+        path = os.pathsep.join(p for p in (*sys.path, str(PACKAGE.parent)) if p)
+        environment = {**os.environ, "PYTHONPATH": path, COMPILES: str(_FOLDER)}
+        run = "from bayessem.likelihood.compiled import compile_module as c; c({!r})"
+        _run_all([[sys.executable, "-c", run.format(m)] for m in jobs], environment)
+
+
+def _run_all(commands: list[list[str]], environment: dict[str, str]) -> None:
+    """Run commands side by side, and wait."""
     started: list[subprocess.Popen] = []
     try:
-        for role, code in jobs:
+        for command in commands:
             started.append(
                 subprocess.Popen(
-                    [sys.executable, "-c", code],
-                    env={**environment, ROLE: role},
+                    command,
+                    env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -161,14 +339,6 @@ def compile_elsewhere(*jobs: tuple[str, str]) -> None:
             process.wait()
 
 
-def missing(function: str) -> bool:
-    """Whether there is no machine code of a function (module.name) on disk."""
-    return _FOLDER is None or not any(_FOLDER.rglob(f"{function}-*.nbi"))
-
-
-if FIRST_TIME and not os.environ.get(ROLE):
-    print("bayessem: compiling, this once; about half a minute ...", file=sys.stderr, flush=True)
-    compile_elsewhere(
-        ("kernel", "import bayessem.likelihood.entry"),
-        ("callers", "from bayessem.posterior.native import compile_all; compile_all()"),
-    )
+def warm() -> None:
+    """Compile everything that no model has needed yet, so that no later run has to wait."""
+    compile_elsewhere(*ENGINES)

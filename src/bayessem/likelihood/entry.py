@@ -5,13 +5,11 @@ the sampler or a PyTensor graph; the kernel takes twenty seconds of that. Compil
 called by name, it costs its callers nothing.
 """
 
-import os
-
 import llvmlite.binding as llvm
 import numpy as np
 from numba import carray, types
 
-from bayessem.likelihood.compiled import ROLE, c_function, compiled
+from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.kernel import evaluate
 
 SYMBOL = "bayessem_log_likelihood"
@@ -23,7 +21,9 @@ SIGNATURE = types.float64(
 )
 
 
-def _entry(elements, size, ints, n_ints, floats, n_floats, gradient, out, n_out):
+@c_function(SIGNATURE)
+def entry(elements, size, ints, n_ints, floats, n_floats, gradient, out, n_out):
+    """`kernel.evaluate` on addresses."""
     return evaluate(
         carray(elements, (size,)),
         carray(ints, (n_ints,)),
@@ -33,11 +33,7 @@ def _entry(elements, size, ints, n_ints, floats, n_floats, gradient, out, n_out)
     )
 
 
-if os.environ.get(ROLE) == "callers":  # which are compiled without being called
-    llvm.add_symbol(SYMBOL, 1)
-else:
-    _compiled = c_function(SIGNATURE)(_entry)
-    llvm.add_symbol(SYMBOL, _compiled.address)
+llvm.add_symbol(SYMBOL, entry.address)
 kernel = types.ExternalFunction(SYMBOL, SIGNATURE)
 
 

@@ -27,10 +27,14 @@ C_TYPES = (
 )
 PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_double, *C_TYPES)
 
-general_terms = types.ExternalFunction(
-    SYMBOL,
-    types.float64(*[types.voidptr if t is ctypes.c_void_p else types.int64 for t in C_TYPES]),
+# the same for Numba: of a call with addresses, and of the routine
+CALL = types.float64(*[types.voidptr if t is ctypes.c_void_p else types.int64 for t in C_TYPES])
+_DOUBLES, _INTEGERS = types.CPointer(types.float64), types.CPointer(types.int64)
+ROUTINE = types.float64(
+    _INTEGERS, types.int64, _DOUBLES, types.int64, *[_DOUBLES] * 6, types.int64, types.int64
 )
+
+general_terms = types.ExternalFunction(SYMBOL, CALL)
 
 
 @PROTOTYPE
@@ -68,11 +72,7 @@ _engine = _register_symbol()  # owns the machine code
 
 
 def load_general_terms() -> None:
-    """Compile the general product terms, or load them from the disk cache, if not yet done."""
-    from bayessem.likelihood.compiled import compile_elsewhere, missing
-
-    if missing("general.entry"):
-        compile_elsewhere(("kernel", "import bayessem.likelihood.general"))
+    """Load the general product terms; compiled first, when no model has needed them yet."""
     from bayessem.likelihood.general import entry
 
     slot.value = entry.address

@@ -4,9 +4,10 @@ Compiled as one C function, `entry`, which the kernel calls by its symbol (exter
 """
 
 import numpy as np
-from numba import carray, types
+from numba import carray
 
 from bayessem.likelihood.compiled import c_function, compiled
+from bayessem.likelihood.external import ROUTINE
 from bayessem.likelihood.lattice import lattice_integral, new_room
 from bayessem.likelihood.plan import unpack
 from bayessem.likelihood.surface import (
@@ -102,20 +103,7 @@ def general_terms(plan, data, projected, gram, pull, second, out):
     return total, nodes
 
 
-_DOUBLES, _INTEGERS = types.CPointer(types.float64), types.CPointer(types.int64)
-
-
-@c_function(
-    types.float64(
-        _INTEGERS,
-        types.int64,
-        _DOUBLES,
-        types.int64,
-        *[_DOUBLES] * 6,
-        types.int64,
-        types.int64,
-    )
-)
+@c_function(ROUTINE)
 def entry(ints, n_ints, floats, n_floats, data, projected, gram, pull, second, out, n, n_out):
     """`general_terms` on addresses (external.py)."""
     plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))

@@ -2,13 +2,20 @@
 
 For every respondent the log of the integral over the latents in products, E[c] under the normalised
 integrand, and over all respondents the sum of E[c c'], c the monomials without the constant one.
+
+A C function by itself, so that it compiles beside the rest of the kernel.
 """
 
+import llvmlite.binding as llvm
 import numpy as np
+from numba import carray, types
 
-from bayessem.likelihood.compiled import compiled
-from bayessem.likelihood.external import general_terms
+from bayessem.likelihood.compiled import c_function, compiled
+from bayessem.likelihood.external import CALL, ROUTINE, general_terms
 from bayessem.likelihood.integral import quartic_integral
+from bayessem.likelihood.plan import unpack
+
+SYMBOL = "bayessem_terms"
 
 
 @compiled
@@ -97,7 +104,7 @@ def _one_factor_terms(plan, data, projected, gram, pull, second, out):
 
 
 @compiled
-def product_terms(plan, data, projected, gram, pull, second, out):
+def _product_terms(plan, data, projected, gram, pull, second, out):
     """Sum of the respondents' log-integrals (NaN when there is none), and the moments.
 
     data : (respondent, o) observed factors;  projected : (respondent, c) U = D' W r;
@@ -109,6 +116,45 @@ def product_terms(plan, data, projected, gram, pull, second, out):
     if plan.sizes[5] == 1 and plan.sizes[10] <= 2:
         return _one_factor_terms(plan, data, projected, gram, pull, second, out)
     return general_terms(
+        plan.ints.ctypes,
+        plan.ints.size,
+        plan.floats.ctypes,
+        plan.floats.size,
+        data.ctypes,
+        projected.ctypes,
+        gram.ctypes,
+        pull.ctypes,
+        second.ctypes,
+        out.ctypes,
+        projected.shape[0],
+        out.size,
+    )
+
+
+@c_function(ROUTINE)
+def entry(ints, n_ints, floats, n_floats, data, projected, gram, pull, second, out, n, n_out):
+    """`_product_terms` on addresses."""
+    plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
+    size, o = plan.sizes[7] - 1, plan.sizes[8]
+    return _product_terms(
+        plan,
+        carray(data, (n, o)),
+        carray(projected, (n, size)),
+        carray(gram, (size, size)),
+        carray(pull, (n, size)),
+        carray(second, (size, size)),
+        carray(out, (n_out,)),
+    )
+
+
+llvm.add_symbol(SYMBOL, entry.address)
+_routine = types.ExternalFunction(SYMBOL, CALL)
+
+
+@compiled
+def product_terms(plan, data, projected, gram, pull, second, out):
+    """As `_product_terms`, which is compiled by itself."""
+    return _routine(
         plan.ints.ctypes,
         plan.ints.size,
         plan.floats.ctypes,

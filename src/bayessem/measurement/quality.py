@@ -41,11 +41,13 @@ from bayessem.measurement.tables import (
 )
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.fitted import Fitted
 from bayessem.results.reliability import average_variance_extracted, composite_reliability
 from bayessem.results.standardize import model_moments
 
 
+@one_blas_thread()
 def measurement(
     fit: Fitted,
     *,

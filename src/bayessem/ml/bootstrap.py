@@ -22,6 +22,7 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.text.columns import column, intervals
 from bayessem.text.described import Described
@@ -85,6 +86,7 @@ class Bootstrap(Described):
         return Document.of(Heading(head), Table((Column("", list(self.names)), *numbers, interval)))
 
 
+@one_blas_thread()
 def bootstrap(
     prepared: Prepared,
     n: int = 1000,

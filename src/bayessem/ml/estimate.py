@@ -43,6 +43,7 @@ from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.reliability import reliability
 from bayessem.results.standardize import model_moments, r_squared, standardised
 
@@ -90,6 +91,7 @@ def _check_standard_errors(prepared: Prepared, se: str) -> None:
         raise NotSupported("robust standard errors need the raw data, not a covariance matrix")
 
 
+@one_blas_thread()
 def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     """Fit a model by maximum likelihood.
 

@@ -16,6 +16,7 @@ from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
 from bayessem.model.identification import null_space, possible
 from bayessem.model.prepare import Prepared
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.syntax import expression
 from bayessem.syntax.parameters import Parameter
 from bayessem.syntax.table import cycles
@@ -23,6 +24,7 @@ from bayessem.syntax.table import cycles
 __all__ = ["CheckReport", "Finding", "check"]
 
 
+@one_blas_thread()
 def check(prepared: Prepared) -> CheckReport:
     """Look at a model with its data before anything is sampled."""
     table, sample = prepared.table, prepared.sample

@@ -13,6 +13,8 @@ same log-probability and gradient.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,6 +36,9 @@ from bayessem.posterior.program import (
     layout_of,
 )
 from bayessem.posterior.transforms import log_prior, transform
+
+if TYPE_CHECKING:
+    from bayessem.posterior.entry import Calls
 
 
 @compiled
@@ -260,32 +265,38 @@ class Density:
         """Number of parameters."""
         return len(self.names)
 
+    @cached_property
+    def calls(self) -> "Calls":
+        """The C functions that compute all this."""
+        from bayessem.posterior.entry import Calls
+
+        return Calls(self.program, self.numbers, self.ints, self.floats)
+
     def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient at x (D,)."""
         gradient = np.empty(self.size)
         x = np.ascontiguousarray(x, dtype=np.float64)
-        value = log_density(x, self.program, self.numbers, self.ints, self.floats, gradient)
-        return value, gradient
+        return self.calls.value_and_gradient(x, gradient), gradient
 
     def natural(self, x: np.ndarray) -> np.ndarray:
         """Natural parameters of unconstrained points, (..., D) -> (..., D)."""
         points = np.ascontiguousarray(x, dtype=np.float64).reshape(-1, self.size)
         out = np.empty_like(points)
-        natural_values(points, self.program, self.numbers, out)
+        self.calls.natural(points, out)
         return out.reshape(np.shape(x))
 
     def elements(self, values: np.ndarray) -> np.ndarray:
         """Model matrices (flat) of natural parameters, (..., D) -> (..., elements)."""
         points = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, self.size)
         out = np.empty((len(points), self.fields["base"].size))
-        matrix_elements(points, self.program, self.numbers, out)
+        self.calls.elements(points, out)
         return out.reshape((*np.shape(values)[:-1], -1))
 
     def respondent_log_likelihood(self, values: np.ndarray) -> np.ndarray:
         """Log p(y_i) of natural parameters, (..., D) -> (..., respondent)."""
         points = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, self.size)
         out = np.empty((len(points), self.respondents))
-        respondent_values(points, self.program, self.numbers, self.ints, self.floats, out)
+        self.calls.respondents(points, out)
         return out.reshape((*np.shape(values)[:-1], self.respondents))
 
     def folded(self, which: np.ndarray, scale: np.ndarray) -> "Density":

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayessem.posterior.mixing import SHORTEST, mixing
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines, Paragraph
 
 RHAT, ESS, BFMI = 1.01, 400.0, 0.3
-# Draws a chain below which split R-hat and effective sample sizes do not exist.
-SHORTEST = 4
 # Share of draws that may end at the edge of positive definite matrices.
 WALLS = 0.01
 
@@ -28,24 +27,13 @@ def convergence(values: np.ndarray) -> pd.DataFrame:
     A quantity that does not vary (a fixed number) has nan everywhere, and so has every quantity of
     chains of fewer than four draws.
     """
-    from arviz_stats.base import array_stats
-
     moves = np.ptp(values, axis=(0, 1)) > 0
     if values.shape[1] < SHORTEST:
         moves[:] = False
     out = {name: np.full(values.shape[2], np.nan) for name in ("r_hat", "ess_bulk", "ess_tail")}
-    if moves.any():
-        moving = values[:, :, moves]
-        apart = moving
-        if len(moving) == 1:  # one chain: do its halves agree?
-            half = moving.shape[1] // 2
-            apart = moving[0, -2 * half :].reshape(2, half, -1)
-        with np.errstate(divide="ignore", invalid="ignore"):  # chains that do not move
-            out["r_hat"][moves] = array_stats.rhat(apart, chain_axis=0, draw_axis=1)
-        for kind, options in (("bulk", {}), ("tail", {"prob": (0.05, 0.95)})):
-            out[f"ess_{kind}"][moves] = array_stats.ess(
-                moving, chain_axis=0, draw_axis=1, method=kind, **options
-            )
+    with np.errstate(divide="ignore", invalid="ignore"):  # chains that do not move
+        for k in np.flatnonzero(moves):
+            out["r_hat"][k], out["ess_bulk"][k], out["ess_tail"][k] = mixing(values[:, :, k])
     return pd.DataFrame(out)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from bayessem.errors import FitError
 from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import Maximum, maximise
+from bayessem.posterior.threads import one_blas_thread
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
 FOLD_ABOVE = 0.2
@@ -117,6 +118,7 @@ def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
     return _inverse_root(np.linalg.inv(covariance))
 
 
+@one_blas_thread()
 def approximate(density: Density, start: np.ndarray) -> Approximation:
     """Find the maximum of a posterior and its curvature, and choose the coordinates.
 
@@ -147,6 +149,7 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
     return Approximation(density, maximum, root)
 
 
+@one_blas_thread()
 def sample(
     approximation: Approximation,
     *,
@@ -183,17 +186,16 @@ def sample(
     Interrupted
         (A KeyboardInterrupt.) When the user stopped it; it carries the draws so far.
     """
-    import nutpie
-
-    from bayessem.posterior.native import OUTSIDE, VARIABLE, native_model
+    from bayessem.posterior.entry import OUTSIDE
+    from bayessem.posterior.native import native_model
+    from bayessem.posterior.nuts import run_nutpie
 
     density, maximum, root = approximation.density, approximation.maximum, approximation.root
     began = time.perf_counter()
     generator = np.random.default_rng(random_seed)
     starts = _finite_starts(density.whitened(maximum.x, root), generator, 16 * chains)
-    model = native_model(density.whitened(maximum.x, root), starts)
-    tree = nutpie.sample(
-        model,
+    white, found = run_nutpie(
+        native_model(density.whitened(maximum.x, root), starts),
         draws=draws,
         tune=tune,
         chains=chains,
@@ -204,16 +206,10 @@ def sample(
         save_warmup=False,
         **options,
     )
-    white = tree["posterior"][VARIABLE].values
     values = density.natural(maximum.x + white @ root.T)
-    stats = {
-        str(name): array.values
-        for name, array in tree["sample_stats"].data_vars.items()
-        if array.dims == ("chain", "draw") and array.dtype.kind in "biuf"
-    }
+    stats = {name: array for name, array in found.items() if array.dtype.kind in "biuf"}
     stats["lp"] = stats.pop("logp")
-    messages = tree["sample_stats"]["divergence_message"].values.astype(str)
-    stats["outside"] = np.char.find(messages, f"error code: {OUTSIDE}") >= 0
+    stats["outside"] = np.char.find(found["divergence_message"], f"error code: {OUTSIDE}") >= 0
     return complete(Draws(values, stats, time.perf_counter() - began), draws)
 
 

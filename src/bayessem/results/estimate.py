@@ -24,6 +24,7 @@ from bayessem.posterior.feedback import heaviest_mode
 from bayessem.posterior.optimise import Maximum
 from bayessem.posterior.sampling import Approximation, Interrupted, sample
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
+from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.fitted import Fitted
 
 # Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
@@ -35,6 +36,7 @@ WORTH_KEEPING = 100
 QUADRATURE_DRAWS = 20
 
 
+@one_blas_thread()
 def estimate(
     prepared: Prepared,
     sampling: Sampling,

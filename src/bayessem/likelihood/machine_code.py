@@ -1,0 +1,120 @@
+"""Object files of C functions: compiled without being run, kept on disk, loaded and checked.
+
+A file holds all C functions of one module. Numba's own cache would have to read in the whole of
+Numba's type system before it loads the first function, a quarter of a second, and does not survive
+a damaged file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+from numba.core import codegen
+from numba.core.registry import cpu_target
+from numba.core.runtime import _nrt_python
+
+DIGEST = 64
+
+
+@contextmanager
+def _without_running() -> Iterator[None]:
+    """Numba makes intermediate code only, and no machine code of each callee to run it by itself.
+
+    The machine code of the one function that is wanted, callees included, is made at the end.
+    """
+    from unittest.mock import patch  # only processes that compile need it
+
+    def pointer(library: Any, name: str) -> int:
+        library._ensure_finalized()
+        return 1  # which nobody calls
+
+    with (
+        patch.object(codegen.JITCodeLibrary, "_finalize_specific", lambda library: None),
+        patch.object(codegen.JITCodeLibrary, "get_pointer_to_function", pointer),
+        patch.object(codegen.JITCPUCodegen, "set_env", lambda *arguments: None),
+    ):
+        yield
+
+
+def compile_object(function: Callable, signature: Any, **options: Any) -> tuple[str, bytes]:
+    """Symbol and object file of a function with C's calling convention.
+
+    For processes that do nothing else: what else Numba compiles in it has no machine code.
+    """
+    with _without_running():
+        made = numba.cfunc(signature, **options)(function)
+        library = made._library
+        return made.native_name, library._codegen._tm.emit_object(library._final_module)
+
+
+@cache
+def _machine() -> str:
+    """What machine code depends on besides the sources."""
+    parts = (*cpu_target.target_context.codegen().magic_tuple(), sys.implementation.cache_tag)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def path_of(folder: Path, module: str) -> Path:
+    """File of a module's functions for this machine."""
+    return folder / f"{module}-{_machine()}.object"
+
+
+def write(path: Path, objects: Mapping[str, tuple[str, bytes]]) -> None:
+    """Keep the symbol and object file of functions by name; readers see all of it or nothing."""
+    index = {name: (symbol, len(code)) for name, (symbol, code) in objects.items()}
+    content = json.dumps(index).encode() + b"\n" + b"".join(code for _, code in objects.values())
+    digest = hashlib.sha256(content).hexdigest().encode()
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.write_bytes(digest + content)
+    os.replace(part, path)
+
+
+def read(path: Path) -> dict[str, tuple[str, bytes]]:
+    """What `write` kept; nothing when the file is missing or damaged."""
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return {}
+    content = raw[DIGEST:]
+    if hashlib.sha256(content).hexdigest().encode() != raw[:DIGEST]:
+        return {}
+    head, code = content.split(b"\n", 1)
+    out, at = {}, 0
+    for name, (symbol, size) in json.loads(head).items():
+        out[name] = (symbol, code[at : at + size])
+        at += size
+    return out
+
+
+@cache
+def _declare_helpers() -> None:
+    """Make the routines that Numba's machine code calls known to the linker."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    _ = cpu_target.target_context  # BLAS, LAPACK, mathematics, Python
+    for name, address in _nrt_python.c_helpers.items():  # memory
+        llvm.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
+
+
+_engines: list[llvm.ExecutionEngine] = []  # which own the machine code
+
+
+def load(symbol: str, code: bytes) -> int:
+    """Address of a function in an object file."""
+    _declare_helpers()
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _engines.append(engine)
+    return engine.get_function_address(symbol)

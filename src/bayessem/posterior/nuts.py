@@ -1,0 +1,88 @@
+"""nutpie with plain arrays: a model to draws, without loading what would wrap them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow
+
+
+class _ArvizLater(ModuleType):
+    """Stands for ArviZ in nutpie: the real one is imported when an attribute is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # asked by whatever looks through all modules
+            raise AttributeError(name)
+        return getattr(importlib.import_module("arviz"), name)
+
+
+@contextmanager
+def _without_arviz() -> Iterator[None]:
+    """Imports nutpie without ArviZ and its figures, which take a second.
+
+    nutpie only wraps draws in it, and we take them as they are. Everybody else imports the real
+    one, as nutpie does (`pymc.sample`) when it comes to wrapping draws.
+    """
+    if "arviz" in sys.modules:
+        yield
+        return
+    sys.modules["arviz"] = _ArvizLater("arviz")
+    try:
+        yield
+    finally:
+        del sys.modules["arviz"]
+
+
+with _without_arviz():
+    import nutpie
+    from nutpie import _lib as _lib
+    from nutpie.sample import CompiledModel as CompiledModel
+
+# Name of the one variable that is sampled.
+VARIABLE = "unconstrained"
+
+
+def run_nutpie(model: CompiledModel, **options: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Sample with `nutpie.sample`: draws (chain, draw, D), and its statistics (chain, draw).
+
+    What an interrupted chain has not come to is nan (false, 0, "None").
+    """
+    draws, stats = nutpie.sample(model, return_raw_trace=True, **options).get_arrow_trace()
+    warmup = [int(pyarrow.array(batch.column("tuning")).true_count) for batch in stats]
+    out = {}
+    for name in stats[0].column_names:
+        columns = [batch.column(name) for batch in stats]
+        if not columns[0].field.metadata.get(b"dims") and name not in ("chain", "draw"):
+            out[name] = _stacked(columns, warmup)
+    return _stacked([batch.column(VARIABLE) for batch in draws], warmup), out
+
+
+def _stacked(columns: Sequence[Any], warmup: Sequence[int]) -> np.ndarray:
+    """Arrow columns, one a chain, as an array (chain, draw, ...) without the warm-up draws."""
+    chains = []
+    for column, first in zip(columns, warmup, strict=True):
+        array = pyarrow.array(column)[first:]
+        if pyarrow.types.is_large_list(array.type):
+            chains.append(array.flatten().to_numpy().reshape(len(array), -1))
+        elif pyarrow.types.is_string(array.type):
+            chains.append(np.array(array.to_pylist(), dtype=object).astype(str))
+        else:
+            if array.null_count:
+                kind = pyarrow.types
+                zero: float = False if kind.is_boolean(array.type) else 0
+                array = array.fill_null(np.nan if kind.is_floating(array.type) else zero)
+            chains.append(array.to_numpy(zero_copy_only=False))
+    length = max(map(len, chains))
+    if any(len(chain) < length for chain in chains):
+        missing = {"f": np.nan, "U": "None"}.get(chains[0].dtype.kind, 0)
+        chains = [
+            np.concatenate([c, np.full((length - len(c), *c.shape[1:]), missing, dtype=c.dtype)])
+            for c in chains
+        ]
+    return np.stack(chains)

@@ -1,0 +1,48 @@
+"""nutpie is imported without ArviZ, and whoever wants ArviZ gets all of it; draws as arrays."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow
+
+from bayessem.likelihood.compiled import PACKAGE
+from bayessem.posterior.nuts import _stacked
+
+CODE = """
+import sys
+import bayessem.posterior.nuts
+assert not any(name.startswith("arviz") for name in sys.modules)
+import inspect
+inspect.stack()  # looks through all modules
+import arviz_stats, arviz, nutpie
+assert arviz.summary is arviz_stats.summary
+sample = sys.modules["nutpie.sample"]
+assert sample.arviz is not arviz
+assert sample.arviz.from_dict is arviz.from_dict
+"""
+
+
+def test_arviz_is_left_for_those_who_want_it():
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_columns_of_unequal_chains_become_arrays():
+    numbers = [pyarrow.array([0.0, 1.0, None, 3.0]), pyarrow.array([0.0, 5.0])]
+    np.testing.assert_array_equal(
+        _stacked(numbers, [1, 1]), [[1.0, np.nan, 3.0], [5.0, np.nan, np.nan]]
+    )
+    flags = [pyarrow.array([True, None, True]), pyarrow.array([False])]
+    np.testing.assert_array_equal(
+        _stacked(flags, [0, 0]), [[True, False, True], [False, False, False]]
+    )
+    vectors = [pyarrow.array([[1.0, 2.0], [3.0, 4.0]], type=pyarrow.large_list(pyarrow.float64()))]
+    np.testing.assert_array_equal(_stacked(vectors, [1]), [[[3.0, 4.0]]])
+    texts = [pyarrow.array(["warm", "error", None])]
+    np.testing.assert_array_equal(_stacked(texts, [1]), [["error", "None"]])
