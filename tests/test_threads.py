@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from bayessem.posterior.threads import one_blas_thread
+from bayessem.threads import one_blas_thread
 
 
 def blas_threads() -> list[int]:

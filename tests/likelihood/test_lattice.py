@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bayessem.errors import DataError
-from bayessem.likelihood import external
+from bayessem.likelihood import entry, external
 from bayessem.likelihood.general import general_terms
 from bayessem.likelihood.oracle import product_log_likelihood
 from bayessem.likelihood.plan import unpack
@@ -104,7 +104,7 @@ def test_routine_is_loaded_by_the_first_call():
     expected = p.respondents(elements(draw))
     loaded = external.slot.value
     try:
-        external.slot.value = ctypes.cast(external.first_call, ctypes.c_void_p).value
+        external.slot.value = ctypes.cast(entry.first_call, ctypes.c_void_p).value
         np.testing.assert_array_equal(p.respondents(elements(draw)), expected)
         assert external.slot.value == loaded
     finally:

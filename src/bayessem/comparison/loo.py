@@ -37,10 +37,10 @@ from bayessem.comparison.importance import (
 from bayessem.comparison.moment_matching import MomentMatching, match_moments
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import BayessemWarning, FitError, outside
-from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.fitted import Fitted
 from bayessem.text.document import Document, Notes
 from bayessem.text.numbers import number
+from bayessem.threads import one_blas_thread
 
 # Moment matching goes on until the Pareto k is below, though `good_k` is enough to accept it.
 AIM = 0.5

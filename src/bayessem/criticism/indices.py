@@ -27,7 +27,6 @@ from bayessem.criticism.discrepancy import (
     stored_log_likelihood,
 )
 from bayessem.errors import FitError
-from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.columns import column, intervals
@@ -35,6 +34,7 @@ from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
 from bayessem.text.formats import percent_text
 from bayessem.text.numbers import number
+from bayessem.threads import one_blas_thread
 
 INDICES = ("BRMSEA", "BGammaHat", "adjBGammaHat", "BMc", "BCFI", "BTLI", "BNFI")
 # With missing values every replica needs EM, so fewer are drawn; the standard error of a PPP of .5

@@ -18,7 +18,6 @@ from scipy.special import ndtri
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import FitError, ModelError
 from bayessem.model.prepare import Prepared
-from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
@@ -28,6 +27,7 @@ from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
 from bayessem.text.formats import TENTHS, group_text, interval, percent_text
 from bayessem.text.numbers import number
+from bayessem.threads import one_blas_thread
 
 CRITICAL = 3.841  # 95 % point of chi-square with one degree of freedom
 DRAWS = 100

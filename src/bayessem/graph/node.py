@@ -20,6 +20,7 @@ from pytensor.tensor.variable import TensorVariable
 from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.graph.matrices import matrix_structure, read_matrix, spread, static_shape
 from bayessem.graph.operation import GenerateIndicators, LogLikelihood
+from bayessem.likelihood.entry import load_general_terms
 from bayessem.likelihood.plan import build_plan, unpack
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan, plan_products
 from bayessem.model.data import Sample
@@ -212,11 +213,14 @@ def StructuralModel(
     matrices["products"] = pt.concatenate([spread(x, groups, 2) for x in squares_too], axis=-1)
     names = tuple(str(x) for x in columns)
     sample = Sample(names, tuple(map(str, range(groups))), values, codes, rows, ())
+    planned = _plan_terms(terms, matrices, latents)
+    if planned.needs_general_terms:
+        load_general_terms()
     plan = build_plan(
         (p, m, h),
         sample_patterns(sample),
         groups=groups,
-        products=_plan_terms(terms, matrices, latents),
+        products=planned,
         names=names,
     )
     for dim, labels in zip(dims, (rows, columns), strict=True):

@@ -63,8 +63,8 @@ def source_version() -> str:
         for name in (
             "posterior/centring.py",
             "posterior/correlations.py",
-            "posterior/density.py",
             "posterior/entry.py",
+            "posterior/evaluation.py",
             "posterior/hierarchies.py",
             "posterior/program.py",
             "posterior/transforms.py",

@@ -5,10 +5,13 @@ the sampler or a PyTensor graph; the kernel takes twenty seconds of that. Compil
 called by name, it costs its callers nothing.
 """
 
+import ctypes
+
 import llvmlite.binding as llvm
 import numpy as np
 from numba import carray, types
 
+from bayessem.likelihood import external
 from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.kernel import evaluate
 
@@ -35,6 +38,23 @@ def entry(elements, size, ints, n_ints, floats, n_floats, gradient, out, n_out):
 
 llvm.add_symbol(SYMBOL, entry.address)
 kernel = types.ExternalFunction(SYMBOL, SIGNATURE)
+
+
+def load_general_terms() -> None:
+    """Load the general product terms; compiled first, when no model has needed them yet."""
+    from bayessem.likelihood import general
+
+    external.slot.value = general.entry.address
+
+
+@external.PROTOTYPE
+def first_call(*arguments: int) -> float:
+    """Load the general product terms, then be them."""
+    load_general_terms()
+    return external.PROTOTYPE(external.slot.value)(*arguments)
+
+
+external.slot.value = ctypes.cast(first_call, ctypes.c_void_p).value or 0
 
 
 @compiled

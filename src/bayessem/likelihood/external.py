@@ -2,9 +2,9 @@
 
 The routine of general.py takes as long to compile as all the rest of the kernel. So the kernel
 calls the symbol `bayessem_product_terms`, a few instructions of machine code made here at import
-that go on to the address in a slot. `load_general_terms` puts the compiled routine there (planning
-does it for models that need it); until then the slot holds a Python callback that does so on the
-first call.
+that go on to the address in a slot. `entry.load_general_terms` puts the compiled routine there
+(assembling a model that needs it does so); until then the slot holds a Python callback that does so
+on the first call.
 """
 
 import ctypes
@@ -37,14 +37,8 @@ ROUTINE = types.float64(
 general_terms = types.ExternalFunction(SYMBOL, CALL)
 
 
-@PROTOTYPE
-def first_call(*arguments: int) -> float:
-    """Load the routine, then be it."""
-    load_general_terms()
-    return PROTOTYPE(slot.value)(*arguments)
-
-
-slot = ctypes.c_int64(ctypes.cast(first_call, ctypes.c_void_p).value or 0)
+# Address of the routine; entry.py fills it.
+slot = ctypes.c_int64(0)
 
 
 def _register_symbol() -> llvm.ExecutionEngine:
@@ -69,10 +63,3 @@ def _register_symbol() -> llvm.ExecutionEngine:
 
 
 _engine = _register_symbol()  # owns the machine code
-
-
-def load_general_terms() -> None:
-    """Load the general product terms; compiled first, when no model has needed them yet."""
-    from bayessem.likelihood.general import entry
-
-    slot.value = entry.address

@@ -14,7 +14,6 @@ import numpy as np
 
 from bayessem.errors import DataError
 from bayessem.likelihood.compiled import compiled
-from bayessem.likelihood.external import load_general_terms
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan
 
 # Quadrature of one square: nodes reach to exp(-REACH) of the peak, STEP times the distance at which
@@ -224,8 +223,6 @@ def build_plan(
     """
     p, m, h = shape
     _check_observed_factors(patterns, products, names)
-    if products.needs_general_terms:
-        load_general_terms()
     widths = [len(x.variables) for x in patterns]
     numbers: list[np.ndarray] = []
     mean_at: list[int] = []

@@ -41,10 +41,10 @@ from bayessem.measurement.tables import (
 )
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
-from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.fitted import Fitted
 from bayessem.results.reliability import average_variance_extracted, composite_reliability
 from bayessem.results.standardize import model_moments
+from bayessem.threads import one_blas_thread
 
 
 @one_blas_thread()

@@ -22,12 +22,12 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
-from bayessem.posterior.threads import one_blas_thread
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.text.columns import column, intervals
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Table
 from bayessem.text.formats import fixed, interval, percent_text
+from bayessem.threads import one_blas_thread
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -43,9 +43,9 @@ from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
-from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.reliability import reliability
 from bayessem.results.standardize import model_moments, r_squared, standardised
+from bayessem.threads import one_blas_thread
 
 if TYPE_CHECKING:
     pass

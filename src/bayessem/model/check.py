@@ -16,10 +16,10 @@ from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
 from bayessem.model.identification import null_space, possible
 from bayessem.model.prepare import Prepared
-from bayessem.posterior.threads import one_blas_thread
 from bayessem.syntax import expression
 from bayessem.syntax.parameters import Parameter
 from bayessem.syntax.table import cycles
+from bayessem.threads import one_blas_thread
 
 __all__ = ["CheckReport", "Finding", "check"]
 

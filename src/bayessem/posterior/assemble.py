@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
 
 from bayessem.errors import NotSupported, PriorError
+from bayessem.likelihood.entry import load_general_terms
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS, plan_products
 from bayessem.model.data import Sample
@@ -81,6 +82,8 @@ def kernel_plan(
             determined=structure.determined,
             names=structure.variables,
         )
+    if products.needs_general_terms:
+        load_general_terms()
     options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
     return build_plan(
         structure.shape,

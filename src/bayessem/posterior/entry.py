@@ -1,4 +1,4 @@
-"""The programs of density.py as C functions, for Python and the sampler: compiled for all models.
+"""The programs of evaluation.py as C functions for Python and the sampler, one for all models.
 
 Each takes as its last argument the addresses and sizes of the four packed arrays of a `Density`, so
 that the same machine code serves every model.
@@ -15,7 +15,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from bayessem.likelihood.compiled import CFunction, c_function
-from bayessem.posterior.density import (
+from bayessem.posterior.evaluation import (
     log_density,
     matrix_elements,
     natural_values,

@@ -17,7 +17,7 @@ import numpy as np
 from bayessem.errors import FitError
 from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import Maximum, maximise
-from bayessem.posterior.threads import one_blas_thread
+from bayessem.threads import one_blas_thread
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
 FOLD_ABOVE = 0.2

@@ -24,8 +24,8 @@ from bayessem.posterior.feedback import heaviest_mode
 from bayessem.posterior.optimise import Maximum
 from bayessem.posterior.sampling import Approximation, Interrupted, sample
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
-from bayessem.posterior.threads import one_blas_thread
 from bayessem.results.fitted import Fitted
+from bayessem.threads import one_blas_thread
 
 # Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
 # (400 MB); beyond, for evenly spaced draws.
