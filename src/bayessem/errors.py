@@ -104,6 +104,7 @@ class BayessemWarning(UserWarning):
 def outside() -> int:
     """The `stacklevel` at which a warning points to the first line outside of this package."""
     frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("bayessem"):
+    ours = ("bayessem", "contextlib")  # and what decorates our functions
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(ours):
         frame, level = frame.f_back, level + 1
     return level

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -22,7 +23,7 @@ from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
 from bayessem.posterior.optimise import Maximum
-from bayessem.posterior.sampling import Approximation, Interrupted, sample
+from bayessem.posterior.sampling import Approximation, Draws, Interrupted, sample
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
 from bayessem.threads import one_blas_thread
@@ -68,60 +69,25 @@ def estimate(
     """
     began = time.perf_counter() if began is None else began
     prepared.check_sampling()
-    if checked is None:
-        report = check(prepared)
-        report.raise_errors()
-        for finding in report.findings:
-            if finding.warning:
-                said = f"{finding.message}. {finding.remedy}"
-                warnings.warn(said, BayessemWarning, stacklevel=outside())
-        checked = (*filter(None, [report.cases]), *map(str, report.findings))
-    notes = tuple(checked)
-    settings = {**prepared.asked, **_settled(sampling, prepared).recorded()}
-    engine = settings["engine"]
-    integrate = settings["latents"] == "integrated" or has_integral(prepared.structure)
-    density = posterior_density(
-        prepared.space, prepared.structure, prepared.sample, integrate=integrate
-    )
-    start = initial_point(
-        prepared.space,
-        prepared.table,
-        start_values(prepared.structure, prepared.covariances, prepared.means),
-    )
-    if integrate and prepared.unpooled is not None:
-        density, start = balanced_density(prepared, density)
-    approximation = _as_it_is(density, start)
-    if integrate:
-        approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
-        notes = (*notes, *seen)
-    keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept")
-    options = {k: settings[k] for k in keys}
+    notes = _checked(prepared) if checked is None else tuple(checked)
+    sampling = _settled(sampling, prepared)
+    integrate = sampling.latents == "integrated" or has_integral(prepared.structure)
+    density, approximation, seen = _approximation(prepared, integrate=integrate)
     ready = time.perf_counter()
     try:
-        if engine == "native":
-            result = sample(approximation, progress=sampling.progress, **options)
-        else:
-            from bayessem.graph.pymc_sampling import sample_pymc
-
-            result = sample_pymc(
-                prepared,
-                approximation,
-                latents=settings["latents"],
-                progress=sampling.progress,
-                **options,
-            )
+        result = _sampled(prepared, approximation, sampling)
     except Interrupted as stopped:
         result = stopped.draws
         chains, count = result.values.shape[:2]
         if count < WORTH_KEEPING:
             raise
         said = (
-            f"sampling was interrupted: kept are {count} of {settings['draws']} draws of {chains} "
-            f"of {settings['chains']} chains"
+            f"sampling was interrupted: kept are {count} of {sampling.draws} draws of {chains} "
+            f"of {sampling.chains} chains"
         )
         warnings.warn(said, BayessemWarning, stacklevel=outside())
-        notes = (*notes, f"note [interrupted] {said}")
-        settings = {**settings, "draws": count, "chains": chains}
+        seen = (*seen, f"note [interrupted] {said}")
+        sampling = replace(sampling, draws=count, chains=chains)
     sampled = time.perf_counter()
     data = _tree(prepared, density, result.values, result.stats, integrate=integrate)
     data.attrs["quadrature_error"] = 0.0
@@ -134,7 +100,47 @@ def estimate(
         "log_likelihood": done - sampled,
         "total": done - began,
     }
-    return Fitted(prepared, data, settings, timings, notes)
+    settings = {**prepared.asked, **sampling.recorded()}
+    return Fitted(prepared, data, settings, timings, (*notes, *seen))
+
+
+def _checked(prepared: Prepared) -> tuple[str, ...]:
+    """What a check of the model has to say; errors are raised, warnings given."""
+    report = check(prepared)
+    report.raise_errors()
+    for finding in report.findings:
+        if finding.warning:
+            said = f"{finding.message}. {finding.remedy}"
+            warnings.warn(said, BayessemWarning, stacklevel=outside())
+    return (*filter(None, [report.cases]), *map(str, report.findings))
+
+
+def _approximation(
+    prepared: Prepared, *, integrate: bool
+) -> tuple[Density, Approximation, tuple[str, ...]]:
+    """The posterior, where and in which coordinates to sample it, and what was seen on the way."""
+    density = posterior_density(
+        prepared.space, prepared.structure, prepared.sample, integrate=integrate
+    )
+    values = start_values(prepared.structure, prepared.covariances, prepared.means)
+    start = initial_point(prepared.space, prepared.table, values)
+    if not integrate:
+        return density, _as_it_is(density, start), ()
+    if prepared.unpooled is not None:
+        density, start = balanced_density(prepared, density)
+    approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
+    return density, approximation, tuple(seen)
+
+
+def _sampled(prepared: Prepared, approximation: Approximation, sampling: Sampling) -> Draws:
+    """Draws by the engine that was chosen."""
+    keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept", "progress")
+    options: dict[str, Any] = {k: getattr(sampling, k) for k in keys}
+    if sampling.engine == "native":
+        return sample(approximation, **options)
+    from bayessem.graph.pymc_sampling import sample_pymc
+
+    return sample_pymc(prepared, approximation, latents=sampling.latents, **options)
 
 
 def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
