@@ -49,7 +49,7 @@ def estimates_tables(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> Iterato
                 column(part, "ess_bulk", "ESS", COUNT),
             ),
             title,
-        )
+        ).without_empty()
 
 
 def _variance(part: pd.DataFrame) -> pd.Series:
