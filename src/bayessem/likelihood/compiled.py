@@ -138,6 +138,11 @@ def _drop_old(parent: Path, current: Path) -> None:
 _FOLDER = _cache_folder()
 
 
+@cache
+def _announce(text: str) -> None:
+    say(text)
+
+
 class _Cache:
     """Numba's cache of a function that Python calls directly, in our folder.
 
@@ -160,11 +165,14 @@ class _Cache:
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Machine code for a signature, None where there is none."""
         try:
-            return self._kept.load_overload(sig, target_context)
+            kept = self._kept.load_overload(sig, target_context)
         except Exception:  # whatever unpickling garbage raises
+            kept = None
             with suppress(OSError):
                 self._kept.flush()
-            return None
+        if kept is None:
+            _announce("compiling small functions, this once; about 10 seconds ...")
+        return kept
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep machine code, where that is possible."""
