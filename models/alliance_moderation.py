@@ -221,7 +221,7 @@ def curves_too(text: str, data: pd.DataFrame, *, seed: int) -> Loo:
     print()
     for path in PATHS:
         outcome = path.split("~")[0]
-        change = fit.parameters.sel(parameter=f"{outcome}~AMC_x_AMC:apd").values
+        change = fit.parameters.sel(parameter=f"{outcome}~AMC:AMC:apd").values
         low, high = np.quantile(change, (0.025, 0.975))
         paragraph(
             f"From no diversity to full diversity the coefficient of AMC's square on {outcome} "

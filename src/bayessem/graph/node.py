@@ -55,8 +55,8 @@ def elements_node(
         Model matrices of all groups, see structure.py.
     shape : (int, int, int)
         Numbers of indicators, latent variables and product terms: p, m, h.
-    terms : sequence of pairs
-        The two latent variables of each product term.
+    terms : sequence of tuple of int
+        The factors of each product term among the latent variables.
     plan : tuple of two ndarray
         Packed plan with the data, from `likelihood.plan.build_plan`.
     values : ndarray (respondent, p)
@@ -72,7 +72,10 @@ def elements_node(
         The observed random variable (respondent, p). Its log-probability is a scalar.
     """
     order = unpack.py_func(*plan).product_order.tolist()
-    ordered = np.array([(t, *terms[t]) for t in order], dtype=np.int64).reshape(-1, 3)
+    most = max(map(len, terms), default=0)
+    ordered = np.full((len(order), 1 + most), -1)
+    for row, t in enumerate(order):
+        ordered[row, : 1 + len(terms[t])] = (t, *terms[t])
     generate = GenerateIndicators(shape)
     # Shared, not constant: the compiled graph is the same for all data and stays in the cache.
     ints = pytensor.shared(plan[0], name=f"{name}_plan")
@@ -156,7 +159,7 @@ def StructuralModel(
         The q latent variables that are squared, by name or position.
     products : (m, h) or (m,), optional
         Coefficients of the product terms in `product_terms`.
-    product_terms : sequence of pairs
+    product_terms : sequence of tuples
         The h product terms, such as ``[("AMC", "AMC"), ("AMC", "DIV")]``.
     intercepts : (p,), optional
         Of the indicators; 0 by default.

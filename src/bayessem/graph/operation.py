@@ -222,9 +222,9 @@ def semidefinite_root(matrix, root):
 def generate_indicators(elements, normals, group, terms, shape, out):
     """Indicators from standard normals: latents' linear part, products, indicators.
 
-    normals : (respondent, m + p);  group : (respondent,);  terms : (h, 3) number of the product and
-    its two latents, each after those that its factors depend on;  shape : p, m, h;
-    out : (respondent, p), nan for a group whose covariances are no covariances.
+    normals : (respondent, m + p);  group : (respondent,);  terms : (h, 1 + most factors) number of
+    the product and its factors, -1 where there are fewer, each after those that its factors depend
+    on;  shape : p, m, h;  out : (respondent, p), nan for a group whose covariances are none.
     """
     p, m, h = shape[0], shape[1], shape[2]
     out[:] = np.nan
@@ -245,8 +245,11 @@ def generate_indicators(elements, normals, group, terms, shape, out):
                 continue
             latent = np.dot(total, means + np.dot(root, normals[i, :m]))
             for t in range(h):
-                k = terms[t, 0]
-                latent += weights[:, k] * (latent[terms[t, 1]] * latent[terms[t, 2]])
+                product = 1.0
+                for j in terms[t, 1:]:
+                    if j >= 0:
+                        product *= latent[j]
+                latent += weights[:, terms[t, 0]] * product
             out[i] = intercepts + np.dot(loadings, latent) + np.dot(noise, normals[i, m:])
 
 
