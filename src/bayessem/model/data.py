@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import math
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.arguments import shown as quoted
 from bayessem.errors import DataError, did_you_mean
+from bayessem.model.texts import why_not_numeric
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Sizes of values whose squares, and sums of them, are numbers to a computer.
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -97,8 +106,33 @@ class Sample:
         ]
 
 
-def require_frame(data: object) -> None:
+# What makes a data frame of other things; the first that fits.
+_MAKES_A_FRAME: tuple[tuple[Callable[[object], bool], str], ...] = (
+    (
+        lambda data: isinstance(data, str | bytes | os.PathLike),
+        "read the file first: pd.read_csv('file.csv')",
+    ),
+    (lambda data: hasattr(data, "collect"), "data.collect().to_pandas() makes one of it"),
+    (lambda data: hasattr(data, "to_pandas"), "data.to_pandas() makes one of it"),
+    (lambda data: hasattr(data, "to_dataframe"), "data.to_dataframe() makes one of it"),
+    (lambda data: hasattr(data, "to_frame"), "data.to_frame() makes one of it"),
+    (
+        lambda data: isinstance(data, np.ndarray) and not data.dtype.names,
+        "name the columns: pd.DataFrame(array, columns=[...])",
+    ),
+    (lambda data: True, "pd.DataFrame(...) makes one of most things"),
+)
+
+
+def require_frame(data: object, what: str = "the data have") -> None:
     """Refuse data that are no data frame.
+
+    Parameters
+    ----------
+    data : object
+        What was given.
+    what : str
+        Subject and verb of the message.
 
     Raises
     ------
@@ -109,77 +143,116 @@ def require_frame(data: object) -> None:
 
     if isinstance(data, pd.DataFrame):
         return
-    how = {
-        "str": "read the file first: pd.read_csv('file.csv')",
-        "PosixPath": "read the file first: pd.read_csv('file.csv')",
-        "ndarray": "name the columns: pd.DataFrame(array, columns=[...])",
-        "dict": "pd.DataFrame(...) makes one of it",
-    }.get(type(data).__name__, "pd.DataFrame(...) makes one of most things")
-    raise DataError(f"the data have to be a pandas DataFrame, not {type(data).__name__}; {how}")
+    how = next((how for fits, how in _MAKES_A_FRAME if fits(data)))
+    raise DataError(f"{what} to be a pandas DataFrame, not {type(data).__name__}; {how}")
 
 
 def _columns(data: pd.DataFrame, names: Sequence[str], constructs: Sequence[str] = ()) -> None:
-    """Refuse columns that are absent, doubled, not numbers, infinite or constant; by name."""
+    """Refuse columns that are absent, doubled or not numbers; by name."""
     available = [str(c) for c in data.columns]
     absent = [x for x in names if x not in available]
     if absent:
-        shown = ", ".join(available[:40]) + (", ..." if len(available) > 40 else "")
-        one = len(absent) == 1
-        similar = "".join(did_you_mean(x, [*available, *constructs]) for x in absent)
-        define = f" A construct is defined as in '{absent[0]} =~ x1 + x2 + x3'."
+        raise DataError(_absent(data, absent, constructs))
+    unnamed = [c for c in data.columns if not isinstance(c, str) and str(c) in names]
+    if unnamed:
         raise DataError(
-            f"{', '.join(map(repr, absent))} {'is' if one else 'are'} in the model but "
-            f"{'is not a construct or a column' if one else 'are not constructs or columns'} "
-            f"of the data.{similar or define} The columns: {shown}"
+            f"a column is named {unnamed[0]!r} ({type(unnamed[0]).__name__}), which is not the text "
+            f"{str(unnamed[0])!r}; make texts of the names: data.columns = "
+            "data.columns.map(str)"
         )
     double = [x for x in names if available.count(x) > 1]
     if double:
         raise DataError(f"the data have several columns named {', '.join(map(repr, double))}")
     for name in names:
-        column = data[name]
-        if column.dtype == bool:
-            continue
-        if not (column.dtype.kind in "iuf" or str(column.dtype)[:3] in ("Int", "Flo", "UIn")):
-            raise DataError(f"column {name!r} is not numeric: {_why_not_numeric(name, column)}")
+        if not _numeric(data[name]):
+            why = why_not_numeric(name, data[name])
+            raise DataError(f"column {name!r} is not numeric: {why}")
 
 
-def _why_not_numeric(name: str, column: pd.Series) -> str:
-    """What a column holds instead of numbers, and how to make numbers of it."""
+def _numeric(column: pd.Series) -> bool:
+    """Whether a column holds real numbers, or True and False."""
     import pandas as pd
 
-    text = column.dropna().astype(str).str.strip()
-    number = pd.to_numeric(text, errors="coerce")
-    odd = text[number.isna()]
-    answers = odd[odd != ""]
-    missing = f"data[{name!r}] = pd.to_numeric(data[{name!r}], errors='coerce')"
-    if odd.empty:
+    if column.dtype != object:
+        types = pd.api.types
+        logical = types.is_bool_dtype(column.dtype)
+        return logical or (types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c")
+    return pd.api.types.infer_dtype(column, skipna=True) == "boolean"
+
+
+def _numbers(data: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """The columns as numbers, (respondent, p); missing values are nan."""
+    own = data[list(names)]
+    # True and False in a column of objects, or in several types, are numbers one by one only.
+    if any(dtype.kind == "O" or dtype.kind == "b" for dtype in own.dtypes):
+        own = own.apply(lambda c: c.astype("boolean").astype("Float64") if _logical(c) else c)
+    return own.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _logical(column: pd.Series) -> bool:
+    import pandas as pd
+
+    return column.dtype == object or pd.api.types.is_bool_dtype(column.dtype)
+
+
+def _absent(data: pd.DataFrame, absent: Sequence[str], constructs: Sequence[str]) -> str:
+    """What to say about names of the model that are no columns of the data."""
+    available = [str(c) for c in data.columns]
+    one = _in_one_column(available, absent) or _other_names(data, absent)
+    named = ", ".join(map(repr, absent))
+    single = len(absent) == 1
+    head = (
+        f"{named} {'is' if single else 'are'} in the model but "
+        f"{'is not a construct or a column' if single else 'are not constructs or columns'} "
+        "of the data."
+    )
+    if one:
+        return f"{head} {one}"
+    shown = ", ".join(available[:40]) + (", ..." if len(available) > 40 else "")
+    similar = "".join(did_you_mean(x, [*available, *constructs]) for x in absent[:3])
+    define = f" A construct is defined as in '{absent[0]} =~ x1 + x2 + x3'."
+    return f"{head}{similar or define} The columns: {shown}"
+
+
+def _in_one_column(available: Sequence[str], absent: Sequence[str]) -> str:
+    """The remedy where a file was read with another separator than it has, "" otherwise."""
+    for column in available:
+        for separator in (";", "\t", "|", ",", " "):
+            parts = [x.strip().strip("'\"") for x in column.split(separator)]
+            if len(parts) > 1 and set(parts) & set(absent):
+                short = column if len(column) <= 60 else f"{column[:57]}..."
+                return (
+                    f"They stand in one column named {short!r}: the file is separated by "
+                    f"{separator!r}, so read it with pd.read_csv('file.csv', sep={separator!r}) "
+                    "(and decimal=',' where numbers have commas)"
+                )
+    return ""
+
+
+def _other_names(data: pd.DataFrame, absent: Sequence[str]) -> str:
+    """The remedy where columns have the names but for what a model's text cannot write."""
+    if data.columns.nlevels > 1:
         return (
-            f"it holds numbers stored as {column.dtype}; convert them: "
-            f"data[{name!r}] = pd.to_numeric(data[{name!r}].astype(str), errors='coerce')"
+            "The columns have names of several levels; join them: "
+            "data.columns = ['_'.join(map(str, c)) for c in data.columns]"
         )
-    labels = list(dict.fromkeys(answers))
-    shown = ", ".join(map(repr, labels[:8])) + (", ..." if len(labels) > 8 else "")
-    if answers.empty:
-        cells = "1 cell holds a blank" if len(odd) == 1 else f"{len(odd)} cells hold blanks"
-        return f"{cells}; make missing values of them: {missing}"
-    if answers.str.fullmatch(r"-?\d+,\d+").all():
-        return f"it has decimal commas ({shown}); read the file with pd.read_csv(..., decimal=',')"
-    if len(odd) < len(text):
-        return (
-            f"{len(odd)} of its {len(text)} values are text ({shown}), the others numbers; if they "
-            f"mean that the answer is missing, {missing} makes them so"
-        )
-    if len(labels) == 2:
-        return (
-            f"it holds {shown}; code them: "
-            f"data[{name!r}] = data[{name!r}].map({{{labels[0]!r}: 0, {labels[1]!r}: 1}})"
-        )
-    if len(labels) <= 11:
-        return (
-            f"it holds {shown}; number ordered answers: data[{name!r}] = data[{name!r}]"
-            ".map({'lowest answer': 1, 'next answer': 2}), with all of them"
-        )
-    return f"it holds {len(labels)} different texts ({shown}), which no model can use"
+    for name in absent:
+        for column in data.columns:
+            if not isinstance(column, str):
+                continue
+            if re.sub(r"\W+", "_", column) == name or re.sub(r"\W+", "", column) == name:
+                to = "_" if re.sub(r"\W+", "_", column) == name else ""
+                return (
+                    f"A column is named {column!r}, with characters that names of a model do not "
+                    f"have; rename them: data.columns = data.columns.str.replace(r'\\W+', {to!r}, "
+                    "regex=True)"
+                )
+            if unicodedata.normalize("NFC", column) == unicodedata.normalize("NFC", name):
+                return (
+                    f"A column has the name {name!r} with accents as characters of their own; join "
+                    "them: data.columns = data.columns.str.normalize('NFC')"
+                )
+    return ""
 
 
 def _checked(
@@ -199,12 +272,22 @@ def _checked(
         known = column[~np.isnan(column)]
         if not known.size:
             raise DataError(f"column {name!r} is empty{where}")
+        _check_size(name, float(np.abs(known).max()), where)
         constant = np.ptp(known) <= 1e-12 * np.abs(known).max()
         if constant and name not in may_be_constant:
             raise DataError(
                 f"column {name!r} is constant{where} (all {known[0]:g}); it cannot measure "
                 "anything: take it out of the model"
             )
+
+
+def _check_size(name: str, largest: float, where: str) -> None:
+    """Refuse values whose squares a double cannot hold."""
+    if largest and not 1.0 / LARGEST < largest < LARGEST:
+        raise DataError(
+            f"the values of column {name!r}{where} run to {largest:.0e}, which no computer can "
+            f"square; rescale them: data[{name!r}] /= 1e{math.floor(math.log10(largest))}"
+        )
 
 
 def read_sample(
@@ -249,7 +332,7 @@ def read_sample(
     _columns(data, names, constructs)
     if not len(data):
         raise DataError("the data have columns but no rows")
-    values = data[names].to_numpy(dtype=np.float64, na_value=np.nan)
+    values = _numbers(data, names)
     index = data.index.to_numpy()
     labels, code = _groups(data, group, groups)
     keep = code >= 0
@@ -302,7 +385,45 @@ def _lone_group(group: str | None, labels: Sequence[str], code: np.ndarray, labe
 
 def group_labels(values: Iterable[object]) -> tuple[str, ...]:
     """Names of groups; 1.0 is "1", since missing cells make floats of a column of whole numbers."""
-    return tuple(str(int(x)) if isinstance(x, float) and x.is_integer() else str(x) for x in values)
+
+    def label(x: object) -> str:
+        x = float(x) if isinstance(x, np.floating) else x
+        return str(int(x)) if isinstance(x, float) and x.is_integer() else str(x)
+
+    return tuple(map(label, values))
+
+
+def require_group(data: pd.DataFrame, group: object) -> pd.Series:
+    """The column of the groups.
+
+    Raises
+    ------
+    DataError
+        When it is no column, doubled, or empty for some respondents.
+    """
+    try:
+        known = group in data.columns
+    except TypeError:  # not hashable: a list of columns, a column itself
+        raise DataError(
+            f"group names one column, not {quoted(group)}; two columns make one: data['both'] = "
+            "data['one'].astype(str) + ' ' + data['other'].astype(str)"
+        ) from None
+    if not known:
+        shown = ", ".join(map(str, data.columns[:40]))
+        similar = did_you_mean(str(group), map(str, data.columns))
+        raise DataError(
+            f"group={quoted(group)} is not a column of the data.{similar} The columns: {shown}"
+        )
+    column = data[group]
+    if column.ndim > 1:
+        raise DataError(f"the data have several columns named {group!r}")
+    if column.isna().any():
+        n = int(column.isna().sum())
+        raise DataError(
+            f"{n} {'respondents have' if n > 1 else 'respondent has'} no {group!r}: give them a "
+            f"group, or leave them out with data.dropna(subset=[{group!r}])"
+        )
+    return column
 
 
 def _groups(
@@ -312,31 +433,56 @@ def _groups(
     if group is None:
         if groups is not None:
             raise DataError(
-                "group_order needs group=, the column that holds the groups "
-                f"({', '.join(map(repr, groups))})"
+                f"group_order needs group=, the column that holds the groups ({quoted(groups)})"
             )
         return ("",), np.zeros(len(data), dtype=np.int64)
-    if group not in data.columns:
-        shown = ", ".join(map(str, data.columns[:40]))
-        similar = did_you_mean(group, map(str, data.columns))
+    present, codes = _present_groups(require_group(data, group), group)
+    labels = present if groups is None else _asked_groups(groups, present, group)
+    position = {label: i for i, label in enumerate(labels)}
+    own = np.array([position.get(x, -1) for x in present], dtype=np.int64)
+    return labels, own[codes]
+
+
+def _present_groups(column: pd.Series, group: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """The names of the groups as they appear, and each row's position in them."""
+    import pandas as pd
+
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:
         raise DataError(
-            f"group={group!r} is not a column of the data.{similar} The columns: {shown}"
-        )
-    column = data[group]
-    if column.isna().any():
-        n = int(column.isna().sum())
+            f"column {group!r} holds values that are no names of groups, such as a "
+            f"{type(column.iloc[0]).__name__}; make texts of them: "
+            f"data[{group!r}] = data[{group!r}].map(str)"
+        ) from None
+    labels = group_labels(values)
+    if len(set(labels)) < len(labels):
+        alike = [x for x, label in zip(values, labels, strict=True) if labels.count(label) > 1]
         raise DataError(
-            f"{n} {'respondents have' if n > 1 else 'respondent has'} no {group!r}: give them a "
-            f"group, or leave them out with data.dropna(subset=[{group!r}])"
+            f"column {group!r} holds {' and '.join(map(repr, alike[:2]))}, a number and a text for "
+            f"what looks like one group; make texts of all: data[{group!r}] = data[{group!r}]"
+            ".map(lambda x: format(x, 'g') if isinstance(x, (int, float)) else x)"
         )
-    present = list(group_labels(column.unique()))
-    labels = list(group_labels(groups)) if groups is not None else present
+    blank = [x for x, label in zip(values, labels, strict=True) if not label.strip()]
+    if blank:
+        raise DataError(
+            f"{int((column == blank[0]).sum())} respondents have a blank for {group!r}; give them "
+            f"a group, or leave them out: data = data[data[{group!r}] != {blank[0]!r}]"
+        )
+    return labels, codes
+
+
+def _asked_groups(asked: object, present: Sequence[str], group: str) -> tuple[str, ...]:
+    """The groups in the order that was asked for."""
+    if isinstance(asked, str | bytes) or not isinstance(asked, Iterable):
+        raise DataError(f"group_order is a list of groups, as in ['a', 'b'], not {quoted(asked)}")
+    labels = group_labels(asked)
     strangers = [x for x in labels if x not in present]
     if strangers:
         raise DataError(
             f"no respondent has {group!r} equal to {', '.join(map(repr, strangers))}; "
             f"values: {', '.join(map(repr, present))}"
         )
-    position = {label: i for i, label in enumerate(labels)}
-    code = np.array([position.get(x, -1) for x in group_labels(column)], dtype=np.int64)
-    return tuple(labels), code
+    if not labels or len(set(labels)) < len(labels):
+        raise DataError(f"group_order names each group once, not {quoted(asked)}")
+    return labels
