@@ -156,8 +156,8 @@ def _columns(data: pd.DataFrame, names: Sequence[str], constructs: Sequence[str]
     unnamed = [c for c in data.columns if not isinstance(c, str) and str(c) in names]
     if unnamed:
         raise DataError(
-            f"a column is named {unnamed[0]!r} ({type(unnamed[0]).__name__}), which is not the text "
-            f"{str(unnamed[0])!r}; make texts of the names: data.columns = "
+            f"a column is named {unnamed[0]!r} ({type(unnamed[0]).__name__}), which is not the "
+            f"text {str(unnamed[0])!r}; make texts of the names: data.columns = "
             "data.columns.map(str)"
         )
     double = [x for x in names if available.count(x) > 1]
@@ -189,6 +189,37 @@ def _numbers(data: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     return own.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
+def number_column(data: pd.DataFrame, name: object, what: str) -> np.ndarray:
+    """One column as numbers, (respondent,), for arguments that name one.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a respondent.
+    name : object
+        What was given as the column's name.
+    what : str
+        The argument, for messages.
+
+    Raises
+    ------
+    DataError
+        When it names no column, several, or one without numbers.
+    """
+    if not isinstance(name, str) or name not in data.columns:
+        similar = did_you_mean(name, map(str, data.columns)) if isinstance(name, str) else ""
+        raise DataError(
+            f"{what}={quoted(name)} is not a column of the data.{similar} The columns: "
+            f"{', '.join(map(str, data.columns[:40]))}"
+        )
+    if data[name].ndim > 1:
+        raise DataError(f"the data have several columns named {name!r}")
+    if not _numeric(data[name]):
+        why = why_not_numeric(name, data[name])
+        raise DataError(f"{what}: column {name!r} is not numeric: {why}")
+    return _numbers(data, [name])[:, 0]
+
+
 def _logical(column: pd.Series) -> bool:
     import pandas as pd
 
@@ -210,7 +241,7 @@ def _absent(data: pd.DataFrame, absent: Sequence[str], constructs: Sequence[str]
         return f"{head} {one}"
     shown = ", ".join(available[:40]) + (", ..." if len(available) > 40 else "")
     similar = "".join(did_you_mean(x, [*available, *constructs]) for x in absent[:3])
-    define = f" A construct is defined as in '{absent[0]} =~ x1 + x2 + x3'."
+    define = f" A construct is defined as in '{absent[0]} =~ item1 + item2 + item3'."
     return f"{head}{similar or define} The columns: {shown}"
 
 
@@ -231,10 +262,10 @@ def _in_one_column(available: Sequence[str], absent: Sequence[str]) -> str:
 
 def _other_names(data: pd.DataFrame, absent: Sequence[str]) -> str:
     """The remedy where columns have the names but for what a model's text cannot write."""
-    if data.columns.nlevels > 1:
+    if any(isinstance(column, tuple) for column in data.columns):
         return (
-            "The columns have names of several levels; join them: "
-            "data.columns = ['_'.join(map(str, c)) for c in data.columns]"
+            "Columns have names of several parts; join them: data.columns = "
+            "[c if isinstance(c, str) else '_'.join(map(str, c)) for c in data.columns]"
         )
     for name in absent:
         for column in data.columns:
@@ -460,8 +491,8 @@ def _present_groups(column: pd.Series, group: str) -> tuple[tuple[str, ...], np.
         alike = [x for x, label in zip(values, labels, strict=True) if labels.count(label) > 1]
         raise DataError(
             f"column {group!r} holds {' and '.join(map(repr, alike[:2]))}, a number and a text for "
-            f"what looks like one group; make texts of all: data[{group!r}] = data[{group!r}]"
-            ".map(lambda x: format(x, 'g') if isinstance(x, (int, float)) else x)"
+            f"what looks like one group; make texts of all: data[{group!r}] = "
+            f"data[{group!r}].astype(str).str.removesuffix('.0')"
         )
     blank = [x for x, label in zip(values, labels, strict=True) if not label.strip()]
     if blank:

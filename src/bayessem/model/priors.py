@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from bayessem.arguments import real_number, shown
 from bayessem.errors import PriorError
 
 # family: (PyMC's class, its arguments in order, support)
@@ -96,10 +97,10 @@ class Prior:
         if wrong or absent:
             trouble = f"has no argument {wrong[0]!r}" if wrong else f"needs {absent[0]!r}"
             raise PriorError(f"{family} {trouble}; its arguments: {', '.join(expected) or 'none'}")
-        values = tuple(float(arguments[name]) for name in expected)
+        values = tuple(
+            real_number(f"{family}: {name}", arguments[name], PriorError) for name in expected
+        )
         for name, value in zip(expected, values, strict=True):
-            if not math.isfinite(value):
-                raise PriorError(f"{family}: {name} = {value} is not a finite number")
             if name in SCALES and (family, name) not in LOCATIONS and value <= 0:
                 raise PriorError(f"{family}: {name} must be positive, not {value:g}")
         if family == "uniform" and values[0] >= values[1]:
@@ -134,6 +135,8 @@ class Prior:
 
 
 def _family(name: str) -> str:
+    if not isinstance(name, str):
+        raise PriorError(f"the family of a prior is a text such as 'normal', not {shown(name)}")
     key = name.strip().lower()
     key = ALIASES.get(key, key)
     if key not in FAMILIES:

@@ -7,9 +7,9 @@ staying missing; the tests run each. Where more than one thing may be meant, the
 from __future__ import annotations
 
 import re
-from numbers import Number
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Number
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # Texts that stand for a missing answer in somebody's program.
 MISSING_WORDS = frozenset(
-    "na n/a #n/a nan none null nil . - -- ? missing unknown keine nd n.a. k.a. #null! #value! "
-    "#div/0!".split()
+    ("na", "n/a", "n.a.", "#n/a", "nan", "none", "null", "nil", "missing", "unknown", "k.a.", "nd")
+    + (".", "-", "--", "?", "#null!", "#value!", "#div/0!")
 )
 # Texts that are listed in full; more are no answers to a question.
 FEW = 11
@@ -103,7 +103,10 @@ WRITINGS = (
         r".str.replace(r'[^\d.-]', '', regex=True)",
     ),
     Writing(
-        r"[-+]?\d+(\.\d+)?\s*%", "percent signs", ".str.replace('%', '')", lambda o, plain: not plain
+        r"[-+]?\d+(\.\d+)?\s*%",
+        "percent signs",
+        ".str.replace('%', '')",
+        lambda o, plain: not plain,
     ),
     Writing(
         r"-?[$\u20ac\u00a3\u00a5]\s*-?\d{1,3}(,?\d{3})*(\.\d+)?",
@@ -261,7 +264,9 @@ def _mixed(here: str, column: pd.Series, answers: Sequence[str], gone: Sequence[
 
 
 # Answers of which the second is the 1 of a variable of 0 and 1.
-_YES = frozenset("yes true ja oui si s\u00ed y j t wahr vrai agree female present".split())
+_YES = frozenset(
+    ("yes", "true", "ja", "oui", "si", "sí", "y", "j", "t", "wahr", "vrai", "agree", "present")
+)
 
 
 def _categories(name: str, labels: Sequence[str], gone: Sequence[str]) -> str:
@@ -270,11 +275,11 @@ def _categories(name: str, labels: Sequence[str], gone: Sequence[str]) -> str:
     shown = _quoted(x.strip() for x in labels)
     if len(labels) > FEW:
         return f"it holds {len(labels)} different texts ({shown}), which no model can use"
-    if len(labels) < 3:
+    if len(labels) == 1:
+        return f"every answer in it is {shown}; take it out of the model"
+    if len(labels) == 2:
         first = labels[0].strip().lower() in _YES
-        numbered = ", ".join(
-            f"{x!r}: {i}" for i, x in enumerate(labels[::-1] if first else labels)
-        )
+        numbered = ", ".join(f"{x!r}: {i}" for i, x in enumerate(labels[::-1] if first else labels))
         return f"it holds {shown}; code them: {here} = {known}.map({{{numbered}}})"
     new = f"data[{re.sub(r'\W+', '_', f'{name}_{labels[1].strip()}')!r}]"
     ordered = ", ".join(f"{x!r}: ..." for x in labels)

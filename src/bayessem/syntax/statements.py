@@ -7,7 +7,6 @@ which rows lavaan adds is the business of `bayessem.syntax.table`.
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -122,8 +121,10 @@ def parse(text: str) -> tuple[Statement, ...]:
     modeling. Journal of Statistical Software, 48(2). doi:10.18637/jss.v048.i02
     """
     if not isinstance(text, str):
-        how = "; read the file first: path.read_text()" if isinstance(text, os.PathLike) else ""
-        raise SyntaxProblem(f"a model is a text in lavaan's syntax, not {type(text).__name__}{how}")
+        raise SyntaxProblem(
+            f"a model is a text in lavaan's syntax, not {type(text).__name__}; the text of a file "
+            "is pathlib.Path('model.txt').read_text()"
+        )
     pieces = split_statements(text)
     written = [statement for tokens in pieces for statement in _parse_statement(tokens, text)]
     _refuse_assignments(pieces, written, text)
