@@ -81,7 +81,7 @@ def real_number(name: str, value: object, error: Kind) -> float:
     except (TypeError, ValueError, OverflowError):
         raise error(f"{name} is a number, not {shown(value)}") from None
     if not math.isfinite(number):
-        raise error(f"{name} is a finite number, not {shown(value)}")
+        raise error(f"{name} = {shown(value)} is not a finite number")
     return number
 
 

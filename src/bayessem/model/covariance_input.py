@@ -108,7 +108,8 @@ def _named_matrix(covariance: pd.DataFrame) -> tuple[list[str], np.ndarray]:
     if double is not None:
         raise DataError(f"the covariance matrix has several columns named {double!r}")
     rows = list(covariance.index)
-    if rows != names and any(isinstance(x, str) for x in rows):
+    square = len(rows) == len(names)
+    if square and rows != names and any(isinstance(x, str) for x in rows):
         if sorted(map(str, rows)) != sorted(names):
             raise DataError(
                 f"the rows of the covariance matrix are named {', '.join(map(str, rows[:8]))}, its "

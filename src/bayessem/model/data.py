@@ -241,7 +241,7 @@ def _absent(data: pd.DataFrame, absent: Sequence[str], constructs: Sequence[str]
         return f"{head} {one}"
     shown = ", ".join(available[:40]) + (", ..." if len(available) > 40 else "")
     similar = "".join(did_you_mean(x, [*available, *constructs]) for x in absent[:3])
-    define = f" A construct is defined as in '{absent[0]} =~ item1 + item2 + item3'."
+    define = f" A construct is defined as in '{absent[0]} =~ x1 + x2 + x3'."
     return f"{head}{similar or define} The columns: {shown}"
 
 

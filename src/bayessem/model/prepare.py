@@ -174,7 +174,7 @@ def prepare(
     first = {k: v for k, v in options.items() if k != "group_partial"}
     plain = build_table(statements, groups=specification.table.groups, **first)
     require_frame(data)
-    _check_labels(plain, [str(c) for c in data.columns])
+    _check_labels(plain, statements, [str(c) for c in data.columns])
     sample = read_sample(
         data,
         plain.observed,
@@ -281,14 +281,16 @@ def _repeated(statements: Sequence[Statement]) -> tuple[str, ...]:
     return tuple(term for term, count in counts.items() if count > 1)
 
 
-def _check_labels(table: ParameterTable, columns: Collection[str]) -> None:
+def _check_labels(
+    table: ParameterTable, statements: Sequence[Statement], columns: Collection[str]
+) -> None:
     """Refuse a label on a path that is a column of the data: `y ~ x*w`, as R writes products.
 
     A label that a `:=` or a constraint uses is a label on purpose, since those are about
     parameters; that it stands at two paths says nothing, for so would the same moderator of two
     outcomes. On loadings and covariances no product could be meant.
     """
-    used = {name for r in table.rows if r.expression is not None for name in names(r.expression)}
+    used = {x for s in statements if s.expression is not None for x in names(s.expression)}
     for row in table.rows:
         if row.op not in ("~", "~1") or row.label in used:
             continue

@@ -52,10 +52,10 @@ LOOKALIKES = {
     "\u2227": "^",
 }
 _FOREIGN = {
-    "@": "'@' is Mplus; a fixed value stands before the name, as in f =~ 1*x1",
-    "[": "'[' is no part of the syntax; intercepts and means are written y ~ 1",
-    "{": "'{' is no part of the syntax; write what it holds as it is, a statement a line",
-    "$": "'$' is R; name the columns alone, the data go to the method: sem.fit(data)",
+    "@": "cannot read '@', which is Mplus; a fixed value stands before the name, as in f =~ 1*x1",
+    "[": "cannot read '['; intercepts and means are written y ~ 1",
+    "{": "cannot read '{'; write what it holds as it is, a statement a line",
+    "$": "cannot read '$', which is R; the columns are named alone: sem.fit(data) has the data",
 }
 RENAMING = "data.columns = data.columns.str.replace(r'\\W+', '_', regex=True)"
 _FOREIGN["`"] = f"names in backticks are not supported; rename the columns: {RENAMING}"
