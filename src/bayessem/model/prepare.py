@@ -358,6 +358,23 @@ def _check_used(
             )
 
 
+def priors_that_apply(
+    priors: Mapping[str, str | Prior], prepared: Prepared
+) -> dict[str, str | Prior]:
+    """Of one set of priors for several models, those that are not of a kind that a model lacks.
+
+    Parameters
+    ----------
+    priors : mapping
+        Prior by parameter name, label or kind.
+    prepared : Prepared
+        The model, prepared without them.
+    """
+    space = prepared.unpooled or prepared.space
+    kinds = {c.kind for c in space.coordinates}
+    return {k: v for k, v in priors.items() if k not in KINDS or k in kinds}
+
+
 def _by_name(
     priors: Mapping[str, str | Prior] | None, table: ParameterTable
 ) -> dict[str, str | Prior] | None:

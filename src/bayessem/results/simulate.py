@@ -56,7 +56,9 @@ def elements_at(structure: Structure, values: Mapping[str, float]) -> np.ndarray
         for j, name in enumerate(structure.variables):
             if name in structure.observed:
                 loadings[structure.observed.index(name), j] = 1.0
-    values = {"".join(str(name).split()): value for name, value in values.items()}
+    known = (*table.parameters, *(name for r in table.rows for name in (r.label, r.name)))
+    spaced = {"".join(name.split()): name for name in known}
+    values = {spaced.get("".join(str(k).split()), str(k)): value for k, value in values.items()}
     used, absent = set(), []
     for k, place in structure.places.items():
         row = table.rows[k]
