@@ -289,11 +289,15 @@ class TestData:
 
     def test_rows_may_have_labels_of_several_levels(self):
         frame = data()
-        frame.index = pd.MultiIndex.from_product([range(20), range(3)])
+        frame.index = pd.MultiIndex.from_product([range(20), range(3)], names=["team", "who"])
         frame.iloc[4] = NAN
         found = read_sample(frame, ("x1", "x2", "x3"))
         assert found.dropped == ((1, 1),)
         assert found.rows[0] == (0, 0)
+        assert (
+            frame.join(pd.DataFrame({"s": found.values[:, 0]}, found.index))["s"].notna().sum()
+            == 59
+        )
 
 
 class TestGroups:
@@ -525,6 +529,18 @@ class TestPredictions:
     def test_new_rows_that_are_none(self, hs_fit, rows, options, message):
         with pytest.raises(BayessemError, match=message):
             hs_fit.predict(rows, **options)
+
+
+@pytest.mark.parametrize(
+    "options", [{"draws": "a"}, {"draws": 0}, {"random_seed": -1}, {"random_seed": "a"}]
+)
+def test_scores_refuse_odd_numbers(hs_fit, options):
+    with pytest.raises(FitError, match=next(iter(options))):
+        hs_fit.scores(**options)
+
+
+def test_scores_take_no_more_draws_than_there_are(hs_fit):
+    assert hs_fit.scores(draws=2**40).shape == (301, 6)
 
 
 def topics(model, frame, *, group=None, **options):

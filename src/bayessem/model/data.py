@@ -44,6 +44,8 @@ class Sample:
         Index labels of rows without any observed value (or, with listwise deletion, incomplete).
     elsewhere : int
         Rows of groups that were not asked for.
+    levels : tuple
+        Names of the levels of the data frame's index, () where nobody needs them.
     """
 
     variables: tuple[str, ...]
@@ -53,6 +55,16 @@ class Sample:
     rows: np.ndarray
     dropped: tuple
     elsewhere: int = 0
+    levels: tuple = ()
+
+    @property
+    def index(self) -> pd.Index:
+        """The respondents' labels as the data frame has them: results join the data by it."""
+        import pandas as pd
+
+        if len(self.levels) > 1:
+            return pd.MultiIndex.from_tuples(list(self.rows), names=self.levels)
+        return pd.Index(self.rows)
 
     @property
     def size(self) -> int:
@@ -393,7 +405,8 @@ def read_sample(
             raise DataError(_lone_group(group, labels, code, label))
         if len(labels) > 1:
             _checked(inside, names, f" in group {label!r}", may_be_constant=covariates)
-    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere)
+    levels = tuple(data.index.names) if data.index.nlevels > 1 else ()
+    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, levels)
 
 
 def _lone_group(group: str | None, labels: Sequence[str], code: np.ndarray, label: str) -> str:
