@@ -16,7 +16,7 @@ import numpy as np
 
 from bayessem.arguments import flag, real_number, shown
 from bayessem.errors import ModelError
-from bayessem.model.data import number_column
+from bayessem.model.columns import number_column
 from bayessem.model.priors import Prior
 from bayessem.model.structure import Structure
 from bayessem.syntax.parameters import ParameterTable

@@ -11,10 +11,12 @@ import numpy as np
 
 from bayessem.arguments import shown
 from bayessem.errors import ModelError, NotSupported, PriorError
+from bayessem.model.columns import require_frame
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
-from bayessem.model.data import Sample, group_labels, read_sample, require_frame
+from bayessem.model.data import Sample, read_sample
 from bayessem.model.elimination import eliminate
+from bayessem.model.group_column import group_labels
 from bayessem.model.pooled_space import pool_space
 from bayessem.model.pooling import (
     Pooling,
