@@ -170,7 +170,7 @@ def test_a_reverse_keyed_marker_is_a_note():
     assert "'x1' sets the sign of 'visual'" in finding(found, "reverse-keyed marker").message
     data["x2"] = -data["x2"]
     data["x1"] = -data["x1"]
-    assert topics(report(ABILITIES, data)) == []
+    assert topics(report(ABILITIES, data)) == ["reverse-keyed item"]
 
 
 def test_a_feedback_loop_with_instruments_is_a_note_and_without_an_error():
@@ -358,7 +358,8 @@ def test_a_missing_code_is_in_the_report():
     data = abilities()
     text = report(ABILITIES, data.assign(x2=data["x2"].where(data.index % 50 > 0, -99)))
     assert "-99 lies far from the other values of 'x2' (7 times)" in str(text)
-    assert "data.replace([-99], float('nan'))" in str(text)
+    remedy = finding(text, "missing code?").remedy
+    assert "data[['x2']] = data[['x2']].replace([-99], float('nan'))" in remedy
 
 
 def test_copies_are_found_with_missing_values_too():

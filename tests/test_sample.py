@@ -182,11 +182,11 @@ def test_the_hash_tells_data_apart(frame):
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (["NA", *map(str, range(11))], r"1 of its 12 values are text \('NA'\).*pd.to_numeric"),
+        (["NA", *map(str, range(11))], r"1 cell holds 'NA'.*pd.to_numeric"),
         ([" ", *map(str, range(11))], "1 cell holds a blank"),
         ([f"{x},5" for x in range(12)], "decimal commas"),
         (["m", "f"] * 6, r"map\({'m': 0, 'f': 1}\)"),
-        (["agree", "neutral", "disagree"] * 4, "number ordered answers"),
+        (["agree", "neutral", "disagree"] * 4, "Answers with an order are numbered"),
         ([f"Mr {chr(97 + k)}" for k in range(12)], "12 different texts"),
     ],
 )

@@ -360,7 +360,7 @@ def test_effect_coding_of_equal_groups_is_not_said_twice():
     ("text", "message"),
     [
         ("", "the model is empty"),
-        ("a := 1 + 2", "the model is empty"),
+        ("a := 1 + 2", "has constraints and definitions only"),
         ("f =~ f + x", r"'f' in \"f =~ f\" \(line 1\) is its own indicator"),
         ("f =~ g\ng =~ h + x\nh =~ f", "f, g, h measure each other in a circle"),
         ("y ~ y", "stands on both sides of '~'"),

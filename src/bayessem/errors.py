@@ -8,6 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
+# Of a line of a model that a message quotes.
+WIDEST = 120
+
 
 class BayessemError(Exception):
     """Base of every error that bayessem raises on purpose."""
@@ -45,8 +48,13 @@ class SyntaxProblem(BayessemError):
         if self.line > len(lines):
             return ""
         source = lines[self.line - 1]
+        column, start, end = self.column, 0, len(source)
+        if end > WIDEST:  # the part around the column
+            start = max(0, min(column - WIDEST // 2, end - WIDEST))
+            end = start + WIDEST
+        source, column = source[start:end], column - start
         # A tab before the caret stays a tab, or the caret would point at the wrong place.
-        margin = "".join("\t" if c == "\t" else " " for c in source[: self.column - 1])
+        margin = "".join("\t" if c == "\t" else " " for c in source[: column - 1])
         return f"\n    {source}\n    {margin}^"
 
 

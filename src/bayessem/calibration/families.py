@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayessem.model.pooling import partial
-from bayessem.model.prepare import Prepared, prepare
+from bayessem.model.prepare import Prepared, prepare, priors_that_apply
 from bayessem.syntax.specification import Specification
 
 
@@ -91,14 +91,15 @@ def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:
 
 def prepared_family(family: Family) -> Prepared:
     """The family's model with its template data."""
-    options: dict[str, Any] = {"priors": dict(PRIORS)}
-    if ":" not in family.text:
-        del options["priors"]["product"]
+    options: dict[str, Any] = {}
     if family.groups > 1:
         options["group"] = "group"
     if family.pooled:
         options["pooling"] = partial(*family.pooled, correlated=len(family.pooled) > 1)
-        return prepare(Specification(family.text), template(family), **options)
-    equal = ("loadings", "intercepts") if family.groups > 1 else ()
-    model = Specification(family.text, group_equal=equal)
-    return prepare(model, template(family), **options)
+        model = Specification(family.text)
+    else:
+        equal = ("loadings", "intercepts") if family.groups > 1 else ()
+        model = Specification(family.text, group_equal=equal)
+    data = template(family)
+    priors = priors_that_apply(PRIORS, prepare(model, data, **options))
+    return prepare(model, data, priors=priors, **options)

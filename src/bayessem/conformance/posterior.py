@@ -24,7 +24,8 @@ from bayessem.comparison.loo import loo as loo_of
 from bayessem.conformance.case import READING, case_model, read_data
 from bayessem.conformance.checks import Check, Outcome, is_number
 from bayessem.criticism.indices import fit_indices
-from bayessem.model.prepare import prepare
+from bayessem.model.prepare import prepare, priors_that_apply
+from bayessem.model.priors import Prior
 from bayessem.posterior.settings import Sampling
 from bayessem.results.estimate import estimate
 from bayessem.results.fitted import Fitted
@@ -72,7 +73,11 @@ def case_priors(text: str) -> dict[str, str]:
 
 
 def _sample(
-    case: Mapping[str, Any], directory: Path, *, extra: str = "", priors: Mapping[str, str] | None
+    case: Mapping[str, Any],
+    directory: Path,
+    *,
+    extra: str = "",
+    priors: Mapping[str, str | Prior] | None,
 ) -> Fitted:
     model = case_model(case)
     data, options = read_data(case, directory, model.options)
@@ -82,6 +87,8 @@ def _sample(
     if sem.table.products:
         effort = {"draws": DRAWS_OF_PRODUCTS}
     sampling = Sampling(random_seed=SEED, progress=False, **effort)
+    if priors is not None:  # blavaan's, of which a model needs those of its own kinds
+        priors = priors_that_apply(priors, prepare(sem, data, **fit_options))
     return estimate(prepare(sem, data, priors=priors, **fit_options), sampling)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from bayessem.arguments import seed, whole_number
 from bayessem.errors import BayessemError, FitError, ModelError, NotSupported
 from bayessem.ml.constrained import climb, named_values, read_constraints
 from bayessem.ml.estimate import MLFit, fit_ml
@@ -115,8 +116,9 @@ def bootstrap(
     FitError
         When the model does not converge on the data themselves, or on 9 of 10 samples.
     """
-    if n < 2:
-        raise ModelError(f"a bootstrap needs at least 2 samples, not {n}")
+    n = whole_number("n, the number of bootstrap samples,", n, ModelError, least=2, most=1_000_000)
+    if not isinstance(random_seed, np.random.Generator):
+        random_seed = seed(random_seed, ModelError)
     if made_from_moments(prepared.sample):
         raise NotSupported("a bootstrap needs the raw data, not a covariance matrix")
     fit = fit_ml(prepared, se="expected" if not prepared.structure.products else "observed")

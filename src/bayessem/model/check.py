@@ -11,13 +11,14 @@ import numpy as np
 
 from bayessem.errors import NotSupported
 from bayessem.likelihood.products import plan_products
-from bayessem.model.data_checks import data_findings, sample_correlations
+from bayessem.model.data_checks import data_findings, sample_correlations, without_codes
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
 from bayessem.model.identification import null_space, possible
+from bayessem.model.linear_constraints import linear_system
 from bayessem.model.prepare import Prepared
 from bayessem.syntax import expression
-from bayessem.syntax.parameters import Parameter
+from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.syntax.table import cycles
 from bayessem.threads import one_blas_thread
 
@@ -40,7 +41,7 @@ def check(prepared: Prepared) -> CheckReport:
         and prepared.structure.places[k].matrix != "products"
     }
     parameters = len(table.parameters)
-    equalities = sum(row.op == "==" for row in table.constraints) + len(prepared.zero_mean)
+    equalities = _equalities(table) + len(prepared.zero_mean)
     findings = [
         *_repeated_findings(prepared),
         *_scale_findings(prepared),
@@ -51,7 +52,8 @@ def check(prepared: Prepared) -> CheckReport:
         *_identification_findings(prepared, moments, len(linear) - equalities),
         *data_findings(prepared),
     ]
-    findings.sort(key=lambda f: (not f.serious, not f.warning))
+    # a code for missing answers is behind much of what else is found, so it comes first
+    findings.sort(key=lambda f: (not f.serious, f.topic != "missing code?", not f.warning))
     text = (
         f"{_counted(sample.size, 'respondent')}{' (all complete)' * sample.complete}, "
         f"{_counted(p, 'observed variable')}, "
@@ -66,6 +68,15 @@ def check(prepared: Prepared) -> CheckReport:
     if cases:
         text += f" {cases}"
     return CheckReport(tuple(findings), moments, parameters, sample.size, text, cases)
+
+
+def _equalities(table: ParameterTable) -> int:
+    """How many parameters the `==` take away; those that follow from others take none."""
+    try:
+        equal = linear_system(table).equal
+    except NotSupported:  # nonlinear ones are taken to be independent
+        return sum(row.op == "==" for row in table.constraints)
+    return int(np.linalg.matrix_rank(equal)) if len(equal) else 0
 
 
 def _cases(prepared: Prepared) -> str:
@@ -111,11 +122,12 @@ def _scale_findings(prepared: Prepared) -> list[Finding]:
     """Single indicators, and markers that are reverse-keyed."""
     table = prepared.table
     out = []
-    correlation = sample_correlations(prepared)
+    correlation = sample_correlations(without_codes(prepared))
+    measured = [r.rhs for r in table.rows if r.op == "=~" and r.group == 0]
     for name in table.latent:
         own = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group == 0]
         fixed = [r for r in own if r.free < 0 and r.value]
-        if len(own) == 1 and own[0].rhs in table.observed:
+        if len(own) == 1 and measured.count(own[0].rhs) == 1 and own[0].rhs in table.observed:
             residual = next(
                 (r for r in table.rows if r.op == "~~" and r.lhs == r.rhs == own[0].rhs), None
             )
@@ -156,14 +168,16 @@ def _growth_findings(prepared: Prepared) -> list[Finding]:
     """Constructs with all loadings given, as in a growth model, whose means are fixed at 0."""
     table = prepared.table
     rows = [r for r in table.rows if r.group == 0]
-    names = []
+    names: list[str] = []
+    changing = False  # constructs of equal loadings alone are random intercepts
     for name in table.latent:
         own = [r for r in rows if r.op == "=~" and r.lhs == name]
         mean = [r for r in rows if r.op == "~1" and r.lhs == name]
         given = len(own) > 2 and all(r.free < 0 and r.user for r in own)
+        changing |= given and len({r.value for r in own}) > 1
         if given and mean and all(r.free < 0 and not r.user for r in mean):
             names.append(name)
-    if len(names) < 2:
+    if len(names) < 2 or not changing:
         return []
     return [
         Finding(

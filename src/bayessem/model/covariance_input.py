@@ -8,11 +8,12 @@ What needs the respondents themselves (robust standard errors, bootstrap, produc
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.arguments import real_number, shown, whole_number
 from bayessem.errors import DataError, NotSupported
 from bayessem.model.data import Sample
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MADE = "made from moments"
+# Numbers that fit into memory without a thought.
+MOST = 200_000_000
 
 
 def from_covariance(
@@ -63,8 +66,14 @@ def from_covariance(
     """
     import pandas as pd
 
-    names = [str(c) for c in covariance.columns]
-    matrix = _symmetric(covariance.to_numpy(dtype=float), names)
+    names, values = _named_matrix(covariance)
+    matrix = _symmetric(values, names)
+    n = whole_number("n", n, DataError)
+    if n * len(names) > MOST:
+        raise DataError(
+            f"n = {n:,} respondents of {len(names)} variables do not fit into memory; with so many "
+            f"the result hardly depends on n: {MOST // len(names):,} are the most"
+        )
     if n <= len(names) + 1:
         raise DataError(f"n = {n} is too small for a covariance matrix of {len(names)} variables")
     try:
@@ -75,22 +84,73 @@ def from_covariance(
             f"the covariance matrix is not positive definite (smallest eigenvalue {smallest:.3g}); "
             "check it for misprints and for pairwise deletion"
         ) from None
-    if means is None:
-        centre = np.zeros(len(names))
-    elif isinstance(means, Mapping):
-        absent = [name for name in names if name not in means]
-        if absent:
-            raise DataError(f"means of {', '.join(absent)} are missing")
-        centre = np.array([float(means[name]) for name in names])
-    else:
-        centre = np.array(means, dtype=float)
-        if centre.shape != (len(names),):
-            raise DataError(f"{centre.size} means for {len(names)} variables")
+    centre = np.zeros(len(names)) if means is None else _centre(means, names)
     # Columns of the discrete cosine transform are orthogonal to each other and to a constant.
     grid = (np.arange(n)[:, None] + 0.5) * np.arange(1, len(names) + 1) * math.pi / n
     scores = math.sqrt(2.0 / n) * np.cos(grid)
     rows = math.sqrt(n - 1.0) * scores @ root.T + centre
     return pd.DataFrame(rows, columns=names, index=[f"{MADE} {i}" for i in range(1, n + 1)])
+
+
+def _named_matrix(covariance: pd.DataFrame) -> tuple[list[str], np.ndarray]:
+    """Names and numbers of a covariance matrix; rows with names go in the order of the columns."""
+    import pandas as pd
+
+    if not isinstance(covariance, pd.DataFrame):
+        raise DataError(
+            f"the covariance matrix has to be a pandas DataFrame, not {type(covariance).__name__}; "
+            "name the variables: pd.DataFrame(matrix, columns=['x', 'y', ...])"
+        )
+    names = [str(c) for c in covariance.columns]
+    if not names:
+        raise DataError("the covariance matrix is empty")
+    double = next((x for x in names if names.count(x) > 1), None)
+    if double is not None:
+        raise DataError(f"the covariance matrix has several columns named {double!r}")
+    rows = list(covariance.index)
+    square = len(rows) == len(names)
+    if square and rows != names and any(isinstance(x, str) for x in rows):
+        if sorted(map(str, rows)) != sorted(names):
+            raise DataError(
+                f"the rows of the covariance matrix are named {', '.join(map(str, rows[:8]))}, its "
+                f"columns {', '.join(names[:8])}; give both the same names, or the rows none: "
+                "covariance.reset_index(drop=True)"
+            )
+        covariance = covariance.set_axis(names, axis=1).set_axis([str(x) for x in rows]).loc[names]
+    try:
+        return names, covariance.to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise DataError(
+            "the covariance matrix holds something that is no number; make numbers of it: "
+            "covariance.apply(pd.to_numeric)"
+        ) from None
+
+
+def _centre(means: object, names: Sequence[str]) -> np.ndarray:
+    """The means in the order of the variables, (p,)."""
+    if hasattr(means, "to_dict") and not isinstance(means, Mapping):
+        means = means.to_dict()  # a pandas Series
+    if isinstance(means, Mapping):
+        absent = [name for name in names if name not in means]
+        if absent:
+            raise DataError(f"means of {', '.join(absent)} are missing")
+        strangers = [str(name) for name in means if name not in names]
+        if strangers:
+            raise DataError(
+                f"means of {', '.join(strangers)} are given, which the covariance matrix does not "
+                f"have; its variables: {', '.join(names)}"
+            )
+        given = [means[name] for name in names]
+    elif isinstance(means, Iterable) and not isinstance(means, str | bytes):
+        given = list(means)
+        if len(given) != len(names):
+            raise DataError(f"{len(given)} means for {len(names)} variables")
+    else:
+        raise DataError(
+            f"means go by name, as in means={{{names[0]!r}: 0.5, ...}}, not {shown(means)}"
+        )
+    pairs = zip(names, given, strict=True)
+    return np.array([real_number(f"the mean of {name}", m, DataError) for name, m in pairs])
 
 
 def _symmetric(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -100,6 +160,9 @@ def _symmetric(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
             f"a covariance matrix is square with the names as columns; this one is "
             f"{matrix.shape[0]} by {matrix.shape[1]}"
         )
+    if np.isinf(matrix).any():
+        i, j = np.argwhere(np.isinf(matrix))[0]
+        raise DataError(f"the covariance of {names[i]} and {names[j]} is infinite")
     lower = np.tril(matrix)
     upper = np.triu(matrix, 1)
     if np.isnan(lower).any():

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.errors import DataError, did_you_mean
+from bayessem.errors import DataError
+from bayessem.model.columns import numbers, require_columns, require_frame
+from bayessem.model.group_column import lone_group, read_groups
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Sizes of values whose squares, and sums of them, are numbers to a computer.
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Sample:
         Index labels of rows without any observed value (or, with listwise deletion, incomplete).
     elsewhere : int
         Rows of groups that were not asked for.
+    levels : tuple
+        Names of the levels of the data frame's index, () where nobody needs them.
     """
 
     variables: tuple[str, ...]
@@ -44,6 +52,16 @@ class Sample:
     rows: np.ndarray
     dropped: tuple
     elsewhere: int = 0
+    levels: tuple = ()
+
+    @property
+    def index(self) -> pd.Index:
+        """The respondents' labels as the data frame has them: results join the data by it."""
+        import pandas as pd
+
+        if len(self.levels) > 1:
+            return pd.MultiIndex.from_tuples(list(self.rows), names=self.levels)
+        return pd.Index(self.rows)
 
     @property
     def size(self) -> int:
@@ -97,91 +115,6 @@ class Sample:
         ]
 
 
-def require_frame(data: object) -> None:
-    """Refuse data that are no data frame.
-
-    Raises
-    ------
-    DataError
-        Saying how to make one.
-    """
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        return
-    how = {
-        "str": "read the file first: pd.read_csv('file.csv')",
-        "PosixPath": "read the file first: pd.read_csv('file.csv')",
-        "ndarray": "name the columns: pd.DataFrame(array, columns=[...])",
-        "dict": "pd.DataFrame(...) makes one of it",
-    }.get(type(data).__name__, "pd.DataFrame(...) makes one of most things")
-    raise DataError(f"the data have to be a pandas DataFrame, not {type(data).__name__}; {how}")
-
-
-def _columns(data: pd.DataFrame, names: Sequence[str], constructs: Sequence[str] = ()) -> None:
-    """Refuse columns that are absent, doubled, not numbers, infinite or constant; by name."""
-    available = [str(c) for c in data.columns]
-    absent = [x for x in names if x not in available]
-    if absent:
-        shown = ", ".join(available[:40]) + (", ..." if len(available) > 40 else "")
-        one = len(absent) == 1
-        similar = "".join(did_you_mean(x, [*available, *constructs]) for x in absent)
-        define = f" A construct is defined as in '{absent[0]} =~ x1 + x2 + x3'."
-        raise DataError(
-            f"{', '.join(map(repr, absent))} {'is' if one else 'are'} in the model but "
-            f"{'is not a construct or a column' if one else 'are not constructs or columns'} "
-            f"of the data.{similar or define} The columns: {shown}"
-        )
-    double = [x for x in names if available.count(x) > 1]
-    if double:
-        raise DataError(f"the data have several columns named {', '.join(map(repr, double))}")
-    for name in names:
-        column = data[name]
-        if column.dtype == bool:
-            continue
-        if not (column.dtype.kind in "iuf" or str(column.dtype)[:3] in ("Int", "Flo", "UIn")):
-            raise DataError(f"column {name!r} is not numeric: {_why_not_numeric(name, column)}")
-
-
-def _why_not_numeric(name: str, column: pd.Series) -> str:
-    """What a column holds instead of numbers, and how to make numbers of it."""
-    import pandas as pd
-
-    text = column.dropna().astype(str).str.strip()
-    number = pd.to_numeric(text, errors="coerce")
-    odd = text[number.isna()]
-    answers = odd[odd != ""]
-    missing = f"data[{name!r}] = pd.to_numeric(data[{name!r}], errors='coerce')"
-    if odd.empty:
-        return (
-            f"it holds numbers stored as {column.dtype}; convert them: "
-            f"data[{name!r}] = pd.to_numeric(data[{name!r}].astype(str), errors='coerce')"
-        )
-    labels = list(dict.fromkeys(answers))
-    shown = ", ".join(map(repr, labels[:8])) + (", ..." if len(labels) > 8 else "")
-    if answers.empty:
-        cells = "1 cell holds a blank" if len(odd) == 1 else f"{len(odd)} cells hold blanks"
-        return f"{cells}; make missing values of them: {missing}"
-    if answers.str.fullmatch(r"-?\d+,\d+").all():
-        return f"it has decimal commas ({shown}); read the file with pd.read_csv(..., decimal=',')"
-    if len(odd) < len(text):
-        return (
-            f"{len(odd)} of its {len(text)} values are text ({shown}), the others numbers; if they "
-            f"mean that the answer is missing, {missing} makes them so"
-        )
-    if len(labels) == 2:
-        return (
-            f"it holds {shown}; code them: "
-            f"data[{name!r}] = data[{name!r}].map({{{labels[0]!r}: 0, {labels[1]!r}: 1}})"
-        )
-    if len(labels) <= 11:
-        return (
-            f"it holds {shown}; number ordered answers: data[{name!r}] = data[{name!r}]"
-            ".map({'lowest answer': 1, 'next answer': 2}), with all of them"
-        )
-    return f"it holds {len(labels)} different texts ({shown}), which no model can use"
-
-
 def _checked(
     values: np.ndarray,
     names: Sequence[str],
@@ -199,12 +132,22 @@ def _checked(
         known = column[~np.isnan(column)]
         if not known.size:
             raise DataError(f"column {name!r} is empty{where}")
+        _check_size(name, float(np.abs(known).max()), where)
         constant = np.ptp(known) <= 1e-12 * np.abs(known).max()
         if constant and name not in may_be_constant:
             raise DataError(
                 f"column {name!r} is constant{where} (all {known[0]:g}); it cannot measure "
                 "anything: take it out of the model"
             )
+
+
+def _check_size(name: str, largest: float, where: str) -> None:
+    """Refuse values whose squares a double cannot hold."""
+    if largest and not 1.0 / LARGEST < largest < LARGEST:
+        raise DataError(
+            f"the values of column {name!r}{where} run to {largest:.0e}, which no computer can "
+            f"square; rescale them: data[{name!r}] /= 1e{math.floor(math.log10(largest))}"
+        )
 
 
 def read_sample(
@@ -246,12 +189,12 @@ def read_sample(
     if missing not in ("fiml", "listwise", "error"):
         raise DataError(f'missing is "fiml", "listwise" or "error", not {missing!r}')
     names = list(variables)
-    _columns(data, names, constructs)
+    require_columns(data, names, constructs)
     if not len(data):
         raise DataError("the data have columns but no rows")
-    values = data[names].to_numpy(dtype=np.float64, na_value=np.nan)
+    values = numbers(data, names)
     index = data.index.to_numpy()
-    labels, code = _groups(data, group, groups)
+    labels, code = read_groups(data, group, groups)
     keep = code >= 0
     elsewhere = int((~keep).sum())
     absent = np.isnan(values)
@@ -276,67 +219,8 @@ def read_sample(
     for g, label in enumerate(labels):
         inside = values[code == g]
         if len(inside) < 2:
-            raise DataError(_lone_group(group, labels, code, label))
+            raise DataError(lone_group(group, labels, code, label))
         if len(labels) > 1:
             _checked(inside, names, f" in group {label!r}", may_be_constant=covariates)
-    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere)
-
-
-def _lone_group(group: str | None, labels: Sequence[str], code: np.ndarray, label: str) -> str:
-    """What to do about a group of one respondent, or of none."""
-    sizes = np.bincount(code, minlength=len(labels))
-    lone = int((sizes < 2).sum())
-    n = int(sizes[list(labels).index(label)])
-    message = f"group {label!r} has {n} respondent{'s' * (n != 1)}"
-    if len(labels) > 10 and lone > 2:
-        return (
-            f"{message}, and so have {lone - 1} other of the {len(labels)} values of {group!r}: is "
-            "that a column of groups? A continuous moderator goes into the model as a variable "
-            "(y ~ x + w + x:w)"
-        )
-    return (
-        f"{message}; leave it out (group_order= selects groups), or join it with another in "
-        f"the column {group!r}"
-    )
-
-
-def group_labels(values: Iterable[object]) -> tuple[str, ...]:
-    """Names of groups; 1.0 is "1", since missing cells make floats of a column of whole numbers."""
-    return tuple(str(int(x)) if isinstance(x, float) and x.is_integer() else str(x) for x in values)
-
-
-def _groups(
-    data: pd.DataFrame, group: str | None, groups: Sequence[str] | None
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Labels of the groups and each row's position in them (-1: none of them)."""
-    if group is None:
-        if groups is not None:
-            raise DataError(
-                "group_order needs group=, the column that holds the groups "
-                f"({', '.join(map(repr, groups))})"
-            )
-        return ("",), np.zeros(len(data), dtype=np.int64)
-    if group not in data.columns:
-        shown = ", ".join(map(str, data.columns[:40]))
-        similar = did_you_mean(group, map(str, data.columns))
-        raise DataError(
-            f"group={group!r} is not a column of the data.{similar} The columns: {shown}"
-        )
-    column = data[group]
-    if column.isna().any():
-        n = int(column.isna().sum())
-        raise DataError(
-            f"{n} {'respondents have' if n > 1 else 'respondent has'} no {group!r}: give them a "
-            f"group, or leave them out with data.dropna(subset=[{group!r}])"
-        )
-    present = list(group_labels(column.unique()))
-    labels = list(group_labels(groups)) if groups is not None else present
-    strangers = [x for x in labels if x not in present]
-    if strangers:
-        raise DataError(
-            f"no respondent has {group!r} equal to {', '.join(map(repr, strangers))}; "
-            f"values: {', '.join(map(repr, present))}"
-        )
-    position = {label: i for i, label in enumerate(labels)}
-    code = np.array([position.get(x, -1) for x in group_labels(column)], dtype=np.int64)
-    return tuple(labels), code
+    levels = tuple(data.index.names) if data.index.nlevels > 1 else ()
+    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, levels)

@@ -6,10 +6,16 @@ covariance matrix can be inverted and no likelihood is finite.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bayessem.model.findings import Finding
-from bayessem.model.prepare import Prepared
+from bayessem.model.item_checks import measurement_findings, sample_correlations
+from bayessem.model.prepare import Prepared, sample_moments
+from bayessem.model.row_checks import group_name_findings, never_together, repeated_rows
+
+__all__ = ["data_findings", "sample_correlations", "suspected_codes", "without_codes"]
 
 # Latent correlations above this are hard to tell from 1 (Roenkkoe & Cho 2022,
 # doi:10.1177/1094428120968614).
@@ -34,27 +40,50 @@ MISSING_CODES = tuple(
 APART = 1.5
 
 
-def sample_correlations(prepared: Prepared) -> np.ndarray:
-    """Correlations of the observed variables within groups, (p, p)."""
-    covariance = np.average(
-        prepared.covariances, axis=0, weights=np.bincount(prepared.sample.group)
-    )
-    sd = np.sqrt(np.diag(covariance))
-    return covariance / np.outer(sd, sd)
-
-
 def data_findings(prepared: Prepared) -> list[Finding]:
-    """What the data have that the model or its likelihood will not bear, or bears badly."""
+    """What the data have that the model or its likelihood will not bear, or bears badly.
+
+    Numbers that look like codes for a missing answer come first, and everything else is about the
+    data without them: their skewness, their kurtosis and their correlations are the codes' own.
+    """
+    found = _missing_codes(prepared)
+    if found:
+        prepared = without_codes(prepared)
     return [
+        *found,
         *_group_findings(prepared),
-        *_missing_codes(prepared),
+        *group_name_findings(prepared),
+        *repeated_rows(prepared),
+        *never_together(prepared),
         *_dependent_columns(prepared),
         *(f for j in range(len(prepared.sample.variables)) for f in _item_findings(prepared, j)),
+        *measurement_findings(prepared),
         *_scale_findings(prepared),
         *_far_covariates(prepared),
         *_collinear_predictors(prepared),
         *_product_findings(prepared),
     ]
+
+
+def without_codes(prepared: Prepared) -> Prepared:
+    """The same model with the numbers that look like codes for a missing answer missing.
+
+    As it is where a group would be left without an answer to an item.
+    """
+    sample = prepared.sample
+    values = sample.values.copy()
+    for column in values.T:
+        codes = suspected_codes(column[~np.isnan(column)])
+        if codes:
+            column[np.isin(column, codes)] = np.nan
+    if np.array_equal(values, sample.values, equal_nan=True):
+        return prepared
+    known = ~np.isnan(values)
+    if not all(known[sample.group == g].any(axis=0).all() for g in range(len(sample.groups))):
+        return prepared
+    cleaned = replace(sample, values=values)
+    covariances, means = sample_moments(cleaned)
+    return replace(prepared, sample=cleaned, covariances=covariances, means=means)
 
 
 def _group_findings(prepared: Prepared) -> list[Finding]:
@@ -126,23 +155,26 @@ def suspected_codes(values: np.ndarray) -> tuple[float, ...]:
 def _missing_codes(prepared: Prepared) -> list[Finding]:
     """Columns in which a number may stand for a missing answer."""
     sample = prepared.sample
-    found: dict[tuple[float, ...], list[str]] = {}
+    found: dict[tuple[float, ...], list[tuple[str, int]]] = {}
     for name, column in zip(sample.variables, sample.values.T, strict=True):
         codes = suspected_codes(column[~np.isnan(column)])
         if codes:
-            found.setdefault(codes, []).append(
-                f"{name!r} ({int(np.isin(column, codes).sum())} times)"
-            )
+            found.setdefault(codes, []).append((name, int(np.isin(column, codes).sum())))
     out = []
     for codes, names in found.items():
         listed = " and ".join(f"{code:g}" for code in codes)
         marks = ", ".join(f"{code:g}" for code in codes)
+        columns = [name for name, _ in names]
         message = (
             f"{listed} lie{'s' * (len(codes) == 1)} far from the other values of "
-            f"{', '.join(names)}, and {'is' if len(codes) == 1 else 'are'} taken as "
-            f"{'an answer' if len(codes) == 1 else 'answers'}"
+            f"{', '.join(f'{name!r} ({n} times)' for name, n in names)}, and "
+            f"{'is taken as an answer' if len(codes) == 1 else 'are taken as answers'}"
         )
-        remedy = f"if it means 'no answer', make it missing: data.replace([{marks}], float('nan'))"
+        remedy = (
+            f"if it means 'no answer', make it missing there: data[{columns}] = "
+            f"data[{columns}].replace([{marks}], float('nan')); what follows is about the data "
+            "without it"
+        )
         out.append(Finding(False, "missing code?", message, remedy))
     return out
 

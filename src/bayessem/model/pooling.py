@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.arguments import flag, real_number, shown
 from bayessem.errors import ModelError
+from bayessem.model.columns import number_column
 from bayessem.model.priors import Prior
 from bayessem.model.structure import Structure
 from bayessem.syntax.parameters import ParameterTable
@@ -108,8 +110,13 @@ def partial(
         Let the groups' deviations of the parameters correlate, with an LKJ(2) prior of their
         correlation matrix.
     """
-    if sd is not None and not 0 < sd < np.inf:
-        raise ModelError(f"sd between groups has to be positive, not {sd!r}")
+    if sd is not None:
+        sd = real_number("sd between groups", sd, ModelError)
+        if sd <= 0:
+            raise ModelError(f"sd between groups has to be positive, not {sd!r}")
+    correlated = flag("correlated", correlated, ModelError)
+    if by is not None and not isinstance(by, str):
+        raise ModelError(f"by is the name of one column, not {shown(by)}")
     names = _names(parameters)
     if correlated and (len(names) < 2 or sd is not None):
         raise ModelError("correlated=True needs two or more parameters, and no fixed sd")
@@ -177,16 +184,21 @@ def group_predictor(
     Raises
     ------
     ModelError
-        When the column is absent, or the same in every group.
+        When the column is the same in every group, or empty in one.
+    DataError
+        When it is absent or holds no numbers.
     """
-    if column not in data.columns:
-        raise ModelError(
-            f"by={column!r} is not a column of the data; columns: "
-            f"{', '.join(map(str, data.columns[:40]))}"
-        )
-    means = data[column].astype(float).groupby(data[group].astype(str)).mean()
+    import pandas as pd
+
+    numbers = pd.Series(number_column(data, column, "by"), index=data.index)
+    means = numbers.groupby(data[group].astype(str)).mean()
     values = means.reindex(list(groups)).to_numpy()
-    if not np.isfinite(values).all() or np.ptp(values) == 0:
+    unknown = [g for g, value in zip(groups, values, strict=True) if not np.isfinite(value)]
+    if unknown:
+        raise ModelError(
+            f"by={column!r} has no finite value in group {unknown[0]!r}; every group needs one"
+        )
+    if np.ptp(values) == 0:
         raise ModelError(f"by={column!r} does not differ between the groups: it predicts nothing")
     return values
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayessem.arguments import shown
 from bayessem.errors import ModelError, NotSupported, PriorError
+from bayessem.model.columns import require_frame
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
-from bayessem.model.data import Sample, group_labels, read_sample
+from bayessem.model.data import Sample, read_sample
 from bayessem.model.elimination import eliminate
+from bayessem.model.group_column import group_labels
 from bayessem.model.pooled_space import pool_space
 from bayessem.model.pooling import (
     Pooling,
@@ -22,9 +25,10 @@ from bayessem.model.pooling import (
     table_options,
     with_free_means,
 )
-from bayessem.model.priors import Prior
+from bayessem.model.priors import KINDS, Prior
 from bayessem.model.space import Space, build_space
 from bayessem.model.structure import Structure, build_structure
+from bayessem.syntax.expression import names
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.specification import Specification
 from bayessem.syntax.statements import Statement
@@ -164,12 +168,15 @@ def prepare(
         DataError, ModelError, PriorError or NotSupported, naming what is wrong.
     """
     statements, options = specification.statements, specification.options
+    _check_priors(priors)
     asked = _asked(group, group_order, missing, priors, pooling)
     if pooling is not None:
         _check_pooling(pooling, group)
         options = table_options(pooling, options)
     first = {k: v for k, v in options.items() if k != "group_partial"}
     plain = build_table(statements, groups=specification.table.groups, **first)
+    require_frame(data)
+    _check_labels(plain, statements, [str(c) for c in data.columns])
     sample = read_sample(
         data,
         plain.observed,
@@ -203,6 +210,7 @@ def prepare(
         group_means=means,
         priors=priors,
     )
+    _check_used(priors, table, {c.kind for c in space.coordinates})
     unpooled, predictor = None, None
     if partial is not None:
         predictor = _predictor(partial, data, group, sample.groups)
@@ -238,7 +246,7 @@ def _asked(
     pooling: Pooling | None,
 ) -> dict[str, Any]:
     """The arguments of `prepare` as plain values, for the record."""
-    given = priors.items() if isinstance(priors, Mapping) else ()
+    given = (priors or {}).items()
     return {
         "group": group,
         "group_order": group_order,
@@ -275,17 +283,106 @@ def _repeated(statements: Sequence[Statement]) -> tuple[str, ...]:
     return tuple(term for term, count in counts.items() if count > 1)
 
 
+def _check_labels(
+    table: ParameterTable, statements: Sequence[Statement], columns: Collection[str]
+) -> None:
+    """Refuse a label on a path that is a column of the data: `y ~ x*w`, as R writes products.
+
+    A label that a `:=` or a constraint uses is a label on purpose, since those are about
+    parameters; that it stands at two paths says nothing, for so would the same moderator of two
+    outcomes. On loadings and covariances no product could be meant.
+    """
+    used = {x for s in statements if s.expression is not None for x in names(s.expression)}
+    for row in table.rows:
+        if row.op not in ("~", "~1") or row.label in used:
+            continue
+        if not row.label or row.label not in columns:
+            continue
+        product = f"{row.label}:{row.rhs or 'x'}"
+        meant = f"{row.lhs} ~ {row.label} + {row.rhs} + {product}"
+        fixed = f"'{row.lhs} ~ 1*{row.label}' fixes a path at 1"
+        raise ModelError(
+            f"'{row.label}*{row.rhs or 1}' in '{row.lhs} ~ {row.label}*{row.rhs or 1}' makes a "
+            f"label of '{row.label}', which is a column of the data; "
+            + (f"a product of variables is {product}: {meant}" if row.rhs else fixed)
+            + "; a label needs a name that no column has"
+        )
+
+
+def _check_priors(priors: object) -> None:
+    """Refuse priors that are no mapping of names to priors."""
+    if priors is None:
+        return
+    if not isinstance(priors, Mapping):
+        raise PriorError(
+            "priors go by name: priors={'path': 'normal(0, 0.5)', 'y~x': 'normal(0.3, 0.1)'}, "
+            f"not {priors!r}"
+        )
+    for key, prior in priors.items():
+        if not isinstance(prior, str | Prior):
+            raise PriorError(
+                f"priors: {key!r} has {shown(prior)}; a prior is a text such as 'normal(0, 0.5)', "
+                "or bs.Prior('normal', mu=0, sigma=0.5)"
+            )
+
+
+def _check_used(
+    priors: Mapping[str, str | Prior] | None, table: ParameterTable, kinds: Collection[str]
+) -> None:
+    """Refuse priors that would be ignored: of kinds that are not there, and given twice."""
+    given = priors or {}
+    absent = [k for k in given if k in KINDS and k not in kinds]
+    if absent:
+        there = ", ".join(k for k in KINDS if k in kinds)
+        pooled = (
+            "; those of pooled parameters go by name: 'sd(y~x)'"
+            if absent[0].startswith("pool_")
+            else ""
+        )
+        raise PriorError(
+            f"priors: the model has no parameter of the kind {absent[0]!r}; its kinds: {there}"
+            f"{pooled}"
+        )
+    first: dict[str, str] = {}
+    for row in table.rows:
+        if row.free >= 0:
+            own = [k for k in (table.parameters[row.free], row.label, row.name) if k in given]
+            keys = [*(["the model's text"] if row.prior else []), *dict.fromkeys(own)]
+            for key in keys[1:]:
+                first.setdefault(key, keys[0])
+            for key in keys[:1]:
+                first[key] = key
+    for key, other in first.items():
+        if key != other:
+            where = other if other == "the model's text" else repr(other)
+            raise PriorError(
+                f"priors: {key!r} has a prior by {where} already, the same parameter; keep one"
+            )
+
+
+def priors_that_apply(
+    priors: Mapping[str, str | Prior], prepared: Prepared
+) -> dict[str, str | Prior]:
+    """Of one set of priors for several models, those that are not of a kind that a model lacks.
+
+    Parameters
+    ----------
+    priors : mapping
+        Prior by parameter name, label or kind.
+    prepared : Prepared
+        The model, prepared without them.
+    """
+    space = prepared.unpooled or prepared.space
+    kinds = {c.kind for c in space.coordinates}
+    return {k: v for k, v in priors.items() if k not in KINDS or k in kinds}
+
+
 def _by_name(
     priors: Mapping[str, str | Prior] | None, table: ParameterTable
 ) -> dict[str, str | Prior] | None:
     """The user's priors with names as the table writes them: "y ~ x" is "y~x"."""
     if priors is None:
         return None
-    if not isinstance(priors, Mapping):
-        raise PriorError(
-            "priors go by name: priors={'path': 'normal(0, 0.5)', 'y~x': 'normal(0.3, 0.1)'}, "
-            f"not {priors!r}"
-        )
     known = {"".join(x.split()): x for x in (*table.parameters, *(r.name for r in table.rows))}
     out: dict[str, str | Prior] = {}
     for key, prior in priors.items():

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from bayessem.arguments import real_number, shown
 from bayessem.errors import PriorError
 
 # family: (PyMC's class, its arguments in order, support)
@@ -109,10 +110,10 @@ class Prior:
         given |= {"lam": lam, "eta": eta, "lower": lower, "upper": upper}
         arguments = {name: value for name, value in given.items() if value is not None}
         _check_names(family, arguments)
-        values = tuple(float(arguments[name]) for name in expected)
+        values = tuple(
+            real_number(f"{family}: {name}", arguments[name], PriorError) for name in expected
+        )
         for name, value in zip(expected, values, strict=True):
-            if not math.isfinite(value):
-                raise PriorError(f"{family}: {name} = {value} is not a finite number")
             if name in SCALES and (family, name) not in LOCATIONS and value <= 0:
                 raise PriorError(f"{family}: {name} must be positive, not {value:g}")
         if family == "uniform" and values[0] >= values[1]:
@@ -157,6 +158,8 @@ def _check_names(family: str, given: Collection[str]) -> None:
 
 
 def _family(name: str) -> str:
+    if not isinstance(name, str):
+        raise PriorError(f"the family of a prior is a text such as 'normal', not {shown(name)}")
     key = name.strip().lower()
     key = ALIASES.get(key, key)
     if key not in FAMILIES:

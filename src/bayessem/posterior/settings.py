@@ -6,10 +6,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from bayessem.arguments import between, flag, seed, whole_number
 from bayessem.errors import FitError
 
 # Aims of the step size's adaptation; partial pooling has narrow corners, which want smaller steps.
 ACCEPT, POOLED_ACCEPT = 0.8, 0.9
+# Draws over all chains, and chains: 10 million draws of 100 parameters are 8 GB.
+MOST, CHAINS = 10_000_000, 1_000
 
 
 @dataclass(frozen=True)
@@ -58,21 +61,26 @@ class Sampling:
             value = getattr(self, name)
             if value not in allowed:
                 raise FitError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
-        for name in ("draws", "tune", "chains", "cores"):
+        for name, most in (("draws", None), ("tune", None), ("chains", CHAINS), ("cores", None)):
             count = getattr(self, name)
-            if count is None and name == "cores":
-                continue
-            if not hasattr(count, "__index__"):
-                raise FitError(f"{name} is a whole number, not {count!r}")
-            if count < 1:
-                raise FitError(f"{name} has to be at least 1, not {count}")
-        seed, accept = self.random_seed, self.target_accept
-        if seed is not None and not hasattr(seed, "__index__"):
-            raise FitError(f"random_seed is a whole number, not {seed!r}")
-        if seed is not None and seed < 0:
-            raise FitError(f"random_seed has to be 0 or more, not {seed}")
-        if accept is not None and not 0 < accept < 1:
-            raise FitError(f"target_accept lies between 0 and 1, not {accept}")
+            if count is not None or name != "cores":
+                self._set(name, whole_number(name, count, FitError, most=most))
+        for name in ("draws", "tune"):
+            total = getattr(self, name) * self.chains
+            if total > MOST:
+                raise FitError(
+                    f"{name}={getattr(self, name):,} in {self.chains} chains are {total:,} draws "
+                    "of every parameter, more than memory holds; a few thousand are enough, and "
+                    f"{MOST:,} over all chains are the most"
+                )
+        self._set("random_seed", seed(self.random_seed))
+        self._set("progress", flag("progress", self.progress, FitError))
+        if self.target_accept is not None:
+            self._set("target_accept", between("target_accept", self.target_accept, FitError, 0, 1))
+
+    def _set(self, name: str, value: object) -> None:
+        """Keep an argument as the plain number that it is: NumPy's cannot be saved."""
+        object.__setattr__(self, name, value)
 
     def recorded(self) -> dict[str, Any]:
         """What a fit keeps of it."""

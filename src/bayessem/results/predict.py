@@ -14,9 +14,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import between, texts, whole_number
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
+from bayessem.model.columns import number_column, require_frame
 from bayessem.model.conditioning import has_means
-from bayessem.model.data import Sample, group_labels
+from bayessem.model.data import Sample
+from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
@@ -93,8 +96,9 @@ def predict(
             "a model without a mean structure predicts deviations from means that it does not "
             "have; fit it with meanstructure=True"
         )
-    if draws < 1:
-        raise FitError(f"draws has to be at least 1, not {draws}")
+    draws = whole_number("draws", draws, FitError)
+    ci_prob = between("ci_prob", ci_prob, FitError, 0, 1)
+    random_seed = whole_number("random_seed", random_seed, FitError, least=0)
     sample = _new_sample(new_rows, prepared.sample, fit.settings.get("group"))
     wanted = _wanted(structure, sample, variables)
     if variables is not None:
@@ -132,15 +136,13 @@ def _any_known(column: np.ndarray) -> bool:
 
 def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sample:
     """The new rows as a sample: unknown values are nan, groups those of the fit."""
+    require_frame(new_rows, "the new rows have")
     if not len(new_rows):
         raise DataError("there are no rows to predict")
     values = np.full((len(new_rows), len(old.variables)), np.nan)
     for j, name in enumerate(old.variables):
         if name in new_rows.columns:
-            try:
-                values[:, j] = new_rows[name].to_numpy(dtype=float, na_value=np.nan)
-            except (TypeError, ValueError):
-                raise DataError(f"column {name!r} of the new rows is not numeric") from None
+            values[:, j] = number_column(new_rows, name, "the new rows")
     if np.isinf(values).any():
         raise DataError("infinite values in the new rows; leave unknown cells empty")
     code = np.zeros(len(new_rows), dtype=np.int64)
@@ -148,7 +150,7 @@ def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sampl
         if group is None or group not in new_rows.columns:
             raise DataError(f"the new rows need the column of the groups, {group!r}")
         position = {label: g for g, label in enumerate(old.groups)}
-        labels = group_labels(new_rows[group])
+        labels = group_labels(require_group(new_rows, group))
         strangers = sorted({x for x in labels if x not in position})
         if strangers:
             raise DataError(
@@ -171,7 +173,7 @@ def _wanted(
                 f"example {structure.observed[0]!r}"
             )
         return found
-    asked = (variables,) if isinstance(variables, str) else tuple(variables)
+    asked = texts("variables", variables, ModelError, example=repr(structure.observed[0]))
     possible = (*structure.table.latent, *structure.observed)
     for name in asked:
         if name not in possible:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import whole_number
 from bayessem.errors import DataError, FitError, ModelError
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample
@@ -50,10 +51,9 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
     structure, sample = fit.prepared.structure, fit.prepared.sample
     require_respondents(sample, "a score")
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
-    if draws < 1:
-        raise FitError(f"draws has to be at least 1, not {draws}")
+    draws = min(whole_number("draws", draws, FitError), len(flat))
     chosen = np.unique(np.linspace(0, len(flat) - 1, draws).round().astype(int))
-    rng = np.random.default_rng(random_seed)
+    rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
     values = np.stack([draw_scores(structure, flat[k], sample, rng) for k in chosen])
     return xr.DataArray(
         values,
@@ -83,7 +83,7 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
         if name not in sample.variables:
             out[name] = drawn.values[:, :, k].mean(axis=0)
             out[f"{name}_sd"] = drawn.values[:, :, k].std(axis=0)
-    return pd.DataFrame(out, index=sample.rows)
+    return pd.DataFrame(out, index=sample.index)
 
 
 def quick_scores(fit: Fitted, *, repeats: int = 100, random_seed: int = 0) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def quick_scores(fit: Fitted, *, repeats: int = 100, random_seed: int = 0) -> pd
         )
     else:
         values = draw_scores(structure, elements, sample, None)
-    frame = pd.DataFrame(values, columns=list(structure.variables), index=sample.rows)
+    frame = pd.DataFrame(values, columns=list(structure.variables), index=sample.index)
     return frame[[v for v in structure.variables if v not in sample.variables]]
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import flag, real_number, seed, shown, whole_number
 from bayessem.errors import FitError, ModelError
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, build_structure, matrix_offsets, product_order
 from bayessem.syntax.specification import Specification
 from bayessem.syntax.table import build_table
+
+# Numbers that fit into memory without a thought.
+MOST = 200_000_000
 
 
 class Estimated(Protocol):
@@ -52,6 +56,9 @@ def elements_at(structure: Structure, values: Mapping[str, float]) -> np.ndarray
         for j, name in enumerate(structure.variables):
             if name in structure.observed:
                 loadings[structure.observed.index(name), j] = 1.0
+    known = (*table.parameters, *(name for r in table.rows for name in (r.label, r.name)))
+    spaced = {"".join(name.split()): name for name in known}
+    values = {spaced.get("".join(str(k).split()), str(k)): value for k, value in values.items()}
     used, absent = set(), []
     for k, place in structure.places.items():
         row = table.rows[k]
@@ -60,7 +67,7 @@ def elements_at(structure: Structure, values: Mapping[str, float]) -> np.ndarray
         fixed = row.free < 0 and not row.exogenous
         if key is not None and not fixed:
             used.add(key)
-            value = float(values[key])
+            value = real_number(f"the value of {key}", values[key], ModelError)
         elif fixed:
             value = float(row.value if row.value is not None else 0.0)
         else:
@@ -118,9 +125,12 @@ def simulate(
         For a covariance matrix that is none.
     """
     groups = structure.table.groups
-    sizes = [n] * len(groups) if isinstance(n, int | np.integer) else [int(size) for size in n]
-    if len(sizes) != len(groups) or min(sizes) < 1:
-        raise ModelError(f"n is one size, or one for each of {len(groups)} groups, not {n!r}")
+    sizes = _sizes(n, groups)
+    if sum(sizes) * sum(structure.shape[:2]) > MOST:
+        raise ModelError(
+            f"{sum(sizes):,} respondents of {structure.shape[0]} variables do not fit into memory; "
+            f"{MOST // sum(structure.shape[:2]):,} are the most"
+        )
     if np.ndim(elements) != 1:
         raise ModelError(
             f"elements has shape {np.shape(elements)}; simulate takes one draw (elements,)"
@@ -150,12 +160,18 @@ def simulate_from(
     latents: bool = False,
 ) -> pd.DataFrame:
     """Draw respondents from a model at given or at estimated values; see `SEM.simulate`."""
-    rng = np.random.default_rng(random_seed)
+    rng = np.random.default_rng(seed(random_seed, ModelError))
+    latents = flag("latents", latents, ModelError)
     if isinstance(parameters, Mapping):
-        names = sem.table.groups if groups is None else tuple(groups)
+        names = sem.table.groups if groups is None else groups
         table = build_table(sem.statements, groups=names, **sem.options)
         structure = build_structure(table)
         elements = elements_at(structure, parameters)
+    elif not hasattr(parameters, "prepared"):
+        raise ModelError(
+            "parameters go by name, as in {'y~x': 0.5, 'y~~y': 1}, or are a fit of this model, not "
+            f"{shown(parameters)}"
+        )
     else:
         structure = parameters.prepared.structure
         if structure.observed != sem.table.observed:
@@ -169,6 +185,15 @@ def simulate_from(
         flat = draws.reshape(-1, draws.shape[-1])
         elements = flat[rng.integers(len(flat))]
     return simulate(structure, elements, n, random_seed=rng, latents=latents)
+
+
+def _sizes(n: object, groups: Sequence[str]) -> list[int]:
+    """Respondents of each group."""
+    several = isinstance(n, Iterable) and not isinstance(n, str | bytes)
+    given = list(n) if several else [n] * len(groups)  # type: ignore[call-overload]
+    if len(given) != len(groups):
+        raise ModelError(f"n is one size, or one for each of {len(groups)} groups, not {shown(n)}")
+    return [whole_number("n", size, ModelError) for size in given]
 
 
 def _one_group(

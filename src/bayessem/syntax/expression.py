@@ -204,7 +204,8 @@ def finite_number(token: Token, text: str) -> float:
     """Return the value of a number token; one too large for a double is an error."""
     value = float(token.text)
     if not math.isfinite(value):
-        raise token.problem(f"{token.text} is too large for a number", text)
+        short = token.text if len(token.text) <= 20 else f"{token.text[:20]}..."
+        raise token.problem(f"{short} is too large for a number", text)
     return value
 
 
@@ -264,6 +265,28 @@ def evaluate(expression: Expression, values: Mapping[str, ArrayLike]) -> np.ndar
 def constant(expression: Expression) -> float | None:
     """Return the value of an expression without names, None of one that has names."""
     return None if names(expression) else float(evaluate(expression, {}))
+
+
+def undefined(expression: Expression) -> Expression | None:
+    """Return the first part that is no finite number whatever its names are: log(-1), a/0."""
+    match expression:
+        case Negative(inner) | Call(_, inner):
+            parts: tuple[Expression, ...] = (inner,)
+        case Operation(_, left, right):
+            parts = (left, right)
+        case _:
+            return None
+    for part in parts:
+        found = undefined(part)
+        if found is not None:
+            return found
+    value = constant(expression)
+    by_zero = (
+        isinstance(expression, Operation)
+        and expression.operator == "/"
+        and constant(expression.right) == 0.0
+    )
+    return expression if by_zero or (value is not None and not math.isfinite(value)) else None
 
 
 def linear(expression: Expression) -> tuple[dict[str, float], float] | None:

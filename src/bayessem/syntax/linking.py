@@ -157,6 +157,12 @@ def _check_constraints(
         if not _used_names(statement):
             raise ModelError(f"{statement.where} holds no label, so it constrains nothing")
         _check_known(statement, labels, defined)
+        form = None if statement.expression is None else linear(statement.expression)
+        if form is not None and not form[0]:
+            raise ModelError(
+                f"the labels in {statement.where} cancel, so it constrains nothing; drop it, or "
+                "write the parameters that are meant"
+            )
 
 
 def _merges(statement: Statement, labels: Mapping[str, object]) -> bool:

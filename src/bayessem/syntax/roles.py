@@ -88,8 +88,9 @@ def assign_roles(statements: Sequence[Statement]) -> Roles:
     """
     formulas = [s for s in statements if s.op in FORMULAS]
     if not formulas:
+        what = "has constraints and definitions only" if statements else "is empty"
         raise ModelError(
-            "the model is empty: it needs at least one formula such as 'f =~ x1 + x2 + x3' "
+            f"the model {what}: it needs at least one formula such as 'f =~ x1 + x2 + x3' "
             "or 'y ~ x'"
         )
     latent = _unique(s.lhs for s in formulas if s.op == "=~")
@@ -101,6 +102,7 @@ def assign_roles(statements: Sequence[Statement]) -> Roles:
     products = {s.rhs: s.factors for s in formulas if s.factors}
     _check_measurement(formulas, indicators)
     _check_paths(formulas)
+    _check_arrows(formulas)
 
     measured = _unique(name for names in indicators.values() for name in names)
     mentioned = _unique(
@@ -158,6 +160,19 @@ def _check_paths(formulas: Sequence[Statement]) -> None:
             raise ModelError(
                 f"'{statement.lhs}' in {statement.where} stands on both sides of '~'; "
                 "a variable cannot predict itself"
+            )
+
+
+def _check_arrows(formulas: Sequence[Statement]) -> None:
+    """Refuse an arrow that is both a loading and a path: one of the two would be lost."""
+    loadings = {(s.lhs, s.rhs): s for s in formulas if s.op == "=~"}
+    for statement in formulas:
+        other = loadings.get((statement.rhs, statement.lhs)) if statement.op == "~" else None
+        if other is not None:
+            raise ModelError(
+                f"{other.where} and {statement.where} are the same arrow, from '{other.lhs}' to "
+                f"'{other.rhs}'; keep one (a value or label goes into the other: "
+                f"{other.lhs} =~ 0.5*{other.rhs})"
             )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.statements import Statement, group_count, model_text, parse
-from bayessem.syntax.table import build_table
+from bayessem.syntax.table import build_table, checked_flags
 from bayessem.text.described import Described
 from bayessem.text.document import Document
 
@@ -69,6 +69,7 @@ class Specification(Described):
             "effect_coding": effect_coding,
             "auto": auto,
         }
+        self.options.update(checked_flags(self.options))
         self.table: ParameterTable = build_table(
             self.statements, groups=self._groups(), **self.options
         )

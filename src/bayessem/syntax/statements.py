@@ -6,15 +6,25 @@ which rows lavaan adds is the business of `bayessem.syntax.table`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bayessem.errors import NotSupported, SyntaxProblem
-from bayessem.syntax.expression import Expression, Operation, number_text, parse_expression
-from bayessem.syntax.terms import Modifier, Term, parse_terms
+from bayessem.syntax.expression import (
+    Expression,
+    Operation,
+    number_text,
+    parse_expression,
+    undefined,
+)
+from bayessem.syntax.terms import MPLUS, Modifier, Term, parse_terms
 from bayessem.syntax.tokens import (
+    CHAINED,
     EXPRESSION_OPERATORS,
+    NESTED,
+    SPLIT,
     STATEMENT_OPERATORS,
     Token,
     split_statements,
@@ -26,12 +36,6 @@ _NOT_SUPPORTED = {
     "<~": "formative constructs ('<~'); measure the construct by reflective indicators with =~, "
     "or use a sum score as an observed variable",
     "~*~": "response scaling ('~*~'), which belongs to ordered variables; drop the statement",
-}
-_MPLUS = {
-    "BY": "f BY x1 x2 is written f =~ x1 + x2",
-    "ON": "y ON x z is written y ~ x + z",
-    "WITH": "x WITH z is written x ~~ z",
-    "XWITH": "the product of f and g is written f:g where it predicts: y ~ f + g + f:g",
 }
 _BLOCKS = {
     "level": "two-level models ('level:'); name the clusters as groups and pool what differs: "
@@ -117,12 +121,13 @@ def parse(text: str) -> tuple[Statement, ...]:
     modeling. Journal of Statistical Software, 48(2). doi:10.18637/jss.v048.i02
     """
     if not isinstance(text, str):
-        raise SyntaxProblem(f"a model is a text in lavaan's syntax, not {type(text).__name__}")
-    written = [
-        statement
-        for tokens in split_statements(text)
-        for statement in _parse_statement(tokens, text)
-    ]
+        raise SyntaxProblem(
+            f"a model is a text in lavaan's syntax, not {type(text).__name__}; the text of a file "
+            "is pathlib.Path('model.txt').read_text()"
+        )
+    pieces = split_statements(text)
+    written = [statement for tokens in pieces for statement in _parse_statement(tokens, text)]
+    _refuse_assignments(pieces, written, text)
     return _canonical(written)
 
 
@@ -139,6 +144,7 @@ def group_count(statements: Iterable[Statement]) -> int:
 def _parse_statement(tokens: Sequence[Token], text: str) -> tuple[Statement, ...]:
     _refuse_mplus(tokens, text)
     _refuse_blocks(tokens, text)
+    _refuse_depth(tokens, text)
     at = _operator_position(tokens, text)
     operator = tokens[at]
     if at == 0:
@@ -153,8 +159,35 @@ def _parse_statement(tokens: Sequence[Token], text: str) -> tuple[Statement, ...
 def _refuse_mplus(tokens: Sequence[Token], text: str) -> None:
     written = any(token.text in STATEMENT_OPERATORS - {"|"} for token in tokens)
     for token in tokens[1:]:
-        if token.text.upper() in _MPLUS and not written:
-            raise token.problem(f"this is Mplus; {_MPLUS[token.text.upper()]}", text)
+        if token.text.upper() in MPLUS and not written:
+            raise token.problem(f"this is Mplus; {MPLUS[token.text.upper()]}", text)
+
+
+def _refuse_assignments(
+    pieces: Iterable[Sequence[Token]], written: Iterable[Statement], text: str
+) -> None:
+    """R's arrow `y <- x` reads as `y < -x`, which is a bound only where y and x are labels."""
+    labels = {v for s in written for m in s.modifiers if m.kind == "label" for v in m.values}
+    labels |= {s.lhs for s in written if s.op == ":="}
+    for tokens in pieces:
+        for one, other in itertools.pairwise(tokens):
+            arrow = (one.text, other.text) == ("<", "-") and other.column == one.column + 1
+            if arrow and not {t.text for t in tokens if t.kind == "name"} <= labels:
+                raise one.problem(
+                    "'<-' is no operator here; a path is written y ~ x, a definition ab := a*b, "
+                    "and a bound with a blank: a < -1",
+                    text,
+                )
+
+
+def _refuse_depth(tokens: Sequence[Token], text: str) -> None:
+    """Refuse arithmetic so deep or so long that reading it would exhaust Python's stack."""
+    signs = powers = 0
+    for token in tokens:
+        signs = signs + 1 if token.text in ("+", "-") else 0
+        powers += token.text == "^"
+        if max(signs, powers) > NESTED:
+            raise token.problem(f"more than {NESTED} '{token.text}' belong together; {SPLIT}", text)
 
 
 def _refuse_blocks(tokens: Sequence[Token], text: str) -> None:
@@ -207,6 +240,11 @@ def _nothing_after(operator: Token, left: Sequence[Token]) -> str:
 
 def _parse_constraint(tokens: Sequence[Token], at: int, text: str) -> Statement:
     operator = tokens[at]
+    arithmetic = [token for token in tokens if token.kind == "operator"]
+    if len(arithmetic) > CHAINED:
+        raise arithmetic[CHAINED].problem(
+            f"more than {CHAINED} operators stand in one statement; {SPLIT}", text
+        )
     left, left_end = parse_expression(tokens[:at], text=text)
     if left_end < at:
         raise tokens[left_end].problem(_JOIN, text)
@@ -220,6 +258,9 @@ def _parse_constraint(tokens: Sequence[Token], at: int, text: str) -> Statement:
     else:
         expression = Operation("-", left, right)
     start = tokens[at + 1]
+    nothing = undefined(expression)
+    if nothing is not None:
+        raise start.problem(f"'{nothing}' has no finite value", text)
     return Statement(
         lhs=str(left),
         op=operator.text,

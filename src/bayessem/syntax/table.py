@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
+from bayessem.arguments import flag, shown, texts
 from bayessem.errors import ModelError, did_you_mean
 from bayessem.syntax.linking import Linked, link_rows
 from bayessem.syntax.parameters import Parameter, ParameterTable
@@ -17,6 +20,9 @@ from bayessem.syntax.rows import (
     row_name_key,
 )
 from bayessem.syntax.statements import Statement
+
+# The options of `build_table` that are on or off.
+FLAGS = ("std_lv", "meanstructure", "fixed_x", "growth", "orthogonal", "auto")
 
 
 def build_table(
@@ -75,18 +81,24 @@ def build_table(
     ModelError
         When no model can be what the statements say; with names and line.
     """
+    given = {
+        "std_lv": std_lv,
+        "meanstructure": meanstructure,
+        "fixed_x": fixed_x,
+        "growth": growth,
+        "orthogonal": orthogonal,
+        "auto": auto,
+    }
+    flags = checked_flags(given)
+    growth, std_lv = flags["growth"], flags["std_lv"]
     roles = assign_roles(statements)
+    means = _needs_means(statements, roles, growth=growth)
     options = Options(
         groups=_group_names(groups),
-        std_lv=std_lv,
-        meanstructure=meanstructure or _needs_means(statements, roles, growth=growth),
-        fixed_x=fixed_x,
         group_equal=_checked(group_equal, GROUP_EQUAL, "group_equal"),
         group_partial=_partial_keys(group_partial),
-        growth=growth,
-        orthogonal=orthogonal,
         effect_coding=_effect_coding(effect_coding, std_lv),
-        auto=auto,
+        **{**flags, "meanstructure": flags["meanstructure"] or means},
     )
     rows = tuple(
         row
@@ -102,10 +114,15 @@ def build_table(
         observed=roles.observed,
         latent=roles.latent,
         products=roles.products,
-        exogenous=roles.covariates if fixed_x else (),
+        exogenous=roles.covariates if options.fixed_x else (),
         parameters=linked.parameters,
         promoted=_promoted(linked.rows, roles),
     )
+
+
+def checked_flags(options: Mapping[str, object]) -> dict[str, bool]:
+    """Return the switches among some options of `build_table`, each True or False."""
+    return {name: flag(name, options[name], ModelError) for name in FLAGS if name in options}
 
 
 def _needs_means(statements: Sequence[Statement], roles: Roles, *, growth: bool) -> bool:
@@ -114,8 +131,8 @@ def _needs_means(statements: Sequence[Statement], roles: Roles, *, growth: bool)
 
 
 def _group_names(groups: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(groups, str):
-        raise ModelError(f"groups is a sequence of names, not the text {groups!r}")
+    if isinstance(groups, str) or not isinstance(groups, Iterable):
+        raise ModelError(f"groups is a sequence of names, not {shown(groups)}")
     names = tuple(str(name) for name in groups)
     if not names:
         raise ModelError("groups is empty; leave it out for a model of one group")
@@ -126,7 +143,7 @@ def _group_names(groups: Sequence[str]) -> tuple[str, ...]:
 
 
 def _checked(given: str | Sequence[str], known: Sequence[str], argument: str) -> tuple[str, ...]:
-    values = (given,) if isinstance(given, str) else tuple(given)
+    values = texts(argument, given, ModelError, example=repr(known[0]))
     for value in values:
         if value not in known:
             raise ModelError(f"{argument} does not know {value!r}; it knows: {', '.join(known)}")
@@ -135,7 +152,7 @@ def _checked(given: str | Sequence[str], known: Sequence[str], argument: str) ->
 
 def _effect_coding(given: bool | str | Sequence[str], std_lv: bool) -> tuple[str, ...]:
     families = ("loadings", "intercepts")
-    if isinstance(given, bool):
+    if isinstance(given, bool | np.bool_):
         chosen: tuple[str, ...] = families if given else ()
     else:
         chosen = _checked(given, families, "effect_coding")
@@ -148,7 +165,7 @@ def _effect_coding(given: bool | str | Sequence[str], std_lv: bool) -> tuple[str
 
 def _partial_keys(given: str | Sequence[str]) -> tuple[Key, ...]:
     keys = []
-    for text in (given,) if isinstance(given, str) else given:
+    for text in texts("group_partial", given, ModelError, example="'f=~x2'"):
         key = row_name_key(text)
         if key is None:
             raise ModelError(

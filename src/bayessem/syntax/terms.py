@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,10 +15,22 @@ from bayessem.syntax.expression import (
     parse_atom,
     parse_expression,
 )
-from bayessem.syntax.tokens import Token
+from bayessem.syntax.tokens import RENAMING, Token
 
+MPLUS = {
+    "BY": "f BY x1 x2 is written f =~ x1 + x2",
+    "ON": "y ON x z is written y ~ x + z",
+    "WITH": "x WITH z is written x ~~ z",
+    "XWITH": "the product of f and g is written f:g where it predicts: y ~ f + g + f:g",
+}
 Value = float | str | None
 _BEFORE_QUESTION_MARK = "before '?' stands a start value, a number: 0.5?x"
+
+_NO_TIMES = {
+    False: "a '*' must follow the modifier, and then a name",
+    True: "a '*' must follow the quoted text, which is a label; names of columns stand without "
+    f"quotes, and where they hold blanks, rename them: {RENAMING}",
+}
 
 # Modifier functions, and whether their values are texts (or numbers).
 _TEXTUAL = {
@@ -80,11 +93,12 @@ def parse_terms(tokens: Sequence[Token], at: int, *, text: str) -> tuple[Term, .
         if at == len(tokens):
             return tuple(terms)
         if tokens[at].text != "+":
-            raise tokens[at].problem(_after_term(tokens[at], term), text)
+            raise tokens[at].problem(_after_term(tokens[at:], term), text)
         at += 1
 
 
-def _after_term(token: Token, term: Term) -> str:
+def _after_term(rest: Sequence[Token], term: Term) -> str:
+    token = rest[0]
     if token.text == "^":
         return f"a power is written as a product: {term.name}:{term.name}, or I({term.name}^2)"
     if token.text == "*":
@@ -96,6 +110,15 @@ def _after_term(token: Token, term: Term) -> str:
         return _BEFORE_QUESTION_MARK
     if token.text == "-":
         return "terms are joined by +; a negative coefficient is written -1*x"
+    if token.text.upper() in MPLUS:
+        return f"'{token.text}' is Mplus; {MPLUS[token.text.upper()]}"
+    if token.kind in ("name", "number") and term.name:
+        more = itertools.takewhile(lambda t: t.kind in ("name", "number"), rest)
+        words = [term.name, *(t.text for t in more)]
+        return (
+            f"'+' must come before '{token.text}', or a line end or ';'. Names hold no blanks: for "
+            f"a column '{' '.join(words)}' write {'_'.join(words)} and rename it: {RENAMING}"
+        )
     return f"'+' must come before '{token.text}', or a line end or ';'"
 
 
@@ -103,18 +126,21 @@ def _parse_term(tokens: Sequence[Token], at: int, text: str) -> tuple[Term, int]
     modifiers: tuple[Modifier, ...] = ()
     start = tokens[at] if at < len(tokens) else end_of(tokens)
     while True:
+        if at < len(tokens) and tokens[at].text == "+" and _modifier_slip(tokens, at, modifiers):
+            break
         found = _parse_modifier(tokens, at, text)
         if found is None:
             break
         modifier, at = found
         modifiers = (*modifiers, modifier)
+    slip = _modifier_slip(tokens, at, modifiers)
     if at >= len(tokens):
-        raise end_of(tokens).problem("a name must follow here", text)
+        raise end_of(tokens).problem(f"a name must follow here{slip}", text)
     token = tokens[at]
     if token.kind == "number":
-        return _intercept(token, modifiers, text), at + 1
+        return _intercept(token, modifiers, slip, text), at + 1
     if token.kind != "name":
-        raise token.problem(f"a name must stand here, not '{token.text}'", text)
+        raise token.problem(f"a name must stand here, not '{token.text}'{slip}", text)
     if _opens(tokens, at + 1):
         factors, at = _parse_inhibited(tokens, at, text)
     else:
@@ -129,8 +155,22 @@ def _parse_term(tokens: Sequence[Token], at: int, text: str) -> tuple[Term, int]
     return term, at
 
 
-def _intercept(token: Token, modifiers: tuple[Modifier, ...], text: str) -> Term:
+def _modifier_slip(tokens: Sequence[Token], at: int, modifiers: tuple[Modifier, ...]) -> str:
+    """What was meant when the name stands before the '*' and not behind it, "" otherwise."""
+    if not modifiers or modifiers[-1].kind != "label" or tokens[at - 2].kind != "name":
+        return ""
+    name = tokens[at - 2].text
+    if at < len(tokens) and tokens[at].kind == "number":
+        return f"; a fixed value stands first: {tokens[at].text}*{name}"
+    return f"; what stands before '*' is a label, and a free parameter is written NA*{name}"
+
+
+def _intercept(token: Token, modifiers: tuple[Modifier, ...], slip: str, text: str) -> Term:
     if float(token.text) not in (0.0, 1.0):
+        if slip:
+            raise token.problem(
+                f"the number {token.text} needs a '*' and a name behind it{slip}", text
+            )
         raise token.problem(
             f"the number {token.text} needs a '*' and a name behind it; an intercept is "
             f"written 1, and one fixed at {token.text} is {token.text}*1",
@@ -235,7 +275,7 @@ def _parse_modifier(tokens: Sequence[Token], at: int, text: str) -> tuple[Modifi
         return Modifier("start", modifier.values), after + 1
     if not _times(tokens, after):
         where = tokens[after] if after < len(tokens) else end_of(tokens)
-        raise where.problem("a '*' must follow the modifier, and then a name", text)
+        raise where.problem(_NO_TIMES[token.kind == "string"], text)
     return modifier, after + 1
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,9 +17,13 @@ from bayessem.errors import SyntaxProblem
 FORMULA_OPERATORS = frozenset({"=~", "~", "~~", "~*~", "<~", "|"})
 EXPRESSION_OPERATORS = frozenset({":=", "==", "<", ">"})
 STATEMENT_OPERATORS = FORMULA_OPERATORS | EXPRESSION_OPERATORS
+# How deep and how long arithmetic may be: it is read, printed and computed by recursion.
+NESTED, CHAINED = 50, 300
 
+SPLIT = "define parts first, as in part := a*b, and use their names"
 _CONTINUING = STATEMENT_OPERATORS | {"+", "-", "*", "/", "^", ":", ","}
 _WRONG_OPERATORS = {
+    "<->": "'<->' is no operator here; a covariance is written x ~~ y",
     "->": "'->' is no operator here; write the outcome first: y ~ x",
     "~=": "'~=' is no operator; a construct is measured with =~",
     "<=": "'<=' is no operator here; write < (a bound includes its end)",
@@ -26,15 +31,48 @@ _WRONG_OPERATORS = {
     "**": "'**' is no operator here; a power is written ^",
     "=": "'=' is no operator; use =~ (is measured by), == (is equal to) or := (is defined as)",
 }
+# What word processors, PDF files and other keyboards put in place of a character of the syntax.
+LOOKALIKES = {
+    **dict.fromkeys("\u02dc\u2053\u223c\u223d\u301c\uff5e", "~"),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d", "-"),
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2018\u2019\u201a\u201b", '"'),
+    **dict.fromkeys("\u00d7\u2217\u22c5\u00b7\uff0a", "*"),
+    **dict.fromkeys("\uff1d\ua78a", "="),
+    **dict.fromkeys("\uff1a\u2236\ua789", ":"),
+    **dict.fromkeys("\u2044\u2215\u00f7\uff0f", "/"),
+    **dict.fromkeys("\u2192\u21d2\u2190\u21d0\u2194\u21d4", ""),
+    "\uff0b": "+",
+    "\uff0c": ",",
+    "\uff1b": ";",
+    "\u037e": ";",
+    "\uff08": "(",
+    "\uff09": ")",
+    "\uff1c": "<",
+    "\uff1e": ">",
+    "\u2227": "^",
+}
+_FOREIGN = {
+    "@": "cannot read '@', which is Mplus; a fixed value stands before the name, as in f =~ 1*x1",
+    "[": "cannot read '['; intercepts and means are written y ~ 1",
+    "{": "cannot read '{'; write what it holds as it is, a statement a line",
+    "$": "cannot read '$', which is R; the columns are named alone: sem.fit(data) has the data",
+}
+RENAMING = "data.columns = data.columns.str.replace(r'\\W+', '_', regex=True)"
+_FOREIGN["`"] = f"names in backticks are not supported; rename the columns: {RENAMING}"
+_NAMES = (
+    f"names are made of letters, digits, '_' and '.'; where columns have others, rename them: "
+    f"{RENAMING}"
+)
 _PATTERN = re.compile(
-    r"""
-    (?P<space>[ \t\r\f\v\u00a0\ufeff]+)
+    rf"""
+    (?P<space>[^\S\n]+|\ufeff)
   | (?P<comment>[#!][^\n]*)
   | (?P<newline>\n)
   | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<name>(?:[^\W\d]|\.)[\w.]*)
   | (?P<string>"[^"\n]*"|'[^'\n]*')
-  | (?P<wrong>->|~=|<=|>=|\*\*|(?<![=:~])=(?![=~]))
+  | (?P<strange>[=~:<>]?[{re.escape("".join(LOOKALIKES))}])
+  | (?P<wrong><->|->|~=|<=|>=|\*\*|(?<![=:~])=(?![=~]))
   | (?P<operator>=~|~\*~|~~|<~|:=|==|[~|<>+\-*/^:,()%?])
   | (?P<end>;)
     """,
@@ -72,10 +110,19 @@ def tokenize(text: str) -> tuple[Token, ...]:
         if match is None:
             raise SyntaxProblem(_unreadable(text, at), text, line, column)
         kind, word = str(match.lastgroup), match.group()
+        if kind == "strange":
+            strange = Token(kind, word, line, column + len(word) - 1)
+            raise strange.problem(_lookalike(word), text)
         if kind == "wrong":
             raise SyntaxProblem(_WRONG_OPERATORS[word], text, line, column)
         if kind == "number" and re.match(r"[\w.]", text[match.end() : match.end() + 1]):
-            raise SyntaxProblem("a name cannot start with a digit", text, line, column)
+            raise SyntaxProblem(
+                "a name cannot start with a digit; data = data.add_prefix('q') puts a letter "
+                "before the names of all columns",
+                text,
+                line,
+                column,
+            )
         if kind not in ("space", "comment"):
             tokens.append(Token(kind, word, line, column))
         at = match.end()
@@ -84,12 +131,33 @@ def tokenize(text: str) -> tuple[Token, ...]:
     return tuple(tokens)
 
 
+def _lookalike(word: str) -> str:
+    """What to type instead of a character that only looks like one of the syntax."""
+    character = word[-1]
+    named = f"{character!r} ({unicodedata.name(character).lower()}, U+{ord(character):04X})"
+    meant = LOOKALIKES[character]
+    if not meant:
+        return f"{named} is no operator here; a path is written y ~ x, a covariance x ~~ y"
+    return f"{named} only looks like {meant}; type {word[:-1]}{meant} on the keyboard"
+
+
 def _unreadable(text: str, at: int) -> str:
-    if text[at] in "\"'":
+    character = text[at]
+    if character in "\"'":
         return "the quoted text has no closing quote on this line"
-    if text[at] == "`":
-        return "names in backticks are not supported; rename the column"
-    return f"cannot read {text[at]!r}; names are made of letters, digits, '_' and '.'"
+    return _FOREIGN.get(character) or _cannot_read(character)
+
+
+def _cannot_read(character: str) -> str:
+    if unicodedata.category(character) in ("Cf", "Cc"):
+        name = unicodedata.name(character, "a control character").lower()
+        return f"there is an invisible character here ({name}, U+{ord(character):04X}); delete it"
+    if unicodedata.combining(character):
+        return (
+            f"an accent stands here as a character of its own (U+{ord(character):04X}); "
+            "unicodedata.normalize('NFC', text) joins letters and accents"
+        )
+    return f"cannot read {character!r}; {_NAMES}"
 
 
 def split_statements(text: str) -> tuple[tuple[Token, ...], ...]:
@@ -126,6 +194,8 @@ def split_statements(text: str) -> tuple[tuple[Token, ...], ...]:
 
 def _parentheses(open_at: list[Token], token: Token, text: str) -> list[Token]:
     if token.text == "(":
+        if len(open_at) == NESTED:
+            raise token.problem(f"more than {NESTED} parentheses are open here; {SPLIT}", text)
         return [*open_at, token]
     if token.text == ")":
         if not open_at:
