@@ -372,8 +372,8 @@ def priors_that_apply(
     prepared : Prepared
         The model, prepared without them.
     """
-    space = prepared.unpooled or prepared.space
-    kinds = {c.kind for c in space.coordinates}
+    spaces = (prepared.space, prepared.unpooled or prepared.space)
+    kinds = {c.kind for space in spaces for c in space.coordinates}
     return {k: v for k, v in priors.items() if k not in KINDS or k in kinds}
 
 

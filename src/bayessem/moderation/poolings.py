@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from bayessem.model.pooling import (
     no_pooling,
     partial,
 )
-from bayessem.model.prepare import prepare
+from bayessem.model.prepare import prepare, priors_that_apply
 from bayessem.model.priors import Prior
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.moderation.pooling_result import PoolingReport
@@ -120,16 +121,15 @@ def compare_poolings(
         own = dict(priors or {})
         if kind != "partial":  # priors of the population mean, tau and delta are for partial only
             own = {k: v for k, v in own.items() if "sd(" not in k and "|" not in k}
-        prepared = prepare(
-            sem,
-            data,
-            group=group,
-            group_order=group_order,
-            missing=missing,
-            priors=own,
-            pooling=pooling,
-        )
-        fits[kind] = estimate(prepared, sampling)
+        reading: dict[str, Any] = {
+            "group": group,
+            "group_order": group_order,
+            "missing": missing,
+            "pooling": pooling,
+        }
+        if own:
+            own = priors_that_apply(own, prepare(sem, data, **reading))
+        fits[kind] = estimate(prepare(sem, data, priors=own, **reading), sampling)
     if complete is not None:  # of the same respondents, or it says what is wrong
         notes = check_comparable({NAMES[k]: target_of(f.prepared) for k, f in fits.items()})
         if notes:
