@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import bayessem as bs
 from bayessem.errors import DataError
 from bayessem.model.data import read_sample
+from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior.assemble import posterior_density
 
 NAMES = ("x1", "x2", "x3")
 
@@ -70,7 +73,7 @@ def test_a_column_constant_in_one_group_names_the_group(frame):
     broken = frame.assign(g=["a", "b"] * 6)
     broken.loc[broken["g"] == "b", "x3"] = 1.0
     with pytest.raises(DataError, match="'x3' is constant in group 'b'"):
-        read_sample(broken, NAMES, group="g")
+        bs.SEM("f =~ x1 + x2 + x3").prepare(broken, group="g")
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
@@ -152,8 +155,32 @@ def test_wrong_groups_are_named(frame):
 
 
 def test_a_group_of_one_is_refused(frame):
-    with pytest.raises(DataError, match="group 'b' has 1 respondent;"):
-        read_sample(frame.assign(g=["a"] * 11 + ["b"]), NAMES, group="g")
+    with pytest.raises(DataError, match="group 'b' has 1 respondent and parameters of its own;"):
+        bs.SEM("f =~ x1 + x2 + x3").prepare(frame.assign(g=["a"] * 11 + ["b"]), group="g")
+
+
+@pytest.mark.parametrize("damage", ["lone", "constant", "empty"])
+def test_what_a_group_cannot_tell_alone_others_may(frame, damage):
+    """The advice of the refusal works: equal and pooled parameters are fitted, and finite."""
+    group = ["a"] * 6 + ["b"] * 6 if damage != "lone" else ["a"] * 11 + ["b"]
+    broken = frame.assign(g=group)
+    if damage != "lone":
+        broken.loc[broken["g"] == "b", "x3"] = 1.0 if damage == "constant" else np.nan
+    sem = bs.SEM("f =~ x1 + x2 + x3")
+    with pytest.raises(DataError, match="partially pooled across groups"):
+        sem.prepare(broken, group="g")
+    for pooling in (bs.complete_pooling(), bs.partial("f ~ 1"), bs.partial("x3 ~~ x3", "x3 ~ 1")):
+        prepared = sem.prepare(broken, group="g", pooling=pooling)
+        density = posterior_density(prepared.space, prepared.structure, prepared.sample)
+        start = initial_point(
+            prepared.space,
+            prepared.table,
+            start_values(prepared.structure, prepared.covariances, prepared.means),
+        )
+        assert np.isfinite(start).all()
+        value, gradient = density.value_and_gradient(start)
+        assert np.isfinite(value)
+        assert np.isfinite(gradient).all()
 
 
 def test_patterns_hold_every_respondent_once(frame):
@@ -212,4 +239,7 @@ def test_only_a_data_frame_is_data(data):
 
 def test_a_column_of_many_lone_values_is_no_column_of_groups(frame):
     with pytest.raises(DataError, match="11 other of the 12 values of 'g'"):
-        read_sample(frame.assign(g=range(12)), NAMES, group="g")
+        bs.SEM("f =~ x1 + x2 + x3").prepare(frame.assign(g=range(12)), group="g")
+    with pytest.raises(DataError, match="continuous moderator"):
+        pooling = bs.partial("f ~ 1")
+        bs.SEM("f =~ x1 + x2 + x3").prepare(frame.assign(g=range(12)), group="g", pooling=pooling)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ import numpy as np
 from bayessem.errors import DataError
 from bayessem.model.columns import numbers, require_columns, require_frame
 from bayessem.model.group_column import lone_group, read_groups
+from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.rows import Key, row_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,39 +117,98 @@ class Sample:
         ]
 
 
-def _checked(
-    values: np.ndarray,
-    names: Sequence[str],
-    where: str = "",
-    *,
-    may_be_constant: Sequence[str] = (),
-) -> None:
+def _checked(values: np.ndarray, names: Sequence[str]) -> None:
     infinite = [n for n, c in zip(names, values.T, strict=True) if np.isinf(c).any()]
     if infinite:
         raise DataError(
-            f"infinite values in {', '.join(map(repr, infinite))}{where}; replace them by numbers "
+            f"infinite values in {', '.join(map(repr, infinite))}; replace them by numbers "
             "or leave the cells empty"
         )
     for name, column in zip(names, values.T, strict=True):
         known = column[~np.isnan(column)]
         if not known.size:
-            raise DataError(f"column {name!r} is empty{where}")
-        _check_size(name, float(np.abs(known).max()), where)
-        constant = np.ptp(known) <= 1e-12 * np.abs(known).max()
-        if constant and name not in may_be_constant:
+            raise DataError(f"column {name!r} is empty")
+        _check_size(name, float(np.abs(known).max()))
+        if _constant(known):
             raise DataError(
-                f"column {name!r} is constant{where} (all {known[0]:g}); it cannot measure "
+                f"column {name!r} is constant (all {known[0]:g}); it cannot measure "
                 "anything: take it out of the model"
             )
 
 
-def _check_size(name: str, largest: float, where: str) -> None:
+def _constant(known: np.ndarray) -> bool:
+    return bool(np.ptp(known) <= 1e-12 * np.abs(known).max())
+
+
+def _check_size(name: str, largest: float) -> None:
     """Refuse values whose squares a double cannot hold."""
     if largest and not 1.0 / LARGEST < largest < LARGEST:
         raise DataError(
-            f"the values of column {name!r}{where} run to {largest:.0e}, which no computer can "
+            f"the values of column {name!r} run to {largest:.0e}, which no computer can "
             f"square; rescale them: data[{name!r}] /= 1e{math.floor(math.log10(largest))}"
         )
+
+
+def check_groups(
+    sample: Sample, table: ParameterTable, *, group: str | None, pooled: Collection[Key] = ()
+) -> None:
+    """Refuse groups that cannot tell what the model asks of them alone.
+
+    A parameter that other groups have, too, or that is drawn from a population of groups, is
+    estimated however little one group says about it. One that is a group's own is not: it needs
+    two respondents, values of its item, and, if it is the item's variance, values that differ.
+    Groups of which most have one respondent say nothing about what differs between groups.
+
+    Parameters
+    ----------
+    sample : Sample
+        The respondents.
+    table : ParameterTable
+        The model for its groups.
+    group : str or None
+        Column of the groups, for the message.
+    pooled : collection of row keys
+        Parameters that are partially pooled.
+
+    Raises
+    ------
+    DataError
+        Naming the group, the column and what would work.
+    """
+    sizes = np.bincount(sample.group, minlength=len(sample.groups))
+    few = int((sizes < 2).sum())
+    groups_of: dict[int, set[int]] = {}
+    for row in table.rows:
+        groups_of.setdefault(row.free, set()).add(row.group)
+    for g, label in enumerate(sample.groups):
+        own = [
+            row
+            for row in table.rows
+            if row.group == g
+            and row.free >= 0
+            and len(groups_of[row.free]) == 1
+            and row_key(row.lhs, row.op, row.rhs) not in pooled
+        ]
+        inside = sample.values[sample.group == g]
+        if len(inside) < 2 and (own or 2 * few > len(sizes) > 10):
+            raise DataError(lone_group(group, sample.groups, sample.group, label))
+        where = f"column {{!r}} is {{}} in group {label!r}"
+        equal = "or fit with parameters that are equal or partially pooled across groups (pooling=)"
+        for name, column in zip(sample.variables, inside.T, strict=True):
+            known = column[~np.isnan(column)]
+            if not known.size:
+                asked = next((r for r in own if name in (r.lhs, r.rhs)), None)
+                if asked is not None:
+                    raise DataError(
+                        f"{where.format(name, 'empty')}, which has its own {asked.name}; take it "
+                        f"out of the model, leave the group out (group_order=), {equal}"
+                    )
+            elif _constant(known) and any(r.op == "~~" and r.lhs == r.rhs == name for r in own):
+                raise DataError(
+                    f"{where.format(name, 'constant')} (all {known[0]:g}) and cannot have a "
+                    f"variance of its own there; take it out of the model, leave the group out "
+                    f"(group_order=), {equal}"
+                )
 
 
 def read_sample(
@@ -158,7 +219,6 @@ def read_sample(
     groups: Sequence[str] | None = None,
     missing: str = "fiml",
     constructs: Sequence[str] = (),
-    covariates: Sequence[str] = (),
 ) -> Sample:
     """Check the columns of a data frame and take them out.
 
@@ -177,8 +237,6 @@ def read_sample(
         refuse.
     constructs : sequence of str
         Names of the model that are no columns, for messages about names.
-    covariates : sequence of str
-        Columns that the model conditions on: they may be constant within a group.
 
     Raises
     ------
@@ -216,11 +274,5 @@ def read_sample(
             f"{len(values)} respondents for {len(names)} observed variables: their covariances "
             "cannot be estimated; use more respondents or fewer indicators"
         )
-    for g, label in enumerate(labels):
-        inside = values[code == g]
-        if len(inside) < 2:
-            raise DataError(lone_group(group, labels, code, label))
-        if len(labels) > 1:
-            _checked(inside, names, f" in group {label!r}", may_be_constant=covariates)
     levels = tuple(data.index.names) if data.index.nlevels > 1 else ()
     return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, levels)

@@ -27,8 +27,9 @@ def lone_group(group: str | None, labels: Sequence[str], code: np.ndarray, label
             "(y ~ x + w + x:w)"
         )
     return (
-        f"{message}; leave it out (group_order= selects groups), or join it with another in "
-        f"the column {group!r}"
+        f"{message} and parameters of its own; leave it out (group_order= selects groups), join "
+        f"it with another in the column {group!r}, or fit with parameters that are equal or "
+        "partially pooled across groups (pooling=)"
     )
 
 

@@ -95,9 +95,9 @@ def linear_system(table: ParameterTable) -> LinearSystem:
             texts.append(constraint_text(row))
     d = len(table.parameters)
     return LinearSystem(
-        np.array(equal).reshape(-1, d),
+        np.array(equal).reshape(len(equal), d),
         np.array(right),
-        np.array(above).reshape(-1, d),
+        np.array(above).reshape(len(above), d),
         np.array(limit),
         tuple(texts),
     )

@@ -14,7 +14,7 @@ from bayessem.errors import ModelError, NotSupported, PriorError
 from bayessem.model.columns import require_frame
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
-from bayessem.model.data import Sample, read_sample
+from bayessem.model.data import Sample, check_groups, read_sample
 from bayessem.model.elimination import eliminate
 from bayessem.model.group_column import group_labels
 from bayessem.model.pooled_space import pool_space
@@ -30,6 +30,7 @@ from bayessem.model.space import Space, build_space
 from bayessem.model.structure import Structure, build_structure
 from bayessem.syntax.expression import names
 from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.rows import row_name_key
 from bayessem.syntax.specification import Specification
 from bayessem.syntax.statements import Statement
 from bayessem.syntax.table import build_table
@@ -106,7 +107,8 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
 
     A variable that is constant within a group has there the variance that it has over all: the
     likelihood given a covariate does not depend on it, but has to divide by it, and standardised
-    effects of a covariate of clusters are about its differences between them.
+    effects of a covariate of clusters are about its differences between them. One without values
+    in a group has its mean over all.
 
     With missing values the moments are of the available values, and the covariance matrix is
     shrunk towards its diagonal as far as positive definiteness needs.
@@ -115,9 +117,11 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     least = SMALLEST_VARIANCE * sample.sds**2
     for g in range(len(sample.groups)):
         values = sample.values[sample.group == g]
-        mean = np.nanmean(values, axis=0)
+        known = ~np.isnan(values)
+        count = known.sum(axis=0)
+        total = np.where(known, values, 0.0).sum(axis=0)
+        mean = np.where(count, total / np.maximum(count, 1), sample.means)
         centred = values - mean
-        known = ~np.isnan(centred)
         filled = np.where(known, centred, 0.0)
         pairs = known.astype(float).T @ known
         covariance = filled.T @ filled / np.maximum(pairs, 1.0)
@@ -184,7 +188,6 @@ def prepare(
         groups=group_order,
         missing=missing,
         constructs=plain.latent,
-        covariates=plain.exogenous,
     )
     model: Sequence[Statement] = statements
     zero_mean: tuple[str, ...] = ()
@@ -196,9 +199,13 @@ def prepare(
     if structure.products:
         require_respondents(sample, "the likelihood of a product term")
     sample, notes = condition(sample, table)
+    partial = pooling if pooling is not None and pooling.how == "partial" else None
+    if group is not None:
+        pooled = partial.parameters if partial is not None else ()
+        keys = {key for key in map(row_name_key, pooled) if key is not None}
+        check_groups(sample, table, group=group, pooled=keys)
     covariances, means = sample_moments(sample)
     priors = _by_name(priors, table)
-    partial = pooling if pooling is not None and pooling.how == "partial" else None
     own: Mapping[str, str | Prior] = {}
     if partial is not None:
         own, priors = split_priors(partial, priors)
