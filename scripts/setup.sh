@@ -127,3 +127,5 @@ made_from=$(origin; echo .)
 "$ENVIRONMENT/bin/python" -m pip install -qq --constraint constraints.txt --editable '.[dev]'
 printf '%s' "${made_from%.}" >"$STAMP.part"
 mv "$STAMP.part" "$STAMP"
+# Where nothing can be compiled yet, it has said why, and every run tries again.
+"$ENVIRONMENT/bin/python" -m bayessem.cli warm >&2 || true

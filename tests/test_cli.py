@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from example_models import ABILITIES, DATA
 
 from bayessem.cli import main
+from bayessem.likelihood import compiled
+from bayessem.likelihood.compiled import ENGINES, missing
 
 HS = str(DATA / "holzinger_swineford_1939.csv")
 
@@ -84,3 +87,15 @@ def test_a_reader_that_stops_reading_is_no_error(model):
     run = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert (run.returncode, run.stderr) == (1, "")
+
+
+def test_warm_compiles_what_no_model_has_needed_yet(capsys):
+    assert main(["warm"]) == 0
+    assert "compiled, in " in capsys.readouterr().out
+    assert not missing(*ENGINES)
+
+
+def test_warm_says_what_could_not_be_compiled(monkeypatch, capsys):
+    monkeypatch.setattr(compiled, "warm", lambda: (Path("kept"), ("the likelihood",)))
+    assert main(["warm"]) == 1
+    assert "not compiled in kept: the likelihood" in capsys.readouterr().err

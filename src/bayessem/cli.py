@@ -1,4 +1,4 @@
-"""The command line: check, fit, ml, show, conformance. Heavy imports wait until they are needed."""
+"""The command line: check, fit, ml, show, warm, conformance; heavy imports wait until needed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     _model_command(
         commands, "check", "Identification and data, before sampling; exit code 1 on an error."
     )
-    for add in (_add_fit, _add_ml, _add_show, _add_conformance, _add_calibrate):
+    for add in (_add_fit, _add_ml, _add_show, _add_warm, _add_conformance, _add_calibrate):
         add(commands)
     return parser
 
@@ -119,6 +119,11 @@ def _add_show(commands: Commands) -> None:
         "show", help="Print a saved run.", description="Print a saved run."
     )
     command.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
+
+
+def _add_warm(commands: Commands) -> None:
+    text = "Compile everything now, once after installing, so that no later run has to wait."
+    commands.add_parser("warm", help=text, description=text)
 
 
 def _add_conformance(commands: Commands) -> None:
@@ -235,6 +240,19 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _warm(arguments: argparse.Namespace) -> int:
+    from bayessem.likelihood.compiled import warm
+
+    folder, absent = warm()
+    if folder is None:
+        return 1  # why has been said
+    if absent:
+        print(f"not compiled in {folder}: {', '.join(absent)}", file=sys.stderr)
+        return 1
+    print(f"compiled, in {folder}")
+    return 0
+
+
 def _conformance(arguments: argparse.Namespace) -> int:
     from bayessem.conformance.command import command
 
@@ -261,6 +279,7 @@ COMMANDS = {
     "fit": _fit,
     "ml": _ml,
     "show": _show,
+    "warm": _warm,
     "conformance": _conformance,
 }
 

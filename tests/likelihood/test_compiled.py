@@ -191,7 +191,8 @@ def test_the_estimate_counts_jobs_cores_and_what_else_runs(monkeypatch):
 def test_warm_compiles_every_engine(monkeypatch):
     asked = []
     monkeypatch.setattr(compiled, "compile_elsewhere", lambda *modules: asked.extend(modules))
-    compiled.warm()
+    monkeypatch.setattr(compiled, "missing", lambda *modules: [modules[1]])
+    assert compiled.warm() == (compiled._FOLDER, ("the posterior density",))
     assert asked == list(compiled.ENGINES)
     files = {f"bayessem/{'/'.join(m.split('.')[1:])}.py" for m in compiled.ENGINES}
     assert all((compiled.PACKAGE.parent / f).exists() for f in files)

@@ -347,6 +347,15 @@ def _run_all(commands: list[list[str]], environment: dict[str, str]) -> None:
             process.wait()
 
 
-def warm() -> None:
-    """Compile everything that no model has needed yet, so that no later run has to wait."""
+def warm() -> tuple[Path | None, tuple[str, ...]]:
+    """Compile everything that no model has needed yet, so that no later run has to wait.
+
+    Returns
+    -------
+    Path or None
+        The folder that keeps machine code; None where no folder can be written.
+    tuple of str
+        What could not be compiled there.
+    """
     compile_elsewhere(*ENGINES)
+    return _FOLDER, tuple(ENGINES[m][0] for m in missing(*ENGINES))
