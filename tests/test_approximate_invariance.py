@@ -185,7 +185,7 @@ def test_slips_are_refused(data):
         ("latents", "sampled"),
         ("pooling", bs.partial("f=~x2")),
     ):
-        with pytest.raises(TypeError, match=f"{name} belongs to the method"):
+        with pytest.raises(TypeError, match=f"invariance has no argument {name}"):
             sem.invariance(data, group="g", approximate=0.1, **{name: value})
     with pytest.raises(FitError, match="draws has to be"):
         sem.invariance(data, group="g", approximate=0.1, draws=0)

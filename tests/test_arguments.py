@@ -85,7 +85,7 @@ def test_the_arguments_of_model_and_fit_are_told_apart():
         ({"ordered": True}, NotSupported, "does not have ordered"),
         ({"estimator": "MLR"}, NotSupported, 'se="robust"'),
         ({"data": 1}, NotSupported, r"SEM\(model\).fit\(data\)"),
-        ({"group": "school"}, TypeError, r"belongs to the method: .*fit\(data, group=...\)"),
+        ({"group": "school"}, TypeError, r"belongs to .*fit\(data, group=...\)"),
         ({"std.lv": True}, TypeError, "it is called std_lv here"),
         ({"group_equals": "loadings"}, TypeError, "unexpected keyword argument 'group_equals'"),
     ],

@@ -106,7 +106,9 @@ def _answer(
     if plain in of_model:
         raise TypeError(f"{name} belongs to the model: bs.SEM(model, {plain}=...)")
     if plain in of_fit:
-        raise TypeError(f"{name} belongs to the method: bs.SEM(model).fit(data, {plain}=...)")
+        raise TypeError(
+            f"{where} has no argument {name}; it belongs to bs.SEM(model).fit(data, {plain}=...)"
+        )
     if plain in ELSEWHERE:
         raise NotSupported(f"{where} has no argument {name}: {ELSEWHERE[plain]}")
     if plain in RENAMED and RENAMED[plain] in known:
