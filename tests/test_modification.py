@@ -11,11 +11,17 @@ from bayessem.criticism.score_tests import (
     KINDS,
     candidate_rows,
     efficient_weights,
+    extended_table,
     modification_values,
 )
 from bayessem.errors import FitError, ModelError
+from bayessem.ml.information import expected_information
+from bayessem.model.starts import start_values
 from bayessem.model.structure import build_structure
+from bayessem.posterior.assemble import likelihood_density
 from bayessem.results.simulate import elements_at, simulate
+
+ITEMS = [f"x{k}" for k in range(1, 10)]
 
 # lavaan 0.6-14: modindices(sem(model, data, meanstructure = TRUE)), mi and epc
 LAVAAN = {
@@ -137,3 +143,25 @@ def test_bad_requests_say_what_would_work(hs_fit):
     with pytest.raises(FitError, match="draws has to be at least 1"):
         modification_indices(hs_fit, draws=0)
     assert len(KINDS) == 2
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_score_tests_take_blocks_of_the_expected_information(missing):
+    """Rows of the free parameters and the diagonal of the others are those of the whole."""
+    data = abilities()[[*ITEMS, "school"]].copy()
+    data[ITEMS] = data[ITEMS].mask(np.random.default_rng(1).uniform(size=(301, 9)) < missing)
+    sem = SEM(ABILITIES, group_equal=("loadings",))
+    prepared = sem.prepare(data, group="school")
+    rows = candidate_rows(prepared.structure)
+    extended = build_structure(extended_table(prepared.structure.table, rows))
+    density = likelihood_density(extended, prepared.space, prepared.sample)
+    start = start_values(prepared.structure, prepared.covariances, prepared.means)
+    x, free = np.concatenate([start, np.zeros(len(rows))]), len(start)
+    whole = expected_information(extended, density, x, prepared.sample)
+    blocks = expected_information(extended, density, x, prepared.sample, free=free)
+    near = 1e-12 * np.abs(whole).max()
+    np.testing.assert_allclose(blocks[:free], whole[:free], atol=near)
+    np.testing.assert_allclose(blocks[:, :free], whole[:, :free], atol=near)
+    np.testing.assert_allclose(np.diag(blocks), np.diag(whole), atol=near)
+    inner = blocks[free:, free:]
+    assert not inner[~np.eye(len(inner), dtype=bool)].any()

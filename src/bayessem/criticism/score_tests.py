@@ -146,7 +146,7 @@ def modification_values(
         x = np.concatenate([own, np.zeros(len(rows))])
         score = density.value_and_gradient(x)[1]
         weights, left = fixed or efficient_weights(
-            expected_information(extended, density, x, prepared.sample), free
+            expected_information(extended, density, x, prepared.sample, free=free), free
         )
         efficient = score[free:] - weights @ score[:free]
         out[s] = np.stack([efficient**2 / left, efficient / left, 1.0 / np.sqrt(left)], axis=-1)

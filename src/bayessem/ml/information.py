@@ -75,34 +75,91 @@ def moment_derivatives(
 
 
 def expected_information(
-    structure: Structure, density: Density, x: np.ndarray, sample: Sample
+    structure: Structure,
+    density: Density,
+    x: np.ndarray,
+    sample: Sample,
+    *,
+    free: int | None = None,
 ) -> np.ndarray:
     """Expected (Fisher) information of a linear model at its implied moments, (D, D).
 
     With missing values each pattern counts with the variables it has.
+
+    Parameters
+    ----------
+    structure, density : Structure, Density
+        The model and its likelihood.
+    x : ndarray (D,)
+        Where.
+    sample : Sample
+        The respondents.
+    free : int, optional
+        Among the parameters behind the first `free` only the diagonal is computed, and the rest of
+        that block is 0: score tests of many fixed parameters need no more.
     """
-    total = np.zeros((len(x), len(x)))
+    size = len(x)
+    free = size if free is None else free
+    total = np.zeros((size, size))
+    diagonal = np.zeros(size)
     patterns = sample.patterns()
     for g in range(len(sample.groups)):
         parameter, left, right, mean, covariance = moment_derivatives(
             structure, density, x, group=g
         )
-        by_element = np.zeros((len(parameter), len(parameter)))
+        order = np.argsort(parameter, kind="stable")
+        parameter, left, right, mean = parameter[order], left[order], right[order], mean[order]
+        own, first = np.unique(parameter, return_index=True)
+        inner = int(np.searchsorted(parameter, free))  # elements of the first parameters
+        pairs = _pairs(parameter, inner)
+        by_element = np.zeros((inner, len(parameter)))
+        by_pair = np.zeros(len(pairs))
         for group, o, members in patterns:
             if group != g:
                 continue
             inverse = np.linalg.inv(covariance[np.ix_(o, o)])
             u, v, d = left[:, o], right[:, o], mean[:, o]
-            wu, wv = u @ inverse, v @ inverse
-            crossed = wu @ v.T
+            wu, wv, wd = u @ inverse, v @ inverse, d @ inverse
+            n = len(members)
             # tr(W dS W dT) / 2 for dS = u v' + v u' and dT = x y' + y x'
-            value = (wu @ u.T) * (wv @ v.T) + crossed * crossed.T + d @ inverse @ d.T
-            by_element += len(members) * value
-        own, position = np.unique(parameter, return_inverse=True)
-        gather = np.zeros((len(own), len(parameter)))
-        gather[position, np.arange(len(parameter))] = 1.0
-        total[np.ix_(own, own)] += gather @ by_element @ gather.T
+            crossed = wu[:inner] @ v.T
+            other = np.hstack([crossed[:, :inner].T, wv[:inner] @ u[inner:].T])
+            value = (wu[:inner] @ u.T) * (wv[:inner] @ v.T) + crossed * other
+            by_element += n * (value + wd[:inner] @ d.T)
+            a, b = pairs.T
+            by_pair += n * (
+                _along(wu[a], u[b]) * _along(wv[a], v[b])
+                + _along(wu[a], v[b]) * _along(wv[a], u[b])
+                + _along(wd[a], d[b])
+            )
+        known = own[own < free]
+        if len(known):
+            rows = np.add.reduceat(by_element, first[: len(known)], axis=0)
+            total[np.ix_(known, own)] += np.add.reduceat(rows, first, axis=1)
+        np.add.at(diagonal, parameter[pairs[:, 0]], by_pair)
+    total[free:, :free] = total[:free, free:].T
+    total[range(free, size), range(free, size)] = diagonal[free:]
     return total
+
+
+def _pairs(parameter: np.ndarray, first: int) -> np.ndarray:
+    """Ordered pairs of elements that hold the same parameter, from position `first` on, (., 2)."""
+    out = [np.empty((0, 2), dtype=int)]
+    place = np.arange(first, len(parameter))
+    for step in range(len(place)):
+        a = place[: len(place) - step]
+        a = a[parameter[a] == parameter[a + step]]
+        if not len(a):
+            break  # sorted: elements of one parameter are neighbours
+        out.append(np.stack([a, a + step], axis=1))
+        if step:
+            out.append(np.stack([a + step, a], axis=1))
+    return np.concatenate(out)
+
+
+def _along(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Inner products of rows."""
+    return np.einsum("ij,ij->i", x, y)
 
 
 def observed_information(
