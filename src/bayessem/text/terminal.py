@@ -36,7 +36,9 @@ def terminal_width() -> int | None:
 def prose(text: str, *, width: int = WIDTH, indent: str = "") -> str:
     """Wrapped prose that keeps a number and its % together; `indent` is of the later lines."""
     kept = text.replace(" %", "\N{NO-BREAK SPACE}%")
-    lines = fill(kept, width, subsequent_indent=indent, break_long_words=False)
+    lines = fill(
+        kept, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
     return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 
