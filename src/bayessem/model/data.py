@@ -29,8 +29,8 @@ class Sample:
         In the order of the data frame, without rows that are missing altogether; nan is missing.
     group : ndarray (respondent,)
         Position of each respondent's group.
-    rows : ndarray (respondent,)
-        Labels of the respondents in the data frame's index.
+    rows : Index (respondent,)
+        Labels of the respondents, as the data frame's index has them (type and names too).
     dropped : tuple
         Index labels of rows without any observed value (or, with listwise deletion, incomplete).
     elsewhere : int
@@ -41,7 +41,7 @@ class Sample:
     groups: tuple[str, ...]
     values: np.ndarray
     group: np.ndarray
-    rows: np.ndarray
+    rows: pd.Index
     dropped: tuple
     elsewhere: int = 0
 
@@ -250,7 +250,7 @@ def read_sample(
     if not len(data):
         raise DataError("the data have columns but no rows")
     values = data[names].to_numpy(dtype=np.float64, na_value=np.nan)
-    index = data.index.to_numpy()
+    index = data.index
     labels, code = _groups(data, group, groups)
     keep = code >= 0
     elsewhere = int((~keep).sum())

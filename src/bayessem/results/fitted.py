@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.errors import NotSupported
+from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
+from bayessem.model.priors import KINDS
+from bayessem.model.space import Space, dimension
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import Diagnosis, diagnose
@@ -72,10 +74,7 @@ class Fitted(Described):
     @cached_property
     def values(self) -> np.ndarray:
         """Sampled coordinates (chain, draw, D), in the order of `prepared.space.names`."""
-        posterior = self.data["posterior"]
-        return np.concatenate(
-            [posterior[kind].values for kind in self.prepared.space.kinds()], axis=-1
-        )
+        return _coordinate_draws(self.data["posterior"], self.prepared.space)
 
     @cached_property
     def density(self) -> Density:
@@ -243,6 +242,33 @@ class Fitted(Described):
             Notes(scale_notes(name for name, _ in self.prepared.table.products)),
             r2_table(share[share["variable"].isin(outcomes)], ci_prob=ci_prob),
         )
+
+
+def _coordinate_draws(posterior: xr.DataTree, space: Space) -> np.ndarray:
+    """Draws of a space's coordinates (chain, draw, D), found by name.
+
+    Raises
+    ------
+    FitError
+        When the draws are of other parameters.
+    """
+    others = [k for k in KINDS if k in posterior.data_vars and k not in space.kinds()]
+    parts = []
+    for kind, where in space.kinds().items():
+        names, dim = list(space.names[where]), dimension(kind)
+        array = posterior.data_vars.get(kind)
+        found = [] if array is None or dim not in array.coords else array[dim].values.tolist()
+        if others or array is None or sorted(found) != sorted(names):
+            what = others[0] if others else kind
+            raise FitError(
+                f"the draws are not of the parameters of this model ({what}: it has "
+                f"{', '.join(names) if what == kind else 'none'}, the draws "
+                f"{', '.join(map(str, found)) or 'none'})"
+            )
+        if found != names:
+            array = array.isel({dim: [found.index(name) for name in names]})
+        parts.append(array.transpose("chain", "draw", dim).values)
+    return np.concatenate(parts, axis=-1)
 
 
 def refuse_population(fit: Fitted, what: str) -> None:
