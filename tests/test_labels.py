@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bayessem.results.labels import back, plain, read_labels, written_labels
 
 BERLIN = pd.date_range("2026-10-24 22:00", periods=6, freq="4h", tz="Europe/Berlin")
+DAYS = [datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)]
 INDICES = {
     "range": pd.RangeIndex(4),
     "int": pd.Index([7, -3, 7], name="id"),

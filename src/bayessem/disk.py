@@ -170,7 +170,7 @@ def hidden(target: Path, kind: str) -> Path:
 
 
 def _host() -> str:
-    """This machine, in characters that every file system has."""
+    """Name of the machine, in characters that every file system has."""
     return re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())[:40] or "_"
 
 

@@ -217,7 +217,7 @@ def prepare_sample(
     zero_mean: tuple[str, ...] = ()
     if pooling is not None:
         options = table_options(pooling, options)
-        first = {k: v for k, v in options.items() if k != "group_partial"}
+        first: dict[str, Any] = {k: v for k, v in options.items() if k != "group_partial"}
         plain = build_table(statements, groups=specification.table.groups, **first)
         count = len(sample.groups)
         model, zero_mean = with_free_means(statements, plain, pooling, groups=count)

@@ -74,7 +74,7 @@ class Fitted(Described):
     @cached_property
     def values(self) -> np.ndarray:
         """Sampled coordinates (chain, draw, D), in the order of `prepared.space.names`."""
-        return _coordinate_draws(self.data["posterior"], self.prepared.space)
+        return _coordinate_draws(self.data.children["posterior"], self.prepared.space)
 
     @cached_property
     def density(self) -> Density:

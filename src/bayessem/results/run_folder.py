@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from bayessem.disk import (
@@ -157,7 +156,7 @@ def _write(fit: Fitted, folder: Path) -> None:
 
 
 def _contents(fit: Fitted) -> dict[str, bytes]:
-    """The files but fit.json, in memory: HDF5 does not survive a full disk, a write of bytes does."""
+    """All files but fit.json, in memory: HDF5 does not survive a full disk, plain writing does."""
     return {
         "model.txt": fit.specification.text.encode("utf-8"),
         "data.csv": _data_text(fit).encode("utf-8", "surrogatepass"),
@@ -174,7 +173,7 @@ def _row_columns(levels: int) -> list[str]:
 def _data_text(fit: Fitted) -> str:
     """The respondents as CSV: labels, variables to the last digit (empty: missing), groups."""
     sample = fit.prepared.sample
-    cells, _ = written_labels(pd.Index(sample.rows))
+    cells, _ = written_labels(sample.rows)
     columns = dict(zip(_row_columns(len(cells)), cells, strict=True))
     for name, values in zip(sample.variables, sample.values.T, strict=True):
         columns[name] = ["" if x != x else repr(x) for x in values.tolist()]
@@ -205,7 +204,7 @@ def _about(fit: Fitted) -> dict[str, Any]:
         "variables": list(sample.variables),
         "groups": list(sample.groups),
         "predictor": None if predictor is None else [float(x) for x in predictor],
-        "labels": written_labels(pd.Index(sample.rows))[1],
+        "labels": written_labels(sample.rows)[1],
         "data_hash": sample.hash,
         "respondents": sample.size,
         "dropped_rows": [plain(x) for x in sample.dropped],
@@ -424,7 +423,11 @@ def _as_format_2(
         "format": FORMAT,
         "asked": asked,
         "prepared_notes": [],
-        "variables": [name for name in frame if name in model.table.observed],
+        "variables": [
+            name
+            for name in frame
+            if name not in (ROW, GROUP) and (name != by or name in model.table.observed)
+        ],
         "predictor": predictor,
         "labels": [{"name": None, "type": "object", "kind": "text"}],
         "elsewhere": 0,
