@@ -89,7 +89,6 @@ def test_groups_pooling_priors_and_settings_come_back(tmp_path):
     data.loc[0, ["x", "y"]] = np.nan  # out of the sample, but in the mean of w by site
     data.loc[20, "x"] = np.nan  # without its covariate
     pooling = bs.partial("y ~ x", by="w")
-    numpy_s = {"draws": np.int64(50), "random_seed": np.int32(7), "target_accept": np.float64(0.9)}
     fresh = SEM("y ~ x").fit(
         data,
         group="site",
