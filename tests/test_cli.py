@@ -1,8 +1,10 @@
 """The command line: its options reach the model, and its exit codes say how it went."""
 
+import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from example_models import ABILITIES, DATA
@@ -84,3 +86,136 @@ def test_a_reader_that_stops_reading_is_no_error(model):
     run = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert (run.returncode, run.stderr) == (1, "")
+
+
+def one_line(capsys, code, *arguments):
+    """What the command says on stderr, which is one line, with its exit code."""
+    assert main([str(x) for x in arguments]) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith("bayessem: ")
+    return line
+
+
+@pytest.mark.parametrize("command", ["check", "fit", "ml"])
+def test_what_is_no_readable_file_is_one_line(model, tmp_path, capsys, command):
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "bytes").write_bytes(b"PK\x03\x04")
+    text = model()
+    for data, said in (
+        (tmp_path / "nothing", "there is no data file"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "empty", "is empty"),
+        (tmp_path / "bytes", "Excel"),
+    ):
+        assert said in one_line(capsys, 2, command, text, data)
+    for path, said in (
+        (tmp_path / "nothing", "there is no model file"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "empty", "is empty"),
+        ("-", "cannot both be -"),
+    ):
+        assert said in one_line(capsys, 2, command, path, "-" if path == "-" else HS)
+
+
+def test_model_and_data_come_from_standard_input(model, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO(Path(HS).read_text(encoding="utf-8")))
+    assert main(["check", model(), "-"]) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(ABILITIES))
+    assert main(["check", "-", HS]) == 0
+
+
+def test_trailing_delimiters_are_refused_with_their_line(model, tmp_path, capsys):
+    head, *rows = Path(HS).read_text(encoding="utf-8").splitlines()
+    data = tmp_path / "d.csv"
+    data.write_text("\n".join([head, *(row + "," for row in rows)]), encoding="utf-8")
+    line = one_line(capsys, 2, "ml", model(), data)
+    assert "line 2" in line and "the line ends with a ','" in line
+
+
+def test_semicolons_are_read_and_told(model, tmp_path, capsys):
+    import pandas as pd
+
+    pd.read_csv(HS).to_csv(tmp_path / "d.csv", index=False, sep=";", decimal=",")
+    assert main(["ml", model(), HS]) == 0
+    expected = capsys.readouterr().out
+    assert main(["ml", model(), str(tmp_path / "d.csv")]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == expected
+    assert [x.split("d.csv ")[1] for x in printed.err.splitlines()] == [
+        "is separated by semicolons",
+        "has decimal commas",
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig"])
+def test_a_model_file_in_another_encoding(tmp_path, capsys, encoding):
+    path = tmp_path / "model.txt"
+    path.write_bytes("Größe =~ x1 + x2 + x3".encode(encoding))
+    assert main(["check", str(path), HS]) == 0
+    assert ("read as Latin-1" in capsys.readouterr().err) == (encoding == "latin-1")
+
+
+def test_a_model_that_is_not_identified_has_one_exit_code(model, tmp_path, capsys):
+    text = model("f =~ NA*x1 + x2 + x3\nf ~~ NA*f\nx1 ~~ prior('flat')*x1")
+    assert main(["ml", text, HS]) == 1
+    assert "determine" in capsys.readouterr().err or "scale" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fit", "ml", "check"])
+def test_the_exit_codes_are_in_the_help(capsys, command):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert "2 an error that can be mended" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_sampling(
+    model, tmp_path, capsys, monkeypatch
+):
+    from bayessem.sem import SEM
+
+    def sampled(*_, **__):
+        raise AssertionError("sampled")
+
+    monkeypatch.setattr(SEM, "fit", sampled)
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for out in (tmp_path / "file", tmp_path / "file" / "run", tmp_path / ("x" * 300), ""):
+        one_line(capsys, 2, "fit", model(), HS, "--out", out)
+
+
+def test_a_json_file_that_cannot_be_written_is_found_before_any_case(tmp_path, capsys, monkeypatch):
+    from bayessem.conformance import command
+
+    def ran(*_, **__):
+        raise AssertionError("ran")
+
+    monkeypatch.setattr(command, "check_case", ran)
+    (tmp_path / "cases.json").write_text('[{"id": "a"}]', encoding="utf-8")
+    for path in (tmp_path, tmp_path / "cases.json" / "out.json"):
+        line = one_line(capsys, 2, "conformance", tmp_path, "--json", path)
+        assert "the results cannot be written to" in line
+
+
+def test_calibration_finds_its_files_before_any_fit(tmp_path, capsys, monkeypatch):
+    from bayessem.report import calibration
+
+    def fitted(*_, **__):
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr(calibration, "calibrate", fitted)
+    (tmp_path / "mine.json").write_text('{"a": 1}', encoding="utf-8")
+    (tmp_path / "figures").write_text("a file", encoding="utf-8")
+    for options, said in (
+        (["--json", tmp_path], "the ranks cannot be written"),
+        (["--json", tmp_path / "mine.json"], "does not hold the ranks"),
+        (["--write", tmp_path / "mine.json" / "page.md"], "the page cannot be written"),
+        (["--write", tmp_path / "page.md"], "the figure cannot be written"),
+    ):
+        assert said in one_line(capsys, 2, "calibrate", *options)
+
+
+def test_show_of_what_is_no_run_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for path in (tmp_path / "nothing", tmp_path, tmp_path / "file"):
+        assert "is not the folder of a fit" in one_line(capsys, 2, "show", path)

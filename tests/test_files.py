@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayessem.errors import DataError
-from bayessem.model.files import read_data, read_model
+from bayessem.model.files import read_data_file, read_model_file
 
 FRAME = pd.DataFrame(
     {
@@ -58,7 +58,7 @@ def csv_bytes(encoding="utf-8", **options):
     ],
 )
 def test_the_same_table_however_it_is_written(file, content, said):
-    found = read_data(file(content))
+    found = read_data_file(file(content))
     pd.testing.assert_frame_equal(found.frame, FRAME, check_column_type=False)
     assert len(found.notes) == len(said)
     for note, part in zip(found.notes, said, strict=True):
@@ -87,50 +87,50 @@ def test_the_same_table_however_it_is_written(file, content, said):
 )
 def test_what_cannot_be_read_right_is_refused(file, content, message):
     with pytest.raises(DataError, match=message):
-        read_data(file(content))
+        read_data_file(file(content))
 
 
 def test_a_header_that_ends_with_a_delimiter_too_has_no_further_column(file):
-    found = read_data(file("a,b,\n1,2,\n3,4,\n"))
+    found = read_data_file(file("a,b,\n1,2,\n3,4,\n"))
     assert found.frame.columns.tolist() == ["a", "b"]
     assert found.frame["a"].tolist() == [1, 3]
 
 
 def test_row_names_under_an_empty_name_stay(file):
-    found = read_data(file(",a,b\nr1,1,2\nr2,3,4\n"))
+    found = read_data_file(file(",a,b\nr1,1,2\nr2,3,4\n"))
     assert found.frame.columns.tolist() == ["unnamed 1", "a", "b"]
     assert found.frame["a"].tolist() == [1, 3]
 
 
 def test_names_that_stand_twice_stay(file):
-    assert read_data(file("a,a\n1,2\n")).frame.columns.tolist() == ["a", "a"]
+    assert read_data_file(file("a,a\n1,2\n")).frame.columns.tolist() == ["a", "a"]
 
 
 def test_lines_with_fewer_fields_are_told(file):
-    found = read_data(file("a,b,c\n1,2,3\n4\n5,6\n"))
+    found = read_data_file(file("a,b,c\n1,2,3\n4\n5,6\n"))
     assert found.frame.isna().sum().tolist() == [0, 1, 2]
     assert "2 lines have fewer fields than the header (line 3 the first)" in found.notes[0]
 
 
 def test_thousands_are_never_taken_for_decimals(file):
-    found = read_data(file("a\tb\n1,931\t5\n8,442\t6\n912\t7\n"))
+    found = read_data_file(file("a\tb\n1,931\t5\n8,442\t6\n912\t7\n"))
     assert found.frame["a"].tolist() == ["1,931", "8,442", "912"]
     assert not any("decimal" in note for note in found.notes)
 
 
 def test_one_sure_decimal_comma_tells_what_the_others_are(file):
-    found = read_data(file("a;b\n1,931;0,5\n8,442;6\n912;7,25\n"))
+    found = read_data_file(file("a;b\n1,931;0,5\n8,442;6\n912;7,25\n"))
     assert found.frame["a"].tolist() == [1.931, 8.442, 912]
     assert found.frame["b"].tolist() == [0.5, 6, 7.25]
 
 
 def test_points_and_commas_in_one_file_are_read_by_column(file):
-    found = read_data(file("a;b\n1.5;0,5\n2.25;6\n"))
+    found = read_data_file(file("a;b\n1.5;0,5\n2.25;6\n"))
     assert found.frame["a"].tolist() == [1.5, 2.25]
     assert found.frame["b"].tolist() == [0.5, 6]
 
 
-@pytest.mark.parametrize("read", [read_data, read_model])
+@pytest.mark.parametrize("read", [read_data_file, read_model_file])
 def test_what_is_no_file_is_one_error(tmp_path, read):
     for path, message in (
         (tmp_path / "nothing", "there is no (data|model) file"),
@@ -145,21 +145,21 @@ def test_what_is_no_file_is_one_error(tmp_path, read):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1", "cp1252"])
 def test_a_model_in_any_encoding(file, encoding):
     text = "Größe =~ x1 + x2 + x3\n"
-    found, notes = read_model(file(text.encode(encoding)))
+    found, notes = read_model_file(file(text.encode(encoding)))
     assert found == text
     assert bool(notes) == (encoding in ("latin-1", "cp1252"))
 
 
 def test_standard_input(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\n"))
-    assert read_data("-").frame["b"].tolist() == [2]
+    assert read_data_file("-").frame["b"].tolist() == [2]
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(content)
-    for read in (read_data, read_model):
+    for read in (read_data_file, read_model_file):
         with contextlib.suppress(DataError):
             read(str(path))
 
@@ -169,7 +169,7 @@ def test_any_table_is_read_or_refused(tmp_path_factory, text):
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(text.encode())
     try:
-        found = read_data(str(path))
+        found = read_data_file(str(path))
     except DataError:
         return
     assert found.frame.columns.size

@@ -1,7 +1,7 @@
 """The command line: check, fit, ml, show, conformance. Heavy imports wait until they are needed.
 
-Exit codes: 0 fine; 1 something serious was found (by the check, which `fit` and `ml` make too before
-they start; by conformance; by calibration); 2 an error that can be mended.
+Exit codes: 0 fine; 1 something serious was found (by the check, which `fit` and `ml` make too
+before they start; by conformance; by calibration); 2 an error that can be mended.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 EXIT_CODES = (
-    "Exit codes: 0 fine; 1 something serious was found: by the check of the model, which fit and ml "
-    "make too before they start (a model that is not identified), by conformance or by calibrate; "
-    "2 an error that can be mended: in the model's text, the data, the options, a file."
+    "Exit codes: 0 fine; 1 something serious was found: by the check of the model, which fit and "
+    "ml make too before they start (a model that is not identified), by conformance or by "
+    "calibrate; 2 an error that can be mended: in the model's text, the data, the options, a file."
 )
 
 
@@ -167,12 +167,12 @@ def _add_calibrate(commands: Commands) -> None:
 
 
 def _model(arguments: argparse.Namespace) -> SEM:
-    from bayessem.model.files import STDIN, read_model
+    from bayessem.model.files import STDIN, read_model_file
     from bayessem.sem import SEM
 
     if arguments.model == arguments.data == STDIN:
         raise DataError("model and data cannot both be -: standard input holds one of them")
-    text, notes = read_model(arguments.model)
+    text, notes = read_model_file(arguments.model)
     _tell(notes)
     return SEM(
         text,
@@ -198,9 +198,9 @@ def _tell(notes: Sequence[str]) -> None:
 
 
 def _data(arguments: argparse.Namespace) -> pd.DataFrame:
-    from bayessem.model.files import read_data
+    from bayessem.model.files import read_data_file
 
-    found = read_data(arguments.data)
+    found = read_data_file(arguments.data)
     _tell(found.notes)
     return found.frame
 

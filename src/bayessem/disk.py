@@ -85,6 +85,10 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes, what: str) -
     target = expanded(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
     with told(f"{what} cannot be written to {target}"):
+        if _is_device(target):
+            target.write_bytes(data)
+            return target
+        final, target = target, target.resolve() if target.is_symlink() else target
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_left_overs(target)
         partial = hidden(target, PARTIAL)
@@ -96,7 +100,13 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes, what: str) -
                 partial.unlink()
             raise
         sync_folder(target.parent)
-    return target
+    return final
+
+
+def _is_device(target: Path) -> bool:
+    """Whether a path is no file that could be replaced: /dev/stdout, a named pipe."""
+    of_system = target.absolute().parts[1:2] in (("dev",), ("proc",))
+    return target.exists() and not target.is_dir() and (of_system or not target.is_file())
 
 
 def require_writable(
@@ -129,7 +139,8 @@ def require_writable(
     with told(f"{what} cannot be written to {target}"):
         if target.is_dir():
             raise FitError(f"{what} cannot be written to {target}: that is a folder; add a name")
-        require_place(target)
+        if not _is_device(target):
+            require_place(target.resolve() if target.is_symlink() else target)
         if target.exists() and not os.access(target, os.W_OK):
             raise FitError(f"{what} cannot be written to {target}: permission denied")
     return target

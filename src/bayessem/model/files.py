@@ -57,7 +57,7 @@ class DataFile:
     notes: tuple[str, ...]
 
 
-def read_model(path: str) -> tuple[str, tuple[str, ...]]:
+def read_model_file(path: str) -> tuple[str, tuple[str, ...]]:
     """The text of a model file ("-": standard input), and what was guessed about it.
 
     Raises
@@ -68,7 +68,7 @@ def read_model(path: str) -> tuple[str, tuple[str, ...]]:
     return _decoded(_content(path, "model"), path, "model")
 
 
-def read_data(path: str) -> DataFile:
+def read_data_file(path: str) -> DataFile:
     """The data of a CSV file ("-": standard input).
 
     Parameters
