@@ -223,5 +223,5 @@ def test_every_property_is_the_same(pairs, name, member):
 def test_scores_join_the_data_whatever_its_index(pairs):
     fresh, again = pairs("curved")
     joined = waves().join(again.scores())
-    assert joined["X"].notna().sum() == 118
+    assert joined["X"].notna().sum() == len(fresh.scores()) > 100
     pd.testing.assert_frame_equal(joined, waves().join(fresh.scores()))
