@@ -32,6 +32,33 @@ POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
 DRAWS_AT_ONCE = 50
 
 
+def _coordinate_draws(posterior: xr.DataTree, space: Space) -> np.ndarray:
+    """Draws of a space's coordinates (chain, draw, D), found by name.
+
+    Raises
+    ------
+    FitError
+        When the draws are of other parameters.
+    """
+    others = [k for k in KINDS if k in posterior.data_vars and k not in space.kinds()]
+    parts = []
+    for kind, where in space.kinds().items():
+        names, dim = list(space.names[where]), dimension(kind)
+        array = posterior.data_vars.get(kind)
+        found = [] if array is None or dim not in array.coords else array[dim].values.tolist()
+        if others or array is None or sorted(found) != sorted(names):
+            what = others[0] if others else kind
+            raise FitError(
+                f"the draws are not of the parameters of this model ({what}: it has "
+                f"{', '.join(names) if what == kind else 'none'}, the draws "
+                f"{', '.join(map(str, found)) or 'none'})"
+            )
+        if found != names:
+            array = array.isel({dim: [found.index(name) for name in names]})
+        parts.append(array.transpose("chain", "draw", dim).values)
+    return np.concatenate(parts, axis=-1)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Fitted(Described):
     """A sampled model as data; `bayessem.Fit` adds the questions one can ask it as methods.
@@ -242,33 +269,6 @@ class Fitted(Described):
             Notes(scale_notes(name for name, _ in self.prepared.table.products)),
             r2_table(share[share["variable"].isin(outcomes)], ci_prob=ci_prob),
         )
-
-
-def _coordinate_draws(posterior: xr.DataTree, space: Space) -> np.ndarray:
-    """Draws of a space's coordinates (chain, draw, D), found by name.
-
-    Raises
-    ------
-    FitError
-        When the draws are of other parameters.
-    """
-    others = [k for k in KINDS if k in posterior.data_vars and k not in space.kinds()]
-    parts = []
-    for kind, where in space.kinds().items():
-        names, dim = list(space.names[where]), dimension(kind)
-        array = posterior.data_vars.get(kind)
-        found = [] if array is None or dim not in array.coords else array[dim].values.tolist()
-        if others or array is None or sorted(found) != sorted(names):
-            what = others[0] if others else kind
-            raise FitError(
-                f"the draws are not of the parameters of this model ({what}: it has "
-                f"{', '.join(names) if what == kind else 'none'}, the draws "
-                f"{', '.join(map(str, found)) or 'none'})"
-            )
-        if found != names:
-            array = array.isel({dim: [found.index(name) for name in names]})
-        parts.append(array.transpose("chain", "draw", dim).values)
-    return np.concatenate(parts, axis=-1)
 
 
 def refuse_population(fit: Fitted, what: str) -> None:
