@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -213,6 +213,8 @@ def prepare_sample(
         DataError, ModelError, PriorError or NotSupported, naming what is wrong.
     """
     statements, options = specification.statements, specification.options
+    # in one layout wherever they come from: sums are the same to the last bit
+    sample = replace(sample, values=np.ascontiguousarray(sample.values))
     model: Sequence[Statement] = statements
     zero_mean: tuple[str, ...] = ()
     if pooling is not None:
