@@ -56,7 +56,7 @@ def _coordinate_draws(posterior: xr.DataTree, space: Space) -> np.ndarray:
         if found != names:
             array = array.isel({dim: [found.index(name) for name in names]})
         parts.append(array.transpose("chain", "draw", dim).values)
-    # in one layout wherever the draws come from, so that sums over them are the same to the last bit
+    # in one layout wherever they come from: sums are the same to the last bit
     return np.ascontiguousarray(np.concatenate(parts, axis=-1))
 
 
