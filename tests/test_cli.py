@@ -1,5 +1,6 @@
 """The command line: its options reach the model, and its exit codes say how it went."""
 
+import io
 import os
 import subprocess
 import sys
@@ -25,10 +26,20 @@ def model(tmp_path):
     return write
 
 
+# No data determine these parameters, and no prior does.
+UNIDENTIFIED = """f =~ NA*x1 + prior("flat")*x1 + prior("flat")*x2 + prior("flat")*x3
+f ~~ NA*f"""
+
+
+def printed(capsys):
+    """What was printed, without line breaks."""
+    return " ".join(capsys.readouterr().out.split())
+
+
 def test_check_prints_the_facts_and_an_exit_code(model, capsys):
     assert main(["check", model(), HS]) == 0
-    assert "30 free parameters, 24 degrees of freedom" in capsys.readouterr().out
-    assert main(["check", model("f =~ x1 + x2"), HS]) == 1
+    assert "30 free parameters, 24 degrees of freedom" in printed(capsys)
+    assert main(["check", model(UNIDENTIFIED), HS]) == 1
 
 
 @pytest.mark.parametrize(
@@ -52,25 +63,25 @@ def test_check_prints_the_facts_and_an_exit_code(model, capsys):
 )
 def test_options_of_the_model(model, capsys, options, expected):
     assert main(["check", model(), HS, *options]) == 0
-    assert expected in capsys.readouterr().out
+    assert expected in printed(capsys)
 
 
 def test_growth_and_random_covariates(model, capsys):
     text = "i =~ 1*x1 + 1*x2 + 1*x3\ns =~ 0*x1 + 1*x2 + 2*x3\n"
     assert main(["check", model(text), HS, "--growth"]) == 0
-    assert "8 free parameters, 1 degree of" in capsys.readouterr().out
+    assert "8 free parameters, 1 degree of" in printed(capsys)
     regression = "x9 ~ x1 + x2"
     assert main(["check", model(regression), HS, "--random-x"]) == 0
-    assert "9 free parameters, 0 degrees" in capsys.readouterr().out
+    assert "9 free parameters, 0 degrees" in printed(capsys)
 
 
 def test_ml_with_robust_errors_and_a_bootstrap(model, capsys):
     text = model("x9 ~ b*x4\nx4 ~ a*x1\nind := a*b")
     assert main(["ml", text, HS, "--se", "robust", "--bootstrap", "20", "--seed", "1"]) == 0
-    printed = capsys.readouterr()
-    assert "robust" in printed.out
-    assert "20 bootstrap samples" in printed.out
-    assert "20/20" in printed.err
+    told = capsys.readouterr()
+    assert "robust" in told.out
+    assert "20 bootstrap samples" in told.out
+    assert "20/20" in told.err
 
 
 def test_errors_are_one_line_and_code_two(model, capsys):
@@ -99,3 +110,142 @@ def test_warm_says_what_could_not_be_compiled(monkeypatch, capsys):
     monkeypatch.setattr(compiled, "warm", lambda: (Path("kept"), ("the likelihood",)))
     assert main(["warm"]) == 1
     assert "not compiled in kept: the likelihood" in capsys.readouterr().err
+
+
+def one_line(capsys, code, *arguments, lines=1):
+    """What the command says on stderr, which is one line, with its exit code."""
+    assert main([str(x) for x in arguments]) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert lines is None or len(said.err.splitlines()) == lines
+    assert said.err.startswith("bayessem: ")
+    return said.err
+
+
+@pytest.mark.parametrize("command", ["check", "fit", "ml"])
+def test_what_is_no_readable_file_is_one_line(model, tmp_path, capsys, command):
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "bytes").write_bytes(b"PK\x03\x04")
+    text = model()
+    for data, said in (
+        (tmp_path / "nothing", "there is no data file"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "empty", "is empty"),
+        (tmp_path / "bytes", "Excel"),
+    ):
+        assert said in one_line(capsys, 2, command, text, data)
+    for path, said in (
+        (tmp_path / "nothing", "there is no model file"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "empty", "is empty"),
+        ("-", "cannot both be -"),
+    ):
+        assert said in one_line(capsys, 2, command, path, "-" if path == "-" else HS)
+
+
+def test_model_and_data_come_from_standard_input(model, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO(Path(HS).read_text(encoding="utf-8")))
+    assert main(["check", model(), "-"]) == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(ABILITIES))
+    assert main(["check", "-", HS]) == 0
+
+
+def test_trailing_delimiters_are_refused_with_their_line(model, tmp_path, capsys):
+    head, *rows = Path(HS).read_text(encoding="utf-8").splitlines()
+    data = tmp_path / "d.csv"
+    data.write_text("\n".join([head, *(row + "," for row in rows)]), encoding="utf-8")
+    line = one_line(capsys, 2, "ml", model(), data)
+    assert "line 2" in line and "the line ends with a ','" in line
+
+
+def test_semicolons_are_read_and_told(model, tmp_path, capsys):
+    import pandas as pd
+
+    pd.read_csv(HS).to_csv(tmp_path / "d.csv", index=False, sep=";", decimal=",")
+    assert main(["ml", model(), HS]) == 0
+    expected = capsys.readouterr().out
+    assert main(["ml", model(), str(tmp_path / "d.csv")]) == 0
+    told = capsys.readouterr()
+    assert told.out == expected
+    assert [x.split("d.csv ")[1] for x in told.err.splitlines()] == [
+        "is separated by semicolons",
+        "has decimal commas",
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig"])
+def test_a_model_file_in_another_encoding(tmp_path, capsys, encoding):
+    path = tmp_path / "model.txt"
+    path.write_bytes("Größe =~ x1 + x2 + x3".encode(encoding))
+    assert main(["check", str(path), HS]) == 0
+    assert ("read as Latin-1" in capsys.readouterr().err) == (encoding == "latin-1")
+
+
+def test_a_model_that_is_not_identified_has_one_exit_code(model, capsys):
+    for command in ("check", "fit", "ml"):
+        assert main([command, model(UNIDENTIFIED), HS]) == 1
+        told = capsys.readouterr()
+        assert "determine" in told.out + told.err
+
+
+def test_maximum_likelihood_has_no_answer_where_only_priors_determine(model, capsys):
+    line = " ".join(one_line(capsys, 1, "ml", model("f =~ x1 + x2"), HS, lines=None).split())
+    assert "f=~x2" in line
+
+
+@pytest.mark.parametrize("command", ["fit", "ml", "check"])
+def test_the_exit_codes_are_in_the_help(capsys, command):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert "2 an error that can be mended" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_sampling(
+    model, tmp_path, capsys, monkeypatch
+):
+    from bayessem.sem import SEM
+
+    def sampled(*_, **__):
+        raise AssertionError("sampled")
+
+    monkeypatch.setattr(SEM, "fit", sampled)
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    for out in (tmp_path / "file", tmp_path / "file" / "run", tmp_path / ("x" * 300), ""):
+        one_line(capsys, 2, "fit", model(), HS, "--out", out)
+
+
+def test_a_json_file_that_cannot_be_written_is_found_before_any_case(tmp_path, capsys, monkeypatch):
+    from bayessem.conformance import command
+
+    def ran(*_, **__):
+        raise AssertionError("ran")
+
+    monkeypatch.setattr(command, "check_case", ran)
+    (tmp_path / "cases.json").write_text('[{"id": "a"}]', encoding="utf-8")
+    for path in (tmp_path, tmp_path / "cases.json" / "out.json"):
+        line = one_line(capsys, 2, "conformance", tmp_path, "--json", path)
+        assert "the results cannot be written to" in line
+
+
+def test_calibration_finds_its_files_before_any_fit(tmp_path, capsys, monkeypatch):
+    from bayessem.report import calibration
+
+    def fitted(*_, **__):
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr(calibration, "calibrate", fitted)
+    (tmp_path / "mine.json").write_text('{"a": 1}', encoding="utf-8")
+    (tmp_path / "figures").write_text("a file", encoding="utf-8")
+    for options, said in (
+        (["--json", tmp_path], "the ranks cannot be written"),
+        (["--json", tmp_path / "mine.json"], "does not hold the ranks"),
+        (["--write", tmp_path / "mine.json" / "page.md"], "the page cannot be written"),
+        (["--write", tmp_path / "page.md"], "the figure cannot be written"),
+    ):
+        assert said in one_line(capsys, 2, "calibrate", *options)
+
+
+def test_show_of_what_is_no_run_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for path in (tmp_path / "nothing", tmp_path, tmp_path / "file"):
+        assert "is not the folder of a fit" in one_line(capsys, 2, "show", path)

@@ -295,7 +295,7 @@ class TestData:
         assert found.dropped == ((1, 1),)
         assert found.rows[0] == (0, 0)
         assert (
-            frame.join(pd.DataFrame({"s": found.values[:, 0]}, found.index))["s"].notna().sum()
+            frame.join(pd.DataFrame({"s": found.values[:, 0]}, found.rows))["s"].notna().sum()
             == 59
         )
 

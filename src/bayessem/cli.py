@@ -1,4 +1,8 @@
-"""The command line: check, fit, ml, show, warm, conformance; heavy imports wait until needed."""
+"""The command line: check, fit, ml, show, warm, conformance; heavy imports wait until needed.
+
+Exit codes: 0 fine; 1 something serious was found (by the check, which `fit` and `ml` make too
+before they start; by conformance; by calibration); 2 an error that can be mended.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +10,38 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayessem.errors import BayessemError, DataError
+from bayessem.errors import BayessemError, DataError, IdentificationError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bayessem.model.prepare import Prepared
     from bayessem.sem import SEM
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
+EXIT_CODES = (
+    "Exit codes: 0 fine; 1 something serious was found: by the check of the model, which fit and "
+    "ml make too before they start (a model that is not identified), by conformance or by "
+    "calibrate; 2 an error that can be mended: in the model's text, the data, the options, a file."
+)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="bayessem", description="Bayesian structural equation models from lavaan's syntax."
+        prog="bayessem",
+        description="Bayesian structural equation models from lavaan's syntax.",
+        epilog=EXIT_CODES,
     )
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     _model_command(
-        commands, "check", "Identification and data, before sampling; exit code 1 on an error."
+        commands,
+        "check",
+        "Identification and data, before sampling; exit code 1 when it is serious.",
     )
     for add in (_add_fit, _add_ml, _add_show, _add_warm, _add_conformance, _add_calibrate):
         add(commands)
@@ -35,9 +50,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _model_command(commands: Commands, name: str, text: str) -> argparse.ArgumentParser:
     """A command that reads a model and its data, with the options of both."""
-    command = commands.add_parser(name, help=text, description=text)
+    command = commands.add_parser(name, help=text, description=text, epilog=EXIT_CODES)
     command.add_argument("model", help="file with the model in lavaan's syntax, or - for stdin")
-    command.add_argument("data", help="CSV file, one row a respondent; empty cell = missing")
+    command.add_argument(
+        "data", help="CSV file or - for stdin, one row a respondent; empty cell = missing"
+    )
     command.add_argument("--group", help="column with the groups")
     command.add_argument(
         "--group-order",
@@ -100,7 +117,10 @@ def _add_fit(commands: Commands) -> None:
 
 def _add_ml(commands: Commands) -> None:
     command = _model_command(
-        commands, "ml", "Maximum likelihood: estimates, standard errors and fit measures."
+        commands,
+        "ml",
+        "Maximum likelihood: estimates, standard errors and fit measures. A model that is not "
+        "identified has none: exit code 1, as from check.",
     )
     command.add_argument(
         "--se",
@@ -116,7 +136,7 @@ def _add_ml(commands: Commands) -> None:
 
 def _add_show(commands: Commands) -> None:
     command = commands.add_parser(
-        "show", help="Print a saved run.", description="Print a saved run."
+        "show", help="Print a saved run.", description="Print a saved run.", epilog=EXIT_CODES
     )
     command.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
 
@@ -152,15 +172,13 @@ def _add_calibrate(commands: Commands) -> None:
 
 
 def _model(arguments: argparse.Namespace) -> SEM:
+    from bayessem.model.files import STDIN, read_model_file
     from bayessem.sem import SEM
 
-    if arguments.model == "-":
-        text = sys.stdin.read()
-    else:
-        path = Path(arguments.model)
-        if not path.is_file():
-            raise DataError(f"there is no model file {arguments.model!r}")
-        text = path.read_text(encoding="utf-8")
+    if arguments.model == arguments.data == STDIN:
+        raise DataError("model and data cannot both be -: standard input holds one of them")
+    text, notes = read_model_file(arguments.model)
+    _tell(notes)
     return SEM(
         text,
         std_lv=arguments.std_lv,
@@ -178,16 +196,18 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(x.strip() for x in text.split(",") if x.strip())
 
 
-def _data(arguments: argparse.Namespace) -> pd.DataFrame:
-    import pandas as pd
+def _tell(notes: Sequence[str]) -> None:
+    """What was guessed about a file, apart from the results."""
+    for note in notes:
+        print(f"bayessem: {note}", file=sys.stderr)
 
-    path = Path(arguments.data)
-    if not path.is_file():
-        raise DataError(f"there is no data file {arguments.data!r}")
-    try:
-        return pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{arguments.data} cannot be read as a CSV file: {error}") from None
+
+def _data(arguments: argparse.Namespace) -> pd.DataFrame:
+    from bayessem.model.files import read_data_file
+
+    found = read_data_file(arguments.data)
+    _tell(found.notes)
+    return found.frame
 
 
 def _respondents(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -207,8 +227,13 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _fit(arguments: argparse.Namespace) -> int:
-    fit = _model(arguments).fit(
-        _data(arguments),
+    sem, data = _model(arguments), _data(arguments)
+    if arguments.out is not None:
+        from bayessem.results.run_folder import require_folder
+
+        require_folder(arguments.out)
+    fit = sem.fit(
+        data,
         **_respondents(arguments),
         draws=arguments.draws,
         tune=arguments.tune,
@@ -218,7 +243,7 @@ def _fit(arguments: argparse.Namespace) -> int:
         progress=sys.stderr.isatty(),
     )
     print(fit)
-    if arguments.out:
+    if arguments.out is not None:
         print(f"\nsaved in {fit.save(arguments.out)}")
     return 0
 
@@ -226,11 +251,32 @@ def _fit(arguments: argparse.Namespace) -> int:
 def _ml(arguments: argparse.Namespace) -> int:
     sem, data = _model(arguments), _data(arguments)
     options = _respondents(arguments)
+    _require_identified(sem.prepare(data, **options))
     print(sem.ml(data, se=arguments.se, **options))
     if arguments.bootstrap is not None:
         boot = sem.bootstrap(data, arguments.bootstrap, random_seed=arguments.seed, **options)
         print(f"\n{boot}")
     return 0
+
+
+def _require_identified(prepared: Prepared) -> None:
+    """Refuse what the check finds serious, and what only priors could determine.
+
+    Raises
+    ------
+    IdentificationError
+        With all of it.
+    """
+    from bayessem.model.check import check
+    from bayessem.model.identification import null_space
+
+    check(prepared).raise_errors()
+    undetermined = null_space(prepared)
+    if undetermined:
+        raise IdentificationError(
+            "maximum likelihood has no answer, since the covariances and means cannot determine "
+            f"these parameters together: {'; '.join(', '.join(x[:12]) for x in undetermined)}"
+        )
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -285,7 +331,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code (2 for an error the user can mend)."""
+    """Run the command line; returns the exit code (see the head of this module)."""
     parser = _parser()
     arguments = parser.parse_args(argv)
     if arguments.version:
@@ -301,7 +347,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except BayessemError as error:
         print(f"bayessem: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, IdentificationError) else 2
     except BrokenPipeError:  # whoever reads, such as `| head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

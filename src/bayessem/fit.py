@@ -783,7 +783,7 @@ class Fit(Fitted):
         Parameters
         ----------
         path : path
-            Of the file; replaced when it exists.
+            Of the file, which ends with .html; replaced when it exists.
         title : str
             Heading.
         random_seed : int
@@ -793,15 +793,37 @@ class Fit(Fitted):
         -------
         Path
             Of the file.
+
+        Raises
+        ------
+        FitError
+            For another suffix, or a file that cannot be written; before anything is computed.
         """
         from bayessem.report.write import report
 
         return report(self, path, title=title, random_seed=random_seed)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write a fit; an older one of that name is replaced when all is written; see `Fit.save`.
+        """Write the fit as a folder, which `load` reads and people can read too.
 
-        Other files in the folder of the older one, such as a report, stay there.
+        An older fit of that name is replaced when all is written, so that a full disk or a killed
+        process leaves it as it was; other files in its folder, such as a report, stay there.
+
+        Parameters
+        ----------
+        path : path
+            Of the folder: model.txt, data.csv, draws.nc (for ArviZ), estimates.csv, summary.txt,
+            and fit.json with settings and the SHA-256 checksums of all of them.
+
+        Returns
+        -------
+        Path
+            Of the folder.
+
+        Raises
+        ------
+        FitError
+            When something else has that name, or the system refuses to write.
         """
         from bayessem.results.run_folder import save
 

@@ -695,12 +695,12 @@ class SEM(Specification):
 
 
 def load(path: str | os.PathLike[str]) -> Fit:
-    """Read a fit that `Fit.save` wrote.
+    """Read a fit that `Fit.save` wrote; it answers as the one that was saved.
 
     Raises
     ------
     FitError
-        When the folder is no fit, or its data are not those it was fitted to.
+        When the folder is no fit, cannot be read, or a file of it was changed since.
     """
     from bayessem.fit import Fit
     from bayessem.results.run_folder import load

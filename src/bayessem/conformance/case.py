@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import DataError, NotSupported
 from bayessem.model.covariance_input import from_covariance
+from bayessem.model.files import read_data_file
 from bayessem.model.prepare import Prepared, prepare
 from bayessem.syntax.specification import Specification
 
@@ -149,12 +150,10 @@ def read_data(
     DataError
         When the file is not there.
     """
-    import pandas as pd
-
     path = directory / str(case["data_file"])
     if not path.is_file():
         raise DataError(f"the data file {case['data_file']} is not in {directory}")
-    data = pd.read_csv(path)
+    data = read_data_file(str(path)).frame
     given = case.get("options") or {}
     n = given.get("n", given.get("sample.nobs"))
     names = [str(x) for x in data.iloc[:, 0]]

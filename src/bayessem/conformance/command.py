@@ -24,6 +24,7 @@ from typing import Any, TextIO
 
 from bayessem.conformance.case import case_model, prepared_case, read_data
 from bayessem.conformance.checks import Check, Outcome, compare
+from bayessem.disk import require_writable, write_whole
 from bayessem.errors import BayessemError, DataError, NotSupported
 from bayessem.ml.estimate import fit_ml
 from bayessem.model.prepare import Prepared
@@ -239,9 +240,18 @@ def command(
     -------
     int
         Exit code: 1 when anything failed.
+
+    Raises
+    ------
+    DataError
+        When the folder has no readable `cases.json`, or no case of that id.
+    FitError
+        When the JSON file cannot be written; before any case is run.
     """
     out = out or sys.stdout
     results = []
+    if json_file is not None:
+        require_writable(json_file, "the results")
     for case in choose_cases(Path(directory), only):
         results.append(check_case(case, Path(directory), bayes=bayes))
         print(result_text(results[-1]), file=out, flush=True)
@@ -255,7 +265,7 @@ def command(
     )
     if json_file is not None:
         text = json.dumps([r.as_json() for r in results], indent=1)
-        Path(json_file).write_text(text + "\n", encoding="utf-8")
+        write_whole(json_file, text + "\n", "the results")
     return 1 if failed else 0
 
 
@@ -297,8 +307,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.write:
+            require_writable(given.write, "the page")
             results = run_conformance(given.directory, only=given.only, bayes=given.bayes)
-            Path(given.write).write_text(conformance_page(results), encoding="utf-8")
+            write_whole(given.write, conformance_page(results), "the page")
             return 0 if all(r.passed for r in results) else 1
         return command(
             given.directory, only=given.only, json_file=given.json_file, bayes=given.bayes

@@ -37,33 +37,21 @@ class Sample:
         In the order of the data frame, without rows that are missing altogether; nan is missing.
     group : ndarray (respondent,)
         Position of each respondent's group.
-    rows : ndarray (respondent,)
-        Labels of the respondents in the data frame's index.
+    rows : Index (respondent,)
+        Labels of the respondents, as the data frame's index has them (type and names too).
     dropped : tuple
         Index labels of rows without any observed value (or, with listwise deletion, incomplete).
     elsewhere : int
         Rows of groups that were not asked for.
-    levels : tuple
-        Names of the levels of the data frame's index, () where nobody needs them.
     """
 
     variables: tuple[str, ...]
     groups: tuple[str, ...]
     values: np.ndarray
     group: np.ndarray
-    rows: np.ndarray
+    rows: pd.Index
     dropped: tuple
     elsewhere: int = 0
-    levels: tuple = ()
-
-    @property
-    def index(self) -> pd.Index:
-        """The respondents' labels as the data frame has them: results join the data by it."""
-        import pandas as pd
-
-        if len(self.levels) > 1:
-            return pd.MultiIndex.from_tuples(list(self.rows), names=self.levels)
-        return pd.Index(self.rows)
 
     @property
     def size(self) -> int:
@@ -251,7 +239,7 @@ def read_sample(
     if not len(data):
         raise DataError("the data have columns but no rows")
     values = numbers(data, names)
-    index = data.index.to_numpy()
+    index = data.index
     labels, code = read_groups(data, group, groups)
     keep = code >= 0
     elsewhere = int((~keep).sum())
@@ -274,5 +262,4 @@ def read_sample(
             f"{len(values)} respondents for {len(names)} observed variables: their covariances "
             "cannot be estimated; use more respondents or fewer indicators"
         )
-    levels = tuple(data.index.names) if data.index.nlevels > 1 else ()
-    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, levels)
+    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere)

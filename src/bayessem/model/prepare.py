@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,9 +189,48 @@ def prepare(
         missing=missing,
         constructs=plain.latent,
     )
+    predictor = _predictor(pooling, data, group, sample.groups)
+    return prepare_sample(
+        specification, sample, asked=asked, priors=priors, pooling=pooling, predictor=predictor
+    )
+
+
+def prepare_sample(
+    specification: Specification,
+    sample: Sample,
+    *,
+    asked: dict[str, Any],
+    priors: Mapping[str, str | Prior] | None = None,
+    pooling: Pooling | None = None,
+    predictor: np.ndarray | None = None,
+) -> Prepared:
+    """What `prepare` does after the data frame is read; a saved fit begins here.
+
+    Parameters
+    ----------
+    specification, priors, pooling
+        As in `prepare`.
+    sample : Sample
+        The respondents.
+    asked : dict
+        For the record; see `Prepared`.
+    predictor : ndarray (group,), optional
+        The group-level predictor, where pooling has one.
+
+    Raises
+    ------
+    BayessemError
+        DataError, ModelError, PriorError or NotSupported, naming what is wrong.
+    """
+    statements, options = specification.statements, specification.options
+    # in one layout wherever they come from: sums are the same to the last bit
+    sample = replace(sample, values=np.ascontiguousarray(sample.values))
     model: Sequence[Statement] = statements
     zero_mean: tuple[str, ...] = ()
     if pooling is not None:
+        options = table_options(pooling, options)
+        first: dict[str, Any] = {k: v for k, v in options.items() if k != "group_partial"}
+        plain = build_table(statements, groups=specification.table.groups, **first)
         count = len(sample.groups)
         model, zero_mean = with_free_means(statements, plain, pooling, groups=count)
     table = build_table(model, groups=sample.groups, **options)
@@ -200,10 +239,10 @@ def prepare(
         require_respondents(sample, "the likelihood of a product term")
     sample, notes = condition(sample, table)
     partial = pooling if pooling is not None and pooling.how == "partial" else None
-    if group is not None:
+    if asked["group"] is not None:
         pooled = partial.parameters if partial is not None else ()
         keys = {key for key in map(row_name_key, pooled) if key is not None}
-        check_groups(sample, table, group=group, pooled=keys)
+        check_groups(sample, table, group=asked["group"], pooled=keys)
     covariances, means = sample_moments(sample)
     priors = _by_name(priors, table)
     own: Mapping[str, str | Prior] = {}
@@ -218,9 +257,8 @@ def prepare(
         priors=priors,
     )
     _check_used(priors, table, {c.kind for c in space.coordinates})
-    unpooled, predictor = None, None
+    unpooled = None
     if partial is not None:
-        predictor = _predictor(partial, data, group, sample.groups)
         unpooled = space
         space = pool_space(
             space, structure, partial, predictor=predictor, priors=own, zero_mean=zero_mean
@@ -256,11 +294,19 @@ def _asked(
     given = (priors or {}).items()
     return {
         "group": group,
-        "group_order": group_order,
+        "group_order": _plain_labels(group_order),
         "missing": missing,
         "priors": {k: v if isinstance(v, str) else v.text for k, v in given},
         "pooling": asdict(pooling) if isinstance(pooling, Pooling) else None,
     }
+
+
+def _plain_labels(labels: object) -> object:
+    """Names of groups as JSON can hold them: numbers and texts as they are, all else as text."""
+    if isinstance(labels, str) or not isinstance(labels, Iterable):
+        return labels
+    plain = [x.item() if isinstance(x, np.generic) else x for x in labels]
+    return [x if isinstance(x, str | int | float) else group_labels([x])[0] for x in plain]
 
 
 def _check_pooling(pooling: object, group: str | None) -> None:
@@ -275,10 +321,10 @@ def _check_pooling(pooling: object, group: str | None) -> None:
 
 
 def _predictor(
-    pooling: Pooling, data: pd.DataFrame, group: str | None, groups: tuple[str, ...]
+    pooling: Pooling | None, data: pd.DataFrame, group: str | None, groups: tuple[str, ...]
 ) -> np.ndarray | None:
     """The group-level predictor of partial pooling, (group,); None where there is none."""
-    if pooling.by is None or group is None:
+    if pooling is None or pooling.how != "partial" or pooling.by is None or group is None:
         return None
     labelled = data.assign(**{group: group_labels(data[group])})
     return group_predictor(labelled, pooling.by, group=group, groups=groups)

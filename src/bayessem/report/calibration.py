@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -13,7 +14,8 @@ import numpy as np
 
 from bayessem.calibration.families import FAMILIES, PRIORS, prepared_family
 from bayessem.calibration.sbc import Calibration, calibrate
-from bayessem.errors import ModelError
+from bayessem.disk import require_writable, told, write_whole
+from bayessem.errors import FitError, ModelError
 
 
 def _progress(name: str) -> Callable[[int, int], None]:
@@ -63,13 +65,20 @@ def _kept(json_file: str | None) -> dict[str, Calibration]:
     """Results of an earlier call."""
     if json_file is None or not Path(json_file).is_file():
         return {}
-    saved = json.loads(Path(json_file).read_text(encoding="utf-8"))
-    return {
-        name: Calibration(
-            **{**r, "ranks": np.array(r["ranks"]), "quantities": tuple(r["quantities"])}
-        )
-        for name, r in saved.items()
-    }
+    with told(f"{json_file} cannot be read"):
+        text = Path(json_file).read_bytes()
+    try:
+        return {
+            name: Calibration(
+                **{**r, "ranks": np.array(r["ranks"]), "quantities": tuple(r["quantities"])}
+            )
+            for name, r in json.loads(text).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FitError(
+            f"{json_file} does not hold the ranks of an earlier calibration "
+            f"({type(error).__name__}: {error}); not replaced: choose another name"
+        ) from None
 
 
 def command(
@@ -99,10 +108,19 @@ def command(
     ------
     ModelError
         For a family that does not exist.
+    FitError
+        For files that cannot be written, before any fit.
     """
     unknown = [name for name in only if name not in FAMILIES]
     if unknown:
         raise ModelError(f"there is no family {unknown[0]!r}; there are {', '.join(FAMILIES)}")
+    for path, what in ((json_file, "the ranks"), (write, "the page")):
+        if path is not None:
+            require_writable(path, what)
+    target = None if write is None else Path(write)
+    picture = None if target is None else target.parent / "figures" / f"{target.stem}.png"
+    if picture is not None:
+        require_writable(picture, "the figure")
     results = _kept(json_file)
     for name in only or FAMILIES:
         prepared = prepared_family(FAMILIES[name])
@@ -111,16 +129,15 @@ def command(
         )
         print(f"== {name} ==\n{results[name]}\n", flush=True)
     results = {name: results[name] for name in FAMILIES if name in results}
-    if json_file:
+    if json_file is not None:
         record = {name: {**asdict(r), "ranks": r.ranks.tolist()} for name, r in results.items()}
-        Path(json_file).write_text(json.dumps(record) + "\n", encoding="utf-8")
-    if write:
+        write_whole(json_file, json.dumps(record) + "\n", "the ranks")
+    if target is not None and picture is not None:
         from bayessem.plots.calibration import plot_calibration
 
-        target = Path(write)
-        picture = target.parent / "figures" / f"{target.stem}.png"
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        plot_calibration(results).savefig(picture, dpi=150)
+        drawn = io.BytesIO()
+        plot_calibration(results).savefig(drawn, format="png", dpi=150)
+        write_whole(picture, drawn.getvalue(), "the figure")
         text = page(results, figure=picture.relative_to(target.parent).as_posix())
-        target.write_text(text, encoding="utf-8")
+        write_whole(target, text, "the page")
     return 0 if all(r.passed for r in results.values()) else 1

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bayessem.disk import require_writable, write_whole
 from bayessem.report.contents import gather
 from bayessem.report.page import page
 from bayessem.report.sections import report_document
 from bayessem.results.fitted import Fitted
+
+SUFFIXES = (".html", ".htm")
 
 
 def report(
@@ -22,15 +25,12 @@ def report(
 
     Arguments, result and errors: `Fit.report`.
     """
+    target = require_writable(path, "the report", suffixes=SUFFIXES)
     contents = gather(fit, random_seed=random_seed)
     sample = fit.prepared.sample
     subtitle = (
         f"Bayesian estimation; {sample.size} respondents, {fit.settings['chains']} chains of "
         f"{fit.settings['draws']} draws, seed {fit.settings['random_seed']}."
     )
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    partial.write_text(page(title, subtitle, report_document(contents)), encoding="utf-8")
-    partial.replace(target)
+    write_whole(target, page(title, subtitle, report_document(contents)), "the report")
     return target

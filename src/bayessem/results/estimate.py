@@ -204,7 +204,8 @@ def _tree(
         log_likelihood = log_likelihood[..., respondent_order(sample)]
         log_likelihood = log_likelihood - covariate_log_density(space, prepared.structure, sample)
         parts["log_likelihood"] = xr.Dataset(
-            {"y": (("chain", "draw", "respondent"), log_likelihood)},
+            # laid out as a saved fit has it: sums are the same to the last bit
+            {"y": (("chain", "draw", "respondent"), np.ascontiguousarray(log_likelihood))},
             coords={"chain": axes["chain"], "draw": kept, "respondent": rows},
         )
     tree = xr.DataTree.from_dict(parts)

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.errors import NotSupported
+from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
+from bayessem.model.priors import KINDS
+from bayessem.model.space import Space, dimension
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import Diagnosis, diagnose
@@ -29,6 +31,34 @@ from bayessem.text.document import Document, Lines, Notes, Paragraph
 POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
 # Draws of a chain whose model matrices are in memory together.
 DRAWS_AT_ONCE = 50
+
+
+def _coordinate_draws(posterior: xr.DataTree, space: Space) -> np.ndarray:
+    """Draws of a space's coordinates (chain, draw, D), found by name.
+
+    Raises
+    ------
+    FitError
+        When the draws are of other parameters.
+    """
+    others = [k for k in KINDS if k in posterior.data_vars and k not in space.kinds()]
+    parts = []
+    for kind, where in space.kinds().items():
+        names, dim = list(space.names[where]), dimension(kind)
+        array = posterior.data_vars.get(kind)
+        found = [] if array is None or dim not in array.coords else array[dim].values.tolist()
+        if others or array is None or sorted(found) != sorted(names):
+            what = others[0] if others else kind
+            raise FitError(
+                f"the draws are not of the parameters of this model ({what}: it has "
+                f"{', '.join(names) if what == kind else 'none'}, the draws "
+                f"{', '.join(map(str, found)) or 'none'})"
+            )
+        if found != names:
+            array = array.isel({dim: [found.index(name) for name in names]})
+        parts.append(array.transpose("chain", "draw", dim).values)
+    # in one layout wherever they come from: sums are the same to the last bit
+    return np.ascontiguousarray(np.concatenate(parts, axis=-1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,10 +104,7 @@ class Fitted(Described):
     @cached_property
     def values(self) -> np.ndarray:
         """Sampled coordinates (chain, draw, D), in the order of `prepared.space.names`."""
-        posterior = self.data["posterior"]
-        return np.concatenate(
-            [posterior[kind].values for kind in self.prepared.space.kinds()], axis=-1
-        )
+        return _coordinate_draws(self.data.children["posterior"], self.prepared.space)
 
     @cached_property
     def density(self) -> Density:

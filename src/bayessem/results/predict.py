@@ -157,7 +157,7 @@ def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sampl
                 f"the model has no group {strangers[0]!r}; its groups: {', '.join(old.groups)}"
             )
         code = np.array([position[x] for x in labels], dtype=np.int64)
-    return Sample(old.variables, old.groups, values, code, new_rows.index.to_numpy(), ())
+    return Sample(old.variables, old.groups, values, code, new_rows.index, ())
 
 
 def _wanted(
@@ -234,11 +234,9 @@ def _observed(
     return out
 
 
-def _table(
-    draws: np.ndarray, rows: np.ndarray, names: Sequence[str], ci_prob: float
-) -> pd.DataFrame:
+def _table(draws: np.ndarray, rows: pd.Index, names: Sequence[str], ci_prob: float) -> pd.DataFrame:
     flat = draws.reshape(1, len(draws), -1)
     out = summarise(flat, ci_prob=ci_prob, quality=False).drop(columns="p_positive")
-    out.insert(0, "row", np.repeat(rows, len(names)))
+    out.insert(0, "row", rows.to_flat_index().repeat(len(names)))
     out.insert(1, "variable", list(names) * len(rows))
     return out

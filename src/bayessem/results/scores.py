@@ -83,7 +83,7 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
         if name not in sample.variables:
             out[name] = drawn.values[:, :, k].mean(axis=0)
             out[f"{name}_sd"] = drawn.values[:, :, k].std(axis=0)
-    return pd.DataFrame(out, index=sample.index)
+    return pd.DataFrame(out, index=sample.rows)
 
 
 def quick_scores(fit: Fitted, *, repeats: int = 100, random_seed: int = 0) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def quick_scores(fit: Fitted, *, repeats: int = 100, random_seed: int = 0) -> pd
         )
     else:
         values = draw_scores(structure, elements, sample, None)
-    frame = pd.DataFrame(values, columns=list(structure.variables), index=sample.index)
+    frame = pd.DataFrame(values, columns=list(structure.variables), index=sample.rows)
     return frame[[v for v in structure.variables if v not in sample.variables]]
 
 
