@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import bayessem as bs
+from bayessem.disk import require_writable
 from bayessem.effects.effects import chance_text
 from bayessem.text.document import Column, Table
 from bayessem.text.formats import COUNT, NUMBER, SHORT, SHORT_INTERVAL, WORD, fixed
@@ -79,7 +80,14 @@ def arguments(description: str, *, out: str, studies: Sequence[str] = ()) -> arg
     parser.add_argument("--seed", type=int, default=1, help="random seed (1)")
     parser.add_argument("--out", default=str(ROOT / "runs" / out), help="folder of the run")
     parser.add_argument("--figures", metavar="FOLDER", help="write the figures there, as PNG")
-    return parser.parse_args()
+    given = parser.parse_args()
+    for folder in (given.out, given.figures):
+        if folder is not None:
+            try:  # now, not after an hour of sampling
+                require_writable(Path(folder) / "x", f"what belongs into {folder}")
+            except bs.BayessemError as error:
+                parser.error(str(error))
+    return given
 
 
 def heading(text: str) -> None:

@@ -9,7 +9,9 @@ import pytest
 from example_models import abilities
 
 from bayessem import SEM
+from bayessem.errors import FitError
 from bayessem.report import contents as contents_module
+from bayessem.report import write
 from bayessem.report.contents import Contents, gather
 from bayessem.report.sections import report_document, reproduce
 from bayessem.results.versions import installed_versions
@@ -99,6 +101,21 @@ def test_what_cannot_be_computed_is_said(monkeypatch, hs_fit):
     assert found.loo is None
     text = document_text(report_document(found))
     assert "Not available: no cross-validation today." in text
+
+
+@pytest.mark.parametrize("name", ["r.docx", "r", "file/r.html", "folder.html"])
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_computed(
+    monkeypatch, hs_fit, tmp_path, name
+):
+    def computed(*_, **__):
+        raise AssertionError("computed")
+
+    monkeypatch.setattr(write, "gather", computed)
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(FitError, match="the report (is written as|cannot be written to)"):
+        hs_fit.report(tmp_path / name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder.html"]
 
 
 def test_a_programming_error_is_not_hidden(monkeypatch, hs_fit):

@@ -81,6 +81,15 @@ def test_scores_of_a_loaded_fit_join_the_data(tmp_path, kind):
         pd.testing.assert_series_equal(joined["f"].dropna(), scores["f"], check_index_type="equiv")
 
 
+@pytest.mark.filterwarnings("ignore:Only 50 samples")
+def test_rows_with_several_labels_are_sampled_by_pymc_too(tmp_path):
+    data = noise("x y", n=60).set_index(INDICES["levels"])
+    fresh = SEM("y ~ x").fit(data, engine="pymc", **SHORT)
+    again = load(fresh.save(tmp_path / "run"))
+    np.testing.assert_array_equal(again.values, fresh.values)
+    assert again.prepared.sample.rows.equals(data.index)
+
+
 def test_groups_pooling_priors_and_settings_come_back(tmp_path):
     rng = np.random.default_rng(3)
     size = np.array([9, 14, 11, 13])

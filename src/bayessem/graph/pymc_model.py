@@ -267,7 +267,11 @@ def build_pymc_model(
     """
     if latents not in ("integrated", "sampled"):
         raise ModelError(f'latents is "integrated" or "sampled", not {latents!r}')
-    coords = {DIMS[0]: sample.rows, DIMS[1]: list(structure.observed), **coordinate_labels(space)}
+    coords = {
+        DIMS[0]: [str(x) for x in sample.rows],  # as in the data of a fit, whatever their type
+        DIMS[1]: list(structure.observed),
+        **coordinate_labels(space),
+    }
     if latents == "sampled":
         from bayessem.graph.sampled_latents import scores_and_indicators
 
