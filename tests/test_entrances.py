@@ -295,8 +295,7 @@ class TestData:
         assert found.dropped == ((1, 1),)
         assert found.rows[0] == (0, 0)
         assert (
-            frame.join(pd.DataFrame({"s": found.values[:, 0]}, found.rows))["s"].notna().sum()
-            == 59
+            frame.join(pd.DataFrame({"s": found.values[:, 0]}, found.rows))["s"].notna().sum() == 59
         )
 
 
