@@ -8,6 +8,7 @@ left out, and without a mean structure the means are those of the sample.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +44,7 @@ from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
+from bayessem.results.orientation import direction_signs
 from bayessem.results.reliability import reliability
 from bayessem.results.standardize import model_moments, r_squared, standardised
 
@@ -126,6 +128,8 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     table, structure, sample = prepared.table, prepared.structure, prepared.sample
     density = likelihood_density(structure, prepared.space, sample)
     found, scale = find_maximum(prepared, density, start=start, known=known)
+    signs = direction_signs(structure, density.elements(found.x))
+    found = replace(found, x=signs * found.x, basis=signs[:, None] * found.basis)
     elements = density.elements(found.x)
     covariance, singular = _parameter_covariance(prepared, density, found, scale, se)
     measures = _measures(prepared, found, elements, saturated)

@@ -120,19 +120,6 @@ def constrained_names(table: ParameterTable) -> frozenset[str]:
     return frozenset(found)
 
 
-def scaling_names(table: ParameterTable) -> frozenset[str]:
-    """Free parameters in an equation with a constant, such as loadings with the sum 3.
-
-    Such an equation sets a scale and a sign, which `a == b` does not.
-    """
-    found: set[str] = set()
-    for row in table.constraints:
-        form = linear_form(table, row.expression) if row.expression is not None else None
-        if row.op == "==" and form is not None and form[1]:
-            found |= {table.parameters[i] for i in np.flatnonzero(form[0])}
-    return frozenset(found)
-
-
 def nearest_values(table: ParameterTable, values: np.ndarray) -> np.ndarray:
     """Values of the free parameters (D,) moved on to the linear equations of the table."""
     system = linear_system(table)

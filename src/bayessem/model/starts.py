@@ -7,14 +7,16 @@ reverse-keyed items their sign; variances from what is left; paths and covarianc
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from bayessem.model.default_priors import latent_scales
 from bayessem.model.linear_constraints import nearest_values
+from bayessem.model.signs import construct_order, one_sided
 from bayessem.model.space import Space
 from bayessem.model.structure import Structure
-from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.syntax.table import cycles
 
 
@@ -52,22 +54,6 @@ def _within_bounds(structure: Structure, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _construct_order(structure: Structure) -> list[str]:
-    """Constructs, those measured by other constructs after their measures."""
-    table = structure.table
-    children = {
-        name: [r.rhs for r in table.rows if r.op == "=~" and r.lhs == name and r.group == 0]
-        for name in table.latent
-    }
-    done: list[str] = []
-    todo = list(table.latent)
-    while todo:
-        ready = [n for n in todo if not any(c in todo and c != n for c in children[n])]
-        done += ready or todo[:1]
-        todo = [n for n in todo if n not in done]
-    return done
-
-
 def _component(correlation: np.ndarray) -> np.ndarray:
     """Standardised loadings on the first principal component, shrunk below 0.95."""
     if len(correlation) == 1:
@@ -79,6 +65,17 @@ def _component(correlation: np.ndarray) -> np.ndarray:
     common = max((roots[-1] - 1.0) / (k - 1), 0.05)
     loadings = vectors[:, -1] * math.sqrt(common * k)
     return np.clip(loadings * np.sign(loadings.sum() or 1.0), -0.95, 0.95)
+
+
+def _side(rows: Sequence[Parameter], loadings: np.ndarray) -> float:
+    """-1 where the user's start values or bounds want loadings of the other sign, else 1."""
+    wanted = 0.0
+    for row, loading in zip(rows, loadings, strict=True):
+        if row.start is not None:
+            wanted += math.copysign(1.0, row.start) * loading
+        elif one_sided(row.lower, row.upper):
+            wanted += loading if row.lower >= 0.0 else -loading
+    return -1.0 if wanted < 0 else 1.0
 
 
 def _group_guess(
@@ -95,7 +92,7 @@ def _group_guess(
     variance: dict[str, float] = {n: float(covariance[i, i]) for n, i in position.items()}
     explained: dict[str, float] = {}
     guess: dict[int, float] = {}
-    for name in _construct_order(structure):
+    for name in construct_order(structure):
         own = [(k, r) for k, r in rows.items() if r.op == "=~" and r.lhs == name]
         if not own:
             weights[name], variance[name] = np.zeros(p), 1.0
@@ -108,8 +105,7 @@ def _group_guess(
         raw = standardised * true_sd
         marker = next((i for i, (_, r) in enumerate(own) if r.free < 0 and r.value), None)
         if marker is None:
-            sign = np.sign(raw[0]) or 1.0
-            raw, size = raw * sign, 1.0
+            raw, size = raw * _side([r for _, r in own], raw), 1.0
         else:
             # a marker unrelated to its other items would make all loadings huge
             weak = math.copysign(0.2, standardised[marker]) * true_sd[marker]

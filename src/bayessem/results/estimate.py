@@ -25,6 +25,7 @@ from bayessem.posterior.optimise import Maximum
 from bayessem.posterior.sampling import Approximation, Interrupted, sample
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
+from bayessem.results.orientation import orient
 
 # Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
 # (400 MB); beyond, for evenly spaced draws.
@@ -74,16 +75,19 @@ def estimate(
     settings = {**prepared.asked, **_settled(sampling, prepared).recorded()}
     engine = settings["engine"]
     integrate = settings["latents"] == "integrated" or has_integral(prepared.structure)
+    direction = orient(prepared, integrate=integrate)
+    if direction is None:
+        values = start_values(prepared.structure, prepared.covariances, prepared.means)
+        start = initial_point(prepared.space, prepared.table, values)
+    else:
+        prepared, start = direction.prepared, direction.start
+        settings["signs"] = direction.signs
     density = posterior_density(
         prepared.space, prepared.structure, prepared.sample, integrate=integrate
     )
-    start = initial_point(
-        prepared.space,
-        prepared.table,
-        start_values(prepared.structure, prepared.covariances, prepared.means),
-    )
     if integrate and prepared.unpooled is not None:
-        density, start = balanced_density(prepared, density)
+        found = None if direction is None else direction.base
+        density, start = balanced_density(prepared, density, found=found, start=start)
     approximation = _as_it_is(density, start)
     if integrate:
         approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
@@ -116,6 +120,8 @@ def estimate(
         warnings.warn(said, BayessemWarning, stacklevel=3)
         notes = (*notes, f"note [interrupted] {said}")
         settings = {**settings, "draws": count, "chains": chains}
+    if direction is not None:
+        result = replace(result, values=direction.settled(result.values))
     sampled = time.perf_counter()
     data = _tree(prepared, density, result.values, result.stats, integrate=integrate)
     data.attrs["quadrature_error"] = 0.0
