@@ -13,6 +13,7 @@ class Quadratic:
     """Log-density of a normal distribution, very long in one direction."""
 
     precision = np.diag([1e-2, 1.0, 1e4])
+    units = np.ones(3)
 
     def value_and_gradient(self, x):
         difference = x - np.array([3.0, -2.0, 1.0])
@@ -22,6 +23,8 @@ class Quadratic:
 
 class Bent:
     """A curved valley (Rosenbrock's) with a wall beyond which the density is 0."""
+
+    units = np.ones(2)
 
     def value_and_gradient(self, x):
         if x[0] < -1.5:
@@ -80,3 +83,18 @@ def test_the_same_maximum_from_scattered_starts():
     rng = np.random.default_rng(0)
     values = [maximise(density, start + 0.3 * rng.normal(size=len(start))).value for _ in range(4)]
     assert max(values) - min(values) < 1e-6
+
+
+def test_maximum_in_any_units():
+    """A density whose coordinates are in units of 1e-9 and 1e9 has the same maximum."""
+
+    class Scaled(Bent):
+        units = np.array([1e-9, 1e9])
+
+        def value_and_gradient(self, x):
+            value, gradient = super().value_and_gradient(x / self.units)
+            return value, gradient / self.units
+
+    found = maximise(Scaled(), np.array([-1.4, 2.0]) * Scaled.units)
+    np.testing.assert_allclose(found.x / Scaled.units, [1.0, 1.0], atol=1e-6)
+    assert found.converged

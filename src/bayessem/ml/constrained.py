@@ -34,6 +34,11 @@ class Affine:
     centre: np.ndarray  # (D,)
     matrix: np.ndarray  # (D, k)
 
+    @property
+    def units(self) -> np.ndarray:
+        """Those of u, (k,): the columns of `matrix` are of the size of standard errors."""
+        return np.ones(self.matrix.shape[1])
+
     def value_and_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient at u (k,)."""
         value, gradient = self.density.value_and_gradient(self.centre + self.matrix @ u)
@@ -155,7 +160,8 @@ def _feasible_start(constraints: Constraints, start: np.ndarray, scale: np.ndarr
     missing = constraints.right - constraints.matrix @ start
     move = scale * (np.linalg.pinv(constraints.matrix * scale) @ missing)
     left = constraints.right - constraints.matrix @ (start + move)
-    if np.abs(left).max() > 1e-6 * (1.0 + np.abs(constraints.right).max()):
+    sizes = np.abs(constraints.matrix) @ (np.abs(start) + scale) + np.abs(constraints.right)
+    if (np.abs(left) > 1e-6 * sizes).any():
         raise ModelError("the '==' constraints contradict each other; no parameters meet them all")
     return start + move
 
@@ -288,7 +294,7 @@ def _free_maximum(
 
 def _unit(function: Callable[[np.ndarray], float], x: np.ndarray, scale: np.ndarray) -> float:
     """What a move of one standard error in every parameter does to a constraint."""
-    return max(float(np.linalg.norm(_gradient(function, x, scale) * scale)), 1e-12)
+    return float(np.linalg.norm(_gradient(function, x, scale) * scale)) or 1.0
 
 
 def _maximise_bound(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Number
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -137,10 +139,29 @@ def _columns(data: pd.DataFrame, names: Sequence[str], constructs: Sequence[str]
         raise DataError(f"the data have several columns named {', '.join(map(repr, double))}")
     for name in names:
         column = data[name]
-        if column.dtype == bool:
-            continue
-        if not (column.dtype.kind in "iuf" or str(column.dtype)[:3] in ("Int", "Flo", "UIn")):
+        if not _holds_numbers(column):
             raise DataError(f"column {name!r} is not numeric: {_why_not_numeric(name, column)}")
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    """Whether every known value is a number (or true or false), however they are stored."""
+    if column.dtype.kind in "biuf":
+        return True
+    if str(column.dtype) == "category":  # said to be names, even where they are numbers
+        return False
+    known = column.dropna()
+    return len(known) > 0 and all(
+        isinstance(x, Number | Decimal | np.bool_) and not isinstance(x, complex) for x in known
+    )
+
+
+def _numbers(data: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """The columns as floating-point numbers, nan where nothing is known, (row, column).
+
+    Column by column, since pandas finds no common type for some that are numbers all the same.
+    """
+    columns = [data[n].astype(object) if data[n].dtype.kind == "O" else data[n] for n in names]
+    return np.column_stack([c.to_numpy(dtype=np.float64, na_value=np.nan) for c in columns])
 
 
 def _why_not_numeric(name: str, column: pd.Series) -> str:
@@ -249,7 +270,7 @@ def read_sample(
     _columns(data, names, constructs)
     if not len(data):
         raise DataError("the data have columns but no rows")
-    values = data[names].to_numpy(dtype=np.float64, na_value=np.nan)
+    values = _numbers(data, names)
     index = data.index.to_numpy()
     labels, code = _groups(data, group, groups)
     keep = code >= 0
@@ -302,7 +323,10 @@ def _lone_group(group: str | None, labels: Sequence[str], code: np.ndarray, labe
 
 def group_labels(values: Iterable[object]) -> tuple[str, ...]:
     """Names of groups; 1.0 is "1", since missing cells make floats of a column of whole numbers."""
-    return tuple(str(int(x)) if isinstance(x, float) and x.is_integer() else str(x) for x in values)
+    return tuple(
+        str(int(x)) if isinstance(x, float | np.floating) and float(x).is_integer() else str(x)
+        for x in values
+    )
 
 
 def _groups(
@@ -329,7 +353,7 @@ def _groups(
             f"{n} {'respondents have' if n > 1 else 'respondent has'} no {group!r}: give them a "
             f"group, or leave them out with data.dropna(subset=[{group!r}])"
         )
-    present = list(group_labels(column.unique()))
+    present = list(dict.fromkeys(group_labels(column.unique())))  # 1 and "1" are one group
     labels = list(group_labels(groups)) if groups is not None else present
     strangers = [x for x in labels if x not in present]
     if strangers:

@@ -120,11 +120,14 @@ def constrained_names(table: ParameterTable) -> frozenset[str]:
     return frozenset(found)
 
 
-def nearest_values(table: ParameterTable, values: np.ndarray) -> np.ndarray:
-    """Values of the free parameters (D,) moved on to the linear equations of the table."""
+def nearest_values(table: ParameterTable, values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Values of the free parameters (D,) moved on to the linear equations of the table.
+
+    units : what counts as a small change of each, (D,)
+    """
     system = linear_system(table)
     if not len(system.equal):
         return values
-    scale = np.abs(values) + 0.1
+    scale = np.abs(values) + 0.1 * units
     missing = system.right - system.equal @ values
     return values + scale * (np.linalg.pinv(system.equal * scale) @ missing)

@@ -40,6 +40,8 @@ from bayessem.results.standardize import standardised
 # A loading that is the same in all groups says which way a construct runs before those that are
 # pooled, when it is this many standard deviations from 0.
 CLEAR = 4.0
+# Steps after the climb: which way things run is seen from nearby.
+NEWTON = 1
 # Eigenvalues of a Hessian with a unit diagonal below which a direction counts as flat.
 FLAT = 1e-6
 
@@ -105,7 +107,9 @@ def orient(prepared: Prepared, *, integrate: bool = True) -> Orientation | None:
     values = start_values(prepared.structure, prepared.covariances, prepared.means)
     wanted = _wanted(prepared, turns, values)
     x = initial_point(space, prepared.table, values * wanted)
-    base = maximise(own, x) if integrate and np.isfinite(own.value_and_gradient(x)[0]) else None
+    base = None
+    if integrate and np.isfinite(own.value_and_gradient(x)[0]):
+        base = maximise(own, x, newton=NEWTON)
     x = x if base is None else base.x
     elements = own.elements(own.natural(x))
     weights = loading_weights(prepared.structure, elements)
