@@ -75,11 +75,17 @@ def moment_derivatives(
 
 
 def expected_information(
-    structure: Structure, density: Density, x: np.ndarray, sample: Sample
+    structure: Structure,
+    density: Density,
+    x: np.ndarray,
+    sample: Sample,
+    *,
+    turn: np.ndarray | None = None,
 ) -> np.ndarray:
     """Expected (Fisher) information of a linear model at its implied moments, (D, D).
 
-    With missing values each pattern counts with the variables it has.
+    With missing values each pattern counts with the variables it has. With `turn` (D, D), from
+    `levels.level_turn`, along its columns.
     """
     total = np.zeros((len(x), len(x)))
     patterns = sample.patterns()
@@ -87,7 +93,15 @@ def expected_information(
         parameter, left, right, mean, covariance = moment_derivatives(
             structure, density, x, group=g
         )
+        own, position = np.unique(parameter, return_inverse=True)
+        gather = np.zeros((len(own), len(parameter)))
+        gather[position, np.arange(len(parameter))] = 1.0
         by_element = np.zeros((len(parameter), len(parameter)))
+        levels = np.zeros((len(own), mean.shape[1]))
+        if turn is not None:  # means apart: along its columns they hardly change
+            levels = turn[np.ix_(own, own)].T @ (gather @ mean)
+            mean = np.zeros_like(mean)
+        by_level = np.zeros((len(own), len(own)))
         for group, o, members in patterns:
             if group != g:
                 continue
@@ -98,15 +112,19 @@ def expected_information(
             # tr(W dS W dT) / 2 for dS = u v' + v u' and dT = x y' + y x'
             value = (wu @ u.T) * (wv @ v.T) + crossed * crossed.T + d @ inverse @ d.T
             by_element += len(members) * value
-        own, position = np.unique(parameter, return_inverse=True)
-        gather = np.zeros((len(own), len(parameter)))
-        gather[position, np.arange(len(parameter))] = 1.0
-        total[np.ix_(own, own)] += gather @ by_element @ gather.T
+            if turn is not None:
+                by_level += len(members) * levels[:, o] @ inverse @ levels[:, o].T
+        total[np.ix_(own, own)] += gather @ by_element @ gather.T + by_level
     return total
 
 
 def observed_information(
-    structure: Structure, density: Density, x: np.ndarray, *, scale: np.ndarray
+    structure: Structure,
+    density: Density,
+    x: np.ndarray,
+    *,
+    scale: np.ndarray,
+    turn: np.ndarray | None = None,
 ) -> np.ndarray:
     """Minus the Hessian of the log-likelihood by central differences of the gradient, (D, D).
 
@@ -121,6 +139,8 @@ def observed_information(
         Where.
     scale : ndarray (D,)
         Rough standard errors; the steps are 1e-4 of them.
+    turn : ndarray (D, D), optional
+        Directions to look along, from `levels.level_turn`; by default the parameters.
     """
     groups: list[set[int]] = [set() for _ in x]
     for k, place in structure.places.items():
@@ -139,7 +159,9 @@ def observed_information(
     for members, _ in together:
         step = np.zeros(len(x))
         step[members] = 1e-4 * scale[members]
-        change = density.value_and_gradient(x - step)[1] - density.value_and_gradient(x + step)[1]
+        move = step if turn is None else turn @ step
+        change = density.value_and_gradient(x - move)[1] - density.value_and_gradient(x + move)[1]
+        change = change if turn is None else turn.T @ change
         for i in members:
             others = [j for j in members if j != i]
             meets = np.array([bool(groups[i] & own) for own in groups])
@@ -151,15 +173,18 @@ def observed_information(
     return 0.5 * (known + known.T)
 
 
-def score_products(density: Density, x: np.ndarray, *, scale: np.ndarray) -> np.ndarray:
+def score_products(
+    density: Density, x: np.ndarray, *, scale: np.ndarray, turn: np.ndarray | None = None
+) -> np.ndarray:
     """Sum over respondents of the outer products of their scores, (D, D).
 
     Scores are central differences of the respondents' log-likelihoods; `scale` (D,) is a rough
-    standard error of each parameter.
+    standard error of each parameter; along the columns of `turn`, if it is given.
     """
     step = 1e-4 * scale
-    ahead = density.respondent_log_likelihood(x + np.diag(step))  # (D, respondent)
-    behind = density.respondent_log_likelihood(x - np.diag(step))
+    moves = np.diag(step) if turn is None else (turn * step).T
+    ahead = density.respondent_log_likelihood(x + moves)  # (D, respondent)
+    behind = density.respondent_log_likelihood(x - moves)
     scores = (ahead - behind) / (2.0 * step[:, None])
     return scores @ scores.T
 
