@@ -6,7 +6,7 @@ from example_models import ABILITIES, abilities, prepared
 
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import likelihood_density, posterior_density
-from bayessem.posterior.optimise import hessian, maximise
+from bayessem.posterior.optimise import hessian, inverse_root, maximise
 
 
 class Quadratic:
@@ -98,3 +98,15 @@ def test_maximum_in_any_units():
     found = maximise(Scaled(), np.array([-1.4, 2.0]) * Scaled.units)
     np.testing.assert_allclose(found.x / Scaled.units, [1.0, 1.0], atol=1e-6)
     assert found.converged
+
+
+def test_the_inverse_root_in_any_units():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(4, 4))
+    curvature, units = root @ root.T, np.array([1e-9, 1.0, 1e9, 1e3])
+    one = inverse_root(curvature)
+    np.testing.assert_allclose(one @ one.T, np.linalg.inv(curvature), rtol=1e-8)
+    other = inverse_root(curvature * np.outer(units, units))
+    np.testing.assert_allclose(other * units[:, None], one, rtol=1e-6, atol=1e-9)
+    flat = inverse_root(np.diag([1.0, 1.0, 0.0]))
+    assert np.isfinite(flat).all()

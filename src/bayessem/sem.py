@@ -68,7 +68,9 @@ class SEM(Specification):
         defined parameters, labels, fixed values, `start()`, `prior("normal(0, 1)")*`; products as
         `X:Z`, squares as `X:X` or `I(X^2)`.
     std_lv : bool
-        Fix the (residual) variances of constructs at 1 instead of their first loadings.
+        Fix the (residual) variances of constructs at 1 instead of their first loadings. A construct
+        then runs the way most of its items do, in whatever order they are written; a bound, a prior
+        or a start value on a loading decides instead.
     meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto
         As in lavaan; see `bayessem.syntax.table.build_table`.
 

@@ -49,6 +49,27 @@ def hessian(density: Density, x: np.ndarray) -> np.ndarray:
     return 0.5 * (out + out.T)
 
 
+def inverse_root(curvature: np.ndarray, *, floor: float = 1e-4) -> np.ndarray:
+    """C (D, D) with C C' = H^-1, flat and negative directions given a plausible width.
+
+    What is flat is judged with a unit diagonal, so that it does not depend on units.
+
+    Parameters
+    ----------
+    curvature : ndarray (D, D)
+        The Hessian of a negative log-density.
+    floor : float
+        Least eigenvalue, in units of the median.
+    """
+    size = np.sqrt(np.abs(np.diag(curvature)))
+    size = np.where(size > 0, size, 1.0)
+    roots, vectors = np.linalg.eigh(curvature / np.outer(size, size))
+    roots = np.abs(roots)
+    return (
+        (vectors / np.sqrt(np.maximum(roots, floor * np.median(roots)))) @ vectors.T / size[:, None]
+    )
+
+
 def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximum:
     """Climb from start: BFGS in scaled coordinates, then Newton steps to full precision.
 

@@ -33,7 +33,7 @@ from bayessem.model.starts import initial_point, start_values
 from bayessem.model.structure import Structure
 from bayessem.posterior.assemble import has_integral, posterior_density
 from bayessem.posterior.density import Density
-from bayessem.posterior.optimise import Maximum, maximise
+from bayessem.posterior.optimise import Maximum, inverse_root, maximise
 from bayessem.results.fitted import Fitted
 from bayessem.results.standardize import standardised
 
@@ -42,8 +42,6 @@ from bayessem.results.standardize import standardised
 CLEAR = 4.0
 # Steps after the climb: which way things run is seen from nearby.
 NEWTON = 1
-# Eigenvalues of a Hessian with a unit diagonal below which a direction counts as flat.
-FLAT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -277,11 +275,8 @@ def _distances(density: Density, found: Maximum | None) -> np.ndarray:
     """How many posterior standard deviations each coordinate is from 0, (D,)."""
     if found is None:
         return np.zeros(density.size)
-    size = np.sqrt(np.abs(np.diag(found.hessian)))
-    size = np.where(size > 0, size, 1.0)
-    roots, vectors = np.linalg.eigh(found.hessian / np.outer(size, size))
-    spread = np.sqrt(np.sum(vectors**2 / np.maximum(np.abs(roots), FLAT), axis=1)) / size
-    return np.abs(found.x) / spread
+    root = inverse_root(found.hessian)
+    return np.abs(found.x) / np.sqrt(np.sum(root * root, axis=1))
 
 
 def _largest(structure: Structure, weights: np.ndarray) -> dict[str, float]:
