@@ -168,6 +168,7 @@ def test_a_reverse_keyed_marker_is_a_note():
     found = report(ABILITIES, data)
     assert found.ok
     assert "'x1' sets the sign of 'visual'" in finding(found, "reverse-keyed marker").message
+    assert topics(report(ABILITIES, data, std_lv=True)) == []  # no marker, no sign from it
     data["x2"] = -data["x2"]
     data["x1"] = -data["x1"]
     assert topics(report(ABILITIES, data)) == ["reverse-keyed item"]

@@ -130,7 +130,7 @@ def test_effect_coding_computes_the_first_loading_and_leaves_its_sign_open(data)
 
 def test_the_starting_point_is_moved_on_to_the_equations():
     model = table(CFA + "a + b == 3")
-    moved = nearest_values(model, np.ones(len(model.parameters)))
+    moved = nearest_values(model, np.ones(len(model.parameters)), np.ones(len(model.parameters)))
     system = linear_system(model)
     np.testing.assert_allclose(system.equal @ moved, system.right)
 

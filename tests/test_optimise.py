@@ -6,13 +6,14 @@ from example_models import ABILITIES, abilities, prepared
 
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import likelihood_density, posterior_density
-from bayessem.posterior.optimise import hessian, maximise
+from bayessem.posterior.optimise import hessian, inverse_root, maximise
 
 
 class Quadratic:
     """Log-density of a normal distribution, very long in one direction."""
 
     precision = np.diag([1e-2, 1.0, 1e4])
+    units = np.ones(3)
 
     def value_and_gradient(self, x):
         difference = x - np.array([3.0, -2.0, 1.0])
@@ -22,6 +23,8 @@ class Quadratic:
 
 class Bent:
     """A curved valley (Rosenbrock's) with a wall beyond which the density is 0."""
+
+    units = np.ones(2)
 
     def value_and_gradient(self, x):
         if x[0] < -1.5:
@@ -80,3 +83,30 @@ def test_the_same_maximum_from_scattered_starts():
     rng = np.random.default_rng(0)
     values = [maximise(density, start + 0.3 * rng.normal(size=len(start))).value for _ in range(4)]
     assert max(values) - min(values) < 1e-6
+
+
+def test_maximum_in_any_units():
+    """A density whose coordinates are in units of 1e-9 and 1e9 has the same maximum."""
+
+    class Scaled(Bent):
+        units = np.array([1e-9, 1e9])
+
+        def value_and_gradient(self, x):
+            value, gradient = super().value_and_gradient(x / self.units)
+            return value, gradient / self.units
+
+    found = maximise(Scaled(), np.array([-1.4, 2.0]) * Scaled.units)
+    np.testing.assert_allclose(found.x / Scaled.units, [1.0, 1.0], atol=1e-6)
+    assert found.converged
+
+
+def test_the_inverse_root_in_any_units():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(4, 4))
+    curvature, units = root @ root.T, np.array([1e-9, 1.0, 1e9, 1e3])
+    one = inverse_root(curvature)
+    np.testing.assert_allclose(one @ one.T, np.linalg.inv(curvature), rtol=1e-8)
+    other = inverse_root(curvature * np.outer(units, units))
+    np.testing.assert_allclose(other * units[:, None], one, rtol=1e-6, atol=1e-9)
+    flat = inverse_root(np.diag([1.0, 1.0, 0.0]))
+    assert np.isfinite(flat).all()

@@ -10,14 +10,16 @@ from bayessem.criticism.headline import KINDS, Drawn, headline, indirect_pairs
 from bayessem.criticism.prior_consequences import prior_consequences
 from bayessem.errors import FitError, PriorError
 from bayessem.model.structure import build_structure
+from bayessem.results.orientation import oriented
 
 
 def test_loadings_of_a_standardised_construct_are_those_of_their_priors():
     # std_lv: lambda ~ N+(0, 1), theta sd fixed at 1: std = lambda / sqrt(lambda^2 + 1)
     model = "f =~ x1 + x2 + x3\nx1 ~~ 1*x1"
-    p = prepared(model, abilities(), std_lv=True, priors={"loading": "normal(0, 1)"})
+    p = oriented(prepared(model, abilities(), std_lv=True, priors={"loading": "normal(0, 1)"}))
+    kept = next(c.name for c in p.space.coordinates if c.kind == "loading" and c.lower == 0.0)
     result = prior_consequences(p, draws=4000, random_seed=1)
-    first = result.draws.sel(quantity="standardised loading: f =~ x1").values
+    first = result.draws.sel(quantity=f"standardised loading: {kept.replace('=~', ' =~ ')}").values
     expected = np.abs(np.random.default_rng(0).normal(size=200_000))
     expected = expected / np.sqrt(expected**2 + 1)
     assert (first > 0).all()  # the sign constraint

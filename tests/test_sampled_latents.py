@@ -17,6 +17,7 @@ from bayessem.graph.sampled_latents import read_equations, start_scores
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import build_structure
 from bayessem.posterior.assemble import posterior_density
+from bayessem.results.orientation import oriented
 from bayessem.syntax.statements import parse
 from bayessem.syntax.table import build_table
 
@@ -169,7 +170,7 @@ def test_missing_values_of_a_predictor_are_refused(pupils):
 @pytest.mark.slow
 def test_posterior_means_agree_with_the_integrated_model():
     pupils = pd.read_csv(DATA / "holzinger_swineford_1939.csv").iloc[:150]
-    p = prepared(CFA, pupils, std_lv=True)
+    p = oriented(prepared(CFA, pupils, std_lv=True))
     density = posterior_density(p.space, p.structure, p.sample)
     kinds = list(p.space.kinds())
     summaries = {}

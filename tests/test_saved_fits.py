@@ -75,6 +75,17 @@ def moderated():
     return SEM("y ~ x + w + x:w").fit(data, **SHORT)
 
 
+def turned():
+    """Without a marker, and with its strongest item reversed: its loading is kept below 0."""
+    data = noise("q1 q2 q3 y", n=100)
+    factor = np.random.default_rng(8).normal(size=100)
+    for name, loading in (("q1", 0.3), ("q2", -1.5), ("q3", 1.2), ("y", 0.8)):
+        data[name] += loading * factor
+    fit = SEM("F =~ q1 + q2 + q3\ny ~ F", std_lv=True).fit(data, **SHORT)
+    assert fit.settings["signs"]
+    return fit
+
+
 def populations():
     return pooled().population()
 
@@ -83,12 +94,14 @@ FITS = {
     "curved": curved,
     "pooled": pooled,
     "moderated": moderated,
+    "turned": turned,
     "population": populations,
 }
 ENDS = {
     "curved": ("X", "Y"),
     "pooled": ("F", "y"),
     "moderated": ("x", "y"),
+    "turned": ("F", "y"),
     "population": ("F", "y"),
 }
 NEW = pd.DataFrame(

@@ -125,13 +125,10 @@ def test_a_variance_without_room_is_refused(bound):
         space(CFA + f"x1 ~~ upper({bound})*x1")
 
 
-def test_the_sign_of_a_construct_without_marker_is_fixed_by_its_first_loading():
+def test_no_item_is_special_in_a_construct_without_marker():
     found = space(CFA, std_lv=True)
-    assert coordinate(found, "f=~x1").lower == 0.0
+    assert coordinate(found, "f=~x1").lower == -math.inf
     assert coordinate(found, "f=~x2").lower == -math.inf
-    assert coordinate(space(CFA), "f=~x2").lower == -math.inf
-    own = space("f =~ NA*x1 + upper(0)*x2 + x3\nf ~~ 1*f")
-    assert coordinate(own, "f=~x1").lower == -math.inf
 
 
 def test_user_priors_by_text_name_label_and_kind():

@@ -68,7 +68,9 @@ class SEM(Specification):
         defined parameters, labels, fixed values, `start()`, `prior("normal(0, 1)")*`; products as
         `X:Z`, squares as `X:X` or `I(X^2)`.
     std_lv : bool
-        Fix the (residual) variances of constructs at 1 instead of their first loadings.
+        Fix the (residual) variances of constructs at 1 instead of their first loadings. A construct
+        then runs the way most of its items do, in whatever order they are written; a bound, a prior
+        or a start value on a loading decides instead.
     meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto
         As in lavaan; see `bayessem.syntax.table.build_table`.
 
@@ -159,15 +161,18 @@ class SEM(Specification):
     ) -> pd.DataFrame:
         """The priors as used: one row a sampled parameter, with kind, prior and bounds."""
         from bayessem.criticism.prior_table import prior_table
+        from bayessem.results.orientation import oriented
 
         return prior_table(
-            self.prepare(
-                data,
-                group=group,
-                group_order=group_order,
-                missing=missing,
-                priors=priors,
-                pooling=pooling,
+            oriented(
+                self.prepare(
+                    data,
+                    group=group,
+                    group_order=group_order,
+                    missing=missing,
+                    priors=priors,
+                    pooling=pooling,
+                )
             )
         )
 
@@ -200,8 +205,9 @@ class SEM(Specification):
             For an improper prior, naming the parameter.
         """
         from bayessem.criticism.prior_consequences import prior_consequences
+        from bayessem.results.orientation import oriented
 
-        prepared = self.prepare(data, group=group, priors=priors)
+        prepared = oriented(self.prepare(data, group=group, priors=priors))
         return prior_consequences(prepared, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
 
     def prior_predictive_check(
@@ -232,9 +238,10 @@ class SEM(Specification):
             For an improper prior, naming the parameter.
         """
         from bayessem.criticism.predictive import prior_predictive_check
+        from bayessem.results.orientation import oriented
 
         return prior_predictive_check(
-            self.prepare(data, group=group, priors=priors),
+            oriented(self.prepare(data, group=group, priors=priors)),
             check,
             x=x,
             y=y,
@@ -333,6 +340,7 @@ class SEM(Specification):
             respondent.
         """
         from bayessem.graph.pymc_model import build_pymc_model
+        from bayessem.results.orientation import oriented
 
         prepared = self.prepare(
             data,
@@ -343,6 +351,7 @@ class SEM(Specification):
             pooling=pooling,
         )
         prepared.check_sampling()
+        prepared = oriented(prepared)
         return build_pymc_model(
             prepared.space, prepared.structure, prepared.sample, latents=latents
         )
@@ -703,6 +712,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
         When the folder is no fit, cannot be read, or a file of it was changed since.
     """
     from bayessem.fit import Fit
+    from bayessem.results.orientation import as_sampled
     from bayessem.results.run_folder import load
 
-    return Fit.of(load(path, specification=SEM))
+    return Fit.of(as_sampled(load(path, specification=SEM)))

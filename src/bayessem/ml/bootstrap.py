@@ -17,6 +17,7 @@ from bayessem.arguments import seed, whole_number
 from bayessem.errors import BayessemError, FitError, ModelError, NotSupported
 from bayessem.ml.constrained import climb, named_values, read_constraints
 from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.sample import with_sample
 from bayessem.model.conditioning import has_means
@@ -126,7 +127,8 @@ def bootstrap(
         raise FitError(f"no bootstrap: {fit.problems[0]}")
     table = fit.prepared.table
     names = (*table.parameters, *(row.lhs for row in table.defined))
-    root = _root(fit.covariance)
+    density = likelihood_density(fit.prepared.structure, fit.prepared.space, fit.prepared.sample)
+    root = _root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
     constraints = read_constraints(table)
     plain = not (constraints.curved or constraints.at_least)
     rng = np.random.default_rng(random_seed)
@@ -146,11 +148,15 @@ def bootstrap(
     return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), failed)
 
 
-def _root(covariance: np.ndarray) -> np.ndarray:
+def _root(covariance: np.ndarray, turn: np.ndarray | None = None) -> np.ndarray:
     """R (D, k) with R R' the covariance of the estimates, which equalities may make singular.
 
-    What counts as 0 is judged of the correlations, so that it does not depend on units.
+    What counts as 0 is judged of the correlations, so that it does not depend on units, and of
+    slopes about the means (`turn`, from `levels.level_turn`), so that it does not on where 0 is.
     """
+    if turn is not None:
+        back = 2.0 * np.eye(len(turn)) - turn
+        return turn @ _root(back @ covariance @ back.T)
     sd = np.sqrt(np.diag(covariance))
     unit = np.where(sd > 0, sd, 1.0)
     roots, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))

@@ -34,6 +34,11 @@ class Affine:
     centre: np.ndarray  # (D,)
     matrix: np.ndarray  # (D, k)
 
+    @property
+    def units(self) -> np.ndarray:
+        """Those of u, (k,): the columns of `matrix` are of the size of standard errors."""
+        return np.ones(self.matrix.shape[1])
+
     def value_and_gradient(self, u: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient at u (k,)."""
         value, gradient = self.density.value_and_gradient(self.centre + self.matrix @ u)
@@ -139,13 +144,13 @@ def read_constraints(table: ParameterTable) -> Constraints:
     return Constraints(matrix, np.array(right), tuple(curved), tuple(at_least))
 
 
-def _null_basis(matrix: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Basis (D, k) of the directions that keep matrix x, in units of `scale`."""
+def _null_basis(matrix: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Basis (D, k) of the directions that keep matrix x, out of the columns of `along` (D, D)."""
     if not len(matrix):
-        return np.diag(scale)
-    scaled = matrix * scale
+        return along
+    scaled = matrix @ along
     size = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return scale[:, None] * null_space(scaled / np.where(size > 0, size, 1.0), rcond=1e-10)
+    return along @ null_space(scaled / np.where(size > 0, size, 1.0), rcond=1e-10)
 
 
 def _feasible_start(constraints: Constraints, start: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -155,7 +160,8 @@ def _feasible_start(constraints: Constraints, start: np.ndarray, scale: np.ndarr
     missing = constraints.right - constraints.matrix @ start
     move = scale * (np.linalg.pinv(constraints.matrix * scale) @ missing)
     left = constraints.right - constraints.matrix @ (start + move)
-    if np.abs(left).max() > 1e-6 * (1.0 + np.abs(constraints.right).max()):
+    sizes = np.abs(constraints.matrix) @ (np.abs(start) + scale) + np.abs(constraints.right)
+    if (np.abs(left) > 1e-6 * sizes).any():
         raise ModelError("the '==' constraints contradict each other; no parameters meet them all")
     return start + move
 
@@ -218,11 +224,17 @@ def climb(density: Density, start: np.ndarray, root: np.ndarray) -> np.ndarray |
     return None
 
 
-def _round(basis: np.ndarray, information: np.ndarray | None) -> np.ndarray:
+def turned_basis(basis: np.ndarray, turn: np.ndarray | None) -> np.ndarray:
+    """A basis (D, k) in terms of the columns of a turn of `levels.level_turn`."""
+    # slopes move levels and levels move nothing: the inverse changes the sign of the moves
+    return basis if turn is None else 2.0 * basis - turn @ basis
+
+
+def _round(turned: np.ndarray, basis: np.ndarray, information: np.ndarray | None) -> np.ndarray:
     """The basis turned and stretched so that the information along it is the unit matrix."""
     if information is None or not np.isfinite(information).all():
         return basis
-    along = basis.T @ information @ basis
+    along = turned.T @ information @ turned
     unit = np.sqrt(np.maximum(np.diag(along), 1e-12))
     along = along / np.outer(unit, unit)
     # A ridge keeps directions that the data hardly know from being stretched without limit.
@@ -237,6 +249,7 @@ def maximise_within(
     *,
     scale: np.ndarray,
     information: np.ndarray | None = None,
+    turn: np.ndarray | None = None,
 ) -> Constrained:
     """Climb to the maximum that the constraints of the table allow.
 
@@ -251,7 +264,9 @@ def maximise_within(
     scale : ndarray (D,)
         Rough standard error of each parameter: the unit of steps and tolerances.
     information : ndarray (D, D), optional
-        Expected information at the start, if it is known.
+        Expected information at the start, if it is known; along the columns of `turn`.
+    turn : ndarray (D, D), optional
+        Directions to move in, from `levels.level_turn`; by default the parameters.
 
     Raises
     ------
@@ -260,9 +275,12 @@ def maximise_within(
     """
     constraints = read_constraints(table)
     x = _feasible_start(constraints, start, scale)
-    basis = _null_basis(constraints.matrix, scale)
+    along = np.diag(scale) if turn is None else turn * scale
+    basis = _null_basis(constraints.matrix, along)
     fixed = len(x) - basis.shape[1]
-    point, value, converged, decrement = _free_maximum(density, x, basis, information)
+    point, value, converged, decrement = _free_maximum(
+        density, x, basis, _round(turned_basis(basis, turn), basis, information)
+    )
     met = not constraints.curved and all(
         g(point) >= -TOLERANCE * _unit(g, point, scale) for _, g in constraints.at_least
     )
@@ -270,14 +288,13 @@ def maximise_within(
         return Constrained(point, value, basis, converged, decrement, fixed, ())
     # The free maximum is the better start: at 0 the gradient of a product of labels vanishes.
     x = point if converged else x
-    return _maximise_bound(density, table, constraints, x, basis, scale)
+    return _maximise_bound(density, table, constraints, x, basis, along)
 
 
 def _free_maximum(
-    density: Density, x: np.ndarray, basis: np.ndarray, information: np.ndarray | None
+    density: Density, x: np.ndarray, basis: np.ndarray, root: np.ndarray
 ) -> tuple[np.ndarray, float, bool, float]:
     """Point, value, whether it is a maximum, decrement: along the basis, without inequalities."""
-    root = _round(basis, information)
     near = climb(density, x, root)
     if near is not None:
         value, gradient = density.value_and_gradient(near)
@@ -288,7 +305,7 @@ def _free_maximum(
 
 def _unit(function: Callable[[np.ndarray], float], x: np.ndarray, scale: np.ndarray) -> float:
     """What a move of one standard error in every parameter does to a constraint."""
-    return max(float(np.linalg.norm(_gradient(function, x, scale) * scale)), 1e-12)
+    return float(np.linalg.norm(_gradient(function, x, scale) * scale)) or 1.0
 
 
 def _maximise_bound(
@@ -297,10 +314,11 @@ def _maximise_bound(
     constraints: Constraints,
     x: np.ndarray,
     basis: np.ndarray,
-    scale: np.ndarray,
+    along_parameters: np.ndarray,
 ) -> Constrained:
     """SLSQP along the linear equalities, then Newton steps along everything that binds."""
     affine = Affine(density, x, basis)
+    scale = np.diag(along_parameters)
 
     def objective(u: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = affine.value_and_gradient(u)
@@ -334,7 +352,7 @@ def _maximise_bound(
     ]
     gradients = [_gradient(g, point, scale) for g in [*equal, *(g for _, g in binding)]]
     rows = np.array([*constraints.matrix, *gradients]).reshape(-1, len(point))
-    free = _null_basis(rows, scale)
+    free = _null_basis(rows, along_parameters)
     inner = cast(Density, Affine(density, point, free))
     if equal:  # a straight step would leave a curved constraint
         value, gradient = inner.value_and_gradient(np.zeros(free.shape[1]))
@@ -346,7 +364,8 @@ def _maximise_bound(
         value, decrement = best.value, best.decrement
         point, converged = point + free @ best.x, best.converged
     held = _null_basis(
-        np.array([*constraints.matrix, *gradients[: len(equal)]]).reshape(-1, len(point)), scale
+        np.array([*constraints.matrix, *gradients[: len(equal)]]).reshape(-1, len(point)),
+        along_parameters,
     )
     return Constrained(
         point,

@@ -8,12 +8,13 @@ left out, and without a mean structure the means are those of the sample.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.ml.constrained import Constrained, named_values
+from bayessem.ml.constrained import Constrained, named_values, turned_basis
 from bayessem.ml.fit_measures import (
     Ends,
     chi_square_measures,
@@ -27,6 +28,7 @@ from bayessem.ml.information import (
     observed_information,
     score_products,
 )
+from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
@@ -43,6 +45,7 @@ from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
+from bayessem.results.orientation import direction_signs
 from bayessem.results.reliability import reliability
 from bayessem.results.standardize import model_moments, r_squared, standardised
 from bayessem.threads import one_blas_thread
@@ -58,13 +61,15 @@ def _parameter_covariance(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Covariance matrix of the free parameters (D, D) and what is wrong with it."""
     d = density.size
-    basis = found.basis
+    structure = prepared.structure
+    turn = level_turn(structure, density, found.x)
+    basis = turned_basis(found.basis, turn)
     if se == "none":
         return np.full((d, d), np.nan), ()
     if se == "expected":
-        full = expected_information(prepared.structure, density, found.x, prepared.sample)
+        full = expected_information(structure, density, found.x, prepared.sample, turn=turn)
     else:
-        full = observed_information(prepared.structure, density, found.x, scale=scale)
+        full = observed_information(structure, density, found.x, scale=scale, turn=turn)
     inverse, flat = invert_information(basis.T @ full @ basis)
     if inverse is None:
         moved = np.abs(basis @ flat) / scale[:, None]
@@ -75,9 +80,9 @@ def _parameter_covariance(
             f"the model may not be identified; look at {', '.join(involved[:12])}",
         )
     if se == "robust":
-        scores = score_products(density, found.x, scale=scale)
+        scores = score_products(density, found.x, scale=scale, turn=turn)
         inverse = inverse @ (basis.T @ scores @ basis) @ inverse
-    return basis @ inverse @ basis.T, ()
+    return found.basis @ inverse @ found.basis.T, ()
 
 
 def _check_standard_errors(prepared: Prepared, se: str) -> None:
@@ -128,6 +133,8 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     table, structure, sample = prepared.table, prepared.structure, prepared.sample
     density = likelihood_density(structure, prepared.space, sample)
     found, scale = find_maximum(prepared, density, start=start, known=known)
+    signs = direction_signs(structure, density.elements(found.x))
+    found = replace(found, x=signs * found.x, basis=signs[:, None] * found.basis)
     elements = density.elements(found.x)
     covariance, singular = _parameter_covariance(prepared, density, found, scale, se)
     measures = _measures(prepared, found, elements, saturated)

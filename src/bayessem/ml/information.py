@@ -81,6 +81,7 @@ def expected_information(
     sample: Sample,
     *,
     free: int | None = None,
+    turn: np.ndarray | None = None,
 ) -> np.ndarray:
     """Expected (Fisher) information of a linear model at its implied moments, (D, D).
 
@@ -97,6 +98,9 @@ def expected_information(
     free : int, optional
         Among the parameters behind the first `free` only the diagonal is computed, and the rest of
         that block is 0: score tests of many fixed parameters need no more.
+    turn : ndarray (D, D), optional
+        From `levels.level_turn`: the information is along its columns, along which means hardly
+        change.
     """
     size = len(x)
     free = size if free is None else free
@@ -114,6 +118,11 @@ def expected_information(
         pairs = _pairs(parameter, inner)
         by_element = np.zeros((inner, len(parameter)))
         by_pair = np.zeros(len(pairs))
+        levels = np.zeros((len(own), mean.shape[1]))
+        if turn is not None:  # means apart
+            levels = turn[np.ix_(own, own)].T @ np.add.reduceat(mean, first, axis=0)
+            mean = np.zeros_like(mean)
+        by_level = np.zeros((len(own), len(own)))
         for group, o, members in patterns:
             if group != g:
                 continue
@@ -132,10 +141,14 @@ def expected_information(
                 + _along(wu[a], v[b]) * _along(wv[a], u[b])
                 + _along(wd[a], d[b])
             )
+            if turn is not None:
+                by_level += n * levels[:, o] @ inverse @ levels[:, o].T
         known = own[own < free]
         if len(known):
             rows = np.add.reduceat(by_element, first[: len(known)], axis=0)
             total[np.ix_(known, own)] += np.add.reduceat(rows, first, axis=1)
+        if turn is not None:
+            total[np.ix_(own, own)] += by_level
         np.add.at(diagonal, parameter[pairs[:, 0]], by_pair)
     total[free:, :free] = total[:free, free:].T
     total[range(free, size), range(free, size)] = diagonal[free:]
@@ -163,7 +176,12 @@ def _along(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def observed_information(
-    structure: Structure, density: Density, x: np.ndarray, *, scale: np.ndarray
+    structure: Structure,
+    density: Density,
+    x: np.ndarray,
+    *,
+    scale: np.ndarray,
+    turn: np.ndarray | None = None,
 ) -> np.ndarray:
     """Minus the Hessian of the log-likelihood by central differences of the gradient, (D, D).
 
@@ -178,6 +196,8 @@ def observed_information(
         Where.
     scale : ndarray (D,)
         Rough standard errors; the steps are 1e-4 of them.
+    turn : ndarray (D, D), optional
+        Directions to look along, from `levels.level_turn`; by default the parameters.
     """
     groups: list[set[int]] = [set() for _ in x]
     for k, place in structure.places.items():
@@ -196,7 +216,9 @@ def observed_information(
     for members, _ in together:
         step = np.zeros(len(x))
         step[members] = 1e-4 * scale[members]
-        change = density.value_and_gradient(x - step)[1] - density.value_and_gradient(x + step)[1]
+        move = step if turn is None else turn @ step
+        change = density.value_and_gradient(x - move)[1] - density.value_and_gradient(x + move)[1]
+        change = change if turn is None else turn.T @ change
         for i in members:
             others = [j for j in members if j != i]
             meets = np.array([bool(groups[i] & own) for own in groups])
@@ -208,15 +230,18 @@ def observed_information(
     return 0.5 * (known + known.T)
 
 
-def score_products(density: Density, x: np.ndarray, *, scale: np.ndarray) -> np.ndarray:
+def score_products(
+    density: Density, x: np.ndarray, *, scale: np.ndarray, turn: np.ndarray | None = None
+) -> np.ndarray:
     """Sum over respondents of the outer products of their scores, (D, D).
 
     Scores are central differences of the respondents' log-likelihoods; `scale` (D,) is a rough
-    standard error of each parameter.
+    standard error of each parameter; along the columns of `turn`, if it is given.
     """
     step = 1e-4 * scale
-    ahead = density.respondent_log_likelihood(x + np.diag(step))  # (D, respondent)
-    behind = density.respondent_log_likelihood(x - np.diag(step))
+    moves = np.diag(step) if turn is None else (turn * step).T
+    ahead = density.respondent_log_likelihood(x + moves)  # (D, respondent)
+    behind = density.respondent_log_likelihood(x - moves)
     scores = (ahead - behind) / (2.0 * step[:, None])
     return scores @ scores.T
 

@@ -10,10 +10,14 @@ import numpy as np
 from bayessem.errors import FitError
 from bayessem.ml.constrained import Constrained, maximise_within
 from bayessem.ml.information import expected_information
+from bayessem.ml.levels import level_turn
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import feedback_starts, start_values
 from bayessem.posterior.density import Density
 from bayessem.results.standardize import model_moments
+
+# Climbs from where the last one ended, while they gain this much log-likelihood.
+ROUNDS, GAIN = 8, 1e-6
 
 
 def rough_scale(
@@ -68,6 +72,29 @@ def _starts(prepared: Prepared, density: Density, first: np.ndarray) -> Iterator
         yield first * np.exp(0.4 * noise * (loading | variance))
 
 
+def _climbed(
+    prepared: Prepared, density: Density, x: np.ndarray, known: Mapping[str, float] | None
+) -> tuple[Constrained, np.ndarray]:
+    """The maximum near one start, and the rough scale of the parameters."""
+    structure, best = prepared.structure, -math.inf
+    for _ in range(ROUNDS):
+        information = None
+        turn = level_turn(structure, density, x)
+        if not structure.products:
+            information = expected_information(structure, density, x, prepared.sample, turn=turn)
+        scale = rough_scale(prepared, density, x, known=known, information=information)
+        found = maximise_within(
+            density, prepared.table, x, scale=scale, information=information, turn=turn
+        )
+        # With variables far from 0 the ridge is bent: where the climb ended, other directions are
+        # straight than where it began.
+        again = level_turn(structure, density, found.x) if np.isfinite(found.value) else None
+        if again is None or found.value < best + GAIN:
+            break
+        best, x = found.value, found.x
+    return found, scale
+
+
 def find_maximum(
     prepared: Prepared,
     density: Density,
@@ -94,11 +121,7 @@ def find_maximum(
     for tried, x in enumerate(_starts(prepared, density, first), start=1):
         if not np.isfinite(density.value_and_gradient(x)[0]):
             continue
-        information = None
-        if not prepared.structure.products:
-            information = expected_information(prepared.structure, density, x, prepared.sample)
-        scale = rough_scale(prepared, density, x, known=known, information=information)
-        found = maximise_within(density, prepared.table, x, scale=scale, information=information)
+        found, scale = _climbed(prepared, density, x, known)
         if np.isfinite(found.value) and (
             best is None or (found.converged, found.value) > (best[0].converged, best[0].value)
         ):

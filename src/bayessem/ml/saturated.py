@@ -18,7 +18,7 @@ from bayessem.errors import DataError
 from bayessem.model.data import Sample
 
 LOG_2PI = math.log(2.0 * math.pi)
-# Standard deviation, relative to the largest, of a variable that is constant but for rounding.
+# Standard deviation, relative to its size, of a variable that is constant but for rounding.
 CONSTANT = 1e-12
 
 
@@ -123,21 +123,22 @@ def saturate(
         )
     value = normal_log_likelihood(patterns, mean, covariance)
     sd = np.sqrt(np.diag(covariance))
-    flat = sd.min() <= CONSTANT * sd.max()
+    constant = sd <= CONSTANT * np.hypot(mean, sd)
+    flat = bool(constant.any())
     flat = flat or np.linalg.eigvalsh(covariance / np.outer(sd, sd))[0] < 1e-10
     if flat or not np.isfinite(value):
         where = f" in group {sample.groups[group]!r}" if len(sample.groups) > 1 else ""
         raise DataError(
             f"the covariance matrix of the {p} observed variables is singular{where} "
-            f"({count} respondents): {_dependent(sample.variables, covariance)}"
+            f"({count} respondents): {_dependent(sample.variables, covariance, constant)}"
         )
     return Saturated(mean, covariance, count, value, steps, converged)
 
 
-def _dependent(names: Sequence[str], covariance: np.ndarray) -> str:
-    """Which variables are constant or (nearly) determined by the others, in words."""
+def _dependent(names: Sequence[str], covariance: np.ndarray, flat: np.ndarray) -> str:
+    """Which variables are constant (flat) or (nearly) determined by the others, in words."""
     sd = np.sqrt(np.diag(covariance))
-    constant = [n for n, s in zip(names, sd, strict=True) if s <= CONSTANT * sd.max()]
+    constant = [n for n, c in zip(names, flat, strict=True) if c]
     if constant:
         return (
             f"{' and '.join(constant)} {'is' if len(constant) == 1 else 'are'} constant, so that "

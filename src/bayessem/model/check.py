@@ -148,7 +148,8 @@ def _scale_findings(prepared: Prepared) -> list[Finding]:
         items = [table.observed.index(r.rhs) for r in own if r.rhs in table.observed]
         if len(items) > 2:
             signs = np.sign(correlation[np.ix_(items, items)]).sum(axis=1) - 1
-            marker = fixed[0].rhs if fixed else own[0].rhs
+            # without a marker most items set the sign (results/orientation.py)
+            marker = fixed[0].rhs if fixed else ""
             if marker in table.observed:
                 position = items.index(table.observed.index(marker))
                 if signs[position] < 0 and np.median(signs) >= 0:

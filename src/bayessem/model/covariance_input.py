@@ -170,7 +170,9 @@ def _symmetric(matrix: np.ndarray, names: Sequence[str]) -> np.ndarray:
         raise DataError(f"the covariance of {names[i]} and {names[j]} is missing")
     full = lower + np.tril(lower, -1).T
     if not (np.isnan(upper) | (upper == 0)).all():
-        unequal = np.argwhere(np.abs(np.triu(full - matrix, 1)) > 1e-6 * (1.0 + np.abs(full)))
+        size = np.sqrt(np.abs(np.diag(full)))  # rounding is of correlations, whatever the units
+        apart = np.abs(np.triu(full - matrix, 1))
+        unequal = np.argwhere(apart > 1e-6 * np.outer(size, size))
         if len(unequal):
             i, j = unequal[0]
             raise DataError(

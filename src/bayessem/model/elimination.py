@@ -120,6 +120,7 @@ def _solved(
     work = np.column_stack([left, np.concatenate([system.right, system.limit])])
     size = np.abs(work[:, :-1]).max(axis=1, keepdims=True)
     work = work / np.where(size > 0, size, 1.0)
+    given = np.abs(work[:, -1]).max(initial=0.0)
     pivots: list[str] = []
     for name in candidates:
         done, column = len(pivots), position[name]
@@ -134,7 +135,7 @@ def _solved(
             if other != done:
                 work[other] = work[other] - work[other, column] * work[done]
         pivots.append(name)
-    _check_rest(work[len(pivots) :], table)
+    _check_rest(work[len(pivots) :], table, 1e-6 * float(given))
     names = [*table.parameters, *system.texts]
     return {
         name: (
@@ -149,7 +150,7 @@ def _solved(
     }
 
 
-def _check_rest(rest: np.ndarray, table: ParameterTable) -> None:
+def _check_rest(rest: np.ndarray, table: ParameterTable, rounding: float) -> None:
     """Equations that were not solved for a parameter have to say nothing."""
     for row in rest:
         if np.abs(row[:-1]).max(initial=0.0) > SMALL:
@@ -164,7 +165,7 @@ def _check_rest(rest: np.ndarray, table: ParameterTable) -> None:
                 "determine; drop a bound or a constraint, or estimate the model by maximum "
                 "likelihood (sem.ml)"
             )
-        if abs(row[-1]) > 1e-6:
+        if abs(row[-1]) > rounding:
             raise ModelError(
                 "the '==' constraints contradict each other; no parameters meet them all"
             )

@@ -14,7 +14,7 @@ import numpy as np
 from bayessem.model.default_priors import latent_scales
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
-from bayessem.model.structure import Structure
+from bayessem.model.structure import Place, Structure
 from bayessem.syntax.expression import evaluate
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import row_key, row_name_key
@@ -51,9 +51,10 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
     sds = np.sqrt(np.diagonal(prepared.covariances, axis1=1, axis2=2))
     has_means = any(row.op == "~1" and row.free >= 0 for row in table.rows)
     sums = _zero_sums(prepared)
+    base = _base_at_no_mean(prepared)
 
     def moments(values: np.ndarray) -> np.ndarray:
-        elements = prepared.space.base.copy()
+        elements = base.copy()
         elements[element] = values[source]
         means, covariances = implied_moments(structure, elements)
         standardised = covariances / (sds[:, :, None] * sds[:, None, :])
@@ -64,6 +65,23 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
         return np.concatenate([*parts, equality_differences(table, values)])
 
     return moments
+
+
+def _base_at_no_mean(prepared: Prepared) -> np.ndarray:
+    """The fixed matrix elements with other means of the covariates: about their own size.
+
+    With a mean of a thousand standard deviations all that depends on a covariate would look like
+    its mean, and no rank could be told.
+    """
+    structure = prepared.structure
+    base = prepared.space.base.copy()
+    generator = np.random.default_rng(0)
+    for k, place in structure.places.items():
+        row = structure.table.rows[k]
+        if row.exogenous and row.op == "~1":
+            sd = prepared.sample.sds[structure.observed.index(row.lhs)]
+            base[list(structure.element(place))] = sd * generator.uniform(0.5, 1.5)
+    return base
 
 
 def _zero_sums(prepared: Prepared) -> list[tuple[int, ...]]:
@@ -100,7 +118,9 @@ def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndar
             continue
         start = values[row.free]
         if row.op == "=~":
-            out[row.free] = (start or 0.5) * generator.uniform(0.7, 1.3)
+            out[row.free] = (start or 0.5 * _ratio(prepared, scales, place)) * generator.uniform(
+                0.7, 1.3
+            )
         elif row.op == "~~" and row.lhs == row.rhs:
             sd = scales[place.i] if place.matrix == "disturbances" else prepared.sample.sds[place.i]
             out[row.free] = (abs(start) or float(sd) ** 2) * generator.uniform(0.6, 1.4)
@@ -114,8 +134,16 @@ def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndar
             size = scales[place.i] / scales[place.j] if place.matrix == "paths" else 1.0
             out[row.free] = size * generator.uniform(0.2, 0.6) * generator.choice([-1.0, 1.0])
         else:
-            out[row.free] = start + generator.normal()
+            # about the size of the variable's spread: far from 0 a mean would drown all else
+            own = prepared.sample.sds if place.matrix == "intercepts" else scales
+            out[row.free] = float(own[place.i]) * generator.normal()
     return out
+
+
+def _ratio(prepared: Prepared, scales: np.ndarray, place: Place) -> float:
+    """Rough standard deviation of what a loading leads to over that of what it comes from."""
+    to = prepared.sample.sds if place.matrix == "loadings" else scales
+    return float(to[place.i] / scales[place.j])
 
 
 def _variance(
@@ -143,15 +171,19 @@ def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> 
     if not keep:
         return []
     moments = moments_of(prepared)
+    extra = len(prepared.zero_mean) + sum(r.op == "==" for r in table.constraints)
     best: tuple[int, list[list[str]]] | None = None
     for _ in range(points):
         point = _random_point(prepared, generator)
         try:
-            jacobian = _jacobian(moments, point, keep)
+            jacobian = _jacobian(moments, point, keep) * np.abs(point[keep])
         except np.linalg.LinAlgError:  # no such model at this point (`possible` says where at all)
             continue
         if not np.isfinite(jacobian).all():
             continue
+        if extra:  # equations between parameters have units of their own
+            size = np.linalg.norm(jacobian[-extra:], axis=1, keepdims=True)
+            jacobian[-extra:] /= np.where(size > 0, size, 1.0)
         norms = np.linalg.norm(jacobian, axis=0)
         scaled = jacobian / np.where(norms > 0, norms, 1.0)
         if len(scaled) > len(keep):

@@ -120,24 +120,14 @@ def constrained_names(table: ParameterTable) -> frozenset[str]:
     return frozenset(found)
 
 
-def scaling_names(table: ParameterTable) -> frozenset[str]:
-    """Free parameters in an equation with a constant, such as loadings with the sum 3.
+def nearest_values(table: ParameterTable, values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Values of the free parameters (D,) moved on to the linear equations of the table.
 
-    Such an equation sets a scale and a sign, which `a == b` does not.
+    units : what counts as a small change of each, (D,)
     """
-    found: set[str] = set()
-    for row in table.constraints:
-        form = linear_form(table, row.expression) if row.expression is not None else None
-        if row.op == "==" and form is not None and form[1]:
-            found |= {table.parameters[i] for i in np.flatnonzero(form[0])}
-    return frozenset(found)
-
-
-def nearest_values(table: ParameterTable, values: np.ndarray) -> np.ndarray:
-    """Values of the free parameters (D,) moved on to the linear equations of the table."""
     system = linear_system(table)
     if not len(system.equal):
         return values
-    scale = np.abs(values) + 0.1
+    scale = np.abs(values) + 0.1 * units
     missing = system.right - system.equal @ values
     return values + scale * (np.linalg.pinv(system.equal * scale) @ missing)

@@ -17,7 +17,7 @@ import numpy as np
 from bayessem.errors import ModelError, PriorError, did_you_mean
 from bayessem.model.correlation_blocks import Block, correlation_blocks
 from bayessem.model.default_priors import default_of, model_scales
-from bayessem.model.linear_constraints import constrained_names, scaling_names
+from bayessem.model.linear_constraints import constrained_names
 from bayessem.model.priors import KINDS, Prior, parse_prior
 from bayessem.model.structure import Place, Structure, matrix_offsets
 from bayessem.syntax.parameters import Parameter, ParameterTable
@@ -205,29 +205,6 @@ def _bounds(row: Parameter, kind: str, prior: Prior) -> tuple[float, float]:
     return lower, upper
 
 
-def _signed(structure: Structure) -> set[int]:
-    """Rows of loadings that fix the sign of a construct whose scale is not set by a marker."""
-    table = structure.table
-    rows: set[int] = set()
-    scaled = scaling_names(table)
-    for group in range(len(table.groups)):
-        for name in table.latent:
-            own = [
-                (k, r)
-                for k, r in enumerate(table.rows)
-                if r.op == "=~" and r.lhs == name and r.group == group
-            ]
-            if any(r.free < 0 and r.value for _, r in own):
-                continue
-            if any(r.free >= 0 and table.parameters[r.free] in scaled for _, r in own):
-                continue
-            bounded = any(r.free >= 0 and (r.lower >= 0 or r.upper <= 0) for _, r in own)
-            free = [k for k, r in own if r.free >= 0]
-            if free and not bounded:
-                rows.add(free[0])
-    return rows
-
-
 def build_space(
     structure: Structure,
     *,
@@ -315,7 +292,6 @@ def _coordinates(
 ) -> tuple[Coordinate, ...]:
     """The sampled numbers by kind, with their priors and bounds."""
     scales = model_scales(structure, *sample)
-    signed = _signed(structure)
     block_of = {name: b for b, block in enumerate(blocks) for name in block.names}
     out = []
     for kind in KINDS:
@@ -332,8 +308,6 @@ def _coordinates(
             if prior.family == "lkj" and kind != "correlation":
                 raise PriorError(f"{name}: lkj is a prior of correlations, not of a {kind}")
             lower, upper = _bounds(row, kind, prior)
-            if signed & set(rows_of[name]):
-                lower = max(lower, 0.0)
             if name in block_of:
                 prior = Prior("lkj", eta=blocks[block_of[name]].eta)
             out.append(Coordinate(name, kind, prior, lower, upper, block_of.get(name, -1)))

@@ -7,14 +7,16 @@ reverse-keyed items their sign; variances from what is left; paths and covarianc
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from bayessem.model.default_priors import latent_scales
 from bayessem.model.linear_constraints import nearest_values
-from bayessem.model.space import Space
+from bayessem.model.signs import construct_order, one_sided
+from bayessem.model.space import Coordinate, Space
 from bayessem.model.structure import Structure
-from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.syntax.table import cycles
 
 
@@ -44,28 +46,13 @@ def _within_bounds(structure: Structure, values: np.ndarray) -> np.ndarray:
         if row.free >= 0:
             value = values[row.free]
             low, high = row.lower, row.upper
+            # a step inside, of the size of the numbers there are: no unit says what is small
             if value < low:
-                value = low + min(0.1 * abs(low) + 0.01, 0.5 * (high - low))
+                value = low + min(0.1 * max(abs(low), abs(value)), 0.5 * (high - low))
             if value > high:
-                value = high - min(0.1 * abs(high) + 0.01, 0.5 * (high - low))
+                value = high - min(0.1 * max(abs(high), abs(value)), 0.5 * (high - low))
             values[row.free] = value
     return values
-
-
-def _construct_order(structure: Structure) -> list[str]:
-    """Constructs, those measured by other constructs after their measures."""
-    table = structure.table
-    children = {
-        name: [r.rhs for r in table.rows if r.op == "=~" and r.lhs == name and r.group == 0]
-        for name in table.latent
-    }
-    done: list[str] = []
-    todo = list(table.latent)
-    while todo:
-        ready = [n for n in todo if not any(c in todo and c != n for c in children[n])]
-        done += ready or todo[:1]
-        todo = [n for n in todo if n not in done]
-    return done
 
 
 def _component(correlation: np.ndarray) -> np.ndarray:
@@ -79,6 +66,17 @@ def _component(correlation: np.ndarray) -> np.ndarray:
     common = max((roots[-1] - 1.0) / (k - 1), 0.05)
     loadings = vectors[:, -1] * math.sqrt(common * k)
     return np.clip(loadings * np.sign(loadings.sum() or 1.0), -0.95, 0.95)
+
+
+def _side(rows: Sequence[Parameter], loadings: np.ndarray) -> float:
+    """-1 where the user's start values or bounds want loadings of the other sign, else 1."""
+    wanted = 0.0
+    for row, loading in zip(rows, loadings, strict=True):
+        if row.start is not None:
+            wanted += math.copysign(1.0, row.start) * loading
+        elif one_sided(row.lower, row.upper):
+            wanted += loading if row.lower >= 0.0 else -loading
+    return -1.0 if wanted < 0 else 1.0
 
 
 def _group_guess(
@@ -95,21 +93,21 @@ def _group_guess(
     variance: dict[str, float] = {n: float(covariance[i, i]) for n, i in position.items()}
     explained: dict[str, float] = {}
     guess: dict[int, float] = {}
-    for name in _construct_order(structure):
+    for name in construct_order(structure):
         own = [(k, r) for k, r in rows.items() if r.op == "=~" and r.lhs == name]
         if not own:
             weights[name], variance[name] = np.zeros(p), 1.0
             continue
         stack = np.array([weights.get(r.rhs, np.zeros(p)) for _, r in own])
         block = stack @ covariance @ stack.T
-        sd = np.sqrt(np.maximum(np.diag(block), 1e-8))
+        sd = np.sqrt(np.diag(block))
+        sd = np.where(sd > 0, sd, 1.0)  # a construct that nothing measures
         standardised = _component(block / np.outer(sd, sd))
         true_sd = np.array([math.sqrt(variance[r.rhs]) for _, r in own])
         raw = standardised * true_sd
         marker = next((i for i, (_, r) in enumerate(own) if r.free < 0 and r.value), None)
         if marker is None:
-            sign = np.sign(raw[0]) or 1.0
-            raw, size = raw * sign, 1.0
+            raw, size = raw * _side([r for _, r in own], raw), 1.0
         else:
             # a marker unrelated to its other items would make all loadings huge
             weak = math.copysign(0.2, standardised[marker]) * true_sd[marker]
@@ -123,8 +121,8 @@ def _group_guess(
         variance[name] = size * size
         # score with the construct's variance: sum of standardised items, rescaled
         direction = (standardised / sd) @ stack
-        spread = math.sqrt(max(direction @ covariance @ direction, 1e-12))
-        weights[name] = direction * (size / spread)
+        spread = math.sqrt(direction @ covariance @ direction)
+        weights[name] = direction * (size / spread if spread > 0 else 1.0)
     for k, r in rows.items():
         if r.op == "~~" and r.lhs == r.rhs:
             share = explained.get(r.lhs, 0.0 if r.lhs in table.latent else 0.5)
@@ -168,6 +166,22 @@ def feedback_starts(
     return tuple(_within_bounds(structure, values + step * unit) for step in steps)
 
 
+def _unit(c: Coordinate) -> float:
+    """What counts as small for a coordinate: the scale of its prior."""
+    return c.prior.named.get("sigma", 1.0)
+
+
+def _sd(variance: float, c: Coordinate) -> float:
+    """Start value of a standard deviation, which must not be 0."""
+    return max(math.sqrt(max(variance, 0.0)), 1e-4 * _unit(c))
+
+
+def _table_units(space: Space, table: ParameterTable) -> np.ndarray:
+    """What counts as small for each parameter of the table, (free,)."""
+    unit = {c.name: _unit(c) ** (2 if c.kind.endswith("_sd") else 1) for c in space.coordinates}
+    return np.array([unit.get(name, 1.0) for name in table.parameters])
+
+
 def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np.ndarray:
     """Unconstrained coordinates of start values of the table's parameters, (D,).
 
@@ -175,7 +189,7 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
     """
     position = {name: i for i, name in enumerate(table.parameters)}
     if table.constraints:
-        values = nearest_values(table, values)
+        values = nearest_values(table, values, _table_units(space, table))
     by_name: dict[str, list[float]] = {}  # without the group
     for name, at in position.items():
         by_name.setdefault(name.split("[")[0], []).append(float(values[at]))
@@ -184,7 +198,7 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
         if c.kind == "pool_mean":
             value = float(np.mean(by_name[c.name]))
             if c.name in space.typical_sds:  # a variance whose standard deviation is pooled
-                value = math.sqrt(max(value, 1e-8))
+                value = _sd(value, c)
         elif c.kind == "pool_sd":
             value = 0.3 * c.prior.named.get("sigma", 1.0)
         elif c.kind in ("pool_slope", "pool_link", "pool_z"):
@@ -194,7 +208,7 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
         else:  # the distance of an inequality (elimination.py)
             value = 0.5 * c.prior.named["sigma"]
         if c.kind.endswith("_sd"):
-            value = math.sqrt(max(value, 1e-8))
+            value = _sd(value, c) if c.kind != "pool_sd" else value
         elif c.kind == "correlation":
             value = 0.0
         low, high = c.lower, c.upper
@@ -202,9 +216,9 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
             share = min(max((value - low) / (high - low), 0.02), 0.98)
             x[i] = math.log(share / (1.0 - share))
         elif math.isfinite(low):
-            x[i] = math.log(max(value - low, 1e-3 * max(1.0, abs(value))))
+            x[i] = math.log(max(value - low, 1e-3 * (abs(value) or _unit(c))))
         elif math.isfinite(high):
-            x[i] = math.log(max(high - value, 1e-3 * max(1.0, abs(value))))
+            x[i] = math.log(max(high - value, 1e-3 * (abs(value) or _unit(c))))
         else:
             x[i] = value
     return x

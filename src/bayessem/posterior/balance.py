@@ -24,7 +24,7 @@ from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.hierarchies import Hierarchy
-from bayessem.posterior.optimise import maximise
+from bayessem.posterior.optimise import Maximum, maximise
 
 # Kinds of coordinates that have to be free of bounds.
 LINEAR = ("pool_mean", "pool_slope", "pool_link")
@@ -43,18 +43,25 @@ def _normal(c: Coordinate) -> tuple[float, float]:
     return precision, precision * named.get("mu", 0.0)
 
 
-def group_information(prepared: Prepared, members: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def group_information(
+    prepared: Prepared, members: list[str], found: Maximum | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Precision of parameters, and precision times estimate, from the data alone, (member,).
 
-    Of the normal approximation to the posterior without pooling, less what its priors say.
+    Of the normal approximation to the posterior without pooling, less what its priors say; `found`
+    is its maximum, if it is known.
     """
     assert prepared.unpooled is not None
     space = prepared.unpooled
-    density = posterior_density(space, prepared.structure, prepared.sample)
-    values = start_values(prepared.structure, prepared.covariances, prepared.means)
-    found = maximise(density, initial_point(space, prepared.table, values))
-    roots, vectors = np.linalg.eigh(found.hessian)
+    if found is None:
+        density = posterior_density(space, prepared.structure, prepared.sample)
+        values = start_values(prepared.structure, prepared.covariances, prepared.means)
+        found = maximise(density, initial_point(space, prepared.table, values))
+    size = np.sqrt(np.abs(np.diag(found.hessian)))  # so that units do not say what is flat
+    size = np.where(size > 0, size, 1.0)
+    roots, vectors = np.linalg.eigh(found.hessian / np.outer(size, size))
     covariance = (vectors / np.maximum(np.abs(roots), 1e-8 * np.abs(roots).max())) @ vectors.T
+    covariance = covariance / np.outer(size, size)
     at = [space.names.index(name) for name in members]
     estimate = found.x
     groups = len(prepared.sample.groups)
@@ -79,7 +86,13 @@ def _given_zero_mean(
     return estimate - gain * estimate[at].sum(), covariance - np.outer(gain, to_sum)
 
 
-def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.ndarray]:
+def balanced_density(
+    prepared: Prepared,
+    density: Density,
+    *,
+    found: Maximum | None = None,
+    start: np.ndarray | None = None,
+) -> tuple[Density, np.ndarray]:
     """The posterior of a model with partial pooling in balanced coordinates, and where to start.
 
     Parameters
@@ -88,6 +101,10 @@ def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.
         A model with partial pooling.
     density : Density
         Its posterior, as `posterior_density` makes it.
+    found : Maximum, optional
+        Of the same model without pooling, if it is known.
+    start : ndarray (D,), optional
+        Where to start, by default at `start_values`.
     """
     pooling, structure = prepared.pooling, prepared.structure
     assert pooling is not None
@@ -103,7 +120,7 @@ def balanced_density(prepared: Prepared, density: Density) -> tuple[Density, np.
     if bounded or structure.table.constraints:
         return density, start  # as they are
     members = [name for p in pooled for name in p.members]
-    precision, information = group_information(prepared, members)
+    precision, information = group_information(prepared, members, found)
     groups = len(structure.table.groups)
     predictor = np.zeros(groups) if prepared.predictor is None else prepared.predictor
     predictor = predictor - predictor.mean()

@@ -17,6 +17,7 @@ from bayessem.posterior.program import (
     FLAT,
     FLOAT_FIELDS,
     FOLD,
+    IDENTITY,
     INTEGER_FIELDS,
     LOG,
     NORMAL,
@@ -49,6 +50,19 @@ class Density:
     def calls(self) -> Calls:
         """The C functions that compute all this."""
         return Calls(self.program, self.numbers, self.ints, self.floats)
+
+    @property
+    def units(self) -> np.ndarray:
+        """What counts as a small or a large change of each coordinate, (D,).
+
+        The scale of the prior of a coordinate that is a parameter itself, that of a folded or
+        softened standard deviation; 1 on scales without units, such as logs.
+        """
+        f = self.fields
+        spread = np.reshape(f["hyper"], (-1, 3))[:, 1]
+        own = (f["transform"] == IDENTITY) & np.isin(f["family"], (NORMAL, STUDENT_T))
+        on_sd = np.isin(f["transform"], (FOLD, SOFT))
+        return np.where(own, spread, np.where(on_sd, f["upper"], 1.0))
 
     def value_and_gradient(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Log-density and gradient at x (D,)."""

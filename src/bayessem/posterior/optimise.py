@@ -37,15 +37,37 @@ class Maximum:
 
 def hessian(density: Density, x: np.ndarray) -> np.ndarray:
     """Negative Hessian of a log-density at x by central differences of the gradient, (D, D)."""
+    unit = density.units
     d = len(x)
     out = np.empty((d, d))
     for i in range(d):
-        h = 1e-5 * max(1.0, abs(x[i]))
+        h = 1e-5 * max(unit[i], abs(x[i]))
         up, down = x.copy(), x.copy()
         up[i] += h
         down[i] -= h
         out[i] = (density.value_and_gradient(down)[1] - density.value_and_gradient(up)[1]) / (2 * h)
     return 0.5 * (out + out.T)
+
+
+def inverse_root(curvature: np.ndarray, *, floor: float = 1e-4) -> np.ndarray:
+    """C (D, D) with C C' = H^-1, flat and negative directions given a plausible width.
+
+    What is flat is judged with a unit diagonal, so that it does not depend on units.
+
+    Parameters
+    ----------
+    curvature : ndarray (D, D)
+        The Hessian of a negative log-density.
+    floor : float
+        Least eigenvalue, in units of the median.
+    """
+    size = np.sqrt(np.abs(np.diag(curvature)))
+    size = np.where(size > 0, size, 1.0)
+    roots, vectors = np.linalg.eigh(curvature / np.outer(size, size))
+    roots = np.abs(roots)
+    return (
+        (vectors / np.sqrt(np.maximum(roots, floor * np.median(roots)))) @ vectors.T / size[:, None]
+    )
 
 
 def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximum:
@@ -60,8 +82,9 @@ def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximu
     newton : int
         Largest number of Newton steps.
     """
-    curvature = np.diag(hessian(density, start))
-    scale = 1.0 / np.sqrt(np.clip(np.abs(curvature), 1e-2, 1e12))
+    unit = density.units  # what is flat or steep must not depend on the units of the data
+    curvature = np.diag(hessian(density, start)) * unit**2
+    scale = unit / np.sqrt(np.clip(np.abs(curvature), 1e-2, 1e12))
 
     def objective(u: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = density.value_and_gradient(start + scale * u)
@@ -77,10 +100,11 @@ def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximu
     curvature = hessian(density, x)
     decrement = np.inf
     for _ in range(newton):
-        roots, vectors = np.linalg.eigh(curvature)
-        projected = vectors.T @ gradient
+        roots, vectors = np.linalg.eigh(curvature * np.outer(unit, unit))
+        projected = vectors.T @ (unit * gradient)
         # A saddle or a flat direction: step along its gradient by its absolute curvature.
-        step = vectors @ (projected / np.maximum(np.abs(roots), 1e-6 * np.abs(roots).max()))
+        flat = 1e-6 * np.abs(roots).max()
+        step = unit * (vectors @ (projected / np.maximum(np.abs(roots), flat)))
         decrement = float(gradient @ step)
         if decrement < 1e-12:
             break
@@ -93,5 +117,5 @@ def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximu
             break
         x, value, gradient = trial, new_value, new_gradient
         curvature = hessian(density, x)
-    positive = bool(np.linalg.eigvalsh(curvature)[0] > 0)
+    positive = bool(np.linalg.eigvalsh(curvature * np.outer(unit, unit))[0] > 0)
     return Maximum(x, value, curvature, positive and decrement < 1e-6, decrement)

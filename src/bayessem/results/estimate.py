@@ -26,6 +26,7 @@ from bayessem.posterior.optimise import Maximum
 from bayessem.posterior.sampling import Approximation, Draws, Interrupted, sample
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
+from bayessem.results.orientation import Orientation, orient
 from bayessem.threads import one_blas_thread
 
 # Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
@@ -72,7 +73,10 @@ def estimate(
     notes = _checked(prepared) if checked is None else tuple(checked)
     sampling = _settled(sampling, prepared)
     integrate = sampling.latents == "integrated" or has_integral(prepared.structure)
-    density, approximation, seen = _approximation(prepared, integrate=integrate)
+    direction = orient(prepared, integrate=integrate)
+    if direction is not None:
+        prepared = direction.prepared
+    density, approximation, seen = _approximation(prepared, direction, integrate=integrate)
     ready = time.perf_counter()
     try:
         result = _sampled(prepared, approximation, sampling)
@@ -88,6 +92,8 @@ def estimate(
         warnings.warn(said, BayessemWarning, stacklevel=outside())
         seen = (*seen, f"note [interrupted] {said}")
         sampling = replace(sampling, draws=count, chains=chains)
+    if direction is not None:
+        result = replace(result, values=direction.settled(result.values))
     sampled = time.perf_counter()
     data = _tree(prepared, density, result.values, result.stats, integrate=integrate)
     data.attrs["quadrature_error"] = 0.0
@@ -101,6 +107,8 @@ def estimate(
         "total": done - began,
     }
     settings = {**prepared.asked, **sampling.recorded()}
+    if direction is not None:
+        settings["signs"] = direction.signs
     return Fitted(prepared, data, settings, timings, (*notes, *seen))
 
 
@@ -116,18 +124,22 @@ def _checked(prepared: Prepared) -> tuple[str, ...]:
 
 
 def _approximation(
-    prepared: Prepared, *, integrate: bool
+    prepared: Prepared, direction: Orientation | None, *, integrate: bool
 ) -> tuple[Density, Approximation, tuple[str, ...]]:
     """The posterior, where and in which coordinates to sample it, and what was seen on the way."""
     density = posterior_density(
         prepared.space, prepared.structure, prepared.sample, integrate=integrate
     )
-    values = start_values(prepared.structure, prepared.covariances, prepared.means)
-    start = initial_point(prepared.space, prepared.table, values)
+    if direction is None:
+        values = start_values(prepared.structure, prepared.covariances, prepared.means)
+        start = initial_point(prepared.space, prepared.table, values)
+    else:
+        start = direction.start
     if not integrate:
         return density, _as_it_is(density, start), ()
     if prepared.unpooled is not None:
-        density, start = balanced_density(prepared, density)
+        found = None if direction is None else direction.base
+        density, start = balanced_density(prepared, density, found=found, start=start)
     approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
     return density, approximation, tuple(seen)
 

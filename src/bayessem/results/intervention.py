@@ -150,9 +150,19 @@ def intervene(
 
 def normal_root(covariance: np.ndarray) -> np.ndarray:
     """R with R R' = covariance (..., f, f), which may be singular (a variable that is constant)."""
-    values, vectors = np.linalg.eigh(covariance)
+    size = deviations(covariance)
+    values, vectors = np.linalg.eigh(covariance / (size[..., :, None] * size[..., None, :]))
     # Rounding leaves tiny negative eigenvalues.
-    return vectors * np.sqrt(np.clip(values, 0.0, None))[..., None, :]
+    return size[..., None] * vectors * np.sqrt(np.clip(values, 0.0, None))[..., None, :]
+
+
+def deviations(covariance: np.ndarray) -> np.ndarray:
+    """Standard deviations (..., f) to divide by, 1 for what is constant.
+
+    What counts as 0, and what a seed draws, then does not depend on the units of the variables.
+    """
+    size = np.sqrt(np.abs(np.diagonal(covariance, axis1=-2, axis2=-1)))
+    return np.where(size > 0, size, 1.0)
 
 
 def raw_moments(

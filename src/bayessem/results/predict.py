@@ -23,7 +23,7 @@ from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
-from bayessem.results.intervention import normal_root
+from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.scores import draw_scores
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
@@ -226,7 +226,9 @@ def _observed(
         gone = np.setdiff1d(np.arange(len(structure.observed)), columns)
         theta = matrices["residuals"]
         # Observed variables with a structural role have no residual: the inverse is a pseudo one.
-        slope = theta[np.ix_(gone, columns)] @ np.linalg.pinv(theta[np.ix_(columns, columns)])
+        known = theta[np.ix_(columns, columns)]
+        size = np.outer(deviations(known), deviations(known))
+        slope = theta[np.ix_(gone, columns)] @ (np.linalg.pinv(known / size) / size)
         spread = theta[np.ix_(gone, gone)] - slope @ theta[np.ix_(columns, gone)]
         noise = rng.standard_normal((len(members), len(gone))) @ normal_root(spread).T
         residual = sample.values[np.ix_(members, columns)] - mean[:, columns]

@@ -22,7 +22,7 @@ from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample
 from bayessem.model.structure import Structure, product_order
 from bayessem.results.fitted import Fitted
-from bayessem.results.intervention import normal_root
+from bayessem.results.intervention import deviations, normal_root
 
 DRAWS = 100
 GRID = np.linspace(-6.0, 6.0, 601)  # of a standard normal variable
@@ -197,8 +197,10 @@ def _conditional(
             }
         )
     )
-    root = normal_root(covariance[np.ix_(factors, factors)])
-    linear = covariance[:, factors] @ np.linalg.pinv(root).T  # Cov(L, u)
+    own = covariance[np.ix_(factors, factors)]
+    size = deviations(own)
+    inverse = np.linalg.pinv(normal_root(own) / size[:, None]) / size
+    linear = covariance[:, factors] @ inverse.T  # Cov(L, u)
     rest = covariance - linear @ linear.T
     loadings = matrices["loadings"][columns]
     spread = loadings @ rest @ loadings.T + matrices["residuals"][np.ix_(columns, columns)]

@@ -235,10 +235,12 @@ def latent_values(
 
 
 def _root(covariance: np.ndarray, name: str) -> np.ndarray:
-    values, vectors = np.linalg.eigh(covariance)
-    if len(values) and values[0] < -1e-9 * max(1.0, values[-1]):
+    size = np.sqrt(np.abs(np.diag(covariance)))
+    size = np.where(size > 0, size, 1.0)  # so that draws are the same in other units
+    values, vectors = np.linalg.eigh(covariance / np.outer(size, size))
+    if len(values) and values[0] < -1e-9 * values[-1]:
         raise FitError(
             f"the covariance matrix of the {name} has an eigenvalue of {values[0]:.3g}: no data "
             "have such a covariance; check the variances and covariances"
         )
-    return vectors * np.sqrt(np.clip(values, 0.0, None))
+    return size[:, None] * vectors * np.sqrt(np.clip(values, 0.0, None))

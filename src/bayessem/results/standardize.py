@@ -102,14 +102,17 @@ def _with_products(
     factors = sorted({i for pair in structure.products for i in pair})
     f, h = len(factors), len(structure.products)
     between = covariance[..., :, factors]  # Cov(L, L_C)
-    roots, vectors = np.linalg.eigh(between[..., factors, :])
+    own = between[..., factors, :]
+    size = np.sqrt(np.abs(np.diagonal(own, axis1=-2, axis2=-1)))
+    size = np.where(size > 0, size, 1.0)  # what counts as 0 must not depend on units
+    roots, vectors = np.linalg.eigh(own / (size[..., :, None] * size[..., None, :]))
     with np.errstate(invalid="ignore", divide="ignore"):
         # A covariate may be constant given the others; a negative root is no covariance matrix.
         tiny = np.abs(roots) < 1e-12 * np.abs(roots).max(axis=-1, keepdims=True)
         spread = np.sqrt(np.where(tiny, 0.0, roots))
         shrink = np.where(tiny, 0.0, 1.0 / np.where(tiny, 1.0, spread))
-    root = vectors * spread[..., None, :]  # R
-    with_u = between @ vectors * shrink[..., None, :]  # Cov(L, u), (..., m, f)
+    root = size[..., None] * vectors * spread[..., None, :]  # R
+    with_u = between @ (vectors / size[..., None]) * shrink[..., None, :]  # Cov(L, u), (..., m, f)
 
     terms: dict[int, Polynomial] = {}
 
