@@ -17,7 +17,7 @@ from bayessem.posterior.density import Density
 from bayessem.results.standardize import model_moments
 
 # Climbs from where the last one ended, while they gain this much log-likelihood.
-ROUNDS, GAIN = 8, 1e-6
+ROUNDS, GAIN = 4, 1e-6
 
 
 def rough_scale(

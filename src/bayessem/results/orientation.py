@@ -40,8 +40,6 @@ from bayessem.results.standardize import standardised
 # A loading that is the same in all groups says which way a construct runs before those that are
 # pooled, when it is this many standard deviations from 0.
 CLEAR = 4.0
-# Steps after the climb: which way things run is seen from nearby.
-NEWTON = 1
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,8 @@ def orient(prepared: Prepared, *, integrate: bool = True) -> Orientation | None:
     x = initial_point(space, prepared.table, values * wanted)
     base = None
     if integrate and np.isfinite(own.value_and_gradient(x)[0]):
-        base = maximise(own, x, newton=NEWTON)
+        # Which way things run is seen from nearby; the balance of hierarchies wants the maximum.
+        base = maximise(own, x, newton=0 if prepared.unpooled is None else 12)
     x = x if base is None else base.x
     elements = own.elements(own.natural(x))
     weights = loading_weights(prepared.structure, elements)
