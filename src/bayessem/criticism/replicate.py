@@ -8,6 +8,7 @@ import xarray as xr
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.simulate import latent_values
 
 # Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
@@ -83,13 +84,14 @@ def _across(matrix: np.ndarray) -> np.ndarray:
 def _roots(covariance: np.ndarray) -> np.ndarray:
     if not covariance.shape[-1]:  # a model without constructs and paths has no disturbances
         return covariance
-    values, vectors = np.linalg.eigh(covariance)
-    if (values[:, 0] < -1e-9 * np.maximum(1.0, values[:, -1])).any():
+    size = deviations(covariance)
+    lowest = np.linalg.eigvalsh(covariance / (size[..., :, None] * size[..., None, :]))[:, 0]
+    if (lowest < -1e-9).any():
         raise FitError(
             "a draw has residuals or disturbances whose covariance matrix is not positive "
             "definite: no data can be drawn from it; check the model's fixed (co)variances"
         )
-    return vectors * np.sqrt(np.clip(values, 0.0, None))[:, None]
+    return normal_root(covariance)
 
 
 def spaced_draws(draws: np.ndarray, count: int) -> np.ndarray:

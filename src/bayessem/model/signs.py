@@ -12,6 +12,8 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import xor
 
 import numpy as np
 
@@ -130,8 +132,7 @@ def _parity(structure: Structure, place: Place, bits: Mapping[tuple[int, int], i
         case "means":
             return bit(place.i)
         case "products":
-            a, b = structure.products[place.j]
-            return bit(place.i) ^ bit(a) ^ bit(b)
+            return reduce(xor, map(bit, structure.products[place.j]), bit(place.i))
     return 0
 
 
