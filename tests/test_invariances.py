@@ -271,7 +271,6 @@ GROUPS = {
     "category of floats": pd.Categorical(LABELS.astype(float)),
     "object": LABELS.astype(object),
     "string": pd.array(LABELS.astype(str), dtype="string"),
-    "numbers and text": np.array([str(x) if i % 2 else x for i, x in enumerate(LABELS)], object),
 }
 
 

@@ -57,11 +57,6 @@ CASES = {
     "percent": ([f"{x:.0f} %" for x in LARGE], LARGE, "percent signs"),
     "minus signs": ([f"{x}".replace("-", "\u2212") for x in SMALL], SMALL, "minus signs"),
     "numbers as texts": (cycle("1", "2", "3.5", None), cycle(1, 2, 3.5, NAN), "stored as"),
-    "numbers as objects": (
-        pd.Series(cycle(1, 2, 3), dtype=object),
-        cycle(1, 2, 3),
-        "stored as object",
-    ),
     "numbers as categories": (pd.Categorical(cycle(3, 1, 2)), cycle(3, 1, 2), "stored as category"),
     "poles": (
         cycle("1 = disagree", 2, 3, 4, 5, 6, "7 = agree", None),

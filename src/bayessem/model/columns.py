@@ -6,6 +6,8 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from decimal import Decimal
+from numbers import Number
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,15 +92,22 @@ def _numeric(column: pd.Series) -> bool:
         types = pd.api.types
         logical = types.is_bool_dtype(column.dtype)
         return logical or (types.is_numeric_dtype(column.dtype) and column.dtype.kind != "c")
-    return pd.api.types.infer_dtype(column, skipna=True) == "boolean"
+    known = column.dropna()
+    logical = [isinstance(x, bool | np.bool_) for x in known]
+    if any(logical):
+        return all(logical)
+    return len(known) > 0 and all(
+        isinstance(x, Number | Decimal) and not isinstance(x, complex | np.complexfloating)
+        for x in known
+    )
 
 
 def numbers(data: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     """The columns as numbers, (respondent, p); missing values are nan."""
     own = data[list(names)]
-    # True and False in a column of objects, or in several types, are numbers one by one only.
+    # Columns of objects, and of True and False, in several types are numbers one by one only.
     if any(dtype.kind == "O" or dtype.kind == "b" for dtype in own.dtypes):
-        own = own.apply(lambda c: c.astype("boolean").astype("Float64") if _logical(c) else c)
+        own = own.apply(_as_numbers)
     return own.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
@@ -133,10 +142,17 @@ def number_column(data: pd.DataFrame, name: object, what: str) -> np.ndarray:
     return numbers(data, [name])[:, 0]
 
 
-def _logical(column: pd.Series) -> bool:
+def _as_numbers(column: pd.Series) -> pd.Series:
     import pandas as pd
 
-    return column.dtype == object or pd.api.types.is_bool_dtype(column.dtype)
+    known = column.dropna()
+    if pd.api.types.is_bool_dtype(column.dtype) or (
+        column.dtype == object and len(known) and isinstance(known.iloc[0], bool | np.bool_)
+    ):
+        return column.astype("boolean").astype("Float64")
+    if column.dtype == object:
+        return pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan), index=column.index)
+    return column
 
 
 def _absent(data: pd.DataFrame, absent: Sequence[str], constructs: Sequence[str]) -> str:

@@ -107,10 +107,14 @@ def _present_groups(column: pd.Series, group: str) -> tuple[tuple[str, ...], np.
         ) from None
     labels = group_labels(values)
     if len(set(labels)) < len(labels):
-        alike = [x for x, label in zip(values, labels, strict=True) if labels.count(label) > 1]
+        alike = [
+            x.item() if isinstance(x, np.generic) else x
+            for x, label in zip(values, labels, strict=True)
+            if labels.count(label) > 1
+        ]
         raise DataError(
-            f"column {group!r} holds {' and '.join(map(repr, alike[:2]))}, a number and a text for "
-            f"what looks like one group; make texts of all: data[{group!r}] = "
+            f"column {group!r} holds {' and '.join(map(quoted, alike[:2]))}, a number and a text "
+            f"for what looks like one group; make texts of all: data[{group!r}] = "
             f"data[{group!r}].astype(str).str.removesuffix('.0')"
         )
     blank = [x for x, label in zip(values, labels, strict=True) if not label.strip()]
