@@ -1,5 +1,7 @@
 """What `check` finds before sampling: identification by name, and data that will not do."""
 
+import types
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +20,7 @@ from example_models import (
 
 from bayessem import SEM
 from bayessem.errors import DataError, IdentificationError
+from bayessem.model import data_checks
 from bayessem.model.check import check
 from bayessem.model.data_checks import suspected_codes
 from bayessem.model.identification import implied_moments, null_space
@@ -422,3 +425,36 @@ def test_fixed_values_that_no_data_can_have(model, message):
 def test_a_model_without_free_parameters_is_checked():
     model = "\n".join(f"x{i} ~~ 1*x{i}\nx{i} ~ 0*1" for i in (1, 2, 3))
     assert report("f =~ 1*x1 + 1*x2 + 1*x3\nf ~~ 1*f\n" + model, noise("x1 x2 x3")).ok
+
+
+@pytest.mark.parametrize(
+    ("factors", "expected"),
+    [
+        ((0, 0), lambda a, b, r: a**2),
+        ((0, 1), lambda a, b, r: (a * b + r**2) / (1 + r**2)),
+        # Var(X X w) = 3 + 12 r^2 with standard scores, by hand
+        ((0, 0, 1), lambda a, b, r: (3 * a**2 * b + 12 * a * r**2) / (3 + 12 * r**2)),
+    ],
+)
+def test_the_reliability_of_a_product(monkeypatch, factors, expected):
+    """Bohrnstedt & Marwell's formulas for two factors, Isserlis's theorem for more."""
+    rng = np.random.default_rng(4)
+    scores = rng.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], size=500)
+    reliability = {"a": 0.8, "b": 0.6}
+    prepared = types.SimpleNamespace(structure=types.SimpleNamespace(variables=("a", "b")))
+    monkeypatch.setattr(
+        data_checks,
+        "_score",
+        lambda _, name: (scores[:, "ab".index(name)], reliability[name]),
+    )
+    r = np.corrcoef(scores.T)[0, 1]
+    got = data_checks._product_reliability(prepared, factors)
+    assert got == pytest.approx(expected(0.8, 0.6, r))
+
+
+def test_products_of_three_factors_are_checked():
+    data = noise("x1 x2 x3 w y", n=150)
+    data[["x1", "x2", "x3"]] += np.random.default_rng(3).normal(size=(150, 1))
+    model = "X =~ x1 + x2 + x3\ny ~ X + X:X + w + X:w + X:X:w"
+    found = SEM(model).check(data)
+    assert found.ok

@@ -118,3 +118,22 @@ def replace_by_moments(polynomial: Polynomial, variable: int, moments: np.ndarra
         term = value * moments[..., exponents[variable]]
         out[kept] = out[kept] + term if kept in out else term
     return out
+
+
+def normal_moment(covariance: np.ndarray, factors: Sequence[int]) -> float:
+    """E of a product of centred normal variables, by position, with repetitions (Isserlis 1918).
+
+    Parameters
+    ----------
+    covariance : ndarray (v, v)
+        Of the variables.
+    factors : sequence of int
+        The variables of the product.
+    """
+    if not factors:
+        return 1.0
+    first, rest = factors[0], list(factors[1:])
+    return sum(
+        float(covariance[first, other]) * normal_moment(covariance, rest[:k] + rest[k + 1 :])
+        for k, other in enumerate(rest)
+    )

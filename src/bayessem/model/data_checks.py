@@ -6,10 +6,12 @@ covariance matrix can be inverted and no likelihood is finite.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from bayessem.algebra.polynomial import normal_moment
 from bayessem.model.findings import Finding
 from bayessem.model.item_checks import measurement_findings, sample_correlations
 from bayessem.model.prepare import Prepared, sample_moments
@@ -350,23 +352,37 @@ def _collinear_predictors(prepared: Prepared) -> list[Finding]:
     return out
 
 
+def _product_reliability(prepared: Prepared, factors: Sequence[int]) -> float:
+    """Share of a product's variance that is not due to errors of its factors' scores."""
+    distinct = sorted(set(factors))
+    scores = [_score(prepared, prepared.structure.variables[i]) for i in distinct]
+    known = np.eye(len(distinct))
+    for i, (a, _) in enumerate(scores):
+        for j, (b, _) in enumerate(scores[:i]):
+            known[i, j] = known[j, i] = _correlation(a, b)
+    true = known.copy()
+    np.fill_diagonal(true, [reliability for _, reliability in scores])
+    product = [distinct.index(i) for i in factors]
+    with_errors, without = (
+        normal_moment(c, 2 * product) - normal_moment(c, product) ** 2 for c in (known, true)
+    )
+    return without / with_errors
+
+
 def _product_findings(prepared: Prepared) -> list[Finding]:
     """Product terms about which the data say little, or which skewness could be taken for.
 
-    Reliability of a square: squared reliability of its factor; of X:Z, (rel_X rel_Z + r^2) /
-    (1 + r^2) with r the correlation of the scores (Bohrnstedt & Marwell 1978, Sociological
-    Methodology 9); both are ratios of variances of products of centred normal variables. The
+    The reliability of a product is the ratio of its variance without and with the errors of its
+    factors' scores, for centred normal variables: of a square the squared reliability of its
+    factor, of X:Z (rel_X rel_Z + r^2) / (1 + r^2) with r the correlation of the scores (Bohrnstedt
+    & Marwell 1978, Sociological Methodology 9), and so on for more factors. The
     likelihood takes the factors of products to be normal, and its estimates are biased where they
     are far from it (Cham, West, Ma & Aiken 2012, doi:10.1080/00273171.2012.732901).
     """
     structure, n = prepared.structure, prepared.sample.size
     out = []
-    for (name, _), pair in zip(prepared.table.products, structure.products, strict=True):
-        (a, rel_a), (b, rel_b) = (_score(prepared, structure.variables[i]) for i in pair)
-        reliability = rel_a**2
-        if pair[0] != pair[1]:
-            squared = _correlation(a, b) ** 2
-            reliability = (rel_a * rel_b + squared) / (1.0 + squared)
+    for (name, _), factors in zip(prepared.table.products, structure.products, strict=True):
+        reliability = _product_reliability(prepared, factors)
         if n * reliability < PRODUCT_INFORMATION:
             message = (
                 f"the mean scores behind {name!r} give the product a reliability of "
@@ -375,8 +391,8 @@ def _product_findings(prepared: Prepared) -> list[Finding]:
             )
             remedy = "expect its sign to stay open; more respondents or better items would help"
             out.append(Finding(False, "weak product", message, remedy))
-    factors = {i for pair in structure.products for i in pair}
-    for name in (structure.variables[i] for i in sorted(factors)):
+    used = {i for factors in structure.products for i in factors}
+    for name in (structure.variables[i] for i in sorted(used)):
         if name not in prepared.table.latent:
             continue
         score = _score(prepared, name)[0]
