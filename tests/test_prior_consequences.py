@@ -15,7 +15,7 @@ from bayessem.results.orientation import oriented
 
 def test_loadings_of_a_standardised_construct_are_those_of_their_priors():
     # std_lv: lambda ~ N+(0, 1), theta sd fixed at 1: std = lambda / sqrt(lambda^2 + 1)
-    model = "f =~ x1 + x2 + x3\nx1 ~~ 1*x1"
+    model = "f =~ x1 + x2 + x3\nx1 ~~ 1*x1\nx2 ~~ 1*x2\nx3 ~~ 1*x3"
     p = oriented(prepared(model, abilities(), std_lv=True, priors={"loading": "normal(0, 1)"}))
     kept = next(c.name for c in p.space.coordinates if c.kind == "loading" and c.lower == 0.0)
     result = prior_consequences(p, draws=4000, random_seed=1)
