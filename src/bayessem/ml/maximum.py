@@ -73,10 +73,18 @@ def _starts(prepared: Prepared, density: Density, first: np.ndarray) -> Iterator
 
 
 def _climbed(
-    prepared: Prepared, density: Density, x: np.ndarray, known: Mapping[str, float] | None
+    prepared: Prepared,
+    density: Density,
+    x: np.ndarray,
+    known: Mapping[str, float] | None,
+    *,
+    least: float,
 ) -> tuple[Constrained, np.ndarray]:
-    """The maximum near one start, and the rough scale of the parameters."""
-    structure, best = prepared.structure, -math.inf
+    """The maximum near one start, and the rough scale of the parameters.
+
+    least : log-likelihood that another start has reached: what ends below it is not followed up.
+    """
+    structure, best = prepared.structure, least
     for _ in range(ROUNDS):
         information = None
         turn = level_turn(structure, density, x)
@@ -121,7 +129,8 @@ def find_maximum(
     for tried, x in enumerate(_starts(prepared, density, first), start=1):
         if not np.isfinite(density.value_and_gradient(x)[0]):
             continue
-        found, scale = _climbed(prepared, density, x, known)
+        least_value = -math.inf if best is None else best[0].value
+        found, scale = _climbed(prepared, density, x, known, least=least_value)
         if np.isfinite(found.value) and (
             best is None or (found.converged, found.value) > (best[0].converged, best[0].value)
         ):
