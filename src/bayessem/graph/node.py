@@ -20,7 +20,7 @@ from pytensor.tensor.variable import TensorVariable
 from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.graph.matrices import matrix_structure, read_matrix, spread, static_shape
 from bayessem.graph.operation import GenerateIndicators, LogLikelihood
-from bayessem.likelihood.entry import load_general_terms
+from bayessem.likelihood.entry import load_terms
 from bayessem.likelihood.plan import build_plan, unpack
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan, plan_products
 from bayessem.model.data import Sample
@@ -217,8 +217,7 @@ def StructuralModel(
     names = tuple(str(x) for x in columns)
     sample = Sample(names, tuple(map(str, range(groups))), values, codes, rows, ())
     planned = _plan_terms(terms, matrices, latents)
-    if planned.needs_general_terms:
-        load_general_terms()
+    load_terms(planned.route)
     plan = build_plan(
         (p, m, h),
         sample_patterns(sample),
@@ -272,6 +271,7 @@ def _plan_terms(
     return plan_products(
         terms,
         found.affected,
+        outcomes=found.outcomes,
         observed={i: row for i, row in found.observed.items() if i in factors},
         determined=found.determined & factors,
         names=list(latents) if latents is not None else [str(i) for i in range(max(factors) + 1)],

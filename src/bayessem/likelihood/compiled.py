@@ -44,7 +44,8 @@ ENGINES = {
     "bayessem.likelihood.entry": ("the likelihood", 20.0),
     "bayessem.posterior.entry": ("the posterior density", 16.0),
     "bayessem.likelihood.terms": ("products of one latent variable", 6.0),
-    "bayessem.likelihood.general": ("products of several latent variables", 27.0),
+    "bayessem.likelihood.contour": ("products of several latent variables", 10.0),
+    "bayessem.likelihood.grid": ("products of several latent variables, by a grid", 27.0),
 }
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")

@@ -10,7 +10,6 @@ from collections.abc import Collection
 import numpy as np
 
 from bayessem.errors import NotSupported
-from bayessem.likelihood.products import plan_products
 from bayessem.model.data_checks import data_findings, sample_correlations, without_codes
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
@@ -200,13 +199,7 @@ def _integral_findings(prepared: Prepared) -> list[Finding]:
         remedy = 'leave these respondents out, missing="listwise", or impute the values before'
         return [Finding(True, "product terms", message, remedy)]
     try:
-        plan = plan_products(
-            structure.products,
-            structure.affected,
-            observed=structure.observed_factors,
-            determined=structure.determined,
-            names=structure.variables,
-        )
+        plan = structure.product_plan()
     except NotSupported as error:
         remedy = 'only sem.fit(..., latents="sampled") has them, without LOO and sem.ml'
         return [Finding(False, "product terms", str(error), remedy)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bayessem.errors import ModelError
+from bayessem.likelihood.products import ProductPlan, plan_products
 from bayessem.syntax.parameters import Parameter, ParameterTable
 
 MATRICES = ("loadings", "paths", "disturbances", "residuals", "intercepts", "means", "products")
@@ -133,13 +134,30 @@ class Structure:
         return frozenset(i for pair in self.products for i in pair) - random
 
     @property
-    def affected(self) -> list[set[int]]:
-        """For each product term, the variables that depend on it."""
+    def outcomes(self) -> list[set[int]]:
+        """For each product term, the variables that it explains itself."""
         outcomes: list[set[int]] = [set() for _ in self.products]
         for place in self.places.values():
             if place.matrix == "products":
                 outcomes[place.j].add(place.i)
-        return [self.descendants(x) for x in outcomes]
+        return outcomes
+
+    @property
+    def affected(self) -> list[set[int]]:
+        """For each product term, the variables that depend on it."""
+        return [self.descendants(x) for x in self.outcomes]
+
+    def product_plan(self, route: str = "") -> ProductPlan:
+        """How the latent variables of the product terms are integrated out; see `plan_products`."""
+        return plan_products(
+            self.products,
+            self.affected,
+            outcomes=self.outcomes,
+            observed=self.observed_factors,
+            determined=self.determined,
+            names=self.variables,
+            route=route,
+        )
 
 
 def _place(

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
 
 from bayessem.errors import NotSupported, PriorError
-from bayessem.likelihood.entry import load_general_terms
+from bayessem.likelihood.entry import load_terms
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
-from bayessem.likelihood.products import NO_PRODUCTS, plan_products
+from bayessem.likelihood.products import NO_PRODUCTS
 from bayessem.model.data import Sample
 from bayessem.model.space import Coordinate, PriorRow, Space, Term
 from bayessem.model.structure import Structure
@@ -40,12 +40,7 @@ def respondent_order(sample: Sample) -> np.ndarray:
 def has_integral(structure: Structure) -> bool:
     """Whether the latent variables behind the product terms can be integrated out."""
     try:
-        plan_products(
-            structure.products,
-            structure.affected,
-            observed=structure.observed_factors,
-            determined=structure.determined,
-        )
+        structure.product_plan()
     except NotSupported:
         return False
     return True
@@ -73,17 +68,8 @@ def kernel_plan(
     DataError
         For a missing value of an observed variable that is a factor of a product.
     """
-    products = NO_PRODUCTS
-    if structure.products and integrate:
-        products = plan_products(
-            structure.products,
-            structure.affected,
-            observed=structure.observed_factors,
-            determined=structure.determined,
-            names=structure.variables,
-        )
-    if products.needs_general_terms:
-        load_general_terms()
+    products = structure.product_plan() if integrate else NO_PRODUCTS
+    load_terms(products.route)
     options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
     return build_plan(
         structure.shape,
