@@ -8,8 +8,8 @@ from numba import carray
 
 from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.external import ROUTINE
-from bayessem.likelihood.lattice import lattice_integral, new_room
-from bayessem.likelihood.plan import unpack
+from bayessem.likelihood.lattice import lattice_integral, new_room, scan_gap
+from bayessem.likelihood.plan import STEP, unpack
 from bayessem.likelihood.surface import Surface, add_pulled, collect_gram, tables
 
 # lattice.py's first step in standard deviations, and its reach (beyond which there is one more
@@ -26,6 +26,17 @@ def _scale(table, values, scale):
         for s in range(values.size):
             for _ in range(table.data[j, s]):
                 scale[j] *= values[s]
+
+
+@compiled
+def _largest(table, data):
+    """The largest powers of the respondents' observed factors in every monomial."""
+    scale, largest = np.empty(table.part.size), np.zeros(table.part.size)
+    for i in range(data.shape[0]):
+        _scale(table, data[i], scale)
+        for j in range(scale.size):
+            largest[j] = max(largest[j], abs(scale[j]))
+    return largest
 
 
 @compiled
@@ -58,7 +69,8 @@ def grid_terms(plan, data, projected, gram, pull, second, out):
         np.empty(size),
         gram,
     )
-    room = new_room(table, k, q)
+    gap = scan_gap(table, gram, _largest(table, data), k, plan.quadrature[1] / STEP)
+    room = new_room(table, k, q, gap)
     sums = np.empty((1 + q + q * (q + 1) // 2, monomials))
     largest_step = STEP_FACTOR * plan.quadrature[1]
     step, reach = largest_step, REACH_FACTOR * plan.quadrature[0]

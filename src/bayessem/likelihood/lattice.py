@@ -3,7 +3,8 @@
 The trapezoid rule on a lattice converges spectrally when its step suits the narrowest feature and
 it leaves out nothing. Here, for one respondent's log integrand g (surface.py):
 
-1. Maxima: the local maxima of a coarse fixed lattice, each climbed by damped Gauss-Newton steps.
+1. Maxima: the local maxima of a coarse fixed lattice, each climbed by damped Gauss-Newton steps. The
+   lattice has to see every ridge, so its gap suits the narrowest that the model has (`scan_gap`).
 2. Lattice: coordinates whitened by the curvature at the maxima. The nodes within `reach` of the
    first maximum if the integrand were normal; then, as long as a node at the edge is above
    exp(-reach) of the peak, its neighbours, so any shape is followed.
@@ -20,10 +21,17 @@ import numpy as np
 from bayessem.likelihood.compiled import compiled, inlined
 from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, place, slope
 
-MOST_MODES = 6
+MOST_MODES = 12
+MOST_CLIMBS = 48
 LEVELS = 12
 WIDTH = 64  # nodes in a batch
 LOG_2PI = np.log(2.0 * np.pi)
+SCAN_REACH = 4.0  # of the coarse lattice, in standard deviations
+SCAN_GAPS = (0.5, 1.0, 1.2)  # its largest gap, in one to three dimensions
+SCAN_POINTS = (1024, 8192, 32768)  # its most points
+RIDGE = 3.0  # its gap over the standard deviation of the narrowest ridge
+RIDGE_AT = 3.0  # where that is looked for, in standard deviations from the mean
+RIDGE_WEIGHT = 2.0  # and the analytically integrated variables there
 
 # Inlined is what runs once a respondent: counting references to the arrays of a Room and a Surface
 # at every call costs as much as an integral in one dimension.
@@ -49,13 +57,45 @@ class Room(NamedTuple):
 
 
 @compiled
-def new_room(table, k, q):
-    """Arrays for k dimensions, with the coarse lattice filled in."""
-    side, gap, bits = 17, 0.5, 13
-    if k == 2:
-        side, gap, bits = 9, 1.0, 17
-    elif k == 3:
-        side, gap, bits = 7, 1.2, 19
+def scan_gap(table, gram, scale, k, fineness):
+    """Gap of the coarse lattice that no ridge of the integrand falls through.
+
+    The mean of y is D c, so where c moves by J with z the integrand is as narrow as a normal one
+    with the inverse covariance I + J'QJ. scale : (monomial,) the largest powers of the respondents'
+    observed factors.  fineness : the plan's step over plan.STEP; smaller ones make it finer.
+    """
+    size, monomials = table.part.size, table.axis.size
+    z, at, slope = np.empty((k, 1)), np.ones((monomials, 1)), np.empty(size)
+    steepest = 0.0
+    for corner in range(3**k):
+        rest = corner
+        for i in range(k):
+            z[i, 0] = RIDGE_AT * (rest % 3 - 1)
+            rest //= 3
+        place(table, z, at, 1)
+        steep = 0.0
+        for i in range(k):
+            for j in range(size):
+                e = table.part[j]
+                slope[j] = 0.0
+                if table.powers[e, i]:
+                    slope[j] = scale[j] * table.powers[e, i] * at[table.lower[e, i], 0]
+                    if table.weight[j] >= 0:
+                        slope[j] *= RIDGE_WEIGHT
+            for j in range(size):
+                for r in range(size):
+                    steep += slope[j] * gram[j, r] * slope[r]
+        steepest = max(steepest, steep)
+    gap = min(SCAN_GAPS[k - 1], RIDGE / np.sqrt(1.0 + steepest)) * min(1.0, fineness)
+    most = (SCAN_POINTS[k - 1] * (1.0 if fineness >= 1.0 else 8.0)) ** (1.0 / k)
+    return max(gap, 2.0 * SCAN_REACH / (most - 1.0))
+
+
+@compiled
+def new_room(table, k, q, gap):
+    """Arrays for k dimensions, with the coarse lattice of this gap filled in."""
+    bits = 13 if k == 1 else 17 if k == 2 else 19
+    side = 2 * int(np.ceil(SCAN_REACH / gap - 0.5)) + 1
     size, monomials = table.part.size, table.axis.size
     points = side**k
     scan = new_batch(k, q, monomials, points)
@@ -170,11 +210,24 @@ def _find_modes(table, surface, room):
     evaluate(surface, room.scan, values.size)
     z, curvature = np.empty(k), np.empty((k, k))
     room.curvature[:] = 0.0
-    count, peak = 0, -np.inf
+    candidates, found = room.edge, 0
     for i in range(values.size):
-        below = values[i] < values[max(i - 1, 0)] or values[i] < values[min(i + 1, values.size - 1)]
-        if below and k == 1 or count == MOST_MODES or not _is_peak(values, i, side, k):
-            continue
+        at = i % side
+        below = at > 0 and values[i - 1] > values[i]
+        below = below or at < side - 1 and values[i + 1] > values[i]
+        if not below and _is_peak(values, i, side, k):
+            candidates[found] = i
+            found += 1
+    count, peak = 0, -np.inf
+    for climb in range(min(found, MOST_CLIMBS)):
+        if count == MOST_MODES:
+            break
+        best = climb  # the highest of those that are left
+        for other in range(climb + 1, found):
+            if values[candidates[other]] > values[candidates[best]]:
+                best = other
+        i = candidates[best]
+        candidates[best] = candidates[climb]
         for j in range(k):
             z[j] = room.scan.z[j, i]
         height = _climb(table, surface, room, z, curvature)
