@@ -14,7 +14,7 @@ from bayessem.likelihood.surface import Surface, add_pulled, collect_gram, table
 
 # lattice.py's first step in standard deviations, and its reach (beyond which there is one more
 # layer of nodes), over those of one square
-STEP_FACTOR = 5.0
+STEP_FACTOR = 6.0
 REACH_FACTOR = 0.7
 
 
@@ -69,8 +69,8 @@ def grid_terms(plan, data, projected, gram, pull, second, out):
         np.empty(size),
         gram,
     )
-    gap = scan_gap(table, gram, _largest(table, data), k, plan.quadrature[1] / STEP)
-    room = new_room(table, k, q, gap)
+    gap, trusted = scan_gap(table, gram, _largest(table, data), k, plan.quadrature[1] / STEP)
+    room = new_room(table, k, q, gap, trusted)
     sums = np.empty((1 + q + q * (q + 1) // 2, monomials))
     largest_step = STEP_FACTOR * plan.quadrature[1]
     step, reach = largest_step, REACH_FACTOR * plan.quadrature[0]
