@@ -30,8 +30,8 @@ DIGEST = 64
 def _define_count(module: ir.Module, operation: str, ordering: str) -> ir.Function:
     """Numba's function that adds 1 to a reference count, or takes it off, without a lock.
 
-    A tenth of a gradient's time goes into the locks. Arrays of a C function live and die in one
-    call, hence in one thread; those it is given are addresses that nobody counts.
+    The locks take a twentieth of a small model's gradient. Arrays of a C function live and die in
+    one call, hence in one thread; those it is given are addresses that nobody counts.
     """
     word = ir.IntType(numba.core.config.MACHINE_BITS)
     kind = ir.FunctionType(word, [word.as_pointer()])
