@@ -6,7 +6,6 @@ Importing the package is quick: PyMC, ArviZ and Numba are loaded when a model is
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,10 +30,7 @@ if TYPE_CHECKING:
     from bayessem.studies import compare_poolings as compare_poolings
     from bayessem.studies import moderation_study as moderation_study
 
-try:
-    __version__ = version("bayessem")
-except PackageNotFoundError:  # a source tree that is not installed
-    __version__ = "0"
+    __version__: str
 
 # name -> module: loaded on first use, so that `import bayessem` imports none of PyMC, ArviZ, Numba
 _WHERE = {
@@ -73,7 +69,18 @@ __all__ = ["__version__", *_WHERE]  # noqa: PLE0604 - the names are strings
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
+    if name == "__version__":
+        return _version()
     raise AttributeError(f"module 'bayessem' has no attribute {name!r}")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, seldom asked
+
+    try:
+        return version("bayessem")
+    except PackageNotFoundError:  # a source tree that is not installed
+        return "0"
 
 
 def __dir__() -> list[str]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
-import xarray as xr
 
 from bayessem.foreign import answers_other_programs
 from bayessem.results.fitted import Fitted
 from bayessem.syntax.specification import Specification
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from bayessem.comparison.groups_out import GroupsOut
     from bayessem.comparison.kfold import KFold
     from bayessem.comparison.loo import Loo

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayessem.model.pooling import partial
-from bayessem.model.prepare import Prepared, prepare, priors_that_apply
+from bayessem.model.prepare import Prepared, prepare
+from bayessem.model.prior_checks import priors_that_apply
 from bayessem.syntax.specification import Specification
 
 
@@ -101,5 +102,5 @@ def prepared_family(family: Family) -> Prepared:
         equal = ("loadings", "intercepts") if family.groups > 1 else ()
         model = Specification(family.text, group_equal=equal)
     data = template(family)
-    priors = priors_that_apply(PRIORS, prepare(model, data, **options))
+    priors = priors_that_apply(PRIORS, prepare(model, data, **options).kinds)
     return prepare(model, data, priors=priors, **options)

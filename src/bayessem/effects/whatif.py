@@ -87,16 +87,16 @@ def pointwise(curve: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
     )
 
 
-def typical_range(fit: Fitted, variable: int, *, sds: float = 2.0) -> tuple[float, float, str]:
-    """Where a variable lies: the range of its data, or the model's mean -+ `sds` SDs; in words."""
+def typical_range(fit: Fitted, variable: int) -> tuple[float, float, str]:
+    """Where a variable lies: the range of its data, or the model's mean -+ 2 SDs; in words."""
     structure, sample = fit.prepared.structure, fit.prepared.sample
     name = structure.variables[variable]
     if name in sample.variables:
         column = sample.values[:, sample.variables.index(name)]
         return float(np.nanmin(column)), float(np.nanmax(column)), "the range of the data"
     mean, sd = pooled_scale(fit, variable)
-    low, high = float((mean - sds * sd).mean()), float((mean + sds * sd).mean())
-    return low, high, f"{sds:g} SDs on either side of the mean"
+    low, high = float((mean - 2.0 * sd).mean()), float((mean + 2.0 * sd).mean())
+    return low, high, "2 SDs on either side of the mean"
 
 
 def _grid(fit: Fitted, variable: int, values: Sequence[float] | None) -> tuple[np.ndarray, str]:

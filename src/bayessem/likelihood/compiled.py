@@ -50,6 +50,9 @@ ENGINES = {
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")
 
+# Those whose functions are optimised only together. Integrals would round differently then.
+WHOLE = ("bayessem.likelihood.entry", "bayessem.posterior.entry")
+
 # No "nnan" and no "ninf": a NaN has to reach the test that turns it into a log-density of -inf.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 OPTIONS: dict[str, Any] = {"fastmath": FAST, "error_model": "numpy"}
@@ -264,7 +267,9 @@ def compile_module(module: str) -> None:
     assert _FOLDER is not None
     importlib.import_module(module)
     objects = {
-        f.name: compile_object(f.function, f.signature, **OPTIONS)
+        f.name: compile_object(
+            f.function, f.signature, optimise_callees=module not in WHOLE, **OPTIONS
+        )
         for f in _functions
         if f.module == module
     }

@@ -21,6 +21,8 @@ from bayessem.syntax.rows import row_key, row_name_key
 
 # Of a correlation matrix's smallest eigenvalue: below, it is not positive definite in practice.
 LEAST = 1e-10
+# Random points at which the Jacobian is computed, and at which moments are looked for.
+NULL_POINTS, TRIED_POINTS = 3, 5
 
 
 def implied_moments(structure: Structure, elements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,7 +158,7 @@ def _variance(
     return 1.0
 
 
-def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> list[list[str]]:
+def null_space(prepared: Prepared) -> list[list[str]]:
     """Groups of parameters that the moments leave undetermined together; [] when identified.
 
     The Jacobian of the implied moments by the parameters is computed at several random points; a
@@ -165,7 +167,7 @@ def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> 
     moments of higher order than the second.
     """
     structure, table = prepared.structure, prepared.table
-    generator = np.random.default_rng(random_seed)
+    generator = np.random.default_rng(0)
     products = {table.rows[k].free for k, p in structure.places.items() if p.matrix == "products"}
     keep = [i for i in range(len(table.parameters)) if i not in products]
     if not keep:
@@ -173,7 +175,7 @@ def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> 
     moments = moments_of(prepared)
     extra = len(prepared.zero_mean) + sum(r.op == "==" for r in table.constraints)
     best: tuple[int, list[list[str]]] | None = None
-    for _ in range(points):
+    for _ in range(NULL_POINTS):
         point = _random_point(prepared, generator)
         try:
             jacobian = _jacobian(moments, point, keep) * np.abs(point[keep])
@@ -204,18 +206,18 @@ def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> 
     return [] if best is None else best[1] * min(best[0], 1)
 
 
-def possible(prepared: Prepared, *, random_seed: int = 0, points: int = 5) -> str:
+def possible(prepared: Prepared) -> str:
     """Why no data can be as the model says, "" where some can.
 
     Looked at are its start values and random points: at one of them at least the structural
     equations need a solution and the implied covariances have to be positive definite.
     """
     structure, table = prepared.structure, prepared.table
-    generator = np.random.default_rng(random_seed)
+    generator = np.random.default_rng(0)
     said = ""
     first = start_values(structure, prepared.covariances, prepared.means)
     sds = np.sqrt(np.diagonal(prepared.covariances, axis1=1, axis2=2))
-    for k in range(points + 1):
+    for k in range(1 + TRIED_POINTS):
         values = _random_point(prepared, generator) if k else first
         elements = prepared.space.base.copy()
         for row, place in structure.places.items():

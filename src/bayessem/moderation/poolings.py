@@ -19,7 +19,8 @@ from bayessem.model.pooling import (
     no_pooling,
     partial,
 )
-from bayessem.model.prepare import prepare, priors_that_apply
+from bayessem.model.prepare import prepare
+from bayessem.model.prior_checks import priors_that_apply
 from bayessem.model.priors import Prior
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.moderation.pooling_result import PoolingReport
@@ -128,7 +129,7 @@ def compare_poolings(
             "pooling": pooling,
         }
         if own:
-            own = priors_that_apply(own, prepare(sem, data, **reading))
+            own = priors_that_apply(own, prepare(sem, data, **reading).kinds)
         fits[kind] = estimate(prepare(sem, data, priors=own, **reading), sampling)
     if complete is not None:  # of the same respondents, or it says what is wrong
         notes = check_comparable({NAMES[k]: target_of(f.prepared) for k, f in fits.items()})

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -160,6 +163,7 @@ def sample(
     random_seed: int,
     progress: bool,
     target_accept: float = 0.8,
+    meanwhile: Callable[[], None] | None = None,
     **options: Any,
 ) -> Draws:
     """Draw from the posterior.
@@ -178,6 +182,8 @@ def sample(
         Show nutpie's progress bar.
     target_accept : float
         Aim of the step size's adaptation.
+    meanwhile : callable, optional
+        Called in a thread of its own while the chains run, which need no interpreter.
     **options
         Handed to `nutpie.sample`.
 
@@ -194,23 +200,39 @@ def sample(
     began = time.perf_counter()
     generator = np.random.default_rng(random_seed)
     starts = _finite_starts(density.whitened(maximum.x, root), generator, 16 * chains)
-    white, found = run_nutpie(
-        native_model(density.whitened(maximum.x, root), starts),
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores,
-        seed=random_seed,
-        progress_bar=progress,
-        target_accept=target_accept,
-        save_warmup=False,
-        **options,
-    )
+    model = native_model(density.whitened(maximum.x, root), starts)
+    with _beside(meanwhile):
+        white, found = run_nutpie(
+            model,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            seed=random_seed,
+            progress_bar=progress,
+            target_accept=target_accept,
+            save_warmup=False,
+            **options,
+        )
     values = density.natural(maximum.x + white @ root.T)
     stats = {name: array for name, array in found.items() if array.dtype.kind in "biuf"}
     stats["lp"] = stats.pop("logp")
     stats["outside"] = np.char.find(found["divergence_message"], f"error code: {OUTSIDE}") >= 0
     return complete(Draws(values, stats, time.perf_counter() - began), draws)
+
+
+@contextmanager
+def _beside(work: Callable[[], None] | None) -> Iterator[None]:
+    """Do work in another thread, which ends before the context does."""
+    if work is None:
+        yield
+        return
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def _finite_starts(density: Density, generator: np.random.Generator, count: int) -> np.ndarray:

@@ -13,7 +13,6 @@ from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
-from bayessem.posterior.diagnostics import convergence
 from bayessem.report.checklists import barg, wambs
 from bayessem.report.contents import Contents
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
@@ -165,7 +164,7 @@ def computation(contents: Contents) -> Blocks:
     fit = contents.fit
     timings = fit.timings
     names = [str(x) for x in fit.parameters["parameter"].values]
-    order = np.argsort(convergence(fit.parameters.values)["ess_bulk"].to_numpy())
+    order = np.argsort(fit.mixing["ess_bulk"].to_numpy())
     least = [names[i] for i in order[:TRACES]]
     yield from fit.diagnosis.document().blocks
     yield Paragraph(

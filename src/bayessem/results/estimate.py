@@ -6,10 +6,9 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from bayessem.errors import BayessemWarning, FitError, outside
 from bayessem.model.check import check
@@ -27,7 +26,11 @@ from bayessem.posterior.sampling import Approximation, Draws, Interrupted, sampl
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
 from bayessem.results.orientation import Orientation, orient
+from bayessem.results.versions import installed_versions
 from bayessem.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
 # (400 MB); beyond, for evenly spaced draws.
@@ -149,10 +152,18 @@ def _sampled(prepared: Prepared, approximation: Approximation, sampling: Samplin
     keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept", "progress")
     options: dict[str, Any] = {k: getattr(sampling, k) for k in keys}
     if sampling.engine == "native":
-        return sample(approximation, **options)
+        return sample(approximation, meanwhile=_load_the_rest, **options)
     from bayessem.graph.pymc_sampling import sample_pymc
 
     return sample_pymc(prepared, approximation, latents=sampling.latents, **options)
+
+
+def _load_the_rest() -> None:
+    """What takes time and is first needed after the last draw."""
+    import xarray as xr
+
+    xr.DataTree.from_dict({})
+    installed_versions()
 
 
 def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
@@ -187,6 +198,8 @@ def _tree(
     integrate: bool,
 ) -> xr.DataTree:
     """Draws as a DataTree in ArviZ's layout; without an integral no log-likelihoods."""
+    import xarray as xr  # while the sampler worked (`_load_the_rest`)
+
     space, sample = prepared.space, prepared.sample
     chains, draws = values.shape[:2]
     axes = {"chain": np.arange(chains), "draw": np.arange(draws)}

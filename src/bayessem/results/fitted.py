@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
@@ -16,7 +16,7 @@ from bayessem.model.priors import KINDS
 from bayessem.model.space import Space, dimension
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
-from bayessem.posterior.diagnostics import Diagnosis, diagnose
+from bayessem.posterior.diagnostics import Diagnosis, convergence, diagnose
 from bayessem.posterior.settings import Sampling
 from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
@@ -26,6 +26,9 @@ from bayessem.syntax.parameters import Parameter
 from bayessem.syntax.specification import Specification
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines, Notes, Paragraph
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Kinds of coordinates that describe the population of groups (pooling.py).
 POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
@@ -131,6 +134,8 @@ class Fitted(Described):
     @cached_property
     def parameters(self) -> xr.DataArray:
         """Draws of the free and defined parameters on lavaan's scale, and of what pooling adds."""
+        import xarray as xr  # not before the first draw (estimate.py)
+
         structure, table = self.prepared.structure, self.prepared.table
         free = free_draws(structure, self.row_draws)
         defined = defined_draws(table, free)
@@ -159,6 +164,11 @@ class Fitted(Described):
         return {name: float(s) for name, s in zip(names, lost, strict=True) if s > 0}
 
     @cached_property
+    def mixing(self) -> pd.DataFrame:
+        """R-hat and effective sample sizes (r_hat, ess_bulk, ess_tail), one row a parameter."""
+        return convergence(self.parameters.values)
+
+    @cached_property
     def diagnosis(self) -> Diagnosis:
         """Convergence of all sampled and defined parameters, with advice."""
         draws = self.parameters
@@ -167,6 +177,7 @@ class Fitted(Described):
             [str(x) for x in draws["parameter"].values],
             draws.values,
             stats,
+            table=self.mixing,
             quadrature_error=float(self.data.attrs.get("quadrature_error", 0.0)),
             walls=bool(self.prepared.space.proper),
         )
@@ -205,18 +216,15 @@ class Fitted(Described):
         ]
         draws = self.parameters
         position = {str(n): i for i, n in enumerate(draws["parameter"].values)}
-        raw = draws.values[
-            ...,
-            [
-                table.rows[k].free
-                if table.rows[k].free >= 0
-                else position.get(table.rows[k].lhs, 0)
-                for k in shown
-            ],
+        at = [
+            table.rows[k].free if table.rows[k].free >= 0 else position.get(table.rows[k].lhs, 0)
+            for k in shown
         ]
+        raw = draws.values[..., at]
         std = standardised(structure, self.elements)[..., shown]
         out = row_labels(table, shown)
-        main = summarise(raw, ci_prob=ci_prob)
+        main = summarise(raw, ci_prob=ci_prob, quality=False)
+        main[["r_hat", "ess_bulk", "ess_tail"]] = self.mixing.to_numpy()[at]
         # A parameter without a value in some draws has no posterior to summarise (`undefined`).
         main[np.isnan(raw).any(axis=(0, 1))] = np.nan
         main.iloc[fixed] = np.nan
@@ -238,13 +246,21 @@ class Fitted(Described):
 
     def r2(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """Explained share of the variance of each indicator and outcome, from draws."""
+        return self._shares(ci_prob)
+
+    def _shares(
+        self, ci_prob: float, *, only: Collection[str] | None = None, quality: bool = True
+    ) -> pd.DataFrame:
+        """`r2`, of all variables or only some, and with or without R-hat (see `summarise`)."""
         structure = self.prepared.structure
         frames = []
         for g, label in enumerate(self.prepared.table.groups):
             shares = r_squared(structure, self.elements, group=g)
+            shares = {v: s for v, s in shares.items() if only is None or v in only}
             if not shares:  # nothing is explained by anything
                 return pd.DataFrame(columns=["variable", "mean", "sd", "lower", "upper"])
-            frame = summarise(np.stack(list(shares.values()), axis=-1), ci_prob=ci_prob)
+            draws = np.stack(list(shares.values()), axis=-1)
+            frame = summarise(draws, ci_prob=ci_prob, quality=quality)
             frame.insert(0, "variable", list(shares))
             if len(self.prepared.table.groups) > 1:
                 frame.insert(1, "group", label)
@@ -262,8 +278,8 @@ class Fitted(Described):
             f"{settings['draws']} draws after {settings['tune']} of warm-up, seed "
             f"{settings['random_seed']}, {self.timings['total']:.1f} s."
         )
-        share = self.r2(ci_prob=ci_prob)
         outcomes = {r.lhs for r in self.prepared.table.rows if r.op == "~"}
+        explained = self._shares(ci_prob, only=outcomes, quality=False)
         return Document.of(
             Lines((head,)),
             self.diagnosis.document().blocks,
@@ -279,7 +295,7 @@ class Fitted(Described):
             ],
             estimates_tables(self.summary(ci_prob=ci_prob), ci_prob=ci_prob),
             Notes(scale_notes(name for name, _ in self.prepared.table.products)),
-            r2_table(share[share["variable"].isin(outcomes)], ci_prob=ci_prob),
+            r2_table(explained, ci_prob=ci_prob),
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,9 +26,8 @@ def latent_quantiles(
     variable: int,
     *,
     group: int = 0,
-    probabilities: Sequence[float] = TAILS,
 ) -> np.ndarray:
-    """Model-implied quantiles of a variable, (..., probability).
+    """The 5 % and 95 % quantiles of a variable that a model implies, (..., 2).
 
     Exact for a normal variable; one with product terms is evaluated at 1,024 scrambled Sobol
     points of the normal variables behind it.
@@ -44,14 +42,12 @@ def latent_quantiles(
         variance = sum((c**2 for e, c in value.items() if sum(e)), start=np.zeros(()))
         mean = value.get(zero, np.zeros(()))
         return np.stack(
-            np.broadcast_arrays(*(mean + ndtri(p) * np.sqrt(variance) for p in probabilities)),
+            np.broadcast_arrays(*(mean + ndtri(p) * np.sqrt(variance) for p in TAILS)),
             axis=-1,
         )
     points = ndtri(qmc.Sobol(alone.size, rng=np.random.default_rng(0)).random(QUANTILE_POINTS))
     widened = {e: np.asarray(c)[..., None] for e, c in value.items()}
-    return np.moveaxis(
-        np.quantile(value_at(widened, list(points.T)), probabilities, axis=-1), 0, -1
-    )
+    return np.moveaxis(np.quantile(value_at(widened, list(points.T)), TAILS, axis=-1), 0, -1)
 
 
 @dataclass(frozen=True)
