@@ -319,17 +319,22 @@ def test_implied_moments_are_those_of_the_likelihood():
     assert covariances[0, at, at] == pytest.approx(found.covariances[0, at, at])
 
 
-def test_what_an_integral_over_several_constructs_costs_is_said():
-    columns = "x1 x2 x3 z1 z2 z3 w1 w2 w3 v1 v2 v3 y"
+def test_how_products_are_integrated_out_is_said():
+    columns = "x1 x2 x3 z1 z2 z3 w1 w2 w3 v1 v2 v3 y t"
     measured = "\n".join(f"{n.upper()} =~ {n}1 + {n}2 + {n}3" for n in "xzwv")
     data = noise(columns)
-    two = report(measured + "\ny ~ X + Z + W + X:X + Z:Z", data)
-    assert "2 latent variables (X, Z)" in finding(two, "product terms").message
     four = report(measured + "\ny ~ X + Z + W + V + X:X + Z:Z + W:W + V:V", data)
-    assert 'latents="sampled"' in finding(four, "product terms").remedy
-    assert "4-dimensional" in finding(four, "product terms").message
-    one = report(measured + "\ny ~ X + Z + X:Z", data)
-    assert not [f for f in one.findings if f.topic == "product terms"]
+    assert not [f for f in four.findings if f.topic == "product terms"]
+    assert "Products of X, Z, W, V are integrated out by a single integral" in str(four)
+    two = report(measured + "\ny ~ X + Z + W + X:X + Z:Z\nt ~ X + X:X", data)
+    assert "2 latent variables (X, Z)" in finding(two, "product terms").message
+    assert "on a grid of 2 dimensions" in str(two)
+    outcomes = measured + "\ny ~ X + Z + W + V + X:X + Z:Z + W:W + V:V\nt ~ X + X:X"
+    many = report(outcomes, data)
+    assert 'latents="sampled"' in finding(many, "product terms").remedy
+    assert "4-dimensional" in finding(many, "product terms").message
+    linear = report(measured + "\ny ~ X + Z + w1:v1", data)
+    assert "integrated out" not in str(linear)
 
 
 def test_many_small_groups_are_one_note():

@@ -106,8 +106,10 @@ def _along_a_line(c: float, b: np.ndarray, lam: np.ndarray) -> float:
 
     def log_integrand(s):
         y = 1 - 2 * np.multiply.outer(s, lam)
-        return c * s + s**2 / 2 + np.sum(
-            -0.5 * np.log(y) + b**2 * (s**2)[..., None] / (2 * y), axis=-1
+        return (
+            c * s
+            + s**2 / 2
+            + np.sum(-0.5 * np.log(y) + b**2 * (s**2)[..., None] / (2 * y), axis=-1)
         )
 
     peak = log_integrand(np.array([s0 + 0j]))[0].real

@@ -25,9 +25,7 @@ def test_respondents_equal_the_reference(setting, k):
 def test_the_reference_equals_a_dense_grid(name):
     setting = next(s for s in curved.SETTINGS if s.name == name)
     model, m, rows = curved.draw(setting, 2, 4, np.random.default_rng(3))
-    dense = product_log_likelihood(
-        m, rows, pairs=model.products, grid=np.linspace(-8, 8, 1001)
-    )
+    dense = product_log_likelihood(m, rows, pairs=model.products, grid=np.linspace(-8, 8, 1001))
     np.testing.assert_allclose(curved.log_likelihood(m, model, rows), dense, rtol=0, atol=1e-6)
 
 

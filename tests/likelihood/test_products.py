@@ -47,7 +47,9 @@ def test_smallest_split_on_a_grid(pairs, outcomes, affected, integrated, analyti
 def test_what_explains_one_variable_is_a_form(pairs):
     """Also where that variable explains others; any number of latents, products with data too."""
     affected, outcomes = [{Y, Y2}] * len(pairs), [{Y}] * len(pairs)
-    plan = plan_products(pairs, affected, outcomes=outcomes, observed={6: 3} if (X, 6) in pairs else {})
+    plan = plan_products(
+        pairs, affected, outcomes=outcomes, observed={6: 3} if (X, 6) in pairs else {}
+    )
     f = len(plan.factors)
     assert (plan.route, plan.outcome) == ("contour", Y)
     assert plan.columns[-1] == -1 and plan.column_part[-1] == f
@@ -73,9 +75,7 @@ def test_one_square_has_two_monomials():
 
 def test_monomial_tables_multiply():
     outcomes = [{Y}, {Y2}, {Y2}]
-    plan = plan_products(
-        [(X, X), (Y, Y), (X, V)], outcomes, outcomes=outcomes, observed={V: 7}
-    )
+    plan = plan_products([(X, X), (Y, Y), (X, V)], outcomes, outcomes=outcomes, observed={V: 7})
     assert plan.observed.tolist() == [7]
     powers = plan.node_exponent
     for a in range(len(plan.node_of)):
@@ -98,9 +98,7 @@ def test_monomial_tables_multiply():
 
 
 def test_observed_factors_are_not_integrated():
-    plan = plan_products(
-        [(X, V), (V, W)], [{Y}, {Y}], outcomes=[{Y}, {Y}], observed={V: 3, W: 4}
-    )
+    plan = plan_products([(X, V), (V, W)], [{Y}, {Y}], outcomes=[{Y}, {Y}], observed={V: 3, W: 4})
     assert plan.integrated == 0
     assert plan.factors.tolist() == [X]
     assert plan.observed.tolist() == [4, 3]  # in the order of the latents, W before V

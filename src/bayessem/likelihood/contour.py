@@ -710,8 +710,20 @@ def contour_terms(plan, data, projected, gram, curve, pull, second, d_curve, out
 
 @c_function(ROUTINE)
 def entry(
-    ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out, n,
-    n_out
+    ints,
+    n_ints,
+    floats,
+    n_floats,
+    data,
+    projected,
+    gram,
+    curve,
+    pull,
+    second,
+    d_curve,
+    out,
+    n,
+    n_out,
 ):
     """`contour_terms` on addresses (external.py)."""
     plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))

@@ -236,9 +236,7 @@ def _node_exponents(powers: Sequence[Exponents]) -> list[Exponents]:
     return sorted(found, key=lambda e: (sum(e), [-x for x in e]))
 
 
-def _columns(
-    route: str, monomials: Sequence[Exponents], f: int
-) -> dict[str, np.ndarray]:
+def _columns(route: str, monomials: Sequence[Exponents], f: int) -> dict[str, np.ndarray]:
     """Which monomials are columns of the design, and on a contour what each has to do with u."""
     every = range(1, len(monomials))
     if route != "contour":

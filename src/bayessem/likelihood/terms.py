@@ -153,8 +153,20 @@ def _product_terms(plan, data, projected, gram, curve, pull, second, d_curve, ou
 
 @c_function(ROUTINE)
 def entry(
-    ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out, n,
-    n_out
+    ints,
+    n_ints,
+    floats,
+    n_floats,
+    data,
+    projected,
+    gram,
+    curve,
+    pull,
+    second,
+    d_curve,
+    out,
+    n,
+    n_out,
 ):
     """`_product_terms` on addresses."""
     plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))

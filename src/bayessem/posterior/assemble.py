@@ -54,12 +54,14 @@ def kernel_plan(
     reach: float = 0,
     step: float = 0,
     integrate: bool = True,
+    route: str = "",
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan of a model with its data; `reach` and `step` override the quadrature's.
 
     integrate : False leaves product terms out of the likelihood but not out of the matrices, for
         sampled latents whose products have no integral: the density then serves to transform
         coordinates and fill matrices alone, its value and gradient are not those of the model.
+    route : how products are integrated out, instead of the cheapest way (`plan_products`).
 
     Raises
     ------
@@ -68,7 +70,7 @@ def kernel_plan(
     DataError
         For a missing value of an observed variable that is a factor of a product.
     """
-    products = structure.product_plan() if integrate else NO_PRODUCTS
+    products = structure.product_plan(route) if integrate else NO_PRODUCTS
     load_terms(products.route)
     options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
     return build_plan(
@@ -224,6 +226,7 @@ def posterior_density(
     reach: float = 0,
     step: float = 0,
     integrate: bool = True,
+    route: str = "",
 ) -> Density:
     """The posterior of a model on unconstrained coordinates, as one program; see `kernel_plan`."""
     coordinates = space.coordinates
@@ -249,7 +252,13 @@ def posterior_density(
         **cell_arrays(space, index),
     }
     plan = kernel_plan(
-        structure, sample, proper=space.proper, reach=reach, step=step, integrate=integrate
+        structure,
+        sample,
+        proper=space.proper,
+        reach=reach,
+        step=step,
+        integrate=integrate,
+        route=route,
     )
     return build_density(space.names, fields, plan, respondents=sample.size)
 
