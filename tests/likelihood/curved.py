@@ -1,7 +1,7 @@
 """Hard settings of products that explain one variable, and their exact log-likelihood.
 
-The reference knows nothing of the kernel: the generalised chi-square's characteristic function along
-a straight line through its saddle point, by SciPy's root finder and a dense trapezoid rule.
+The reference knows nothing of the kernel: the generalised chi-square's characteristic function
+along a straight line through its saddle point, by SciPy's root finder and a dense trapezoid rule.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,11 @@
 """The integral over latents that are at most squared or multiplied in pairs, along one line.
 
 For one respondent, with u the k standardised latents in products, U = D'W r, Q = D'W D and
-D = [L, d] (W the inverse covariance given u), the integral of phi(u) exp(U'c - c'Qc / 2) over u, c =
-(u, q) and q = u'Au. Given the imaginary number s, exp(-v^2 / 2) is the mean of exp(s v) for v =
-sqrt(w)(q - E[q | u]), and all is Gaussian in u: whatever k is, one integral remains (the
-transformation of Hubbard and Stratonovich; the density at 0 of a generalised chi-square plus noise).
+D = [L, d] (W the inverse covariance given u), the integral of phi(u) exp(U'c - c'Qc / 2) over u,
+c = (u, q) and q = u'Au. The factor exp(-v^2 / 2), v = sqrt(w)(q - s(u)) from completing the square
+in q, is the mean of exp(i t v) over a standard normal t, and given t all is Gaussian in u: whatever
+k is, one integral remains (the transformation of Hubbard and Stratonovich; the density at 0 of a
+generalised chi-square plus noise).
 
 1. Once for a matrix Q (`_reduce`): with w = Q_qq and a = Q_uq, coordinates z of u = F z in which
    P = I + L'WL - aa'/w is the identity and sqrt(w) A is diagonal, its entries lam.

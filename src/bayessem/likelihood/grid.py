@@ -1,4 +1,4 @@
-"""Product terms that no other route takes: every respondent's integral, by the lattices of lattice.py.
+"""Product terms that no other route takes: each respondent's integral, by lattices (lattice.py).
 
 Compiled as one C function, `entry`, which the kernel calls by its symbol (external.py).
 """

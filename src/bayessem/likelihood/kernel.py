@@ -238,7 +238,7 @@ def _columns(plan, latent, total, body):
 
 @compiled
 def _pull_columns(plan, d_body, d_latent, d_total):
-    """Adjoint of `_columns`: adds to the derivatives by the polynomials and by the total effects."""
+    """Adjoint of `_columns`: adds to the derivatives by the polynomials and the total effects."""
     for j in range(d_body.shape[1]):
         for i in range(d_body.shape[0]):
             if plan.columns[j] >= 0:

@@ -3,9 +3,10 @@
 The trapezoid rule on a lattice converges spectrally when its step suits the narrowest feature and
 it leaves out nothing. Here, for one respondent's log integrand g (surface.py):
 
-1. Maxima: the local maxima of a coarse fixed lattice, each climbed by damped Gauss-Newton steps. The
-   lattice has to see every ridge, so its gap suits the narrowest that the model has (`scan_gap`);
-   where that would take too many points, points all over the place are climbed from as well.
+1. Maxima: the local maxima of a coarse fixed lattice, each climbed by damped Gauss-Newton steps.
+   The lattice has to see every ridge, so its gap suits the narrowest that the model has
+   (`scan_gap`); where that would take too many points, points all over the place are climbed from
+   as well.
 2. Lattice: coordinates whitened by the curvature at the maxima. The nodes within `reach` of the
    first maximum if the integrand were normal; then, as long as a node at the edge is above
    exp(-reach) of the peak, its neighbours, so any shape is followed.

@@ -7,7 +7,8 @@ under a name of its own: it is a polynomial of the others, which is how X:X:w is
 F, there are four routes (`ProductPlan.route`):
 
 - "sums": F is empty; products are columns of the data (kernel.py).
-- "one": one latent, at most squared; an integral of a quartic's exponential (terms.py, integral.py).
+- "one": one latent, at most squared: an integral of a quartic's exponential (terms.py,
+  integral.py).
 - "contour": any number of latents, at most squared or multiplied in pairs, and all that is squared
   or multiplied explains one variable: one integral along a line (contour.py).
 - "grid": F is split into C, integrated on a grid over z, and Q, integrated analytically over w, so
@@ -210,7 +211,7 @@ def _smallest_split(
 def _cheapest_route(
     found: Sequence[dict[Exponents, None]], f: int, outcomes: Sequence[Collection[int]]
 ) -> tuple[str, int]:
-    """Route for the monomials of each product, and the outcome of all that is curved on a contour."""
+    """Route for the monomials of each product, and the outcome of all that is curved."""
     if not f:
         return "sums", -1
     degrees = [max(sum(e[:f]) for e in part) for part in found]
