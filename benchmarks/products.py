@@ -1,6 +1,6 @@
 """Products of latent variables by each route: `python -m benchmarks.products --json`.
 
-`full quadratic` models: k latent variables of three indicators with all squares and products explain
+Full quadratic models: k latent variables of three indicators with all squares and products explain
 an outcome of three. In one run: CPU microseconds a respondent of one value and gradient of the
 posterior by the line integral (k = 1 to 5; at 1, the integral of one square) and by the grid (k = 1
 to 3), n = 300; at n = 300 too, ratios to the gradient with one square. `--sampling`: smallest bulk
@@ -155,10 +155,8 @@ def main() -> None:
     arguments = parser.parse_args()
     for route in ("contour", "grid"):
         load_terms(route)
-    if arguments.accuracy:
-        found = accuracy()
-    else:
-        found = sampling() if arguments.sampling else speed()
+    measure = accuracy if arguments.accuracy else sampling if arguments.sampling else speed
+    found = measure()
     for name, value in found.items():
         print(f"{name:60s} {value:.3g}")
     if arguments.json:
