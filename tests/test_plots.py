@@ -235,7 +235,7 @@ def test_traces_refuse_unknown_names():
         ("AMC=~co1", "AMC → co1"),
         ("x1~~x2", "x1 ↔ x2"),
         ("RAD~~RAD[low]", "variance of RAD [low]"),
-        ("x1~1[low]", "mean of x1 [low]"),
+        ("x1~1[low]", "intercept of x1 [low]"),
         ("ind", "ind"),
     ],
 )

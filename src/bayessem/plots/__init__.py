@@ -9,7 +9,6 @@ from bayessem.plots.comparison import (
 )
 from bayessem.plots.criticism import (
     plot_discrepancy,
-    plot_predictive,
     plot_prior_consequences,
     plot_residuals,
     plot_sensitivity,
@@ -18,6 +17,7 @@ from bayessem.plots.forest import plot_effects, plot_estimates
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
 from bayessem.plots.pooling import plot_poolings
+from bayessem.plots.predictive import plot_predictive
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
 from bayessem.plots.whatif import plot_johnson_neyman, plot_slopes, plot_what_if
