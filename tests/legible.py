@@ -36,10 +36,11 @@ def texts_of(figure: Figure) -> list[Text]:
 
 def corners(text: Text) -> np.ndarray:
     """Corners (4, 2) of a text in pixels, turned as it is."""
-    turned = text.get_window_extent()
+    # of an annotation without its arrow
+    turned = Text.get_window_extent(text)
     angle = text.get_rotation()
     text.set_rotation(0.0)
-    flat = text.get_window_extent()
+    flat = Text.get_window_extent(text)
     text.set_rotation(angle)
     half = np.array([flat.width, flat.height]) / 2 - SLACK
     middle = np.array([turned.x0 + turned.x1, turned.y0 + turned.y1]) / 2

@@ -9,6 +9,8 @@ import importlib
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from bayessem.text.described import draw_with
+
 if TYPE_CHECKING:
     from bayessem.comparison.compare import compare as compare
     from bayessem.fit import Fit as Fit
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from bayessem.sem import load as load
     from bayessem.studies import compare_poolings as compare_poolings
     from bayessem.studies import moderation_study as moderation_study
+
+draw_with(lambda: importlib.import_module("bayessem.plots").FIGURES)
 
 try:
     __version__ = version("bayessem")
@@ -67,14 +71,19 @@ _WHERE = {
     "SyntaxProblem": "bayessem.errors",
 }
 
+# modules that are reached by their name in the package: `bs.plots.plot_shape(...)`
+_MODULES = ("plots",)
+
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604 - the names are strings
 
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
         return getattr(importlib.import_module(_WHERE[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"bayessem.{name}")
     raise AttributeError(f"module 'bayessem' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

@@ -121,17 +121,7 @@ def johnson_neyman(
 ) -> Slopes:
     """P(slope > 0) at every value of the moderator, and where the interval excludes 0.
 
-    The regions of Johnson & Neyman (1936; Bauer & Curran 2005,
-    doi:10.1207/s15327906mbr4003_5) with posterior intervals, pointwise.
-
-    Parameters
-    ----------
-    fit, x, y, moderator, group, ci_prob
-        As in `simple_slopes`.
-    sds : float
-        How far from its mean the moderator is followed, in standard deviations.
-    points : int
-        Values of the moderator; the ends of regions are interpolated between them.
+    Arguments, result and errors: `Fit.johnson_neyman`.
     """
     w = _moderator(fit.prepared.structure, x, y, moderator)
     grid = np.linspace(-sds, sds, points)

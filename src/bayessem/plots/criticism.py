@@ -210,7 +210,7 @@ def plot_sensitivity(result: Sensitivity, *, ax: Axes | None = None) -> Axes:
     ]
     heights = _apart(
         named["prior"].to_numpy(),
-        np.array([label.count("\n") + 1 for label in labels]) * 0.06 * top,
+        np.array([label.count("\n") + 1 for label in labels]) * 0.075 * top,
     )
     for r, label, at in zip(named.to_dict("records"), labels, heights, strict=True):
         ax.annotate(

@@ -68,7 +68,12 @@ def _complete(text: Text) -> set[str]:
     added, lost = _families_for("".join(sorted(missing)), installed)
     if lost and BOXES in _known():
         added = (*added, BOXES)
+    elif lost:  # matplotlib before 3.11
+        codes = "|".join(str(ord(c)) for c in lost)
+        warnings.filterwarnings("ignore", rf"Glyph ({codes}) .* missing from font")
     text.set_fontfamily([*families, *(a for a in added if a not in families)])
+    if text.get_fontweight() == "bold" and not all(map(_has_bold, added)):
+        text.set_fontweight("normal")  # or matplotlib's log says at every drawing that it is not
     return set(lost)
 
 
@@ -90,6 +95,13 @@ def _known() -> dict[str, str]:
         if plain or entry.name not in out:
             out[entry.name] = entry.fname
     return out
+
+
+def _has_bold(family: str) -> bool:
+    from matplotlib import font_manager
+
+    faces = [e.weight for e in font_manager.fontManager.ttflist if e.name == family]
+    return any(w in ("bold", "semibold") or (isinstance(w, int) and w >= 600) for w in faces)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from bayessem.plots.style import (
     ONE,
     TICKS,
     axes_for,
-    fit_labels,
+    below,
     group_legend,
     interval_rows,
     path_name,
@@ -191,7 +191,12 @@ def _forest(shown: pd.DataFrame, title: str, ax: Axes | None) -> Axes:
     most = max(shown.groupby("label").size())
     lines = max(label.count("\n") + 1 for label in labels)
     each = max(0.09 * (most + 1), line_height(TICKS) * lines + 0.04)
-    ax = axes_for(ax, height=0.85 + each * len(labels), legend=groups if several else ())
+    if several and (shown["group"] == "").any():
+        title += "\nblack, without a group: the same in all groups"
+    notes = [] if several else [_chance(r) for r in shown.to_dict("records")]
+    room = max(inches(label, TICKS) for label in labels) + (0.45 if any(notes) else 0.0)
+    title, under = below(title, room, width=width)
+    ax = axes_for(ax, height=0.2 + each * len(labels) + under, legend=groups if several else ())
     rows = []
     for r in shown.to_dict("records"):
         g = groups.index(r["group"]) if several and r["group"] else 0
@@ -199,18 +204,13 @@ def _forest(shown: pd.DataFrame, title: str, ax: Axes | None) -> Axes:
         common = several and not r["group"]
         at = names.index(r["label"]) + offset
         rows.append((at, r["mean"], r["lower"], r["upper"], -1 if common else g))
-    notes = [] if several else [_chance(r) for r in shown.to_dict("records")]
     interval_rows(ax, labels, rows, notes=notes, note_title="P(>0)" if any(notes) else "")
     if several:
         for edge in range(len(labels) - 1):
             ax.axhline(edge + 0.5, color=FAINT, linewidth=0.4, zorder=0)
     zero_line(ax)
     group_legend(ax, groups)
-    if several and (shown["group"] == "").any():
-        title += "\nblack, without a group: the same in all groups"
     ax.set_xlabel(title)
-    room = max(inches(label, TICKS) for label in labels)
-    fit_labels(ax, room=room + (0.45 if any(notes) else 0.0))
     return ax
 
 

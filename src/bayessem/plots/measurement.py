@@ -57,7 +57,7 @@ def plot_measurement(result: Measurement, *, group: str | None = None) -> Figure
     observed = result.draws.sizes["variable"]
     # Rows of reliabilities and of the matrix at the right, which need as much for long names.
     right = 2.0 + 0.36 * constructs + 0.24 * observed
-    height = max(3.8, right, 0.8 + each * (len(loadings) + 1.2 * constructs))
+    height = max(3.8, right, 0.9 + each * (len(loadings) + 1.3 * constructs))
     figure = new_figure(width=TWO, height=height)
     ratios = (1, max(1.6, 0.4 + 1.1 * observed / max(constructs, 1)))
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.35), height_ratios=ratios)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.effects.effects import Effects
 from bayessem.effects.mediation_result import Mediation
 from bayessem.errors import ModelError
 from bayessem.plots.style import (
@@ -14,6 +15,7 @@ from bayessem.plots.style import (
     QUIET,
     TICKS,
     axes_for,
+    below,
     chance,
     colour,
     density,
@@ -75,16 +77,19 @@ def plot_mediation(
     labels = list(dict.fromkeys(_label(r, width) for r in chosen.to_dict("records")))
     lines = max(label.count("\n") + 1 for label in labels)
     each = max(0.42, line_height(TICKS) * lines + 0.05)
-    ax = axes_for(ax, height=0.9 + each * len(labels), legend=groups if len(groups) > 1 else ())
+    room = max(inches(label, TICKS) for label in labels)
+    region = standardized and "direct" in set(chosen["effect"])
+    title, under = below(_title(result, effects, region=region), room, width=width)
+    height = 0.35 + each * (len(labels) + 0.45) + under
+    ax = axes_for(ax, height=height, legend=groups if len(groups) > 1 else ())
     curves = []
     for k, r in chosen.iterrows():
         draws = effects.draws.values[..., int(k)]
         low, high = np.nanquantile(draws, [(1 - SHOWN) / 2, (1 + SHOWN) / 2])
-        grid, height = density(draws)
+        grid, tall = density(draws)
         inside = (grid >= low) & (grid <= high)
         row, g = labels.index(_label(r, width)), groups.index(r["group"])
-        curves.append((row, g, r, grid[inside], height[inside]))
-    region = standardized and "direct" in set(chosen["effect"])
+        curves.append((row, g, r, grid[inside], tall[inside]))
     if region:
         none = labels.index("direct")
         ax.fill_between(
@@ -99,23 +104,19 @@ def plot_mediation(
     scale = HEIGHT / min(
         max(h.max() for *_, h in curves), 4 * float(np.median([h.max() for *_, h in curves]))
     )
-    for row, g, r, grid, height in curves:
-        top = row - np.minimum(height * scale, HEIGHT)
+    for row, g, r, grid, tall in curves:
+        top = row - np.minimum(tall * scale, HEIGHT)
         ax.fill_between(grid, row, top, color=colour(g), alpha=0.22, linewidth=0, zorder=1)
         ax.plot(grid, top, color=colour(g), linewidth=0.9, zorder=2)
-        below = row + 0.16 * (g + 0.5) / max(2, len(groups))
-        ax.plot([r["lower"], r["upper"]], [below, below], color=colour(g), linewidth=1.2)
-        ax.plot(r["mean"], below, "o", color=colour(g), markersize=3.2, markeredgewidth=0)
+        under_it = row + 0.16 * (g + 0.5) / max(2, len(groups))
+        ax.plot([r["lower"], r["upper"]], [under_it, under_it], color=colour(g), linewidth=1.2)
+        ax.plot(r["mean"], under_it, "o", color=colour(g), markersize=3.2, markeredgewidth=0)
     ax.set_yticks(np.arange(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.6, -1.05)
     without_scale(ax)
     zero_line(ax)
     group_legend(ax, groups)
-    unit = "Standardised effect" if standardized else "Effect"
-    percent = f"{100 * effects.ci_prob:g} % interval"
-    percent += "; grey: counts as no direct effect" if region else ""
-    units = "".join(f"\n{name}: {own}" for name, own in effects.units.items() if own)
-    ax.set_xlabel(f"{unit} of {result.x} on {result.y}\n{percent}{units}")
+    ax.set_xlabel(title)
     if len(groups) == 1:
         rows = result.types[(result.types["group"] == groups[0])]
         total = rows[rows["path"] == "total indirect"].iloc[0]
@@ -123,8 +124,17 @@ def plot_mediation(
         name = f"{kind}: {ALSO[kind]}" if kind in ALSO else kind
         note = f"P({name}) {chance(float(total[kind]))}"
         ax.set_title(note, fontweight="normal", fontsize=7, color=QUIET)
-    fit_labels(ax, room=max(inches(label, TICKS) for label in labels))
+    fit_labels(ax, room=room)
     return ax
+
+
+def _title(result: Mediation, effects: Effects, *, region: bool) -> str:
+    """What the axis shows, in which units."""
+    unit = "Standardised effect" if effects.standardized else "Effect"
+    percent = f"{100 * effects.ci_prob:g} % interval"
+    percent += "; grey: counts as no direct effect" if region else ""
+    units = "".join(f"\n{name}: {own}" for name, own in effects.units.items() if own)
+    return f"{unit} of {result.x} on {result.y}\n{percent}{units}"
 
 
 def _label(row: dict, width: float) -> str:

@@ -14,6 +14,7 @@ from bayessem.plots.wrapping import BOLD, inches, line_height, wrapped
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 # Widths of one and of two columns in inches, as journals have them (89 and 183 mm).
 ONE, TWO = 3.5, 7.2
@@ -24,16 +25,16 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "D", "^", "v", "P")
 LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
 INK, QUIET, FAINT = "#222222", "#7A7A7A", "#DDDDDD"
-# Points of the letters of legends, of the labels of ticks, and of notes and crowded names.
+# Points of the letters of titles and axes, of notes and crowded names, of legends and ticks.
+NORMAL, SMALL = 8.0, 6.5
 LEGEND = TICKS = 7.0
-SMALL = 6.5
 
 SETTINGS: Any = {
-    "font.size": 8.0,
-    "axes.titlesize": 8.0,
+    "font.size": NORMAL,
+    "axes.titlesize": NORMAL,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 8.0,
+    "axes.labelsize": NORMAL,
     "xtick.labelsize": TICKS,
     "ytick.labelsize": TICKS,
     "legend.fontsize": LEGEND,
@@ -120,19 +121,29 @@ def fit_labels(ax: Axes, *, room: float = 0.0) -> None:
 
     room : inches at the side that the axes do not have, for labels of ticks or notes.
     """
+    high = 0.8 * ax.get_position().height * ax.get_figure(root=True).bbox_inches.height  # type: ignore[union-attr]
+    _wrap(ax.yaxis.label, high)
+    lines = ax.yaxis.label.get_text().count("\n") + 1 if ax.yaxis.label.get_text() else 0
     width = width_of(ax) - 0.15
     # A label of the x axis stands below its middle: where labels of ticks take room at one side
     # only, it would reach out at the other.
-    narrow = max(width - room, 0.5 * width)
-    high = 0.8 * ax.get_position().height * ax.get_figure(root=True).bbox_inches.height  # type: ignore[union-attr]
-    titles = (ax.title, ax._left_title, ax._right_title)  # type: ignore[attr-defined]
-    for text, most in (
-        (ax.xaxis.label, narrow),
-        (ax.yaxis.label, high),
-        *((t, narrow) for t in titles),
-    ):
-        size = float(text.get_fontsize()) * (BOLD if text.get_fontweight() == "bold" else 1.0)
-        text.set_text(wrapped(text.get_text(), most, size))
+    narrow = max(width - room - lines * line_height(NORMAL), 0.5 * width)
+    for text in (ax.xaxis.label, ax.title, ax._left_title, ax._right_title):  # type: ignore[attr-defined]
+        _wrap(text, narrow)
+
+
+def _wrap(text: Text, most: float) -> None:
+    size = float(text.get_fontsize()) * (BOLD if text.get_fontweight() == "bold" else 1.0)
+    text.set_text(wrapped(text.get_text(), most, size))
+
+
+def below(title: str, room: float, *, width: float = ONE) -> tuple[str, float]:
+    """The name of an x axis in lines that fit, and the inches that ticks and it take.
+
+    room : inches that the labels of the y axis take.
+    """
+    text = wrapped(title, max(width - 0.15 - room, 0.5 * width), NORMAL)
+    return text, 0.4 + (text.count("\n") + 1) * line_height(NORMAL)
 
 
 def without_scale(ax: Axes, *, y: bool = True) -> None:

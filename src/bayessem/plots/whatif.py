@@ -11,8 +11,10 @@ from bayessem.effects.whatif import WhatIf
 from bayessem.plots.style import (
     ONE,
     QUIET,
+    SMALL,
     TICKS,
     axes_for,
+    below,
     colour,
     fit_labels,
     group_legend,
@@ -85,7 +87,12 @@ def plot_slopes(result: Slopes, *, ax: Axes | None = None) -> Axes:
     lines = max(label.count("\n") + 1 for label in labels)
     each = max(0.1 * (len(groups) + 1), line_height(TICKS) * lines + 0.05)
     legend = groups if len(groups) > 1 else ()
-    ax = axes_for(ax, height=0.85 + each * len(labels), legend=legend)
+    room = max(inches(label, TICKS) for label in labels) + (0.45 if len(groups) == 1 else 0.0)
+    title = f"Slope of {result.y} on {result.x}\n{100 * result.ci_prob:g} % interval"
+    units = {name: result.units.get(name) for name in (result.x, result.y)}
+    title += "".join(f"\n{name}: {unit}" for name, unit in units.items() if unit)
+    title, under = below(title, room, width=width)
+    ax = axes_for(ax, height=0.25 + each * len(labels) + under, legend=legend)
     rows = []
     for r in table.to_dict("records"):
         g = groups.index(r["group"])
@@ -96,10 +103,7 @@ def plot_slopes(result: Slopes, *, ax: Axes | None = None) -> Axes:
     interval_rows(ax, labels, rows, notes=notes, note_title="P(>0)" if notes else "")
     zero_line(ax)
     group_legend(ax, groups)
-    title = f"Slope of {result.y} on {result.x}\n{100 * result.ci_prob:g} % interval"
-    units = {name: result.units.get(name) for name in (result.x, result.y)}
-    ax.set_xlabel(title + "".join(f"\n{name}: {unit}" for name, unit in units.items() if unit))
-    fit_labels(ax, room=max(inches(label, TICKS) for label in labels))
+    ax.set_xlabel(title)
     return ax
 
 
@@ -113,7 +117,8 @@ def _sd(value: float) -> str:
 def plot_johnson_neyman(result: Slopes) -> Figure:
     """Slope by the moderator with its band and regions, above the probability that it is positive.
 
-    Thick parts of the horizontal line at 0 are where the interval excludes 0.
+    Thick parts of the horizontal line at 0 are where the interval excludes 0; of several groups,
+    each has its own line at the bottom.
 
     Parameters
     ----------
@@ -125,7 +130,8 @@ def plot_johnson_neyman(result: Slopes) -> Figure:
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (1.7, 1)})
     for g, group in enumerate(groups):
         part = result.table[result.table["group"] == group]
-        _slope_curve(upper, part, result.regions[result.regions["group"] == group], g)
+        _slope_curve(upper, part, g)
+        _regions(upper, result, group, g, of=len(groups))
         lower.plot(part["value"], part["p_positive"], color=colour(g), linestyle=line(g))
     zero_line(upper, vertical=False)
     upper.set_ylabel(f"Slope of {result.y}\non {result.x}")
@@ -143,26 +149,47 @@ def plot_johnson_neyman(result: Slopes) -> Figure:
     return figure
 
 
-def _slope_curve(ax: Axes, part: pd.DataFrame, regions: pd.DataFrame, position: int) -> None:
+def _slope_curve(ax: Axes, part: pd.DataFrame, position: int) -> None:
     shade = colour(position)
     ax.fill_between(
         part["value"], part["lower"], part["upper"], color=shade, alpha=0.16, linewidth=0
     )
     ax.plot(part["value"], part["mean"], color=shade, linestyle=line(position))
-    first, last = float(part["value"].min()), float(part["value"].max())
-    for r in regions.to_dict("records"):
+
+
+def _regions(ax: Axes, result: Slopes, group: str, position: int, *, of: int) -> None:
+    """Where the interval excludes 0: at 0 for one group, with its ends; else a row each below."""
+    shade, values = colour(position), result.table["value"]
+    first, last = float(values.min()), float(values.max())
+    at, transform = 0.0, ax.transData
+    if of > 1:
+        at, transform = 0.02 + 0.025 * (of - 1 - position), ax.get_xaxis_transform()
+    for r in result.regions[result.regions["group"] == group].to_dict("records"):
         ends = np.clip([r["start"], r["end"]], first, last)
-        ax.plot(ends, [0, 0], color=shade, linewidth=2.0, solid_capstyle="butt", zorder=1)
+        ax.plot(
+            ends,
+            [at, at],
+            color=shade,
+            linewidth=2.0,
+            solid_capstyle="butt",
+            zorder=1,
+            transform=transform,
+        )
         for end, side in ((r["start"], "left"), (r["end"], "right")):
-            if np.isfinite(end):
-                ax.axvline(end, color=shade, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
-                ax.annotate(
-                    f"{end:.2f}".replace("-", "\N{MINUS SIGN}"),
-                    (end, 0),
-                    xycoords=ax.get_xaxis_transform(),
-                    xytext=(2 if side == "left" else -2, 2),
-                    textcoords="offset points",
-                    ha=side,
-                    fontsize=6.5,
-                    color=shade,
-                )
+            if np.isfinite(end) and of == 1:
+                _edge(ax, end, side, shade)
+
+
+def _edge(ax: Axes, end: float, side: str, shade: str) -> None:
+    """Where a region begins or ends, with its value."""
+    ax.axvline(end, color=shade, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+    ax.annotate(
+        f"{end:.2f}".replace("-", "\N{MINUS SIGN}"),
+        (end, 0),
+        xycoords=ax.get_xaxis_transform(),
+        xytext=(2 if side == "left" else -2, 2),
+        textcoords="offset points",
+        ha=side,
+        fontsize=SMALL,
+        color=shade,
+    )

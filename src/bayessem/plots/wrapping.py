@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Of an em: letters of the common sans-serif fonts on average, and characters of East Asian scripts.
-LETTER, WIDE = 0.62, 1.0
-LINE = 1.25
+# Of an em, in DejaVu Sans and with a little to spare: narrow characters, most letters, broad ones,
+# and characters of East Asian scripts.
+NARROW, LETTER, BROAD, WIDE = 0.36, 0.61, 0.8, 1.0
+THIN, THICK = frozenset(" .,:;!|'()[]/ijlft"), frozenset("mwMWQOGDHNU%@→×")
+LINE = 1.4
 # Bold letters are this much wider.
 BOLD = 1.12
-# Where a name may be broken: after blanks, underscores and the like, between words in camel case,
-# and before or after a wide character.
-PARTS = re.compile(r"[^\s_.:/\-]*[\s_.:/\-]+|[^\s_.:/\-]+")
+# Where a text may be broken: after blanks and, inside names, after underscores and strokes; at
+# wide characters anywhere. A name for a probability, "P(slope > 0) = .5", stays together.
+PARTS = re.compile(
+    r"P\([^)]*\) \S+ \S+\s*|P\([^)]*\)|(?:[^\s_/]|/(?!\w))*(?:[_/](?=\w)|\s+|_+)|\S+"
+)
 
 
 def _width(text: str) -> float:
@@ -22,6 +26,10 @@ def _width(text: str) -> float:
         if unicodedata.combining(c)
         else WIDE
         if unicodedata.east_asian_width(c) in "WF"
+        else NARROW
+        if c in THIN
+        else BROAD
+        if c in THICK
         else LETTER
         for c in text
     )
