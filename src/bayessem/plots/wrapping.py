@@ -7,16 +7,14 @@ import unicodedata
 
 # Of an em, in DejaVu Sans and with a little to spare: narrow characters, most letters, broad ones,
 # and characters of East Asian scripts.
-NARROW, LETTER, BROAD, WIDE = 0.36, 0.61, 0.8, 1.0
+NARROW, LETTER, BROAD, WIDE = 0.36, 0.61, 0.8, 1.15
 THIN, THICK = frozenset(" .,:;!|'()[]/ijlft"), frozenset("mwMWQOGDHNU%@→×")
 LINE = 1.4
 # Bold letters are this much wider.
 BOLD = 1.12
 # Where a text may be broken: after blanks and, inside names, after underscores and strokes; at
 # wide characters anywhere. A name for a probability, "P(slope > 0) = .5", stays together.
-PARTS = re.compile(
-    r"P\([^)]*\) \S+ \S+\s*|P\([^)]*\)|(?:[^\s_/]|/(?!\w))*(?:[_/](?=\w)|\s+|_+)|\S+"
-)
+PARTS = re.compile(r"[=<>] \S+\s*|P\([^)]*\)\s*|(?:[^\s_/]|/(?!\w))*(?:[_/](?=\w)|\s+|_+)|\S+")
 
 
 def _width(text: str) -> float:
@@ -63,7 +61,13 @@ def _lines(text: str, most: float) -> list[str]:
 def _parts(text: str, most: float) -> list[str]:
     """Pieces that stay together: words, wide characters, and what is left of words too long."""
     out = []
-    for word in PARTS.findall(text):
+    words = PARTS.findall(text)
+    words = [
+        w
+        for word in words
+        for w in (re.findall(r"\S+\s*", word) if _width(word) > most else [word])
+    ]
+    for word in words:
         piece = ""
         for c in word:
             wide = unicodedata.east_asian_width(c) in "WF"
