@@ -126,10 +126,10 @@ ALL = {
     ),
     "effects": lambda k: effects_of(k).plot(),
     "mediation": lambda k: mediation_of(k).plot(),
-    "mediation, raw": lambda k: mediation_of(k).plot(standardized=False),
+    "mediation, raw": lambda k: plots.plot_mediation(mediation_of(k), standardized=False),
     "shape": lambda k: fitted(k)[2].shape(names_of(k)["AMC"], names_of(k)["SPEED"]).plot(),
     "what if": lambda k: what_if_of(k).plot(),
-    "what if, sd": lambda k: what_if_of(k).plot(in_sd=True),
+    "what if, sd": lambda k: plots.plot_what_if(what_if_of(k), in_sd=True),
     "measurement": lambda k: fitted(k)[2].measurement().plot(),
     "pareto k": lambda k: loo_of(k).plot(),
     "loo-pit": lambda k: fitted(k)[2].loo_pit(random_seed=1).plot(),
@@ -254,5 +254,7 @@ def test_results_are_drawn_by_their_type():
     fit = fitted("answers")[2]
     assert bs.plots is plots
     assert figure_of(fit.plot()).axes
-    with pytest.raises(bs.NotSupported, match="Check has no figure; those with one: Comparison"):
+    with pytest.raises(
+        bs.NotSupported, match="CheckReport has no figure; those with one: Comparison"
+    ):
         fitted("answers")[0].check(fitted("answers")[1]).plot()

@@ -51,11 +51,11 @@ if TYPE_CHECKING:
 FEW_VALUES = 20
 
 
-def _slopes(result: Slopes, **options: Any) -> Axes | Figure:
+def _slopes(result: Slopes) -> Axes | Figure:
     """Regions where the moderator was followed, points at the values that were asked for."""
     if len(result.regions) or result.table["value_sd"].nunique() > FEW_VALUES:
-        return plot_johnson_neyman(result, **options)
-    return plot_slopes(result, **options)
+        return plot_johnson_neyman(result)
+    return plot_slopes(result)
 
 
 # The figure of each type of result, for its `.plot()`.

@@ -98,7 +98,7 @@ def plot_residuals(result: Residuals, *, group: str | None = None) -> Figure:
     around = max(inches(label, SMALL) for label in labels)
     lines = max(label.count("\n") + 1 for label in labels)
     each = max(0.2, line_height(SMALL) * lines)
-    side = min(TWO - 0.7, 0.7 + around + each * size)
+    side = min(TWO - 0.7, 0.9 + around + each * size)
     figure = new_figure(width=side + 0.7, height=side)
     ax = figure.add_subplot()
     shown = np.where(np.tri(size, k=-1, dtype=bool), value, np.nan)

@@ -118,7 +118,8 @@ def _bars(ax: Axes, shares: pd.DataFrame, percent: float) -> None:
     ax.bar(at - 0.2, shares["observed"], width=0.4, color=COLOURS[0], alpha=0.75, label="data")
     ends = np.abs(shares[["lower", "upper"]].to_numpy().T - shares["mean"].to_numpy())
     ax.errorbar(
-        at + 0.2, shares["mean"].to_numpy(), ends, fmt="o", color=COLOURS[1], markersize=2.6, elinewidth=1.0,
+        at + 0.2, shares["mean"].to_numpy(), ends, fmt="o", color=COLOURS[1], markersize=2.6,
+        elinewidth=1.0,
         label=f"drawn from the model, {percent:g} %",
     )  # fmt: skip
     ax.set_xticks(at, shares["answer"].str.replace("-", "\N{MINUS SIGN}"))

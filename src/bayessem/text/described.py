@@ -39,13 +39,10 @@ class Described(ABC):
     def document(self) -> Document:
         """What the result says: headings, paragraphs, tables, notes."""
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self) -> Any:
         """The figure of the result, drawn by the function of `bayessem.plots` for its type.
 
-        Parameters
-        ----------
-        **options
-            As that function has them, such as `group` or `ax`.
+        That function has the options: `bayessem.plots.plot_shape(result, group="west")`.
 
         Returns
         -------
@@ -60,7 +57,7 @@ class Described(ABC):
         known = {kind: draw for source in _sources for kind, draw in source().items()}
         for kind in type(self).__mro__:
             if kind in known:
-                return known[kind](self, **options)
+                return known[kind](self)
         names = ", ".join(sorted(kind.__name__ for kind in known))
         raise NotSupported(f"{type(self).__name__} has no figure; those with one: {names}")
 
