@@ -194,7 +194,7 @@ def test_units_are_on_the_axes():
 
 
 def test_groups_alike_are_drawn_once():
-    ax = plots.plot_estimates(fitted("groups")[2])
+    ax = plots.plot_estimates(fitted("groups")[2], standardized=False)
     dots = [ln for ln in ax.lines if len(ln.get_xdata()) == 1 and ln.get_marker() != "None"]
     labels = [t.get_text() for t in ax.get_yticklabels()]
     assert labels[0] == "AMC → SPEED"
