@@ -44,6 +44,7 @@ def test_every_public_call_has_its_real_signature(name):
         ("shape", "shapes.shape.shape"),
         ("what_if", "effects.whatif.what_if"),
         ("simple_slopes", "effects.slopes.simple_slopes"),
+        ("johnson_neyman", "effects.slopes.johnson_neyman"),
         ("measurement", "measurement.quality.measurement"),
         ("scores", "results.scores.scores"),
         ("predict", "results.predict.predict"),

@@ -235,7 +235,7 @@ def test_traces_refuse_unknown_names():
         ("AMC=~co1", "AMC → co1"),
         ("x1~~x2", "x1 ↔ x2"),
         ("RAD~~RAD[low]", "variance of RAD [low]"),
-        ("x1~1[low]", "mean of x1 [low]"),
+        ("x1~1[low]", "intercept of x1 [low]"),
         ("ind", "ind"),
     ],
 )
@@ -398,8 +398,9 @@ def test_shape_curve_peaks_at_the_turning_point():
     median = result.turning_point["median"].iloc[0]
     assert curve.get_xdata()[np.argmax(curve.get_ydata())] == pytest.approx(median, abs=0.06)
     assert upper.get_title(loc="left") == "P(inverted U) = .970, P(increasing) = .030"
-    ticks = next(line for line in lower.lines if line.get_marker() == "|")
-    np.testing.assert_array_equal(ticks.get_xdata(), rug)
+    ticks = next(c for c in lower.collections if len(c.get_paths()) == len(rug))
+    at = [path.vertices[0, 0] for path in ticks.get_paths()]
+    np.testing.assert_array_equal(at, np.sort(rug))
     assert any(x == pytest.approx(median) for x, _ in points(lower))
     assert np.interp(0.0, curve.get_xdata(), curve.get_ydata()) == pytest.approx(1.0, abs=0.01)
     # Respondents far outside are not followed for ever.

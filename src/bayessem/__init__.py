@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bayessem.text.described import draw_with
+
 if TYPE_CHECKING:
     from bayessem.comparison.compare import compare as compare
     from bayessem.fit import Fit as Fit
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from bayessem.studies import moderation_study as moderation_study
 
     __version__: str
+
+draw_with(lambda: importlib.import_module("bayessem.plots").FIGURES)
 
 # name -> module: loaded on first use, so that `import bayessem` imports none of PyMC, ArviZ, Numba
 _WHERE = {
@@ -63,6 +67,9 @@ _WHERE = {
     "SyntaxProblem": "bayessem.errors",
 }
 
+# modules that are reached by their name in the package: `bs.plots.plot_shape(...)`
+_MODULES = ("plots",)
+
 __all__ = ["__version__", *_WHERE]  # noqa: PLE0604 - the names are strings
 
 
@@ -71,6 +78,8 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(_WHERE[name]), name)
     if name == "__version__":
         return _version()
+    if name in _MODULES:
+        return importlib.import_module(f"bayessem.{name}")
     raise AttributeError(f"module 'bayessem' has no attribute {name!r}")
 
 
@@ -84,4 +93,4 @@ def _version() -> str:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

@@ -309,6 +309,48 @@ class Fit(Fitted):
 
         return simple_slopes(self, x, y, moderator, at=at, group=group, ci_prob=ci_prob)
 
+    def johnson_neyman(
+        self,
+        x: str,
+        y: str,
+        moderator: str | None = None,
+        *,
+        sds: float = 3.0,
+        points: int = 121,
+        group: str | Sequence[str] | None = None,
+        ci_prob: float = 0.95,
+    ) -> Slopes:
+        """P(slope > 0) at every value of the moderator, and where the interval excludes 0.
+
+        The regions of Johnson & Neyman (1936; Bauer & Curran 2005,
+        doi:10.1207/s15327906mbr4003_5) with posterior intervals, pointwise.
+
+        Parameters
+        ----------
+        x, y : str
+            Predictor and outcome.
+        moderator : str, optional
+            The other factor; may be left out when there is one only.
+        sds : float
+            How far from its mean the moderator is followed, in standard deviations.
+        points : int
+            Values of the moderator; the ends of regions are interpolated between them.
+        group : str or sequence of str, optional
+            All groups by default.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Raises
+        ------
+        ModelError
+            When no product of x and a moderator explains y.
+        """
+        from bayessem.effects.slopes import johnson_neyman
+
+        return johnson_neyman(
+            self, x, y, moderator, sds=sds, points=points, group=group, ci_prob=ci_prob
+        )
+
     def measurement(
         self,
         *,

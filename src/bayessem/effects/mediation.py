@@ -28,6 +28,7 @@ from bayessem.effects.pathways import directed_paths, mediators, moderators, pos
 from bayessem.errors import ModelError
 from bayessem.results.estimates import summarise, tail_probability
 from bayessem.results.fitted import Fitted
+from bayessem.results.units import units_of
 
 ROPE = 0.1
 # A proportion mediated is reported where direct and indirect effect agree in sign this surely.
@@ -152,7 +153,9 @@ def mediation(
         x=x,
         y=y,
         mediators=between,
-        effects=Effects(x, y, raw_table, raw_draws, False, ci_prob, ()),
+        effects=Effects(
+            x, y, raw_table, raw_draws, False, ci_prob, (), units_of(fit.prepared, x, y)
+        ),
         standardized=Effects(x, y, std_table, std_draws, True, ci_prob, ()),
         types=pd.DataFrame(types),
         proportion=pd.DataFrame(proportions),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import intervene
+from bayessem.results.units import units_of
 from bayessem.text.columns import column, labels, summary
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Notes, Table
@@ -45,6 +46,8 @@ class Slopes(Described):
         Change of the slope for one standard deviation more of the moderator, by group.
     ci_prob : float
     notes : tuple of str
+    units : dict of str to str
+        What a unit of each variable is, in words; "" for columns of the data.
     """
 
     x: str
@@ -56,6 +59,7 @@ class Slopes(Described):
     per_sd: pd.DataFrame
     ci_prob: float
     notes: tuple[str, ...]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def document(self) -> Document:
         """Slopes at some of the values, and notes."""
@@ -117,17 +121,7 @@ def johnson_neyman(
 ) -> Slopes:
     """P(slope > 0) at every value of the moderator, and where the interval excludes 0.
 
-    The regions of Johnson & Neyman (1936; Bauer & Curran 2005,
-    doi:10.1207/s15327906mbr4003_5) with posterior intervals, pointwise.
-
-    Parameters
-    ----------
-    fit, x, y, moderator, group, ci_prob
-        As in `simple_slopes`.
-    sds : float
-        How far from its mean the moderator is followed, in standard deviations.
-    points : int
-        Values of the moderator; the ends of regions are interpolated between them.
+    Arguments, result and errors: `Fit.johnson_neyman`.
     """
     w = _moderator(fit.prepared.structure, x, y, moderator)
     grid = np.linspace(-sds, sds, points)
@@ -226,6 +220,7 @@ def _slopes(
         per_sd,
         ci_prob,
         tuple(notes),
+        units_of(fit.prepared, x, y, name),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from bayessem.errors import ModelError
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import intervene
+from bayessem.results.units import units_of
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Notes, Table
@@ -41,6 +42,8 @@ class WhatIf(Described):
         Probability of the pointwise intervals.
     notes : tuple of str
         What a reader must know, in words.
+    units : dict of str to str
+        What a unit of each variable is, in words; "" for columns of the data.
     """
 
     x: str
@@ -49,6 +52,7 @@ class WhatIf(Described):
     draws: xr.DataArray
     ci_prob: float
     notes: tuple[str, ...]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def document(self) -> Document:
         """The curve at some of its points, and notes."""
@@ -177,4 +181,12 @@ def what_if(
         f"do({x}) sets {x} for everyone; what {x} does not cause keeps its distribution. "
         "Intervals are for the expected value at each point, not for single respondents."
     )
-    return WhatIf(x, y, pd.concat(frames, ignore_index=True), draws, ci_prob, tuple(notes))
+    return WhatIf(
+        x,
+        y,
+        pd.concat(frames, ignore_index=True),
+        draws,
+        ci_prob,
+        tuple(notes),
+        units_of(fit.prepared, x, y),
+    )

@@ -17,10 +17,12 @@ from bayessem.plots.style import (
     chance,
     colour,
     density,
+    fit_labels,
     group_legend,
     line,
     new_figure,
     styled,
+    with_unit,
 )
 from bayessem.shapes.shape_result import Shape
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 BEYOND, FARTHEST = 0.15, 0.35
 # Height of an interval's line below the densities, which are 1 high.
 STEP = 0.08
+# Height of the rug; up to how many different values a variable has bars in it.
+RUG, FEWEST = 0.22, 11
 
 
 @styled
@@ -64,7 +68,7 @@ def plot_shape(
     reach = max([BEYOND, *((low - values) / (high - low)), *((values - high) / (high - low))])
     curves = result.curve(beyond=min(reach, FARTHEST))
     labels = list(result.probabilities["group"])
-    figure = new_figure(width=ONE, height=3.3)
+    figure = new_figure(width=ONE, height=3.5, legend=chosen if len(chosen) > 1 else ())
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (2.2, 1)})
     shown = curves[curves["group"].isin([labels[names.index(name)] for name in chosen])]
     first, last = float(shown["x"].min()), float(shown["x"].max())
@@ -85,24 +89,16 @@ def plot_shape(
         for start, end in ((first, low), (high, last)):
             ax.axvspan(start, end, color=FAINT, alpha=0.5, linewidth=0, zorder=0)
     upper.set_xlim(first, last)
-    upper.set_ylabel(f"Expected {result.y}")
+    upper.set_ylabel(f"Expected {with_unit(result.y, result.units)}")
     bottom = -0.05 - STEP * len(chosen)
     if len(values):
-        bottom -= 0.2
-        lower.plot(
-            values,
-            np.full(values.shape, bottom + 0.1),
-            "|",
-            color=INK,
-            markersize=5,
-            markeredgewidth=0.4,
-            alpha=0.6,
-        )
+        bottom -= RUG
+        _rug(lower, values, bottom)
     lower.set_ylim(bottom, 1.15)
     lower.set_yticks([])
     lower.spines["left"].set_visible(False)
     lower.set_ylabel("Turning\npoint")
-    lower.set_xlabel(result.x)
+    lower.set_xlabel(with_unit(result.x, result.units))
     bounds = "the bounds given" if result.bounds == "as given" else result.bounds
     marks = "; ticks: respondents" if len(values) else ""
     note = fill(f"grey: outside {bounds}{marks}", 50)
@@ -111,7 +107,17 @@ def plot_shape(
         group_legend(upper, chosen, curves=True)
     else:
         upper.set_title(_verdict(result, names.index(chosen[0])), fontweight="normal", color=QUIET)
+    for ax in (upper, lower):
+        fit_labels(ax, room=0.5)
     return figure
+
+
+def _rug(ax: Axes, values: np.ndarray, bottom: float) -> None:
+    """A tick a respondent; of a variable with few values, as an item is, a bar by their number."""
+    found, counts = np.unique(values, return_counts=True)
+    few = len(found) <= FEWEST and len(values) > 2 * len(found)
+    heights = RUG * (counts / counts.max() if few else np.full(len(found), 0.7))
+    ax.vlines(found, bottom, bottom + heights, color=INK, linewidth=2.0 if few else 0.4, alpha=0.6)
 
 
 def _turning_point(

@@ -22,6 +22,7 @@ from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import intervene, raw_moments
+from bayessem.results.units import units_of
 from bayessem.shapes.quadratic import (
     Quadratic,
     direct_quadratic,
@@ -143,6 +144,7 @@ def shape(
         ),
         ci_prob=ci_prob,
         bounds=judged[-1][2],
+        units=units_of(fit.prepared, x, y),
         notes=_notes(x, y, kind, turning, found, bool(structure.products), _scored(fit, i, j)),
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,8 @@ class Shape(Described):
     notes : tuple of str
     bounds : str
         What the interval is on which the shape is judged, in words.
+    units : dict of str to str
+        What a unit of each variable is, in words; "" for columns of the data.
     """
 
     x: str
@@ -62,6 +65,7 @@ class Shape(Described):
     ci_prob: float
     notes: tuple[str, ...]
     bounds: str = "as given"
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def curve(self, *, points: int = 81, beyond: float = 0.25) -> pd.DataFrame:
         """The quadratic with its pointwise band, for a figure.
