@@ -6,7 +6,7 @@ import xarray as xr
 from example_models import DEMOCRACY, democracy, prepared
 
 from bayessem import SEM
-from bayessem.criticism.log_prior import log_prior
+from bayessem.results.log_prior import log_prior
 from bayessem.criticism.sensitivity import (
     VERDICTS,
     power_scale_sensitivity,

@@ -734,12 +734,22 @@ class Fit(Fitted):
         )
 
     def posterior_predictive(
-        self, *, draws: int | None = None, prior: bool = False, random_seed: int = 0
+        self,
+        indicator: str | None = None,
+        *,
+        draws: int | None = None,
+        prior: bool = False,
+        random_seed: int = 0,
     ) -> xr.DataTree:
         """The fit's data with a `posterior_predictive` group, for ArviZ (`az.plot_ppc_dist`, ...).
 
         Parameters
         ----------
+        indicator : str, optional
+            The data and predictions of one indicator alone, y (respondent), of the respondents who
+            answered it: aligned with `log_likelihood`, as `az.loo_pit`, `az.loo_score`,
+            `az.plot_ppc_pit` and others want it. What is left out is the respondent, not one
+            answer.
         draws : int, optional
             Draws of each chain, evenly spaced. By default all, or as many as make 50 million
             numbers (draws times respondents times indicators).
@@ -757,6 +767,8 @@ class Fit(Fitted):
 
         Raises
         ------
+        ModelError
+            For an unknown indicator.
         PriorError
             With `prior`, for an improper prior, naming the parameter.
         NotSupported
@@ -764,7 +776,9 @@ class Fit(Fitted):
         """
         from bayessem.criticism.predictive_data import posterior_predictive
 
-        return posterior_predictive(self, draws=draws, prior=prior, random_seed=random_seed)
+        return posterior_predictive(
+            self, indicator, draws=draws, prior=prior, random_seed=random_seed
+        )
 
     def pymc(self) -> tuple[pm.Model, xr.DataTree]:
         """The PyMC model of the fit, and the draws as values of its random variables.

@@ -7,7 +7,7 @@ import xarray as xr
 
 from bayessem.arguments import whole_number
 from bayessem.criticism.replicate import replicate
-from bayessem.errors import FitError
+from bayessem.errors import FitError, ModelError, did_you_mean
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import has_integral, posterior_density
 from bayessem.results.fitted import Fitted, refuse_population
@@ -22,13 +22,20 @@ SAMPLED = ("posterior", "sample_stats", "log_likelihood", "log_prior")
 
 
 def posterior_predictive(
-    fit: Fitted, *, draws: int | None = None, prior: bool = False, random_seed: int = 0
+    fit: Fitted,
+    indicator: str | None = None,
+    *,
+    draws: int | None = None,
+    prior: bool = False,
+    random_seed: int = 0,
 ) -> xr.DataTree:
     """The fit's data with predictive data of the same draws, for ArviZ.
 
     Arguments, result and errors: `Fit.posterior_predictive`.
     """
     refuse_population(fit, "posterior predictive data")
+    if indicator is not None:
+        _require_indicator(fit.prepared, indicator)
     sample = fit.prepared.sample
     known = fit.draws["log_likelihood" if "log_likelihood" in fit.draws else "posterior"]
     kept = known.to_dataset()["draw"].values
@@ -53,6 +60,29 @@ def posterior_predictive(
         both = prior_predictive(prepared, draws=PRIOR_DRAWS, random_seed=random_seed)
         for name in ("prior", "prior_predictive"):
             out[name] = xr.DataTree(both[name].to_dataset())
+    return out if indicator is None else _of_indicator(out, indicator)
+
+
+def _require_indicator(prepared: Prepared, indicator: str) -> None:
+    names = [prepared.sample.variables[i] for i in modelled(prepared)]
+    if indicator not in names:
+        raise ModelError(
+            f"{indicator!r} is no indicator of the model.{did_you_mean(indicator, names)} There "
+            f"are: {', '.join(names)}"
+        )
+
+
+def _of_indicator(tree: xr.DataTree, indicator: str) -> xr.DataTree:
+    """The tree with y of one indicator, and of the respondents who answered it."""
+    answered = tree["observed_data"].to_dataset()["y"].sel(indicator=indicator).notnull().values
+    parts = {}
+    for name, node in tree.children.items():
+        part = node.to_dataset()
+        if "indicator" in part.dims:
+            part = part.sel(indicator=indicator, drop=True)
+        parts[name] = part.isel(respondent=answered) if "respondent" in part.dims else part
+    out = xr.DataTree.from_dict(parts)
+    out.attrs.update(tree.attrs)
     return out
 
 
