@@ -10,7 +10,8 @@ from scipy import stats
 
 from bayessem import SEM
 from bayessem.criticism.predictive import check_elements, predictive_check, prior_predictive_check
-from bayessem.criticism.replicate import posterior_predictive, replicate
+from bayessem.criticism.predictive_data import posterior_predictive
+from bayessem.criticism.replicate import replicate
 from bayessem.criticism.statistics import (
     MARGINS,
     composite,
@@ -147,7 +148,7 @@ def test_checks_of_groups_keep_them_apart():
 
 def test_posterior_predictive_adds_a_group_and_changes_nothing(hs_fit):
     tree = posterior_predictive(hs_fit, draws=5, random_seed=1)
-    assert tree["posterior_predictive"]["y"].shape == (1, 5, 301, 9)
+    assert tree["posterior_predictive"]["y"].shape == (4, 5, 301, 9)
     assert "posterior_predictive" not in hs_fit.data
     assert "posterior" in tree
     columns = [str(v) for v in tree["posterior_predictive"]["indicator"].values]
