@@ -5,6 +5,7 @@ tables below: run on the data of a fit, or named with the reason why it cannot a
 """
 
 import inspect
+import warnings
 
 import arviz as az
 import arviz_plots
@@ -388,9 +389,7 @@ def test_draws_from_the_prior_are_draws_from_the_prior(trees):
 def test_improper_priors_have_no_draws_and_say_so():
     data = noise("x1 x2 x3", n=60)
     sem, priors = SEM("f =~ x1 + x2 + x3"), {"x1~1": "flat()"}
-    fit = sem.fit(
-        data, priors=priors, draws=50, tune=200, chains=1, random_seed=1, progress=False
-    )
+    fit = sem.fit(data, priors=priors, draws=50, tune=200, chains=1, random_seed=1, progress=False)
     assert "prior" not in fit.data
     assert "x1~1: the flat prior is improper" in fit.data.attrs["no_prior"]
     assert np.isfinite(az.psense(fit.data, var_names=["loading"])["loading"]).all()
@@ -400,6 +399,19 @@ def test_improper_priors_have_no_draws_and_say_so():
     ):
         with pytest.raises(PriorError, match="x1~1: the flat prior is improper"):
             call()
+
+
+def test_a_definition_without_a_value_in_some_draws_has_no_posterior():
+    """As in the summary; and what averages over the posterior, such as LOO, does not become nan."""
+    fit = SEM("f =~ x1 + a*x2 + x3\nroot := sqrt(a)\ntwice := 2*a").fit(
+        noise("x1 x2 x3", n=60), draws=100, tune=200, chains=2, random_seed=1, progress=False
+    )
+    assert list(fit.undefined) == ["root"]
+    assert fit.data["posterior"]["definitions"].values.tolist() == ["twice"]
+    assert fit.data.attrs["undefined"] == "root"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few draws
+        assert np.isfinite(az.loo(fit.data).elpd)
 
 
 def test_the_prior_predictive_needs_no_fit(trees):

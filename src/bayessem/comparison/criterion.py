@@ -172,3 +172,14 @@ def stored_values(fit: Fitted) -> np.ndarray:
     stored = fit.draws["log_likelihood"].to_dataset()["draw"].values
     drawn = fit.draws["posterior"].to_dataset()["draw"].values
     return fit.values[:, np.flatnonzero(np.isin(drawn, stored))]
+
+
+def reported_values(fit: Fitted) -> np.ndarray:
+    """The parameters (chain, draw, parameter) of `stored_values`, as `Fit.data` has them.
+
+    Their efficiency is what `arviz.loo` takes for that of the importance ratios.
+    """
+    stored = fit.draws["log_likelihood"].to_dataset()["draw"].values
+    drawn = fit.draws["posterior"].to_dataset()["draw"].values
+    known = fit.parameters[:, np.flatnonzero(np.isin(drawn, stored))].values
+    return known[..., np.isfinite(fit.parameters.values).all(axis=(0, 1))]

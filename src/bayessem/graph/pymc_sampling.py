@@ -1,6 +1,4 @@
-"""Sampling through PyMC, and draws for it: `pymc.sample` of the model of pymc_model.py, and the
-draws of any fit as values of that model's random variables.
-"""
+"""Sampling through PyMC, and draws of any fit as values of that model's random variables."""
 
 from __future__ import annotations
 

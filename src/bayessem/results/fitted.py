@@ -135,14 +135,16 @@ class Fitted(Described):
         out), `log_prior` (by kind of `priors=`), `prior` (as many draws as the posterior has),
         `observed_data`, `constant_data` (covariates, groups; the model's text as an attribute).
         `posterior_predictive` adds predictive data. Without `prior` when priors are improper or
-        their draws too rarely positive definite: `attrs["no_prior"]` says which.
+        their draws too rarely positive definite: `attrs["no_prior"]` says which. Defined parameters
+        without a value in some draws are left out (`undefined`): they have no posterior.
         """
         stored = self.draws.children
+        parameters = self.parameters.drop_sel(parameter=list(self.undefined))
         if self.draws.attrs.get("population"):
             draws = stored["sample_stats"].to_dataset()["draw"].values
             tree = xr.DataTree.from_dict(
                 {
-                    "posterior": parameters_by_kind(self.parameters, draws),
+                    "posterior": parameters_by_kind(parameters, draws),
                     "sample_stats": stored["sample_stats"].to_dataset(),
                 }
             )
@@ -152,7 +154,7 @@ class Fitted(Described):
             tree = arviz_groups(
                 replace(self.prepared, space=space),
                 self.density,
-                self.parameters,
+                parameters,
                 self.values,
                 stored,
                 random_seed=self.settings["random_seed"],
@@ -164,6 +166,8 @@ class Fitted(Described):
                 **self.draws.attrs,
             }
         )
+        if self.undefined:
+            tree.attrs["undefined"] = ", ".join(self.undefined)
         return tree
 
     @cached_property
