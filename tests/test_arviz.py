@@ -403,7 +403,7 @@ def test_improper_priors_have_no_draws_and_say_so():
 
 def test_a_definition_without_a_value_in_some_draws_has_no_posterior():
     """As in the summary; and what averages over the posterior, such as LOO, does not become nan."""
-    fit = SEM("f =~ x1 + a*x2 + x3\nroot := sqrt(a)\ntwice := 2*a").fit(
+    fit = SEM("f =~ x1 + x2 + x3\nx1 ~ m*1\nroot := sqrt(m)\ntwice := 2*m").fit(
         noise("x1 x2 x3", n=60), draws=100, tune=200, chains=2, random_seed=1, progress=False
     )
     assert list(fit.undefined) == ["root"]
