@@ -58,7 +58,7 @@ def test_every_public_call_has_its_real_signature(name):
         ("residuals", "criticism.residuals.residuals"),
         ("modification_indices", "criticism.modification.modification_indices"),
         ("predictive_check", "criticism.predictive.predictive_check"),
-        ("posterior_predictive", "criticism.replicate.posterior_predictive"),
+        ("posterior_predictive", "criticism.predictive_data.posterior_predictive"),
         ("sensitivity", "criticism.sensitivity.sensitivity"),
         ("report", "report.write.report"),
         ("save", "results.run_folder.save"),

@@ -254,9 +254,9 @@ def test_thinned_log_likelihoods(hs_fit):
     """For very many respondents only some draws' log-likelihoods are stored."""
     thin = hs_fit.data["log_likelihood"].to_dataset().isel(draw=slice(None, None, 3))
     tree = xr.DataTree.from_dict(
-        {"posterior": hs_fit.data["posterior"].to_dataset(), "log_likelihood": thin}
+        {"posterior": hs_fit.draws["posterior"].to_dataset(), "log_likelihood": thin}
     )
-    result = dataclasses.replace(hs_fit, data=tree).loo()
+    result = dataclasses.replace(hs_fit, draws=tree).loo()
     assert result.draws == thin.sizes["chain"] * thin.sizes["draw"] < 2000
     assert result.elpd == pytest.approx(hs_fit.loo().elpd, abs=1.0)
 
@@ -265,10 +265,10 @@ def test_a_log_likelihood_that_is_not_finite_is_refused(hs_fit):
     broken = hs_fit.data["log_likelihood"].to_dataset().copy(deep=True)
     broken["y"][0, 3, 5] = np.nan
     tree = xr.DataTree.from_dict(
-        {"posterior": hs_fit.data["posterior"].to_dataset(), "log_likelihood": broken}
+        {"posterior": hs_fit.draws["posterior"].to_dataset(), "log_likelihood": broken}
     )
     with pytest.raises(FitError, match="respondent 5 is not finite"):
-        dataclasses.replace(hs_fit, data=tree).loo()
+        dataclasses.replace(hs_fit, draws=tree).loo()
 
 
 def test_made_up_respondents_are_refused():

@@ -131,7 +131,8 @@ def asked(method):
         "residuals": lambda f, x, y, d: f.residuals(),
         "modification_indices": lambda f, x, y, d: f.modification_indices(draws=5),
         "predictive_check": lambda f, x, y, d: f.predictive_check(draws=20),
-        "posterior_predictive": lambda f, x, y, d: f.posterior_predictive(draws=20),
+        "posterior_predictive": lambda f, x, y, d: f.posterior_predictive(draws=20, prior=True),
+        "pymc": lambda f, x, y, d: f.pymc()[1],
         "sensitivity": lambda f, x, y, d: f.sensitivity(),
         "report": lambda f, x, y, d: f.report(d / "report.html").read_text(encoding="utf-8"),
         "save": lambda f, x, y, d: load(f.save(d / "again")),
@@ -226,7 +227,7 @@ def test_every_method_answers_alike(pairs, tmp_path, name, method):
 
 
 @pytest.mark.parametrize("name", FITS)
-@pytest.mark.parametrize("member", [*PROPERTIES, "prepared", "data", "settings", "timings"])
+@pytest.mark.parametrize("member", [*PROPERTIES, "prepared", "draws", "settings", "timings"])
 def test_every_property_is_the_same(pairs, name, member):
     fresh, again = pairs(name)
     if member == "density":  # made of the prepared model, which is compared

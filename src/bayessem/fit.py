@@ -15,6 +15,7 @@ from bayessem.results.fitted import Fitted
 from bayessem.syntax.specification import Specification
 
 if TYPE_CHECKING:
+    import pymc as pm
     import xarray as xr
 
     from bayessem.comparison.groups_out import GroupsOut
@@ -774,25 +775,79 @@ class Fit(Fitted):
             random_seed=random_seed,
         )
 
-    def posterior_predictive(self, *, draws: int = 200, random_seed: int = 0) -> xr.DataTree:
+    def posterior_predictive(
+        self,
+        indicator: str | None = None,
+        *,
+        draws: int | None = None,
+        prior: bool = False,
+        random_seed: int = 0,
+    ) -> xr.DataTree:
         """The fit's data with a `posterior_predictive` group, for ArviZ (`az.plot_ppc_dist`, ...).
 
         Parameters
         ----------
-        draws : int
-            Replicated data sets, of evenly spaced draws.
+        indicator : str, optional
+            The data and predictions of one indicator alone, y (respondent), of the respondents who
+            answered it: aligned with `log_likelihood`, as `az.loo_pit`, `az.loo_score`,
+            `az.plot_ppc_pit` and others want it. What is left out is the respondent, not one
+            answer.
+        draws : int, optional
+            Draws of each chain, evenly spaced. By default all, or as many as make 50 million
+            numbers (draws times respondents times indicators).
+        prior : bool
+            Add `prior_predictive` too, of 500 draws, and the same draws as `prior`.
         random_seed : int
             Makes them repeatable.
 
         Returns
         -------
         DataTree
-            A copy of `fit.data` with `posterior_predictive`: y (chain 1, draw, respondent,
-            indicator).
-        """
-        from bayessem.criticism.replicate import posterior_predictive
+            A copy of `fit.data` with `posterior_predictive`: y (chain, draw, respondent,
+            indicator), nan where the data are missing. All groups of the posterior have the same
+            draws.
 
-        return posterior_predictive(self, draws=draws, random_seed=random_seed)
+        Raises
+        ------
+        ModelError
+            For an unknown indicator.
+        PriorError
+            With `prior`, for an improper prior, naming the parameter.
+        NotSupported
+            For the population of groups.
+        """
+        from bayessem.criticism.predictive_data import posterior_predictive
+
+        return posterior_predictive(
+            self, indicator, draws=draws, prior=prior, random_seed=random_seed
+        )
+
+    def pymc(self) -> tuple[pm.Model, xr.DataTree]:
+        """The PyMC model of the fit, and the draws as values of its random variables.
+
+        For what PyMC does with a model and draws: `pm.compute_log_likelihood`,
+        `pm.sample_posterior_predictive`, `pm.compute_deterministics`, `pm.do`, or
+        `az.loo_moment_match(draws, loo, model=model)`.
+
+        Returns
+        -------
+        model : pymc.Model
+            As `SEM.model` builds it, with the priors and data of the fit.
+        draws : DataTree
+            `posterior` with the variables of the model, `sample_stats`, `observed_data`,
+            `constant_data` and, of the fit, `log_likelihood`.
+
+        Raises
+        ------
+        NotSupported
+            For the population of groups.
+        """
+        from bayessem.graph.pymc_sampling import fitted_draws
+        from bayessem.results.fitted import refuse_population
+        from bayessem.results.orientation import as_sampled
+
+        refuse_population(self, "PyMC model")
+        return fitted_draws(as_sampled(self).prepared, self.values, self.data)
 
     def sensitivity(self, *, threshold: float = 0.05) -> Sensitivity:
         """Sensitivity of paths, loadings, R2, effects, shapes and defined parameters to the prior.

@@ -13,6 +13,7 @@ from bayessem.syntax.specification import Specification
 if TYPE_CHECKING:
     import pandas as pd
     import pymc as pm
+    import xarray as xr
 
     from bayessem.criticism.cross_loadings import CrossLoadings
     from bayessem.criticism.predictive import PredictiveCheck
@@ -209,6 +210,43 @@ class SEM(Specification):
 
         prepared = oriented(self.prepare(data, group=group, priors=priors))
         return prior_consequences(prepared, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
+
+    def prior_predictive(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str | None = None,
+        priors: Mapping[str, str | Prior] | None = None,
+        draws: int = 500,
+        random_seed: int = 0,
+    ) -> xr.DataTree:
+        """Draws from the priors and the data they predict, for ArviZ; nothing is sampled.
+
+        Parameters
+        ----------
+        data, group, priors
+            As in `fit`; the data set the scales of default priors.
+        draws : int
+            Draws from the prior, and data sets.
+        random_seed : int
+            Makes them repeatable.
+
+        Returns
+        -------
+        DataTree
+            `prior` (as the `posterior` of `Fit.data`), `prior_predictive`: y (chain 1, draw,
+            respondent, indicator), `observed_data`, `constant_data`.
+
+        Raises
+        ------
+        PriorError
+            For an improper prior, naming the parameter.
+        """
+        from bayessem.criticism.predictive_data import prior_predictive
+        from bayessem.results.orientation import oriented
+
+        prepared = oriented(self.prepare(data, group=group, priors=priors))
+        return prior_predictive(prepared, draws=draws, random_seed=random_seed)
 
     def prior_predictive_check(
         self,

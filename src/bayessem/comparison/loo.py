@@ -21,8 +21,8 @@ from bayessem.comparison.criterion import (
     CrossValidation,
     frame_of,
     opening,
+    reported_values,
     stored_log_likelihood,
-    stored_values,
     target_of,
 )
 from bayessem.comparison.importance import (
@@ -178,7 +178,7 @@ def loo_weights(fit: Fitted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise FitError(
             f"LOO needs {FEWEST_DRAWS} draws or more, and this fit has {len(flat)}; sample more"
         )
-    r_eff = relative_efficiency(stored_values(fit))
+    r_eff = relative_efficiency(reported_values(fit))
     return flat, *smoothed_weights(-flat.T, r_eff)
 
 

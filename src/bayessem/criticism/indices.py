@@ -197,7 +197,7 @@ def fit_indices(
     used = linear_fit(fit) if linear else fit
     prepared = used.prepared
     generator = np.random.default_rng(random_seed)
-    stored = stored_log_likelihood(used.data)
+    stored = stored_log_likelihood(used.draws)
     log_likelihood = stored.values
     shape = log_likelihood.shape[:2]
     d = discrepancies(prepared, log_likelihood)
@@ -249,7 +249,7 @@ def _replicate(
         return replicated_complete(fit.prepared, wanted, generator=generator), flat[at]
     wanted = min(INCOMPLETE_REPLICAS if replicas is None else replicas, len(flat))
     at = _spaced(flat, wanted)
-    kept = stored_log_likelihood(fit.data)["draw"].values
+    kept = stored_log_likelihood(fit.draws)["draw"].values
     elements = fit.elements[:, kept].reshape(len(flat), -1)
     return replicated_incomplete(fit.prepared, elements[at], generator=generator), flat[at]
 

@@ -45,7 +45,7 @@ def population[F: Fitted](fit: F, *, at: float | None = None) -> F:
                 f"{name} differs between groups and is not pooled, so it has no value for the "
                 "population; pool it too, or make it equal (group_equal=)"
             )
-    posterior = xr.Dataset(coords=fit.data["posterior"].to_dataset().coords)
+    posterior = xr.Dataset(coords=fit.draws["posterior"].to_dataset().coords)
     posterior = posterior.drop_vars([c for c in posterior.coords if c not in ("chain", "draw")])
     for kind, where in prepared.space.kinds().items():
         posterior[kind] = xr.DataArray(
@@ -54,14 +54,14 @@ def population[F: Fitted](fit: F, *, at: float | None = None) -> F:
             coords={dimension(kind): list(prepared.space.names[where])},
         )
     tree = xr.DataTree.from_dict(
-        {"posterior": posterior, "sample_stats": fit.data["sample_stats"].to_dataset()}
+        {"posterior": posterior, "sample_stats": fit.draws["sample_stats"].to_dataset()}
     )
-    tree.attrs.update({**fit.data.attrs, "population": 1})
+    tree.attrs.update({**fit.draws.attrs, "population": 1})
     where_at = "at the average" if at is None else f"at {pooling.by} = {at:g}"
     return dataclasses.replace(
         fit,
         prepared=prepared,
-        data=tree,
+        draws=tree,
         settings={**fit.settings, "group": None, "group_order": None, "pooling": None},
         notes=(*fit.notes, f"The population of groups, {where_at}; {pooling}."),
     )

@@ -15,7 +15,7 @@ from bayessem.model.structure import Structure
 from bayessem.posterior.correlations import partials_to_correlations
 from bayessem.posterior.density import Density
 
-# Give up when this many draws are improper for each that is proper.
+# Draws that may be improper for each that is proper.
 PATIENCE = 1000
 
 
@@ -105,6 +105,7 @@ def prior_draws(
     *,
     draws: int,
     random_seed: int | np.random.Generator | None = None,
+    patience: int = PATIENCE,
 ) -> np.ndarray:
     """Draws of the sampled numbers from their joint prior, (draws, D), on the natural scale.
 
@@ -118,6 +119,8 @@ def prior_draws(
         How many.
     random_seed : int or Generator, optional
         Makes them repeatable.
+    patience : int
+        Give up when this many draws are improper for each that is proper.
 
     Raises
     ------
@@ -134,7 +137,7 @@ def prior_draws(
             some = some[_proper(space, structure, density.elements(some))]
         kept.append(some)
         count += len(some)
-        if tried > PATIENCE * max(count, draws):
+        if tried > patience * max(count, draws):
             raise PriorError(
                 f"only {count} of {tried} draws from the prior have positive definite covariances; "
                 "priors of the covariances nearer to 0 would help"

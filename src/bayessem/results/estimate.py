@@ -25,6 +25,7 @@ from bayessem.posterior.optimise import Maximum
 from bayessem.posterior.sampling import Approximation, Draws, Interrupted, sample
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
+from bayessem.results.groups import data_group, respondent_labels
 from bayessem.results.orientation import Orientation, orient
 from bayessem.results.versions import installed_versions
 from bayessem.threads import one_blas_thread
@@ -197,7 +198,7 @@ def _tree(
     *,
     integrate: bool,
 ) -> xr.DataTree:
-    """Draws as a DataTree in ArviZ's layout; without an integral no log-likelihoods."""
+    """Draws on the scale they were sampled on; without an integral no log-likelihoods."""
     import xarray as xr  # while the sampler worked (`_load_the_rest`)
 
     space, sample = prepared.space, prepared.sample
@@ -211,16 +212,12 @@ def _tree(
             dims=("chain", "draw", dimension(kind)),
             coords={dimension(kind): names},
         )
-    rows = [str(x) for x in sample.rows]
     parts = {
         "posterior": posterior,
         "sample_stats": xr.Dataset(
             {name: (("chain", "draw"), array) for name, array in stats.items()}, coords=axes
         ),
-        "observed_data": xr.Dataset(
-            {"y": (("respondent", "indicator"), sample.values)},
-            coords={"respondent": rows, "indicator": list(sample.variables)},
-        ),
+        "observed_data": data_group(sample, range(len(sample.variables))),
     }
     if integrate:
         step = int(np.ceil(chains * draws * sample.size / LOG_LIKELIHOOD_LIMIT))
@@ -231,7 +228,7 @@ def _tree(
         parts["log_likelihood"] = xr.Dataset(
             # laid out as a saved fit has it: sums are the same to the last bit
             {"y": (("chain", "draw", "respondent"), np.ascontiguousarray(log_likelihood))},
-            coords={"chain": axes["chain"], "draw": kept, "respondent": rows},
+            coords={"chain": axes["chain"], "draw": kept, "respondent": respondent_labels(sample)},
         )
     tree = xr.DataTree.from_dict(parts)
     tree.attrs["data_hash"] = sample.hash

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,16 @@ import pandas as pd
 from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
 from bayessem.model.priors import KINDS
+from bayessem.model.signs import with_signs
 from bayessem.model.space import Space, dimension
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import Diagnosis, convergence, diagnose
 from bayessem.posterior.settings import Sampling
-from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
+from bayessem.results.estimates import row_labels, summarise
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
-from bayessem.results.standardize import r_squared, row_values, standardised
+from bayessem.results.groups import arviz_groups, parameter_draws, parameters_by_kind, table_rows
+from bayessem.results.standardize import r_squared, standardised
 from bayessem.results.versions import installed_versions
 from bayessem.syntax.parameters import Parameter
 from bayessem.syntax.specification import Specification
@@ -29,11 +31,6 @@ from bayessem.text.document import Document, Lines, Notes, Paragraph
 
 if TYPE_CHECKING:
     import xarray as xr
-
-# Kinds of coordinates that describe the population of groups (pooling.py).
-POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
-# Draws of a chain whose model matrices are in memory together.
-DRAWS_AT_ONCE = 50
 
 
 def _coordinate_draws(posterior: xr.DataTree, space: Space) -> np.ndarray:
@@ -72,10 +69,10 @@ class Fitted(Described):
     ----------
     prepared : Prepared
         The model with its data.
-    data : DataTree
-        For ArviZ: `posterior` (vectors by kind with lavaan's names as coordinates),
-        `sample_stats`, `log_likelihood` (`y` by respondent given covariates, latents integrated
-        out), `observed_data`.
+    draws : DataTree
+        As sampled: `posterior` (standard deviations and correlations rather than variances and
+        covariances, vectors by kind), `sample_stats`, `log_likelihood`, `observed_data`. What
+        ArviZ reads is `data`.
     settings : dict
         Arguments of `SEM.fit`, with the random seed used.
     timings : dict
@@ -87,7 +84,7 @@ class Fitted(Described):
     """
 
     prepared: Prepared
-    data: xr.DataTree
+    draws: xr.DataTree
     settings: dict[str, Any]
     timings: dict[str, float]
     notes: tuple[str, ...] = ()
@@ -107,14 +104,14 @@ class Fitted(Described):
     @cached_property
     def values(self) -> np.ndarray:
         """Sampled coordinates (chain, draw, D), in the order of `prepared.space.names`."""
-        return _coordinate_draws(self.data.children["posterior"], self.prepared.space)
+        return _coordinate_draws(self.draws.children["posterior"], self.prepared.space)
 
     @cached_property
     def density(self) -> Density:
         """The posterior density that was sampled."""
         p = self.prepared
         # Without an integral over the latent variables there are no log-likelihoods (run.py).
-        integrate = "log_likelihood" in self.data.children
+        integrate = "log_likelihood" in self.draws.children
         return posterior_density(p.space, p.structure, p.sample, integrate=integrate)
 
     @cached_property
@@ -125,36 +122,56 @@ class Fitted(Described):
     @cached_property
     def row_draws(self) -> np.ndarray:
         """Draws of every row of the table (chain, draw, row), without keeping the matrices."""
-        structure, values, step = self.prepared.structure, self.values, DRAWS_AT_ONCE
-        matrices = (
-            self.density.elements(values[:, i : i + step]) for i in range(0, values.shape[1], step)
-        )
-        return np.concatenate([row_values(structure, m) for m in matrices], axis=1)
+        return table_rows(self.prepared, self.density, self.values)
 
     @cached_property
     def parameters(self) -> xr.DataArray:
         """Draws of the free and defined parameters on lavaan's scale, and of what pooling adds."""
-        import xarray as xr  # not before the first draw (estimate.py)
+        return parameter_draws(self.prepared, self.row_draws, self.values)
 
-        structure, table = self.prepared.structure, self.prepared.table
-        free = free_draws(structure, self.row_draws)
-        defined = defined_draws(table, free)
-        coordinates = self.prepared.space.coordinates
-        pool = [i for i, c in enumerate(coordinates) if c.kind in POPULATION]
-        scales = self.prepared.space.typical_sds
-        # standard deviations are sampled, lavaan's scale is that of variances
-        power = np.array([2.0 if coordinates[i].name in scales else 1.0 for i in pool])
-        stacked = np.concatenate(
-            [free, *(d[..., None] for d in defined.values()), self.values[..., pool] ** power],
-            axis=-1,
+    @cached_property
+    def data(self) -> xr.DataTree:
+        """For ArviZ; derived from the draws, so that a saved fit has the same.
+
+        Groups: `posterior` (vectors by kind, with the names and on the scale of the summary),
+        `sample_stats`, `log_likelihood` (`y` by respondent given covariates, latents integrated
+        out), `log_prior` (by kind of `priors=`), `prior` (as many draws as the posterior has),
+        `observed_data`, `constant_data` (covariates, groups; the model's text as an attribute).
+        `posterior_predictive` adds predictive data. Without `prior` when priors are improper or
+        their draws too rarely positive definite: `attrs["no_prior"]` says which. Defined parameters
+        without a value in some draws are left out (`undefined`): they have no posterior.
+        """
+        stored = self.draws.children
+        parameters = self.parameters.drop_sel(parameter=list(self.undefined))
+        if self.draws.attrs.get("population"):
+            draws = stored["sample_stats"].to_dataset()["draw"].values
+            tree = xr.DataTree.from_dict(
+                {
+                    "posterior": parameters_by_kind(parameters, draws),
+                    "sample_stats": stored["sample_stats"].to_dataset(),
+                }
+            )
+        else:
+            # of a fit that was read from a folder, the bounds that it was sampled with
+            space = with_signs(self.prepared.space, self.settings.get("signs") or {})
+            tree = arviz_groups(
+                replace(self.prepared, space=space),
+                self.density,
+                parameters,
+                self.values,
+                stored,
+                random_seed=self.settings["random_seed"],
+            )
+        tree.attrs.update(
+            {
+                "inference_library": "bayessem",
+                "inference_library_version": self.versions["bayessem"],
+                **self.draws.attrs,
+            }
         )
-        names = [*table.parameters, *defined, *(coordinates[i].name for i in pool)]
-        return xr.DataArray(
-            stacked,
-            dims=("chain", "draw", "parameter"),
-            coords={"parameter": names},
-            name="parameters",
-        )
+        if self.undefined:
+            tree.attrs["undefined"] = ", ".join(self.undefined)
+        return tree
 
     @cached_property
     def undefined(self) -> dict[str, float]:
@@ -172,13 +189,13 @@ class Fitted(Described):
     def diagnosis(self) -> Diagnosis:
         """Convergence of all sampled and defined parameters, with advice."""
         draws = self.parameters
-        stats = {str(k): v.values for k, v in self.data["sample_stats"].data_vars.items()}
+        stats = {str(k): v.values for k, v in self.draws["sample_stats"].data_vars.items()}
         return diagnose(
             [str(x) for x in draws["parameter"].values],
             draws.values,
             stats,
             table=self.mixing,
-            quadrature_error=float(self.data.attrs.get("quadrature_error", 0.0)),
+            quadrature_error=float(self.draws.attrs.get("quadrature_error", 0.0)),
             walls=bool(self.prepared.space.proper),
         )
 
@@ -313,7 +330,7 @@ def refuse_population(fit: Fitted, what: str) -> None:
     NotSupported
         Saying what to use.
     """
-    if fit.data.attrs.get("population"):
+    if fit.draws.attrs.get("population"):
         raise NotSupported(
             f"the population of groups has no {what}: each respondent belongs to a group, and the "
             "population's mean is about none of them. Use the fit with the groups, from which "

@@ -160,7 +160,7 @@ def _contents(fit: Fitted) -> dict[str, bytes]:
     return {
         "model.txt": fit.specification.text.encode("utf-8"),
         "data.csv": _data_text(fit).encode("utf-8", "surrogatepass"),
-        "draws.nc": bytes(fit.data.to_netcdf(None, engine="h5netcdf")),
+        "draws.nc": bytes(fit.draws.to_netcdf(None, engine="h5netcdf")),
         "estimates.csv": fit.summary().to_csv(index=False).encode("utf-8"),
         "summary.txt": (document_text(fit.document()) + "\n").encode("utf-8"),
     }
