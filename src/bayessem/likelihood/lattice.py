@@ -441,7 +441,7 @@ def _sum_lattice(table, surface, room, count, step, shifts, peak, reach, sums):
         for mode in range(1, count if first else 0):
             for i in range(k):
                 s = 0.0
-                for j in range(i + 1):
+                for j in range(i, k):
                     s += room.root[j, i] * (room.modes[mode, j] - room.modes[0, j])
                 queue[end, i] = int(np.rint(s / step - 0.5 * (shifts >> i & 1)))
             end += _visit(keys, room.stamp[0], queue[end])
