@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from bayessem.model.data import Sample
-from bayessem.model.structure import Structure, matrix_offsets, matrix_shapes
+from bayessem.model.structure import (
+    Structure,
+    matrix_offsets,
+    matrix_shapes,
+    moved_together,
+    parameter_groups,
+)
 from bayessem.posterior.density import Density
 from bayessem.results.standardize import model_moments
 
@@ -199,21 +205,9 @@ def observed_information(
     turn : ndarray (D, D), optional
         Directions to look along, from `levels.level_turn`; by default the parameters.
     """
-    groups: list[set[int]] = [set() for _ in x]
-    for k, place in structure.places.items():
-        free = structure.table.rows[k].free
-        if free >= 0:
-            groups[free].add(place.group)
-    together: list[tuple[list[int], set[int]]] = []
-    for i, own in enumerate(groups):
-        batch = next((b for b in together if not b[1] & own), None)
-        if batch is None:
-            together.append(([i], set(own)))
-        else:
-            batch[0].append(i)
-            batch[1].update(own)
+    groups = parameter_groups(structure)
     known = np.full((len(x), len(x)), np.nan)
-    for members, _ in together:
+    for members in moved_together(groups):
         step = np.zeros(len(x))
         step[members] = 1e-4 * scale[members]
         move = step if turn is None else turn @ step
