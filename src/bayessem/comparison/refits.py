@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bayessem.arguments import check_shared
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space
@@ -115,6 +116,7 @@ def _partial_correlations(correlations: np.ndarray, size: int) -> np.ndarray:
     return root[..., rows, columns] / np.sqrt(rest[..., rows, columns])
 
 
+@check_shared
 def refit_without(fit: Fitted, members: Sequence[int] | np.ndarray, *, random_seed: int) -> Refit:
     """Sample the posterior without the respondents at these positions.
 

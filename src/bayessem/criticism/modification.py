@@ -15,8 +15,9 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
+from bayessem.arguments import check_shared
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
-from bayessem.errors import FitError, ModelError
+from bayessem.errors import ModelError
 from bayessem.model.prepare import Prepared
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted, refuse_population
@@ -90,6 +91,7 @@ def _names(table: pd.DataFrame) -> list[str]:
     return (table["lhs"] + " " + table["op"] + " " + table["rhs"]).tolist()
 
 
+@check_shared
 @one_blas_thread()
 def modification_indices(
     fit: Fitted,
@@ -108,8 +110,6 @@ def modification_indices(
         if kind not in KINDS:
             raise ModelError(f"kinds are out of {', '.join(KINDS)}, not {kind!r}")
     structure = fit.prepared.structure
-    if draws < 1:
-        raise FitError(f"draws has to be at least 1, not {draws}")
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
     some = flat[np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)]
     rows = candidate_rows(structure, kinds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.results.fitted import Fitted, refuse_population
@@ -103,6 +104,7 @@ def spaced_draws(draws: np.ndarray, count: int) -> np.ndarray:
     return flat[at]
 
 
+@check_shared
 def posterior_predictive(fit: Fitted, *, draws: int = 200, random_seed: int = 0) -> xr.DataTree:
     """The fit's data with a `posterior_predictive` group, for ArviZ (`az.plot_ppc_dist`, ...).
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from bayessem.arguments import seed, whole_number
+from bayessem.arguments import check_shared, seed, whole_number
 from bayessem.errors import BayessemError, FitError, ModelError, NotSupported
 from bayessem.ml.constrained import climb, named_values, read_constraints
 from bayessem.ml.estimate import MLFit, fit_ml
@@ -59,6 +59,7 @@ class Bootstrap(Described):
     draws: np.ndarray
     failed: int
 
+    @check_shared
     def summary(self, *, level: float = 0.95) -> pd.DataFrame:
         """Estimate, bootstrap standard error, bias and percentile interval of each name."""
         import pandas as pd

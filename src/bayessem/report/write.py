@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bayessem.arguments import check_shared
 from bayessem.disk import require_writable, write_whole
 from bayessem.report.contents import gather
 from bayessem.report.page import page
@@ -14,6 +15,7 @@ from bayessem.results.fitted import Fitted
 SUFFIXES = (".html", ".htm")
 
 
+@check_shared
 def report(
     fit: Fitted,
     path: str | os.PathLike[str],

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
 from bayessem.model.priors import KINDS
@@ -176,6 +177,7 @@ class Fitted(Described):
         """Tables of estimates by interval, since printing and saving ask for the same one."""
         return {}
 
+    @check_shared
     def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """Table of estimates: every free and defined parameter, and fixed loadings (markers).
 
@@ -236,6 +238,7 @@ class Fitted(Described):
         out[["r_hat", "ess_bulk", "ess_tail"]] = main[["r_hat", "ess_bulk", "ess_tail"]]
         return out
 
+    @check_shared
     def r2(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """Explained share of the variance of each indicator and outcome, from draws."""
         structure = self.prepared.structure
@@ -251,6 +254,7 @@ class Fitted(Described):
             frames.append(frame.drop(columns="p_positive"))
         return pd.concat(frames, ignore_index=True)
 
+    @check_shared
     def document(self, *, ci_prob: float = 0.95) -> Document:
         """The run, its diagnostics, the estimates and R2."""
         settings, sample = self.settings, self.prepared.sample
