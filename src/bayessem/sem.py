@@ -551,6 +551,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cores: int | None = None,
         random_seed: int | None = None,
         progress: bool = True,
     ) -> Bootstrap:
@@ -564,15 +565,17 @@ class SEM(Specification):
             Samples of the respondents, with replacement.
         group, group_order, missing
             As in `fit`.
+        cores : int, optional
+            Samples at once; by default as many as the machine has.
         random_seed : int, optional
-            Makes the samples repeatable.
+            Makes the samples repeatable, however many cores.
         progress : bool
             Show a progress bar.
         """
         from bayessem.ml.bootstrap import bootstrap
 
         prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
-        return bootstrap(prepared, n, random_seed=random_seed, progress=progress)
+        return bootstrap(prepared, n, cores=cores, random_seed=random_seed, progress=progress)
 
     def simulate(
         self,

@@ -7,7 +7,10 @@ effects need no symmetry.
 from __future__ import annotations
 
 import math
+import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,6 +26,7 @@ from bayessem.ml.sample import with_sample
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
+from bayessem.model.signs import Turn, bounded_names, free_turns
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.text.columns import column, intervals
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# Samples that are handed out together.
+AT_ONCE = 256
 FINE, FINE_INTERVAL = fixed(4), interval(4)
 
 
@@ -94,6 +100,7 @@ def bootstrap(
     prepared: Prepared,
     n: int = 1000,
     *,
+    cores: int | None = None,
     random_seed: int | np.random.Generator | None = None,
     progress: bool = True,
     stream: TextIO | None = None,
@@ -106,8 +113,10 @@ def bootstrap(
         Model and data.
     n : int
         Number of bootstrap samples.
+    cores : int, optional
+        Bootstrap samples at once; by default as many as the machine has.
     random_seed : int or Generator, optional
-        For the same samples again.
+        For the same samples again, however many cores.
     progress : bool
         Show a progress bar on `stream` (standard error by default).
 
@@ -119,6 +128,8 @@ def bootstrap(
         When the model does not converge on the data themselves, or on 9 of 10 samples.
     """
     n = whole_number("n, the number of bootstrap samples,", n, ModelError, least=2, most=1_000_000)
+    if cores is not None:
+        cores = whole_number("cores", cores, ModelError)
     if not isinstance(random_seed, np.random.Generator):
         random_seed = seed(random_seed, ModelError)
     if made_from_moments(prepared.sample):
@@ -132,21 +143,76 @@ def bootstrap(
     root = _root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
     constraints = read_constraints(table)
     plain = not (constraints.curved or constraints.at_least)
+    turns = _free_turns(fit)
+
+    def estimated(rng: np.random.Generator) -> np.ndarray | None:
+        x = _estimate(fit, _resampled(fit.prepared, rng), root, plain=plain)
+        return None if x is None else _with_definitions(table, oriented(x, fit, turns))
+
     rng = np.random.default_rng(random_seed)
     bar = _Bar(n, stream or sys.stderr) if progress else None
     kept: list[np.ndarray] = []
-    failed = 0
-    for i in range(n):
-        x = _estimate(fit, _resampled(fit.prepared, rng), root, plain=plain)
-        if x is None:
-            failed += 1
-        else:
-            kept.append(_with_definitions(table, x))
+    for done, x in enumerate(_side_by_side(estimated, rng, n, cores), start=1):
+        if x is not None:
+            kept.append(x)
         if bar is not None:
-            bar.show(i + 1, failed)
+            bar.show(done, done - len(kept))
+    failed = n - len(kept)
     if len(kept) < max(2, n // 10):
         raise FitError(f"only {len(kept)} of {n} bootstrap samples have a maximum")
     return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), failed)
+
+
+def _side_by_side[T](
+    task: Callable[[np.random.Generator], T], rng: np.random.Generator, n: int, cores: int | None
+) -> Iterator[T]:
+    """Results of n tasks in their order, each with random numbers of its own.
+
+    Threads do: the likelihood and linear algebra are compiled and leave Python to the others.
+    """
+    workers = min(n, cores or os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for first in range(0, n, AT_ONCE):
+                yield from pool.map(task, rng.spawn(min(AT_ONCE, n - first)))
+        except BaseException:  # Ctrl-C: what waits need not be done
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _free_turns(fit: MLFit) -> tuple[Turn, ...]:
+    """Turns of constructs that no bound or inequality forbids."""
+    structure = fit.prepared.structure
+    held = bounded_names(structure)
+    return tuple(turn for turn in free_turns(structure) if not turn.parameters & held)
+
+
+def oriented(x: np.ndarray, fit: MLFit, turns: Sequence[Turn]) -> np.ndarray:
+    """Estimates of a bootstrap sample with constructs running as in the estimates of the data.
+
+    A construct without a marker has two equally high maxima, and that of a weak one may be found on
+    either side. Nearer, in standard errors, is the one that counts.
+
+    Parameters
+    ----------
+    x : ndarray (D,)
+        Estimates of the sample.
+    fit : MLFit
+        Of the data themselves.
+    turns : sequence of Turn
+        What may turn round.
+    """
+    names = fit.prepared.table.parameters
+    se = np.sqrt(np.diag(fit.covariance))
+    near = fit.x / np.where(se > 0, se, 1.0) ** 2
+    changes = [np.array([name in turn.parameters for name in names]) for turn in turns]
+    x = x.copy()
+    for _ in range(len(turns) + 1):  # one turn may make another worth while
+        worse = [change for change in changes if (x[change] @ near[change]) < 0]
+        if not worse:
+            break
+        x[worse[0]] *= -1.0
+    return x
 
 
 def _root(covariance: np.ndarray, turn: np.ndarray | None = None) -> np.ndarray:
