@@ -1,6 +1,7 @@
 """The bootstrap: repeatable on any number of cores, and constructs run one way in all samples."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -49,23 +50,47 @@ def test_standard_errors_are_those_of_theory():
     assert found.loc["y~x", "se"] == pytest.approx(known, rel=0.2)
 
 
-def weak_construct():
-    r = np.random.default_rng(8)
-    n = 120
+def weak_construct(seed=2, n=60):
+    r = np.random.default_rng(seed)
     f = r.normal(size=n)
-    y = 0.5 * f + r.normal(size=n)
-    items = {f"x{i}": 0.35 * f + r.normal(size=n) for i in range(1, 5)}
+    y = 0.3 * f + r.normal(size=n)
+    items = {f"x{i}": 0.25 * f + r.normal(size=n) for i in range(1, 5)}
     return pd.DataFrame(items | {"y": y})
 
 
-def test_a_weak_construct_without_marker_runs_one_way_in_all_samples():
+def test_a_weak_construct_without_marker_runs_one_way_in_all_samples(monkeypatch):
+    turned = []
+    original = module.oriented
+
+    def counted(x, *given):
+        out = original(x, *given)
+        turned.append(not np.array_equal(x, out))
+        return out
+
+    monkeypatch.setattr(module, "oriented", counted)
     sem = SEM("f =~ x1 + x2 + x3 + x4\ny ~ f", std_lv=True)
-    fit = sem.ml(weak_construct())
-    found = sem.bootstrap(weak_construct(), 200, random_seed=2, progress=False)
+    fit = sem.ml(weak_construct(), se="expected")  # as the bootstrap does
+    found = sem.bootstrap(weak_construct(), 60, random_seed=1, progress=False)
     se = np.sqrt(np.diag(fit.covariance))
     turning = [i for i, name in enumerate(found.names) if name.startswith(("f=~", "y~f"))]
     near = found.draws[:, turning] @ (fit.x[turning] / se[turning] ** 2)
     assert (near > 0).all()
+    assert any(turned)  # some were found on the other side
+
+
+def test_a_bootstrap_needs_no_standard_errors(monkeypatch):
+    sem = SEM("y ~ x1 + x2")
+    data = weak_construct()
+    with_errors = sem.bootstrap(data, 5, random_seed=1, progress=False)
+    original = module.fit_ml
+
+    def without(prepared, **options):
+        fit = original(prepared, **options)
+        return replace(fit, covariance=np.full_like(fit.covariance, np.nan))
+
+    monkeypatch.setattr(module, "fit_ml", without)
+    found = sem.bootstrap(data, 5, random_seed=1, progress=False)
+    np.testing.assert_allclose(found.draws, with_errors.draws, atol=1e-6)
 
 
 def test_a_solution_is_turned_towards_the_estimate():

@@ -140,7 +140,9 @@ def bootstrap(
     table = fit.prepared.table
     names = (*table.parameters, *(row.lhs for row in table.defined))
     density = likelihood_density(fit.prepared.structure, fit.prepared.space, fit.prepared.sample)
-    root = _root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
+    root = None  # without standard errors samples are fitted as the data were
+    if np.isfinite(fit.covariance).all():
+        root = _root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
     constraints = read_constraints(table)
     plain = not (constraints.curved or constraints.at_least)
     turns = _free_turns(fit)
@@ -204,7 +206,7 @@ def oriented(x: np.ndarray, fit: MLFit, turns: Sequence[Turn]) -> np.ndarray:
     """
     names = fit.prepared.table.parameters
     se = np.sqrt(np.diag(fit.covariance))
-    near = fit.x / np.where(se > 0, se, 1.0) ** 2
+    near = fit.x / np.where(se > 0, se, np.where(fit.x, np.abs(fit.x), 1.0)) ** 2
     changes = [np.array([name in turn.parameters for name in names]) for turn in turns]
     x = x.copy()
     for _ in range(len(turns) + 1):  # one turn may make another worth while
@@ -255,20 +257,21 @@ def _resampled(prepared: Prepared, rng: np.random.Generator) -> Prepared:
     return replace(prepared, sample=drawn)
 
 
-def _estimate(fit: MLFit, again: Prepared, root: np.ndarray, *, plain: bool) -> np.ndarray | None:
+def _estimate(
+    fit: MLFit, again: Prepared, root: np.ndarray | None, *, plain: bool
+) -> np.ndarray | None:
     """Estimates of one bootstrap sample, None where there is no maximum.
 
     root : (D, k) of the covariance of the estimates, the unit in which the likelihood is round.
     """
     try:
         density = likelihood_density(again.structure, again.space, again.sample)
-        if plain:
+        if plain and root is not None:
             x = climb(density, fit.x, root)
             if x is not None:
                 return x
-        known = dict(
-            zip(fit.prepared.table.parameters, np.sqrt(np.diag(fit.covariance)), strict=True)
-        )
+        spread = np.sqrt(np.diag(fit.covariance))
+        known = dict(zip(fit.prepared.table.parameters, spread, strict=True))
         found, _ = find_maximum(again, density, start=fit.x, known=known)
     except (BayessemError, np.linalg.LinAlgError):
         return None
