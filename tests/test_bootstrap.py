@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from example_models import ABILITIES, abilities, alliance
 
-from bayessem import SEM
+from bayessem import SEM, threads
 from bayessem.errors import ModelError
 from bayessem.ml import bootstrap as module
 from bayessem.ml.bootstrap import bootstrap, oriented
@@ -19,7 +19,7 @@ SQUARE = "COORD =~ co1 + co2 + co3\nRAD =~ ra1 + ra2 + ra3\nRAD ~ COORD + COORD:
 
 @pytest.mark.parametrize(("model", "data"), [(ABILITIES, abilities), (SQUARE, alliance)])
 def test_the_numbers_do_not_depend_on_the_number_of_workers(model, data, monkeypatch):
-    monkeypatch.setattr(module, "AT_ONCE", 7)
+    monkeypatch.setattr(threads, "AT_ONCE", 7)
     used: set[int] = set()
     original = module._resampled
 

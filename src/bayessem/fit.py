@@ -653,6 +653,7 @@ class Fit(Fitted):
         draws: int = 100,
         ci_prob: float = 0.95,
         random_seed: int = 0,
+        progress: bool = True,
     ) -> Modifications:
         """Modification index and expected value of fixed cross-loadings and residual covariances.
 
@@ -666,6 +667,8 @@ class Fit(Fitted):
             Probability of the equal-tailed intervals.
         random_seed : int
             Of the data simulated for the information of a model with product terms.
+        progress : bool
+            Show a progress bar when it takes more than 2 seconds.
 
         Returns
         -------
@@ -679,7 +682,12 @@ class Fit(Fitted):
         from bayessem.criticism.modification import modification_indices
 
         return modification_indices(
-            self, kinds=kinds, draws=draws, ci_prob=ci_prob, random_seed=random_seed
+            self,
+            kinds=kinds,
+            draws=draws,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+            progress=progress,
         )
 
     def predictive_check(

@@ -715,7 +715,6 @@ def load(path: str | os.PathLike[str]) -> Fit:
         When the folder is no fit, cannot be read, or a file of it was changed since.
     """
     from bayessem.fit import Fit
-    from bayessem.results.orientation import as_sampled
     from bayessem.results.run_folder import load
 
-    return Fit.of(as_sampled(load(path, specification=SEM)))
+    return Fit.of(load(path, specification=SEM))

@@ -7,6 +7,7 @@ uncertainty given a draw, N(EPC, 1/v), over the draws.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
 from bayessem.text.formats import TENTHS, group_text, interval, percent_text
 from bayessem.text.numbers import number
+from bayessem.text.progress import Bar
 from bayessem.threads import one_blas_thread
 
 CRITICAL = 3.841  # 95 % point of chi-square with one degree of freedom
@@ -100,6 +102,7 @@ def modification_indices(
     draws: int = DRAWS,
     ci_prob: float = 0.95,
     random_seed: int = 0,
+    progress: bool = True,
 ) -> Modifications:
     """Modification index and expected value of every fixed cross-loading and residual covariance.
 
@@ -118,7 +121,15 @@ def modification_indices(
     centre = None
     if structure.products:
         centre = fit.density.elements(fit.values.mean(axis=(0, 1)))
-    values = modification_values(fit.prepared, some, rows, centre=centre, random_seed=random_seed)
+    bar = Bar("modification indices", len(some), sys.stderr, after=2.0)
+    values = modification_values(
+        fit.prepared,
+        some,
+        rows,
+        centre=centre,
+        random_seed=random_seed,
+        told=bar.show if progress else None,
+    )
     return _summary(fit, rows, values, some, ci_prob)
 
 

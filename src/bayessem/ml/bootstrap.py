@@ -6,11 +6,8 @@ effects need no symmetry.
 
 from __future__ import annotations
 
-import math
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -33,14 +30,13 @@ from bayessem.text.columns import column, intervals
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Table
 from bayessem.text.formats import fixed, interval, percent_text
-from bayessem.threads import one_blas_thread
+from bayessem.text.progress import Bar
+from bayessem.threads import one_blas_thread, side_by_side
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-# Samples that are handed out together.
-AT_ONCE = 256
 FINE, FINE_INTERVAL = fixed(4), interval(4)
 
 
@@ -152,34 +148,18 @@ def bootstrap(
         return None if x is None else _with_definitions(table, oriented(x, fit, turns))
 
     rng = np.random.default_rng(random_seed)
-    bar = _Bar(n, stream or sys.stderr) if progress else None
+    samples = (rng.spawn(1)[0] for _ in range(n))  # numbers of its own for each
+    bar = Bar("bootstrap", n, stream or sys.stderr) if progress else None
     kept: list[np.ndarray] = []
-    for done, x in enumerate(_side_by_side(estimated, rng, n, cores), start=1):
+    for done, x in enumerate(side_by_side(estimated, samples, cores=cores), start=1):
         if x is not None:
             kept.append(x)
         if bar is not None:
-            bar.show(done, done - len(kept))
-    failed = n - len(kept)
+            failed = done - len(kept)
+            bar.show(done, f", {failed} without a maximum" if failed else "")
     if len(kept) < max(2, n // 10):
         raise FitError(f"only {len(kept)} of {n} bootstrap samples have a maximum")
-    return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), failed)
-
-
-def _side_by_side[T](
-    task: Callable[[np.random.Generator], T], rng: np.random.Generator, n: int, cores: int | None
-) -> Iterator[T]:
-    """Results of n tasks in their order, each with random numbers of its own.
-
-    Threads do: the likelihood and linear algebra are compiled and leave Python to the others.
-    """
-    workers = min(n, cores or os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for first in range(0, n, AT_ONCE):
-                yield from pool.map(task, rng.spawn(min(AT_ONCE, n - first)))
-        except BaseException:  # Ctrl-C: what waits need not be done
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), n - len(kept))
 
 
 def _free_turns(fit: MLFit) -> tuple[Turn, ...]:
@@ -276,21 +256,3 @@ def _estimate(
     except (BayessemError, np.linalg.LinAlgError):
         return None
     return found.x if found.converged else None
-
-
-class _Bar:
-    """A progress bar on one line."""
-
-    def __init__(self, total: int, stream: TextIO) -> None:
-        self.total, self.stream, self.shown = total, stream, -1
-
-    def show(self, done: int, failed: int) -> None:
-        share = math.floor(100 * done / self.total)
-        if share == self.shown:
-            return
-        self.shown = share
-        bar = "#" * (share // 4)
-        tail = f", {failed} without a maximum" if failed else ""
-        end = "\n" if done == self.total else ""
-        print(f"\rbootstrap [{bar:<25}] {done}/{self.total}{tail}", end=end, file=self.stream)
-        self.stream.flush()
