@@ -781,6 +781,7 @@ class Fit(Fitted):
         *,
         title: str = "Structural equation model",
         random_seed: int = 0,
+        progress: bool = True,
     ) -> Path:
         """Write everything that reviewers ask for as one HTML file.
 
@@ -796,6 +797,8 @@ class Fit(Fitted):
             Heading.
         random_seed : int
             Of replicated data and prior draws.
+        progress : bool
+            Say on stderr what is being computed.
 
         Returns
         -------
@@ -809,7 +812,7 @@ class Fit(Fitted):
         """
         from bayessem.report.write import report
 
-        return report(self, path, title=title, random_seed=random_seed)
+        return report(self, path, title=title, random_seed=random_seed, progress=progress)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the fit as a folder, which `load` reads and people can read too.

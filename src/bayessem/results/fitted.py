@@ -173,6 +173,11 @@ class Fitted(Described):
         )
 
     @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What took long to compute and follows from the fit alone, by what it is."""
+        return {}
+
+    @cached_property
     def _summaries(self) -> dict[float, pd.DataFrame]:
         """Tables of estimates by interval, since printing and saving ask for the same one."""
         return {}
