@@ -104,6 +104,14 @@ def _climbed(
     return found, scale
 
 
+def _check_moments(prepared: Prepared, elements: np.ndarray) -> None:
+    """Raise LinAlgError where the implied covariances have no inverse."""
+    if prepared.structure.products:
+        return
+    for g in range(len(prepared.structure.table.groups)):
+        np.linalg.inv(model_moments(prepared.structure, elements, group=g).observed_covariance)
+
+
 def find_maximum(
     prepared: Prepared,
     density: Density,
@@ -133,7 +141,7 @@ def find_maximum(
         least_value = -math.inf if best is None else best[0].value
         try:
             found, scale = _climbed(prepared, density, x, known, least=least_value)
-            model_moments(prepared.structure, density.elements(found.x))
+            _check_moments(prepared, density.elements(found.x))
         except np.linalg.LinAlgError:  # so far out that no matrix can be inverted
             continue
         if np.isfinite(found.value) and (

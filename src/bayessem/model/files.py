@@ -1,7 +1,7 @@
 """Data and models from files: read right, or refused with the line that is odd.
 
 CSV files come with commas, semicolons (and then with decimal commas), tabs or bars, with or without
-byte-order mark, in UTF-8, UTF-16 or the Latin-1 of older programs, with the line ends of any system.
+byte-order mark, in UTF-8, UTF-16 or the Latin-1 of older programs, with any line ends.
 What was guessed is told, so that the caller can say it. A row with more fields than the header is
 an error: nobody can know which column its values belong to.
 """
