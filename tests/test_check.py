@@ -391,12 +391,13 @@ def test_a_growth_model_without_growth_is_noted():
     assert "growth=True" not in str(report(text, abilities(), growth=True))
 
 
-def test_units_too_far_apart_are_refused_and_a_far_covariate_is_noted():
+def test_units_far_apart_and_a_far_covariate_are_noted():
     data = abilities()
     far = report(ABILITIES, data.assign(x2=1e8 * data["x2"]))
-    assert not far.ok
-    assert "data['x2'] /= 1e+08" in str(far)
-    assert report(ABILITIES, data.assign(x2=1e4 * data["x2"])).ok
+    assert far.ok
+    assert "data['x2'] /= 1e8" in finding(far, "scales").remedy
+    tiny = report(ABILITIES, data.assign(x2=1e-8 * data["x2"]))
+    assert "data['x2'] *= 1e8" in finding(tiny, "scales").remedy
     assert "'ageyr' (mean 13)" in str(report(ABILITIES + "speed ~ ageyr", data))
     assert "far from 0" not in str(report(ABILITIES + "speed ~ sex", data))
 
@@ -463,3 +464,34 @@ def test_products_of_three_factors_are_checked():
     model = "X =~ x1 + x2 + x3\ny ~ X + X:X + w + X:w + X:X:w"
     found = SEM(model).check(data)
     assert found.ok
+
+
+def test_groups_in_which_everything_differs_are_looked_at_side_by_side(monkeypatch):
+    groups, calls = 30, []
+    data = four_constructs(n=40 * groups).assign(g=[f"g{i % groups}" for i in range(40 * groups)])
+    # a path and a covariance besides have no instrument; of one group alone
+    parts = ", ".join(["NA"] * 7 + ["0"] * (groups - 7))
+    model = f"{TWO}b ~ a\na ~~ c({parts})*b"
+    part = prepared(model, data, group="g")
+    ((*names,),) = null_space(part)
+    assert {f"a~~b[g{k}]" for k in range(7)} < set(names)
+    assert set(names) <= {f"{x}[g{k}]" for k in range(7) for x in ("a~~b", "b~a", "b~~b")}
+    one = prepared(f"{TWO}b ~ a", data, group="g")
+    original = implied_moments
+    monkeypatch.setattr(
+        "bayessem.model.identification.implied_moments",
+        lambda *given: calls.append(1) or original(*given),
+    )
+    assert null_space(one) == []
+    assert len(one.table.parameters) == 19 * groups
+    assert len(calls) == 2 * 19  # as for one group
+
+
+def test_equations_join_groups_that_have_nothing_else_in_common():
+    data = four_constructs(n=200).assign(g=["p", "q"] * 100)
+    # two indicators determine no loading, unless it is that of another group
+    free = "a =~ a1 + c(u, v)*a2 + c(NA, 0)*a3\na2 ~~ c(s, t)*a2"
+    assert null_space(prepared(free, data, group="g"))
+    told = prepared(f"{free}\nv == 2*u - 1", data, group="g")
+    assert null_space(told) == []
+    assert null_space(prepared(f"{free}\nv == u^2", data, group="g")) == []

@@ -2,14 +2,18 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from example_models import ABILITIES, DATA
 
+from bayessem import cli
 from bayessem.cli import main
+from bayessem.errors import BayessemWarning
 from bayessem.likelihood import compiled
 from bayessem.likelihood.compiled import ENGINES, missing
 
@@ -249,3 +253,50 @@ def test_show_of_what_is_no_run_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("", encoding="utf-8")
     for path in (tmp_path / "nothing", tmp_path, tmp_path / "file"):
         assert "is not the folder of a fit" in one_line(capsys, 2, "show", path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
+def test_ctrl_c_is_one_line_and_keeps_what_is_there(model, tmp_path):
+    """The estimates that stood before the bootstrap."""
+    command = [sys.executable, "-m", "bayessem.cli", "ml", model(), HS, "--bootstrap", "100000"]
+    said = tmp_path / "err.txt"
+    with open(said, "w", encoding="utf-8") as err:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True)
+        deadline = time.monotonic() + 120
+        while "bootstrap [" not in said.read_text(encoding="utf-8"):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    told = said.read_text(encoding="utf-8")
+    assert told.splitlines()[-1] == "bayessem: interrupted"
+    assert "Traceback" not in told
+    assert "visual" in out and "chi-square" in out.lower()
+
+
+def test_an_interrupted_fit_that_kept_draws_is_saved_and_says_so(model, tmp_path, monkeypatch):
+    from bayessem import load
+    from bayessem.posterior import sampling
+    from bayessem.results import estimate
+
+    def stopped_early(approximation, **options):
+        done = sampling.sample(approximation, **{**options, "draws": 150})
+        raise sampling.Interrupted(done)
+
+    monkeypatch.setattr(estimate, "sample", stopped_early)
+    run = tmp_path / "run"
+    options = ["--draws", "900", "--tune", "200", "--chains", "2", "--seed", "1"]
+    with pytest.warns(BayessemWarning, match="kept are 150 of 900 draws"):
+        assert main(["fit", model(), HS, "--out", str(run), *options]) == 130
+    assert load(run).settings["draws"] == 150
+
+
+@pytest.mark.parametrize("command", ["check", "ml", "fit"])
+def test_an_interruption_before_anything_is_there(model, monkeypatch, capsys, command):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.COMMANDS, command, interrupted)
+    assert main([command, model(), HS]) == 130
+    assert capsys.readouterr().err.split("\n") == ["", "bayessem: interrupted", ""]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayessem.errors import DataError
+from bayessem import SEM
+from bayessem.errors import DataError, SyntaxProblem
 from bayessem.model.files import read_data_file, read_model_file
 
 FRAME = pd.DataFrame(
@@ -174,3 +175,22 @@ def test_any_table_is_read_or_refused(tmp_path_factory, text):
         return
     assert found.frame.columns.size
     assert found.frame.shape[0] < max(2, len(text.splitlines()))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_any_line_ends(file, end):
+    text = csv_bytes().decode("utf-8")
+    expected = read_data_file(file(text)).frame
+    pd.testing.assert_frame_equal(read_data_file(file(text.replace("\n", end))).frame, expected)
+    told = read_data_file(file(f"sep=;{end}x;y{end}1,5;2{end}3,5;4{end}"))
+    assert told.frame.to_dict("list") == {"x": [1.5, 3.5], "y": [2, 4]}
+    with pytest.raises(DataError, match="line 3: 3 fields"):
+        read_data_file(file(f"x,y{end}1,2{end}1,2,3{end}"))
+    # a comment ends with its line, and a formula with its own
+    model = f"f =~ x1 + x2 # a comment{end}f =~ x3{end}# another{end}y ~ f"
+    path = file(model, "model.txt")
+    for text in (model, read_model_file(path)[0]):
+        assert SEM(text).table.observed == ("x1", "x2", "x3", "y")
+    with pytest.raises(SyntaxProblem, match="line 2, column 5") as caught:
+        SEM(f"f =~ x1{end}y ~~~ f")
+    assert str(caught.value).splitlines()[1:] == ["    y ~~~ f", "        ^"]

@@ -61,8 +61,10 @@ def test_posterior_means_are_within_half_a_standard_error_of_maximum_likelihood(
     assert float(draws.mean()) == pytest.approx(estimate, abs=error / 2 + 3 * monte_carlo)
 
 
-def test_the_fits_of_the_test_run_converged(pd_fit, hs_fit, alliance_fit):
-    for fit in (pd_fit, hs_fit, alliance_fit):
+def test_the_fits_of_the_test_run_converged(pd_fit, alliance_fit):
+    # of `hs_fit`, with 500 draws a chain, the largest R-hat passes 1.01 by chance with most seeds
+    abilities_fit = SEM(ABILITIES).fit(abilities(), random_seed=1, draws=2000, progress=False)
+    for fit in (pd_fit, abilities_fit, alliance_fit):
         found = fit.diagnosis
         assert found.worst_rhat[1] < 1.01
         assert found.lowest_ess_bulk[1] > 400

@@ -127,13 +127,20 @@ def test_a_programming_error_is_not_hidden(monkeypatch, hs_fit):
         contents_module.gather(hs_fit)
 
 
-def test_groups_and_missing_values_are_reported(tmp_path):
+def test_groups_and_missing_values_are_reported(tmp_path, capsys):
     data = abilities()
     data.loc[data.index[:30], "x1"] = np.nan
     fit = SEM("visual =~ x1 + x2 + x3", group_equal="loadings").fit(
         data, group="school", draws=250, tune=300, chains=2, random_seed=1, progress=False
     )
+    capsys.readouterr()
     page = fit.report(tmp_path / "groups.html").read_text(encoding="utf-8")
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "bayessem: report: measurement ..."
+    assert "bayessem: report: loo ..." in told
+    assert told[-1] == "bayessem: report: figures and tables ..."
+    fit.report(tmp_path / "quiet.html", progress=False)
+    assert capsys.readouterr().err == ""
     assert "Groups: Pasteur 156, Grant-White 145." in page
     assert "3.3 % of the values are missing" in page
     assert '<th class="text">group</th>' in page

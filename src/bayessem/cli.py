@@ -1,7 +1,7 @@
 """The command line: check, fit, ml, show, warm, conformance; heavy imports wait until needed.
 
 Exit codes: 0 fine; 1 something serious was found (by the check, which `fit` and `ml` make too
-before they start; by conformance; by calibration); 2 an error that can be mended.
+before they start; by conformance; by calibration); 2 an error that can be mended; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import BayessemError, DataError, IdentificationError
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
+# As shells count a process that Ctrl-C (signal 2) ended.
+INTERRUPTED = 130
 EXIT_CODES = (
     "Exit codes: 0 fine; 1 something serious was found: by the check of the model, which fit and "
     "ml make too before they start (a model that is not identified), by conformance or by "
-    "calibrate; 2 an error that can be mended: in the model's text, the data, the options, a file."
+    "calibrate; 2 an error that can be mended: in the model's text, the data, the options, a file; "
+    "130 interrupted (Ctrl-C): what was printed and saved by then is whole."
 )
 
 
@@ -245,7 +248,8 @@ def _fit(arguments: argparse.Namespace) -> int:
     print(fit)
     if arguments.out is not None:
         print(f"\nsaved in {fit.save(arguments.out)}")
-    return 0
+    asked = (arguments.draws, arguments.chains)
+    return 0 if (fit.settings["draws"], fit.settings["chains"]) == asked else INTERRUPTED
 
 
 def _ml(arguments: argparse.Namespace) -> int:
@@ -348,6 +352,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BayessemError as error:
         print(f"bayessem: {error}", file=sys.stderr)
         return 1 if isinstance(error, IdentificationError) else 2
+    except KeyboardInterrupt:
+        with suppress(OSError):  # its reader may be gone with it
+            sys.stdout.flush()
+        print("\nbayessem: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # whoever reads, such as `| head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

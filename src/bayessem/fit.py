@@ -697,6 +697,7 @@ class Fit(Fitted):
         draws: int = 100,
         ci_prob: float = 0.95,
         random_seed: int = 0,
+        progress: bool = True,
     ) -> Modifications:
         """Modification index and expected value of fixed cross-loadings and residual covariances.
 
@@ -710,6 +711,8 @@ class Fit(Fitted):
             Probability of the equal-tailed intervals.
         random_seed : int
             Of the data simulated for the information of a model with product terms.
+        progress : bool
+            Show a progress bar when it takes more than 2 seconds.
 
         Returns
         -------
@@ -723,7 +726,12 @@ class Fit(Fitted):
         from bayessem.criticism.modification import modification_indices
 
         return modification_indices(
-            self, kinds=kinds, draws=draws, ci_prob=ci_prob, random_seed=random_seed
+            self,
+            kinds=kinds,
+            draws=draws,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+            progress=progress,
         )
 
     def predictive_check(
@@ -871,6 +879,7 @@ class Fit(Fitted):
         *,
         title: str = "Structural equation model",
         random_seed: int = 0,
+        progress: bool = True,
     ) -> Path:
         """Write everything that reviewers ask for as one HTML file.
 
@@ -886,6 +895,8 @@ class Fit(Fitted):
             Heading.
         random_seed : int
             Of replicated data and prior draws.
+        progress : bool
+            Say on stderr what is being computed.
 
         Returns
         -------
@@ -899,7 +910,7 @@ class Fit(Fitted):
         """
         from bayessem.report.write import report
 
-        return report(self, path, title=title, random_seed=random_seed)
+        return report(self, path, title=title, random_seed=random_seed, progress=progress)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the fit as a folder, which `load` reads and people can read too.

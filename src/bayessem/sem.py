@@ -589,6 +589,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cores: int | None = None,
         random_seed: int | None = None,
         progress: bool = True,
     ) -> Bootstrap:
@@ -602,15 +603,17 @@ class SEM(Specification):
             Samples of the respondents, with replacement.
         group, group_order, missing
             As in `fit`.
+        cores : int, optional
+            Samples at once; by default as many as the machine has.
         random_seed : int, optional
-            Makes the samples repeatable.
+            Makes the samples repeatable, however many cores.
         progress : bool
             Show a progress bar.
         """
         from bayessem.ml.bootstrap import bootstrap
 
         prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
-        return bootstrap(prepared, n, random_seed=random_seed, progress=progress)
+        return bootstrap(prepared, n, cores=cores, random_seed=random_seed, progress=progress)
 
     def simulate(
         self,
@@ -750,7 +753,6 @@ def load(path: str | os.PathLike[str]) -> Fit:
         When the folder is no fit, cannot be read, or a file of it was changed since.
     """
     from bayessem.fit import Fit
-    from bayessem.results.orientation import as_sampled
     from bayessem.results.run_folder import load
 
-    return Fit.of(as_sampled(load(path, specification=SEM)))
+    return Fit.of(load(path, specification=SEM))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.fit import with_questions
 from bayessem.model.priors import Prior
 from bayessem.moderation import alternatives, poolings
@@ -16,6 +17,7 @@ from bayessem.results.fitted import Fitted
 from bayessem.syntax.specification import Specification
 
 
+@check_shared
 def compare_poolings(
     sem: Specification,
     data: pd.DataFrame,
@@ -100,6 +102,7 @@ def compare_poolings(
     )
 
 
+@check_shared
 def moderation_study(
     sem: Specification,
     data: pd.DataFrame,

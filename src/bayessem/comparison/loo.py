@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import (
     CrossValidation,
     frame_of,
@@ -113,6 +114,7 @@ class Loo(CrossValidation):
         return Document.of(opening(self), Notes(self.notes))
 
 
+@check_shared
 @one_blas_thread()
 def loo(
     fit: Fitted,

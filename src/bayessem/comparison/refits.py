@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bayessem.arguments import check_shared
 from bayessem.model.correlation_blocks import partial_correlations
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared
@@ -104,6 +105,7 @@ def unconstrained(space: Space, values: np.ndarray) -> np.ndarray:
     return x
 
 
+@check_shared
 def refit_without(fit: Fitted, members: Sequence[int] | np.ndarray, *, random_seed: int) -> Refit:
     """Sample the posterior without the respondents at these positions.
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.criticism.baseline import baseline_log_likelihoods
 from bayessem.criticism.counterpart import linear_fit
 from bayessem.criticism.discrepancy import (
@@ -26,7 +27,6 @@ from bayessem.criticism.discrepancy import (
     saturated_log_likelihood,
     stored_log_likelihood,
 )
-from bayessem.errors import FitError
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.columns import column, intervals
@@ -178,6 +178,7 @@ def effective_parameters(log_likelihood: np.ndarray) -> tuple[float, int]:
     return float(np.sum(p)), int(np.sum(np.asarray(k) > 0.7))
 
 
+@check_shared
 @one_blas_thread()
 def fit_indices(
     fit: Fitted,
@@ -191,8 +192,6 @@ def fit_indices(
     Arguments, result and errors: `Fit.indices`.
     """
     refuse_population(fit, "fit indices")
-    if replicas is not None and replicas < 1:
-        raise FitError(f"replicas has to be at least 1, not {replicas}")
     linear = bool(fit.prepared.structure.products)
     used = linear_fit(fit) if linear else fit
     prepared = used.prepared

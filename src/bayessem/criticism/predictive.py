@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.criticism.answers import Answers, answers_of, beyond_note, shares_look
 from bayessem.criticism.looks import (
     Look,
@@ -26,7 +27,7 @@ from bayessem.criticism.looks import (
     score_range,
 )
 from bayessem.criticism.replicate import BLOCK, replicate, spaced_draws
-from bayessem.errors import FitError, ModelError
+from bayessem.errors import ModelError
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
@@ -129,6 +130,7 @@ class PredictiveCheck(Described):
         )
 
 
+@check_shared
 def predictive_check(
     fit: Fitted,
     check: str = "correlations",
@@ -152,6 +154,7 @@ def predictive_check(
     return check_elements(fit.prepared, elements, check, prior=False, **options)
 
 
+@check_shared
 def prior_predictive_check(
     prepared: Prepared,
     check: str = "indicators",
@@ -176,8 +179,6 @@ def prior_predictive_check(
     PriorError
         For an improper prior, naming the parameter.
     """
-    if draws < 1:
-        raise FitError(f"draws has to be at least 1, not {draws}")
     density = posterior_density(prepared.space, prepared.structure, prepared.sample)
     values = prior_draws(
         prepared.space, prepared.structure, density, draws=draws, random_seed=random_seed

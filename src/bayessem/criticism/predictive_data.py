@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from bayessem.arguments import whole_number
+from bayessem.arguments import check_shared, whole_number
 from bayessem.criticism.replicate import replicate
 from bayessem.errors import FitError, ModelError, did_you_mean
 from bayessem.model.prepare import Prepared
@@ -21,6 +21,7 @@ PRIOR_DRAWS = 500
 SAMPLED = ("posterior", "sample_stats", "log_likelihood", "log_prior")
 
 
+@check_shared
 def posterior_predictive(
     fit: Fitted,
     indicator: str | None = None,
@@ -86,6 +87,7 @@ def _of_indicator(tree: xr.DataTree, indicator: str) -> xr.DataTree:
     return out
 
 
+@check_shared
 def prior_predictive(
     prepared: Prepared, *, draws: int = PRIOR_DRAWS, random_seed: int = 0
 ) -> xr.DataTree:

@@ -18,6 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.algebra.polynomial import Polynomial, degree, replace_by_moments, value_at
+from bayessem.arguments import check_shared
 from bayessem.effects.path_effects import (
     distribution_moments,
     path_effects,
@@ -339,6 +340,7 @@ def effect_notes(
     return notes
 
 
+@check_shared
 def effects(
     fit: Fitted,
     x: str,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayessem.algebra.polynomial import Polynomial, degree, replace_by_moments, value_at
+from bayessem.arguments import check_shared
 from bayessem.effects.baron_kenny import groups_or_none, overall, steps
 from bayessem.effects.effects import (
     POINTS,
@@ -101,6 +102,7 @@ def _per_group(
     return out
 
 
+@check_shared
 def mediation(
     fit: Fitted,
     x: str,
@@ -168,6 +170,7 @@ def mediation(
     )
 
 
+@check_shared
 def conditional_effects(
     fit: Fitted, x: str, y: str, *, at: Sequence[float], groups: Sequence[int], ci_prob: float
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.algebra.polynomial import Polynomial, degree, normal_mean, value_at
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import POINTS, chosen_groups
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import moderators, position
@@ -90,6 +91,7 @@ def slope_polynomial(
     return {e: c for e, c in exact.items() if e[0] <= 1 or sizes[e] > least}
 
 
+@check_shared
 def simple_slopes(
     fit: Fitted,
     x: str,
@@ -108,6 +110,7 @@ def simple_slopes(
     return _slopes(fit, x, y, w, np.asarray(at, dtype=float), group, ci_prob, regions=False)
 
 
+@check_shared
 def johnson_neyman(
     fit: Fitted,
     x: str,

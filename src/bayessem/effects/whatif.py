@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.algebra.polynomial import value_at
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import chosen_groups, sd_text
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import directed_paths, position
@@ -132,6 +133,7 @@ def _moderator_settings(
     return variables, settings
 
 
+@check_shared
 def what_if(
     fit: Fitted,
     x: str,

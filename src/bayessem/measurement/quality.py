@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import chosen_groups
 from bayessem.errors import ModelError
 from bayessem.measurement.constructs import (
@@ -47,6 +48,7 @@ from bayessem.results.standardize import model_moments
 from bayessem.threads import one_blas_thread
 
 
+@check_shared
 @one_blas_thread()
 def measurement(
     fit: Fitted,

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +59,7 @@ class Sample:
         """Number of respondents used."""
         return len(self.values)
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         """Whether nothing is missing."""
         return not np.isnan(self.values).any()
@@ -68,12 +69,12 @@ class Sample:
         """How many different sets of variables respondents answered (1: nothing is missing)."""
         return len(np.unique(np.isnan(self.values), axis=0))
 
-    @property
+    @cached_property
     def means(self) -> np.ndarray:
         """Means of the observed values, (p,)."""
         return np.nanmean(self.values, axis=0)
 
-    @property
+    @cached_property
     def sds(self) -> np.ndarray:
         """Standard deviations (divisor n) of the observed values, (p,)."""
         return np.nanstd(self.values, axis=0)

@@ -1,9 +1,9 @@
 """Data and models from files: read right, or refused with the line that is odd.
 
 CSV files come with commas, semicolons (and then with decimal commas), tabs or bars, with or without
-byte-order mark, in UTF-8, UTF-16 or the Latin-1 of older programs. What was guessed is told, so
-that the caller can say it. A row with more fields than the header is an error: nobody can know
-which column its values belong to.
+byte-order mark, in UTF-8, UTF-16 or the Latin-1 of older programs, with any line ends.
+What was guessed is told, so that the caller can say it. A row with more fields than the header is
+an error: nobody can know which column its values belong to.
 """
 
 from __future__ import annotations
@@ -89,6 +89,8 @@ def read_data_file(path: str) -> DataFile:
             except EOFError as error:
                 raise DataError(f"{path} cannot be unpacked: {error}") from None
     text, notes = _decoded(content, path, "data")
+    if "\n" not in text:  # line ends of old Macs
+        text = text.replace("\r", "\n")
     first, _, rest = text.partition("\n")
     given = re.fullmatch(r"sep=(.)\s*", first)  # how Excel is told
     lead = 1 if given else 0

@@ -7,7 +7,9 @@ variable with loading 1 and residual 0, so that paths and disturbances are about
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -72,6 +74,14 @@ class Structure:
     variables: tuple[str, ...]
     products: tuple[tuple[int, ...], ...]
     places: dict[int, Place]
+
+    @cached_property
+    def rows_of_groups(self) -> tuple[dict[int, Place], ...]:
+        """Places by row of the table, of each group."""
+        found: list[dict[int, Place]] = [{} for _ in self.table.groups]
+        for k, place in self.places.items():
+            found[place.group][k] = place
+        return tuple(found)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -256,3 +266,30 @@ def product_order(structure: Structure) -> list[int]:
         order += ready
         waiting = [t for t in waiting if t not in ready]
     return order
+
+
+def parameter_groups(structure: Structure) -> list[frozenset[int]]:
+    """The groups in whose matrices each free parameter of the table stands."""
+    found: list[set[int]] = [set() for _ in structure.table.parameters]
+    for k, place in structure.places.items():
+        free = structure.table.rows[k].free
+        if free >= 0:
+            found[free].add(place.group)
+    return [frozenset(own) for own in found]
+
+
+def moved_together(groups: Sequence[frozenset[int]]) -> list[list[int]]:
+    """Parameters in batches of which no two stand in one group.
+
+    They do not meet in the likelihood or in a group's moments: derivatives of all that are in a
+    batch cost one evaluation.
+    """
+    batches: list[tuple[list[int], set[int]]] = []
+    for i, own in enumerate(groups):
+        batch = next((b for b in batches if not b[1] & own), None)
+        if batch is None:
+            batches.append(([i], set(own)))
+        else:
+            batch[0].append(i)
+            batch[1].update(own)
+    return [members for members, _ in batches]

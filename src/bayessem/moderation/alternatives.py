@@ -31,6 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.compare import compare
 from bayessem.comparison.compare_result import Comparison
 from bayessem.errors import ModelError
@@ -170,6 +171,7 @@ def _outcomes_and_causes(sem: Specification, paths: Sequence[str]) -> list[tuple
     return out
 
 
+@check_shared
 def moderation_study(
     sem: Specification,
     data: pd.DataFrame,

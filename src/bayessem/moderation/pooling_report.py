@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.errors import FitError, ModelError
 from bayessem.model.pooling import (
     Pooling,
@@ -189,6 +190,7 @@ def prior_share(fit: Fitted) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+@check_shared
 def pooling_report(
     fit: Fitted,
     *,

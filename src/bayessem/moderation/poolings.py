@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.comparable import check_comparable
 from bayessem.comparison.compare import compare
 from bayessem.comparison.compare_result import Comparison
@@ -90,6 +91,7 @@ class Poolings(Described):
         )
 
 
+@check_shared
 def compare_poolings(
     sem: Specification,
     data: pd.DataFrame,

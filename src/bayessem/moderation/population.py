@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import At, EffectRow, Effects, effects, table_of
 from bayessem.errors import ModelError
 from bayessem.model.prepare import prepare
@@ -73,6 +74,7 @@ def _with_levels(fit: Fitted) -> Specification:
     return fit.specification.extended(means)
 
 
+@check_shared
 def effects_with_population(
     fit: Fitted,
     x: str,

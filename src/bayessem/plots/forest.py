@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import Effects
 from bayessem.errors import ModelError
 from bayessem.plots.style import (
@@ -35,6 +36,7 @@ LABELS = 0.45
 KINDS = ("path", "product", "loading", "covariance", "variance", "intercept", "defined")
 
 
+@check_shared
 @styled
 def plot_estimates(
     fit: Fitted,

@@ -19,7 +19,7 @@ import numpy as np
 
 from bayessem.errors import FitError
 from bayessem.posterior.density import Density
-from bayessem.posterior.optimise import Maximum, maximise
+from bayessem.posterior.optimise import Maximum, inverse_root, maximise
 from bayessem.threads import one_blas_thread
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
@@ -39,7 +39,8 @@ class Approximation:
     maximum : Maximum
         In those coordinates.
     root : ndarray (D, D)
-        Symmetric square root of the inverse Hessian; without correlations of folded coordinates.
+        C with C C' the inverse Hessian, without correlations of folded coordinates: the symmetric
+        root in standard units, its rows multiplied by the units of the coordinates.
     """
 
     density: Density
@@ -99,14 +100,6 @@ def complete(result: Draws, draws: int) -> Draws:
     raise Interrupted(Draws(result.values[kept, :count], stats, result.seconds))
 
 
-def _inverse_root(curvature: np.ndarray) -> np.ndarray:
-    """Symmetric C with C C' = H^-1, flat and negative directions given a plausible width."""
-    roots, vectors = np.linalg.eigh(curvature)
-    floor = 1e-4 * np.median(np.abs(roots))
-    roots = np.maximum(np.abs(roots), max(floor, 1e-8))
-    return (vectors / np.sqrt(roots)) @ vectors.T
-
-
 def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """The root for a density with a mirror image in each folded coordinate, (D, D).
 
@@ -114,11 +107,12 @@ def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
     the covariance that fits both halves has none. (With them, the curvature seen in the mirrored
     half is up to ten times that at the maximum, and single trajectories diverge.)
     """
-    root = _inverse_root(curvature)
+    root = inverse_root(curvature)
     covariance = root @ root.T
     alone = fold[:, None] | fold[None, :]
     covariance = np.where(alone, np.diag(np.diag(covariance)), covariance)
-    return _inverse_root(np.linalg.inv(covariance))
+    sd = np.sqrt(np.diag(covariance))
+    return inverse_root(np.linalg.inv(covariance / np.outer(sd, sd)) / np.outer(sd, sd))
 
 
 @one_blas_thread()
@@ -136,7 +130,7 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
             "bounds and priors"
         )
     maximum = maximise(density, start)
-    root = _inverse_root(maximum.hessian)
+    root = inverse_root(maximum.hessian)
     spread = np.sqrt(np.sum(root * root, axis=1))
     fold = density.foldable & (spread > FOLD_ABOVE)
     soft = density.positive & ~fold
@@ -146,7 +140,7 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
         point = np.where(fold, math.sqrt(1.25) * size, maximum.x)  # where the folded sd is `size`
         linear = size * (1.0 + SOFT_BELOW * math.log(-math.expm1(-1.0 / SOFT_BELOW)))
         maximum = maximise(density, np.where(soft, linear, point))
-        root = _inverse_root(maximum.hessian)
+        root = inverse_root(maximum.hessian)
         if fold.any():
             root = _mirrored_root(maximum.hessian, fold)
     return Approximation(density, maximum, root)

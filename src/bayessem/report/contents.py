@@ -59,7 +59,9 @@ class Contents:
     reasons: dict[str, str]
 
 
-def gather(fit: Fitted, *, random_seed: int = 0) -> Contents:
+def gather(
+    fit: Fitted, *, random_seed: int = 0, told: Callable[[str], None] | None = None
+) -> Contents:
     """Compute what the report shows.
 
     Parameters
@@ -68,10 +70,14 @@ def gather(fit: Fitted, *, random_seed: int = 0) -> Contents:
         A sampled model.
     random_seed : int
         Of replicated data and prior draws.
+    told : callable, optional
+        Hears what is computed next.
     """
     reasons: dict[str, str] = {}
 
     def result(name: str, compute: Callable[[], Any]) -> Any:
+        if told is not None:
+            told(name)
         try:
             return compute()
         except BayessemError as problem:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
 from bayessem.model.priors import KINDS
@@ -200,10 +201,16 @@ class Fitted(Described):
         )
 
     @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What took long to compute and follows from the fit alone, by what it is."""
+        return {}
+
+    @cached_property
     def _summaries(self) -> dict[float, pd.DataFrame]:
         """Tables of estimates by interval, since printing and saving ask for the same one."""
         return {}
 
+    @check_shared
     def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """Table of estimates: every free and defined parameter, and fixed loadings (markers).
 
@@ -261,6 +268,7 @@ class Fitted(Described):
         out[["r_hat", "ess_bulk", "ess_tail"]] = main[["r_hat", "ess_bulk", "ess_tail"]]
         return out
 
+    @check_shared
     def r2(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """Explained share of the variance of each indicator and outcome, from draws."""
         return self._shares(ci_prob)
@@ -284,6 +292,7 @@ class Fitted(Described):
             frames.append(frame.drop(columns="p_positive"))
         return pd.concat(frames, ignore_index=True)
 
+    @check_shared
     def document(self, *, ci_prob: float = 0.95) -> Document:
         """The run, its diagnostics, the estimates and R2."""
         settings, sample = self.settings, self.prepared.sample

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.arguments import between, texts, whole_number
+from bayessem.arguments import between, check_shared, texts, whole_number
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
 from bayessem.model.columns import number_column, require_frame
 from bayessem.model.conditioning import has_means
@@ -76,6 +76,7 @@ class Prediction(Described):
         )
 
 
+@check_shared
 def predict(
     fit: Fitted,
     new_rows: pd.DataFrame,

@@ -33,6 +33,7 @@ from bayessem.errors import BayessemError, BayessemWarning, FitError
 from bayessem.model.data import Sample
 from bayessem.model.pooling import Pooling
 from bayessem.model.prepare import prepare_sample
+from bayessem.model.signs import with_signs
 from bayessem.results.fitted import Fitted
 from bayessem.results.labels import back, plain, read_labels, written_labels
 from bayessem.syntax.specification import Specification
@@ -453,7 +454,11 @@ def _restored(
         predictor=None if predictor is None else np.array(predictor, dtype=np.float64),
     )
     out = Fitted(
-        replace(prepared, notes=tuple(about["prepared_notes"])),
+        replace(
+            prepared,
+            notes=tuple(about["prepared_notes"]),
+            space=with_signs(prepared.space, settings.get("signs", {})),  # as it was sampled
+        ),
         data,
         settings,
         about["timings"],

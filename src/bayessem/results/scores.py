@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.arguments import whole_number
+from bayessem.arguments import check_shared, whole_number
 from bayessem.errors import DataError, FitError, ModelError
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample
@@ -66,6 +66,7 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
     )
 
 
+@check_shared
 def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataFrame:
     """Posterior mean and standard deviation of each construct for each respondent.
 

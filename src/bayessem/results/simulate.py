@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from bayessem.arguments import flag, real_number, seed, shown, whole_number
+from bayessem.arguments import check_shared, flag, real_number, seed, shown, whole_number
 from bayessem.errors import FitError, ModelError
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, build_structure, matrix_offsets, product_order
@@ -150,6 +150,7 @@ def simulate(
     return pd.concat(frames, ignore_index=True)
 
 
+@check_shared
 def simulate_from(
     sem: Specification,
     parameters: Mapping[str, float] | Estimated,

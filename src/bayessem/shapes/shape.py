@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.algebra.polynomial import value_at
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import POINTS, chosen_groups
 from bayessem.effects.pathways import position
 from bayessem.errors import ModelError
@@ -76,6 +77,7 @@ def _bounds(
     return found[..., 0], found[..., 1], "the 5 % and 95 % quantiles that the model implies"
 
 
+@check_shared
 def shape(
     fit: Fitted,
     x: str,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
@@ -117,6 +118,7 @@ def moderated_turning_point(
     return b1 + b3 * w, square, shift
 
 
+@check_shared
 def moderated_turning_points(
     fit: Fitted, curve: Quadratic, at: Sequence[float], group: int, ci_prob: float
 ) -> list[dict]:
