@@ -362,3 +362,14 @@ def test_partner_types_are_as_many_as_counted_and_popular_ones_more_common():
 def test_too_few_firms_are_refused():
     with pytest.raises(ValueError, match="n >= 40"):
         study.simulate(39, seed=1)
+
+
+def test_the_social_support_data_are_as_described():
+    data = pd.read_csv(DATA / "social_support.csv")
+    assert data.shape == (283, 19)
+    assert not data.isna().to_numpy().any()
+    assert sorted(data["region"].unique()) == ["east", "west"]
+    assert (data["age"].min(), data["age"].max()) == (13, 17)
+    parcels = data.drop(columns=["ID", "region", "gender", "age"])
+    assert parcels.shape[1] == 15
+    assert parcels.min().min() >= 1 and parcels.max().max() == 7

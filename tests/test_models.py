@@ -202,3 +202,25 @@ def test_figures_are_written_on_request_only(reporting, export_fit, tmp_path, ca
     (written,) = reporting.write_figures(figures, str(tmp_path / "new"))
     assert written.read_bytes().startswith(b"\x89PNG")
     assert "1 figures" not in capsys.readouterr().out
+
+
+# --- the response surface -------------------------------------------------------------------------
+
+
+def test_the_surface_study_checks_its_models_and_says_what_its_draws_say(scripts, capsys):
+    study = scripts("response_surface")
+    data = study.read_data()
+    for text in (study.ADDITIVE, study.SURFACE, study.ONE_UNIT):
+        assert bs.SEM(text).check(data).ok
+    rows = {r.name: r.free for r in bs.SEM(study.ONE_UNIT).table.rows if r.op == "=~"}
+    for item in ("p2", "p3"):
+        assert rows[f"FRIENDS=~sup_friends_{item}"] == rows[f"PARENTS=~sup_parents_{item}"]
+    from bayessem.shapes.response_surface import response_surface
+    from tests.drawn import drawn_fit
+
+    result = response_surface(drawn_fit(study.SURFACE), *study.NAMES, scores=False)
+    study.conclusions(result)
+    said = " ".join(capsys.readouterr().out.split())
+    broad = result.claims["congruence effect, broad sense"].iloc[0]
+    assert "that of the parents counts for more (a3 < 0) with probability" in said
+    assert (".001" if broad < 0.001 else f"{broad:.3f}"[1:]) in said

@@ -22,6 +22,7 @@ from bayessem.plots.style import COLOURS, ONE, chance, density, path_name, term_
 from bayessem.plots.traces import readable
 from bayessem.sem import SEM
 from bayessem.shapes.shape import Shape
+from bayessem.shapes.surface import Surface
 from bayessem.shapes.turning_point import QUANTITIES
 
 RNG = np.random.default_rng(3)
@@ -467,3 +468,48 @@ def test_measurement_of_one_construct_and_of_single_items():
         matrices["disturbances"][:] = np.eye(len(structure.variables))
         figure = plots.plot_measurement(assess(prepared, elements, bootstrap=20))
         assert labels(figure.axes[1]) == names
+
+
+@pytest.fixture(scope="module")
+def surface():
+    """Highest at congruence, ridge and stationary point in sight; two values of a moderator."""
+    from bayessem.shapes.response_surface import response_surface
+    from tests.drawn import drawn_fit
+
+    fit = drawn_fit("y ~ x + z + b3*x:x + b4*x:z + b5*z:z + i*x:w + w",
+                    b3=-0.5, b4=0.5, b5=-0.4, i=0.3)  # fmt: skip
+    return response_surface(fit, "x", "z", "y", at=(-1, 1), center=0.0)
+
+
+def test_surface_from_above_shows_lines_axes_respondents_and_the_stationary_point(surface):
+    ax = plots.plot_response_surface(surface, surface="w at +1 SD")
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+        "congruence, x = z", "incongruence", "ridge (first axis)", "second axis",
+        "stationary point",
+    ]  # fmt: skip
+    dots = ax.lines[0]
+    np.testing.assert_array_equal(dots.get_xdata(), surface.scores["x"])
+    means = surface.table[surface.table["at"] == "w at +1 SD"].set_index("quantity")["mean"]
+    drawn = Surface(*(means[f"b{k}"] for k in range(6)))
+    ridge = [line for line in ax.lines if line.get_linewidth() == 1.6]
+    assert ridge[0].get_slope() == pytest.approx(drawn.principal_axes().equations()[1])
+    mark = next(line for line in ax.lines if line.get_marker() == "D")
+    assert mark.get_xydata()[0] == pytest.approx(drawn.stationary_point()[:2])
+    assert ax.get_title(loc="left").startswith("w at +1 SD\nP(congruence effect): broad")
+    with pytest.raises(ModelError, match="surfaces: w at -1 SD, w at \\+1 SD"):
+        plots.plot_response_surface(surface, surface="all")
+
+
+def test_surface_in_space_shows_the_mean_between_its_band(surface):
+    figure = plots.plot_surface_3d(surface)
+    (ax,) = figure.axes
+    grid = surface.grid()
+    low, high = ax.get_zlim()
+    assert low < grid["lower"].min() and high >= grid["upper"].max()
+    along = ax.lines[0]
+    x, z, y = along.get_data_3d()
+    np.testing.assert_allclose(x, z)
+    own = grid[np.isclose(grid["x"], grid["z"])]
+    np.testing.assert_allclose(y, own["mean"])
+    x, z, _ = ax.lines[2].get_data_3d()
+    np.testing.assert_allclose(x, -z)

@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 from example_models import abilities
 
@@ -15,7 +16,7 @@ from bayessem.report import write
 from bayessem.report.contents import Contents, gather
 from bayessem.report.sections import report_document, reproduce
 from bayessem.results.versions import installed_versions
-from bayessem.text.document import Column, Table
+from bayessem.text.document import Column, Heading, Table
 from bayessem.text.formats import NUMBER
 from bayessem.text.html import block_html
 from bayessem.text.terminal import document_text
@@ -170,3 +171,18 @@ def test_tables_escape_and_leave_nan_empty():
     assert "<td>\N{MINUS SIGN}1.500</td>" in html
     assert "<td></td>" in html
     assert "nan" not in html
+
+
+def test_a_response_surface_has_its_place():
+    rng = np.random.default_rng(2)
+    x, z = rng.normal(size=(2, 120))
+    data = pd.DataFrame({"x": x, "z": z, "y": -((x - z) ** 2) + x + rng.normal(size=120)})
+    fit = SEM("y ~ x + z + x:x + x:z + z:z").fit(
+        data, draws=100, tune=150, chains=2, random_seed=1, progress=False
+    )
+    contents = gather(fit)
+    (surface,) = contents.surfaces
+    assert (surface.x, surface.z, surface.y) == ("x", "z", "y")
+    titles = [b.text for b in report_document(contents).blocks if isinstance(b, Heading)]
+    assert "Shape of the curved relations" in titles
+    assert "Response surface of y over x and z (direct effect)" in titles

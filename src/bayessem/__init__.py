@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bayessem.sem import SEM as SEM
     from bayessem.sem import load as load
     from bayessem.studies import compare_poolings as compare_poolings
+    from bayessem.studies import compare_shapes as compare_shapes
     from bayessem.studies import moderation_study as moderation_study
 
     __version__: str
@@ -47,6 +48,7 @@ _WHERE = {
     "partial": "bayessem.model.pooling",
     "no_pooling": "bayessem.model.pooling",
     "compare_poolings": "bayessem.studies",
+    "compare_shapes": "bayessem.studies",
     "continuous_moderator": "bayessem.moderation.alternatives",
     "moderation_study": "bayessem.studies",
     "with_main_effects": "bayessem.moderation.alternatives",

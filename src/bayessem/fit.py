@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from bayessem.measurement.quality_result import Measurement
     from bayessem.moderation.pooling_result import PoolingReport
     from bayessem.results.predict import Prediction
+    from bayessem.shapes.cubic_result import CubicShape
+    from bayessem.shapes.response_surface_result import ResponseSurface
     from bayessem.shapes.shape_result import Shape
 
 
@@ -191,8 +193,12 @@ class Fit(Fitted):
         lines: bool = True,
         ci_prob: float = 0.95,
         random_seed: int = 0,
-    ) -> Shape:
-        """Judge whether the relation of y with x is an inverted U, a U, or one-sided.
+    ) -> Shape | CubicShape:
+        """Judge whether the relation of y with x is an inverted U, a U, an S, a J or one-sided.
+
+        Of a quadratic (y ~ x + x:x): shapes, J-shapes, three steps, turning point, what moderators
+        and groups change in them, two lines. Of a cubic (y ~ x + x:x + x:x:x): S, inverted S and
+        the shapes of a quadratic, how the curve bends, inflection point, peak and trough.
 
         Parameters
         ----------
@@ -208,13 +214,15 @@ class Fit(Fitted):
             The quadratic in y's own equation (default where there is one) or of E[y | do(x)].
         hypothesis : {"inverted U", "U"}, optional
             What the three steps are about; by default what the sign of the square makes more
-            probable.
+            probable. Of a cubic also "S", "inverted S", "increasing", "decreasing".
         at : sequence of float
-            Where a moderated turning point is shown, in standard deviations of the moderator.
+            Where a moderated turning point is shown, in standard deviations of the moderator; its
+            changes are those between the lowest and the highest.
         group : str or sequence of str, optional
             All groups by default.
         lines : bool
-            Add the two-lines companion (takes a second or more: it draws factor scores).
+            Add the two-lines companion of a quadratic (takes a second or more: it draws factor
+            scores).
         ci_prob : float
             Probability of the equal-tailed intervals.
         random_seed : int
@@ -223,11 +231,17 @@ class Fit(Fitted):
         Returns
         -------
         Shape
+            CubicShape where the model has a cube.
 
         Raises
         ------
         ModelError
-            When y does not depend on the square of x.
+            When y does not depend on the square of x, or on a higher power than its cube.
+
+        References
+        ----------
+        Lind & Mehlum (2010), doi:10.1111/j.1468-0084.2009.00569.x; Haans, Pieters & He (2016),
+        doi:10.1002/smj.2399; Simonsohn (2018), doi:10.1177/2515245918805755.
         """
         from bayessem.shapes.shape import shape
 
@@ -242,6 +256,106 @@ class Fit(Fitted):
             at=at,
             group=group,
             lines=lines,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+        )
+
+    def response_surface(
+        self,
+        x: str,
+        z: str,
+        y: str,
+        *,
+        metric: str | None = None,
+        center: float | None = None,
+        effect: str | None = None,
+        hypothesis: str | None = None,
+        rope: float = 0.1,
+        rope_ridge: float = 0.25,
+        moderator: str | None = None,
+        at: Sequence[float] | None = None,
+        group: str | Sequence[str] | None = None,
+        scores: bool = True,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+    ) -> ResponseSurface:
+        """Describe the surface of y over x and z, and judge whether their congruence counts.
+
+        For a model with y ~ x + z + x:x + x:z + z:z; terms that it lacks are 0.
+
+        Parameters
+        ----------
+        x, z, y : str
+            The two predictors and the outcome: constructs or observed variables.
+        metric : {"raw", "standardized"}, optional
+            Own units, or standard deviations from the means of all groups together, per draw. By
+            default raw where x and z have a common metric (constructs with loadings set equal, item
+            by item; observed variables with similar spread), else standardised.
+        center : float, optional
+            From where raw x and z are both measured, such as the midpoint of the scale of answers.
+            By default the average of their means; each from its own mean when the loadings are set
+            equal and the intercepts are not. a1, a3, and p10 depend on it.
+        effect : {"direct", "total"}, optional
+            The surface in y's own equation (default where there is one) or E[y | do(x, z)].
+        hypothesis : {"highest", "lowest"}, optional
+            What y is at congruence; by default what the sign of a4 makes more probable.
+        rope : float
+            Slopes and curvatures along the lines that are smaller count as none: standard
+            deviations of y for one of x and z together.
+        rope_ridge : float
+            The ridge is the line of congruence when it is shifted by less, in standard deviations,
+            and its slope lies between 1 / (1 + rope_ridge) and 1 + rope_ridge.
+        moderator : str, optional
+            The factor of x:w, x:z:w, ... that is set; may be left out when there is one only.
+        at : sequence of float, optional
+            Its values, in standard deviations from its mean: by default -1, 0, 1, or both values of
+            an observed moderator that has two.
+        group : str or sequence of str, optional
+            All groups by default, with all differences.
+        scores : bool
+            Add the respondents (constructs: takes seconds, as it draws factor scores).
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the draws of factor scores.
+
+        Returns
+        -------
+        ResponseSurface
+
+        Raises
+        ------
+        ModelError
+            When y depends on x and z linearly or through higher powers, or an argument is none.
+
+        Warns
+        -----
+        BayessemWarning
+            For metric="raw" when x and z have no common metric.
+
+        References
+        ----------
+        Edwards & Parry (1993), doi:10.2307/256822; Shanock et al. (2010),
+        doi:10.1007/s10869-010-9183-4; Humberg, Nestler & Back (2019),
+        doi:10.1177/1948550618757600.
+        """
+        from bayessem.shapes.response_surface import response_surface
+
+        return response_surface(
+            self,
+            x,
+            z,
+            y,
+            metric=metric,
+            center=center,
+            effect=effect,
+            hypothesis=hypothesis,
+            rope=rope,
+            rope_ridge=rope_ridge,
+            moderator=moderator,
+            at=at,
+            group=group,
+            scores=scores,
             ci_prob=ci_prob,
             random_seed=random_seed,
         )
@@ -321,17 +435,12 @@ class Fit(Fitted):
         group: str | Sequence[str] | None = None,
         ci_prob: float = 0.95,
     ) -> Slopes:
-        """P(slope > 0) at every value of the moderator, and where the interval excludes 0.
-
-        The regions of Johnson & Neyman (1936; Bauer & Curran 2005,
-        doi:10.1207/s15327906mbr4003_5) with posterior intervals, pointwise.
+        """Slope of y on x at every value of the moderator, and where its interval excludes 0.
 
         Parameters
         ----------
-        x, y : str
-            Predictor and outcome.
-        moderator : str, optional
-            The other factor; may be left out when there is one only.
+        x, y, moderator
+            As in `Fit.simple_slopes`.
         sds : float
             How far from its mean the moderator is followed, in standard deviations.
         points : int
@@ -339,12 +448,21 @@ class Fit(Fitted):
         group : str or sequence of str, optional
             All groups by default.
         ci_prob : float
-            Probability of the equal-tailed intervals.
+            Probability of the pointwise, equal-tailed intervals.
+
+        Returns
+        -------
+        Slopes
+            With `regions`, and P(slope > 0) at each value in `table`.
 
         Raises
         ------
         ModelError
-            When no product of x and a moderator explains y.
+            When no product of x and a moderator explains y, or for sds or points that are none.
+
+        References
+        ----------
+        Johnson & Neyman (1936); Bauer & Curran (2005), doi:10.1207/s15327906mbr4003_5.
         """
         from bayessem.effects.slopes import johnson_neyman
 

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.algebra.polynomial import Polynomial, degree, normal_mean, value_at
-from bayessem.arguments import check_shared
+from bayessem.arguments import check_shared, whole_number
 from bayessem.effects.effects import POINTS, chosen_groups
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import moderators, position
@@ -122,10 +122,16 @@ def johnson_neyman(
     group: str | Sequence[str] | None = None,
     ci_prob: float = 0.95,
 ) -> Slopes:
-    """P(slope > 0) at every value of the moderator, and where the interval excludes 0.
+    """Slope of y on x at every value of the moderator, and where its interval excludes 0.
+
+    The regions of Johnson & Neyman (1936; Bauer & Curran 2005,
+    doi:10.1207/s15327906mbr4003_5) with posterior intervals, pointwise.
 
     Arguments, result and errors: `Fit.johnson_neyman`.
     """
+    whole_number("points", points, ModelError, least=2)
+    if not (np.isfinite(sds) and sds > 0):
+        raise ModelError(f"sds is a positive number of standard deviations, not {sds!r}")
     w = _moderator(fit.prepared.structure, x, y, moderator)
     grid = np.linspace(-sds, sds, points)
     return _slopes(fit, x, y, w, grid, group, ci_prob, regions=True)

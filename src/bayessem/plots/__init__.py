@@ -37,10 +37,13 @@ from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
 from bayessem.plots.pooling import plot_poolings
 from bayessem.plots.predictive import plot_predictive
+from bayessem.plots.response_surface import plot_response_surface, plot_surface_3d
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
 from bayessem.plots.whatif import plot_johnson_neyman, plot_slopes, plot_what_if
 from bayessem.results.fitted import Fitted
+from bayessem.shapes.cubic_result import CubicShape
+from bayessem.shapes.response_surface_result import ResponseSurface
 from bayessem.shapes.shape_result import Shape
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ def _slopes(result: Slopes) -> Axes | Figure:
 # The figure of each type of result, for its `.plot()`.
 FIGURES: dict[type, Callable[..., Any]] = {
     Comparison: plot_comparison,
+    CubicShape: plot_shape,
     Effects: plot_effects,
     Fitted: plot_estimates,
     Indices: plot_discrepancy,
@@ -72,6 +76,7 @@ FIGURES: dict[type, Callable[..., Any]] = {
     PredictiveCheck: plot_predictive,
     PriorConsequences: plot_prior_consequences,
     Residuals: plot_residuals,
+    ResponseSurface: plot_response_surface,
     Sensitivity: plot_sensitivity,
     Shape: plot_shape,
     Slopes: _slopes,
@@ -94,9 +99,11 @@ __all__ = [
     "plot_predictive",
     "plot_prior_consequences",
     "plot_residuals",
+    "plot_response_surface",
     "plot_sensitivity",
     "plot_shape",
     "plot_slopes",
+    "plot_surface_3d",
     "plot_traces",
     "plot_what_if",
 ]

@@ -11,6 +11,7 @@ from bayessem.criticism.prior_table import prior_table
 from bayessem.plots.comparison import plot_pareto_k
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
+from bayessem.plots.response_surface import plot_response_surface
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
 from bayessem.report.checklists import barg, wambs
@@ -47,7 +48,7 @@ def report_document(contents: Contents) -> Document:
         ("Estimates", estimates),
         ("Measurement", measurement),
         ("Mediation", mediations),
-        ("Shape of the quadratic relations", shapes),
+        ("Shape of the curved relations", shapes),
         ("Pooling across groups", pooling),
         ("Fit of the model", fit_of_the_model),
         ("Prediction", prediction),
@@ -105,6 +106,8 @@ def says(contents: Contents) -> Blocks:
         yield from mediation.answers()
     for shape in contents.shapes:
         yield from shape.answers()
+    for surface in contents.surfaces:
+        yield from surface.answers()
 
 
 def model(contents: Contents) -> Blocks:
@@ -216,7 +219,7 @@ def mediations(contents: Contents) -> Blocks:
 
 
 def shapes(contents: Contents) -> Blocks:
-    """Shape of every quadratic relation."""
+    """Shape of every quadratic or cubic relation, and every response surface."""
     if contents.shapes:
         yield Paragraph("Posterior probabilities of the shapes; they sum to 1.")
     for result in contents.shapes:
@@ -225,6 +228,14 @@ def shapes(contents: Contents) -> Blocks:
             lambda r=result: plot_shape(r),  # type: ignore[misc]
             f"{result.y} as a function of {result.x}.",
         )
+    for surface in contents.surfaces:
+        yield from surface.document().within(3)
+        for name in surface.surfaces:
+            yield Figure(
+                lambda r=surface, s=name: _whole(plot_response_surface(r, surface=s)),  # type: ignore[misc]
+                f"{surface.y} over {surface.x} and {surface.z}"
+                f"{'' if name == 'all' else f', {name}'}.",
+            )
 
 
 def pooling(contents: Contents) -> Blocks:

@@ -11,7 +11,7 @@ from bayessem.arguments import check_shared
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
-from bayessem.shapes.quadratic import Quadratic, latent_means
+from bayessem.shapes.curve import Curve, latent_means
 
 SHAPES = ("inverted U", "U", "increasing", "decreasing")
 QUANTITIES = (
@@ -120,7 +120,7 @@ def moderated_turning_point(
 
 @check_shared
 def moderated_turning_points(
-    fit: Fitted, curve: Quadratic, at: Sequence[float], group: int, ci_prob: float
+    fit: Fitted, curve: Curve, at: Sequence[float], group: int, ci_prob: float
 ) -> list[dict]:
     """Turning points by moderator, x*(w) = -(b1 + b3 w) / (2 (b2 + b4 w)), and their shift."""
     structure, elements = fit.prepared.structure, fit.elements
