@@ -1,4 +1,4 @@
-"""The command line: check, fit, ml, show, warm, conformance; heavy imports wait until needed.
+"""The command line: describe, check, fit, ml, show, warm, conformance; heavy imports wait until needed.
 
 Exit codes: 0 fine; 1 something serious was found (by the check, which `fit` and `ml` make too
 before they start; by conformance; by calibration); 2 an error that can be mended.
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_describe(commands)
     _model_command(
         commands,
         "check",
@@ -52,9 +53,7 @@ def _model_command(commands: Commands, name: str, text: str) -> argparse.Argumen
     """A command that reads a model and its data, with the options of both."""
     command = commands.add_parser(name, help=text, description=text, epilog=EXIT_CODES)
     command.add_argument("model", help="file with the model in lavaan's syntax, or - for stdin")
-    command.add_argument(
-        "data", help="CSV file or - for stdin, one row a respondent; empty cell = missing"
-    )
+    _data_arguments(command)
     command.add_argument("--group", help="column with the groups")
     command.add_argument(
         "--group-order",
@@ -96,6 +95,34 @@ def _model_command(commands: Commands, name: str, text: str) -> argparse.Argumen
         help="missing values",
     )
     return command
+
+
+def _data_arguments(command: argparse.ArgumentParser) -> None:
+    """What says which data are read, and how."""
+    command.add_argument(
+        "data",
+        help="CSV, Excel, SPSS, Stata, SAS, Parquet or Feather file (- for CSV from stdin), one "
+        "row a respondent; empty cell = missing",
+    )
+    command.add_argument("--sheet", metavar="NAME", help="sheet of an Excel workbook (the first)")
+    command.add_argument(
+        "--label-rows",
+        type=int,
+        default=0,
+        metavar="N",
+        help="rows below the header that hold no answers but labels of the variables (0)",
+    )
+    command.add_argument("--encoding", help="of the texts in the data, where the guess is wrong")
+
+
+def _add_describe(commands: Commands) -> None:
+    command = commands.add_parser(
+        "describe",
+        help="The codebook of a data file.",
+        description="What each column of a data file holds, and what a model does with it.",
+        epilog=EXIT_CODES,
+    )
+    _data_arguments(command)
 
 
 def _add_fit(commands: Commands) -> None:
@@ -205,9 +232,14 @@ def _tell(notes: Sequence[str]) -> None:
 def _data(arguments: argparse.Namespace) -> pd.DataFrame:
     from bayessem.model.files import read_data_file
 
-    found = read_data_file(arguments.data)
-    _tell(found.notes)
-    return found.frame
+    found = read_data_file(
+        arguments.data,
+        sheet=arguments.sheet,
+        label_rows=arguments.label_rows,
+        encoding=arguments.encoding,
+    )
+    _tell((*found.doubts, *found.notes))
+    return found.labelled_frame()
 
 
 def _respondents(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -218,6 +250,15 @@ def _respondents(arguments: argparse.Namespace) -> dict[str, Any]:
         "group_order": None if order is None else _listed(order),
         "missing": arguments.missing,
     }
+
+
+def _describe(arguments: argparse.Namespace) -> int:
+    from bayessem.model.codebook import describe
+
+    data = _data(arguments)
+    data.attrs.pop("notes", None)  # they have been told
+    print(describe(data))
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -322,6 +363,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 COMMANDS = {
     "calibrate": _calibrate,
     "check": _check,
+    "describe": _describe,
     "fit": _fit,
     "ml": _ml,
     "show": _show,
