@@ -150,12 +150,24 @@ def test_model_and_data_come_from_standard_input(model, monkeypatch, capsys):
     assert main(["check", "-", HS]) == 0
 
 
-def test_trailing_delimiters_are_refused_with_their_line(model, tmp_path, capsys):
+def test_trailing_delimiters_of_some_lines_are_refused_with_the_first(model, tmp_path, capsys):
+    head, *rows = Path(HS).read_text(encoding="utf-8").splitlines()
+    data = tmp_path / "d.csv"
+    data.write_text("\n".join([head, *(row + "," for row in rows[:-1]), rows[-1]]), "utf-8")
+    line = one_line(capsys, 2, "ml", model(), data)
+    assert "line 2" in line and "the line ends with a ','" in line
+
+
+def test_trailing_delimiters_of_all_lines_are_told(model, tmp_path, capsys):
     head, *rows = Path(HS).read_text(encoding="utf-8").splitlines()
     data = tmp_path / "d.csv"
     data.write_text("\n".join([head, *(row + "," for row in rows)]), encoding="utf-8")
-    line = one_line(capsys, 2, "ml", model(), data)
-    assert "line 2" in line and "the line ends with a ','" in line
+    assert main(["ml", model(), HS]) == 0
+    expected = capsys.readouterr().out
+    assert main(["ml", model(), str(data)]) == 0
+    told = capsys.readouterr()
+    assert told.out == expected
+    assert "every line ends with 1 separator more than the header" in told.err
 
 
 def test_semicolons_are_read_and_told(model, tmp_path, capsys):

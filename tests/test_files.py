@@ -55,6 +55,10 @@ def csv_bytes(encoding="utf-8", **options):
         (csv_bytes(quoting=1), []),
         (gzip.compress(csv_bytes()), []),
         (b"\n\n" + csv_bytes() + b"\n\n", []),
+        (b"sep=;\r" + csv_bytes(sep=";", lineterminator="\r"), ["separated by semicolons"]),
+        (csv_bytes("utf-16-le"), ["no byte-order mark; read as utf-16-le"]),
+        (csv_bytes("utf-16-be"), ["no byte-order mark; read as utf-16-be"]),
+        (csv_bytes().replace(b"\n", b",\n").replace(b",\n", b"\n", 1), ["every line ends with 1"]),
     ],
 )
 def test_the_same_table_however_it_is_written(file, content, said):
@@ -68,7 +72,7 @@ def test_the_same_table_however_it_is_written(file, content, said):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a,b\n1,2,\n3,4,\n", "line 2: 3 fields, but the header has 2: the line ends with a ','"),
+        ("a,b\n1,2,\n3,4\n", "line 2: 3 fields, but the header has 2: the line ends with a ','"),
         ("a,b\n1,2\n3,4,5\n", "line 3: 3 fields, but the header has 2; if the first field"),
         ("a,b\nr1,1,2\nr2,3,4\n", "line 2: 3 fields.* the row's name"),
         ("a;b\n1;2\n\n3;4;\n", "line 4: 3 fields, but the header has 2: the line ends with a ';'"),
@@ -79,7 +83,7 @@ def test_the_same_table_however_it_is_written(file, content, said):
         ("", "is empty"),
         (" \n\n", "is empty"),
         (b"\xef\xbb\xbf", "is empty"),
-        (b"PK\x03\x04rest", "no text but an Excel"),
+        (b"PK\x03\x04rest", "damaged: it begins as an Excel or other zipped file"),
         (b"a,b\n1,\x002\n", "no text: it holds bytes that are 0"),
         (b"\xff\xfea", "no UTF-16"),
         (gzip.compress(b"a,b\n1,2\n")[:-12], "cannot be unpacked"),
@@ -102,8 +106,9 @@ def test_row_names_under_an_empty_name_stay(file):
     assert found.frame["a"].tolist() == [1, 3]
 
 
-def test_names_that_stand_twice_stay(file):
-    assert read_data_file(file("a,a\n1,2\n")).frame.columns.tolist() == ["a", "a"]
+def test_names_that_stand_twice_are_refused_with_their_columns(file):
+    with pytest.raises(DataError, match="several columns of one name: 'a' in columns 1 and 3"):
+        read_data_file(file("a,b,a\n1,2,3\n"))
 
 
 def test_lines_with_fewer_fields_are_told(file):

@@ -1,4 +1,4 @@
-"""The command line: describe, check, fit, ml, show, warm, conformance; heavy imports wait until needed.
+"""The command line, one function a command; heavy imports wait until needed.
 
 Exit codes: 0 fine; 1 something serious was found (by the check, which `fit` and `ml` make too
 before they start; by conformance; by calibration); 2 an error that can be mended.
@@ -238,7 +238,7 @@ def _data(arguments: argparse.Namespace) -> pd.DataFrame:
         label_rows=arguments.label_rows,
         encoding=arguments.encoding,
     )
-    _tell((*found.doubts, *found.notes))
+    _tell(found.notes)
     return found.labelled_frame()
 
 

@@ -17,7 +17,7 @@ from bayessem.model.texts import FEW, why_not_numeric
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Items, Notes, Paragraph, Table
-from bayessem.text.formats import COUNT, RAW, TEXT, Format
+from bayessem.text.formats import COUNT, RAW, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,6 @@ ANSWERS = 5
 LONG = 60
 # Columns that cannot be used and are explained.
 EXPLAINED = 12
-SHORTENED = Format(lambda text: text if len(text) <= LONG else f"{text[: LONG - 3]}...", right=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,8 +96,8 @@ class Codebook(Described):
             Table(
                 (
                     Column("variable", told["variable"].tolist()),
-                    column(told, "label", how=SHORTENED),
-                    column(told, "values", how=SHORTENED),
+                    column(told, "label", how=shortened(LONG)),
+                    column(told, "values", how=shortened(LONG)),
                 ),
                 "Labels and values",
             ).without_empty(),
@@ -113,7 +112,10 @@ class Codebook(Described):
             ]
             if len(suspicious)
             else None,
-            [Heading("Columns without numbers, and how to make numbers of them", 2), Items(self.explanations)]
+            [
+                Heading("Columns without numbers, and how to make numbers of them", 2),
+                Items(self.explanations),
+            ]
             if self.explanations
             else None,
             Notes(self.notes),
@@ -202,7 +204,10 @@ def _row(series: pd.Series, name: str, labels: Mapping[Any, str]) -> tuple[dict[
     row["type"] = "yes/no" if _logical(known) else "whole number" if whole else "number"
     if np.isinf(values).any():
         return {**row, "use": "refused: infinite values"}, ""
-    row["mean"], row["sd"] = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    row["mean"], row["sd"] = (
+        float(values.mean()),
+        float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+    )
     codes = _codes(values, labels)
     row["codes"] = ", ".join(f"{c:g} ({int((values == c).sum())} times)" for c in codes)
     return {**row, "use": _use(values, len(distinct) - len(codes), whole)}, ""

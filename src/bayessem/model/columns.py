@@ -18,6 +18,7 @@ from bayessem.model.texts import why_not_numeric
 if TYPE_CHECKING:
     import pandas as pd
 
+
 def require_columns(
     data: pd.DataFrame, names: Sequence[str], constructs: Sequence[str] = ()
 ) -> None:
@@ -46,7 +47,8 @@ def is_numeric(column: pd.Series) -> bool:
     """Whether a column holds real numbers, or True and False."""
     import pandas as pd
 
-    if isinstance(column.dtype, pd.CategoricalDtype):
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
+        # categories without an order may be countries, whatever their codes
         column = column.cat.categories.to_series()
     if column.dtype != object:
         types = pd.api.types

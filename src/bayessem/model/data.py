@@ -12,7 +12,7 @@ import numpy as np
 
 from bayessem.errors import DataError
 from bayessem.model.columns import numbers, require_columns
-from bayessem.model.frames import variable_labels
+from bayessem.model.frames import as_frame, variable_labels
 from bayessem.model.group_column import lone_group, read_groups
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import Key, row_key
@@ -235,6 +235,7 @@ def read_sample(
     DataError
         Naming what is wrong and where.
     """
+    data = as_frame(data)
     if missing not in ("fiml", "listwise", "error"):
         raise DataError(f'missing is "fiml", "listwise" or "error", not {missing!r}')
     names = list(variables)

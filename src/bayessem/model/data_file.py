@@ -30,7 +30,7 @@ class DataFile:
     notes : tuple of str
         What was found out about the file, in words.
     doubts : tuple of str
-        What was guessed, or left out, and should be looked at.
+        Those of the notes that are guesses, or say what was left out: to be looked at.
     variable_labels : dict
         Label by variable.
     value_labels : dict
@@ -49,7 +49,7 @@ class DataFile:
         found = {
             VARIABLES: dict(self.variable_labels),
             VALUES: {name: dict(labels) for name, labels in self.value_labels.items()},
-            NOTES: [*self.doubts, *self.notes],
+            NOTES: list(self.notes),
         }
         frame.attrs = {**frame.attrs, **{key: x for key, x in found.items() if x}}
         return frame
@@ -123,7 +123,11 @@ def second_header(frame: pd.DataFrame, path: str, label_rows: int) -> None:
         words = text[~number]
         words = words[~words.str.lower().isin(MISSING_WORDS)]
         last = frame.index.get_loc(words.index[-1]) if len(words) else HEADERS
-        if last < HEADERS and number.iloc[last + 1 :].sum() > 1 and words.index[0] == frame.index[0]:
+        if (
+            last < HEADERS
+            and number.iloc[last + 1 :].sum() > 1
+            and words.index[0] == frame.index[0]
+        ):
             found[name] = last + 1
     if len(found) < 2:
         return
@@ -131,8 +135,9 @@ def second_header(frame: pd.DataFrame, path: str, label_rows: int) -> None:
     first = str(frame[name].iloc[0])
     shown = first if len(first) <= 40 else f"{first[:37]}..."
     which = "the row" if rows == 1 else f"the {rows} rows"
+    keep = f"read_data(path, label_rows={rows + label_rows})"
     raise DataError(
         f"{path}: {which} below the header hold{'s' * (rows == 1)} words where numbers follow "
         f"({shown!r} under {name!r}), a second header; delete {'it' if rows == 1 else 'them'}, or "
-        f"keep the first as labels of the variables: read_data(path, label_rows={rows + label_rows})"
+        f"keep the first as labels of the variables: {keep}"
     )

@@ -166,12 +166,13 @@ def read_delimited(
     notes = (
         f"{path} is separated by {SEPARATORS.get(separator, repr(separator))}",
         f"{path} has decimal commas",
-        f"{path}: every line ends with {shape.trailing} separator(s) more than the header",
+        f"{path}: every line ends with {shape.trailing} separator{'s' * (shape.trailing > 1)} "
+        "more than the header",
     )
     told = (separator != ",", decimals, shape.trailing > 0)
     return DataFile(
         frame,
-        tuple(note for note, so in zip(notes, told, strict=True) if so),
+        (*doubts, *(note for note, so in zip(notes, told, strict=True) if so)),
         doubts,
         {name: text for name, text in labels.items() if text.strip()},
     )

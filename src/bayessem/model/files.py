@@ -118,9 +118,13 @@ def read_model_file(path: str) -> tuple[str, tuple[str, ...]]:
         When there is no such file, or it holds no text.
     """
     content = _content(path, "model")
-    found = next((k for start, k in {**BEGINNINGS, **OTHERS}.items() if content[:32].startswith(start)), "")
+    found = next(
+        (k for start, k in {**BEGINNINGS, **OTHERS}.items() if content[:32].startswith(start)), ""
+    )
     if found:
-        raise DataError(f"the model file {path!r} is no text; it holds the model in lavaan's syntax")
+        raise DataError(
+            f"the model file {path!r} is no text; it holds the model in lavaan's syntax"
+        )
     return decoded(content, path, "model")
 
 

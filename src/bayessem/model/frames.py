@@ -127,7 +127,7 @@ def labelled(data: pd.DataFrame, column: str) -> pd.Series:
     labels = {k: x for k, x in value_labels(data, column).items() if x}
     if not labels:
         return values
-    present = [x for x in pd.unique(values.dropna())]
+    present = list(pd.unique(values.dropna()))
     names: dict[str, Any] = {}
     for value in present:
         label = labels.get(value)

@@ -49,7 +49,8 @@ def read_statistics_file(path: str, kind: str, *, encoding: str | None = None) -
     options: dict[str, Any] = {"user_missing": True} if kind == "sav" else {}
     if encoding is not None:
         options["encoding"] = encoding
-    read, doubts = getattr(pyreadstat, function), ()
+    read = getattr(pyreadstat, function)
+    doubts: tuple[str, ...] = ()
     try:
         frame, about = read(path, **options)
     except Exception as first:  # pyreadstat has errors of several families
@@ -70,7 +71,7 @@ def read_statistics_file(path: str, kind: str, *, encoding: str | None = None) -
     for name in frame.columns:
         if frame[name].dtype.kind not in "iufbM":
             frame[name] = frame[name].replace("", None)
-    return DataFile(frame, notes, doubts, labels, {k: x for k, x in values.items() if x})
+    return DataFile(frame, (*doubts, *notes), doubts, labels, {k: x for k, x in values.items() if x})
 
 
 def _damaged(path: str, program: str, said: str) -> str:

@@ -88,7 +88,7 @@ def read_workbook(
         for title, i in zip(titles, kept, strict=True)
         if labels and i < len(labels[0]) and _filled(labels[0][i])
     }
-    return DataFile(frame, notes, tuple(doubts), wording)
+    return DataFile(frame, (*doubts, *notes), tuple(doubts), wording)
 
 
 def _refuse_other_zipped(content: bytes, path: str) -> None:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# Characters of a variable's label that fit beside an axis.
+SHORT_LABEL = 28
+
+
 @styled
 def plot_measurement(result: Measurement, *, group: str | None = None) -> Figure:
     """Loadings, reliability with AVE, and the matrix of correlations and HTMT.
@@ -65,6 +69,8 @@ def _threshold(ax: Axes, value: float, position: int | None = None) -> None:
 
 
 def _loadings(ax: Axes, table: pd.DataFrame, title: str) -> None:
+    # labels say more than names, where there is room for all of them
+    short = bool(table["label"].str.len().between(1, SHORT_LABEL).all())
     height, ticks, labels, last = -1.0, [], [], None
     for r in table.to_dict("records"):
         if r["construct"] != last:
@@ -83,7 +89,7 @@ def _loadings(ax: Axes, table: pd.DataFrame, title: str) -> None:
         ax.plot([r["lower"], r["upper"]], [height, height], color=COLOURS[0], linewidth=1.1)
         ax.plot(r["mean"], height, "o", color=COLOURS[0], markersize=3.2, markeredgewidth=0)
         ticks.append(height)
-        labels.append(r["indicator"])
+        labels.append(r["label"] if short else r["indicator"])
     ax.set_yticks(ticks, labels, fontsize=6.5)
     ax.set_ylim(height + 0.7, -0.7)
     without_scale(ax)

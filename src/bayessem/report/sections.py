@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from bayessem.criticism.prior_table import prior_table
+from bayessem.model.data import Sample
 from bayessem.plots.comparison import plot_pareto_k
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
@@ -22,6 +23,7 @@ from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import (
     Block,
+    Column,
     Document,
     Figure,
     Heading,
@@ -31,10 +33,12 @@ from bayessem.text.document import (
     Table,
     Verbatim,
 )
-from bayessem.text.formats import TEXT, interval_text
+from bayessem.text.formats import COUNT, RAW, TEXT, interval_text
 from bayessem.text.numbers import number
 
 TRACES = 6
+# Characters of a variable's label in the tables.
+LONGEST_LABEL = 60
 Blocks = Iterator[Block]
 
 
@@ -131,9 +135,24 @@ def model(contents: Contents) -> Blocks:
         lines.append(f"Across groups: {fit.prepared.pooling}.")
     yield Verbatim(fit.specification.text.strip("\n"))
     yield Items(tuple(lines))
+    yield _variables(sample)
     if fit.notes:
         yield Paragraph("The check before sampling noted:")
         yield Items(fit.notes)
+
+
+def _variables(sample: Sample) -> Table:
+    """The variables used: labels, answers, means and standard deviations."""
+    return Table(
+        (
+            Column("variable", sample.variables),
+            Column("label", [sample.labels.get(x, "") for x in sample.variables]),
+            Column("n", (~np.isnan(sample.values)).sum(axis=0).tolist(), COUNT),
+            Column("mean", list(zip(sample.means, sample.sds, strict=True)), RAW),
+            Column("sd", list(zip(sample.sds, sample.sds, strict=True)), RAW),
+        ),
+        "Observed variables",
+    ).without_empty()
 
 
 def priors(contents: Contents) -> Blocks:
@@ -183,7 +202,9 @@ def estimates(contents: Contents) -> Blocks:
     """Tables of estimates by kind, and R2."""
     fit = contents.fit
     yield Paragraph("Posterior means with equal-tailed 95 % intervals.")
-    yield from estimates_tables(fit.summary())
+    yield from estimates_tables(
+        fit.summary(), labels=fit.prepared.sample.labels, longest=LONGEST_LABEL
+    )
     yield Notes(scale_notes(name for name, _ in fit.prepared.table.products))
     yield r2_table(fit.r2(), title="Explained variance (R2)")
 

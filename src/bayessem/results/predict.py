@@ -17,9 +17,9 @@ import xarray as xr
 from bayessem.arguments import between, texts, whole_number
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
 from bayessem.model.columns import number_column
-from bayessem.model.frames import as_frame
 from bayessem.model.conditioning import has_means
 from bayessem.model.data import Sample
+from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
