@@ -72,7 +72,7 @@ class Codebook(Described):
         gone = f"{cells} of {total} cells ({100 * cells / total:.1f} %) are empty" if cells else ""
         suspicious = t[t["codes"] != ""]
         ends = [
-            (f"{lo:g} to {hi:g}" if lo == lo else "")
+            f"{_short(lo)} to {_short(hi)}" if lo == lo else ""
             for lo, hi in zip(t["minimum"], t["maximum"], strict=True)
         ]
         told = t[(t["label"] != "") | (t["values"] != "")]
@@ -126,7 +126,7 @@ def _remedy(row: pd.Series) -> str:
     """Code that makes the codes of one column missing."""
     here = f"data[{row['variable']!r}]"
     codes = ", ".join(re.findall(r"([-\d.e+]+) \(", row["codes"]))
-    return f"{here} = {here}.replace([{codes}], float('nan'))"
+    return f"{here} = {here}.mask({here}.isin([{codes}]))"
 
 
 def describe(data: object) -> Codebook:
@@ -196,6 +196,7 @@ def _row(series: pd.Series, name: str, labels: Mapping[Any, str]) -> tuple[dict[
     if not is_numeric(series):
         text, why = _type(series), why_not_numeric(name, series)
         named = text in ("text", "category") and 1 < len(distinct) <= max(FEW, len(known) // 10)
+        named &= not all(re.fullmatch(r"[-+]?[\d.,]+%?", str(x).strip()) for x in distinct)
         return {**row, "type": text, "use": "groups (group=)" if named else "not as it is"}, why
     values = numbers(series.to_frame(name), [name])[:, 0]
     values = values[~np.isnan(values)]
@@ -268,7 +269,11 @@ def _values(distinct: list[Any], labels: Mapping[Any, str]) -> str:
 
 
 def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float | np.floating) else str(value)
+    if isinstance(value, str):
+        return repr(value)
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
 def _codes(values: np.ndarray, labels: Mapping[Any, str]) -> list[float]:

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import warnings
+import zlib
 from typing import TYPE_CHECKING
 
 from bayessem.arguments import shown, whole_number
@@ -34,7 +35,6 @@ BEGINNINGS = {
     b"$FL2": "sav",
     b"$FL3": "sav",
     b"<stata_dta>": "dta",
-    b"ASCII SPSS PORT FILE": "por",
     b"HEADER RECORD*******L": "xpt",
     b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\0": "sas7bdat",
     b"PAR1": "parquet",
@@ -179,6 +179,8 @@ def _kind(content: bytes, path: str) -> str:
     # Stata's older format: release, byte order, 1
     if re.match(rb"[\x68-\x73][\x01\x02]\x01", head):
         return "dta"
+    if b"SPSS PORT FILE" in content[:300]:  # it begins with a greeting
+        return "por"
     for start, what in OTHERS.items():
         if head.startswith(start):
             raise DataError(f"the data file {path!r} is {what}; {READ}")
@@ -220,7 +222,7 @@ def _unpacked(content: bytes, path: str) -> bytes:
     with told(f"{path} cannot be unpacked", DataError):
         try:
             return gzip.decompress(content)
-        except EOFError as error:
+        except (EOFError, zlib.error) as error:
             raise DataError(f"{path} cannot be unpacked: {error}") from None
 
 

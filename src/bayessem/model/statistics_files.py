@@ -70,8 +70,10 @@ def read_statistics_file(path: str, kind: str, *, encoding: str | None = None) -
     frame, notes = _without_missing(frame, about.missing_ranges, values, path)
     for name in frame.columns:
         if frame[name].dtype.kind not in "iufbM":
-            frame[name] = frame[name].replace("", None)
-    return DataFile(frame, (*doubts, *notes), doubts, labels, {k: x for k, x in values.items() if x})
+            frame[name] = frame[name].replace("", None).infer_objects()
+    return DataFile(
+        frame, (*doubts, *notes), doubts, labels, {k: x for k, x in values.items() if x}
+    )
 
 
 def _damaged(path: str, program: str, said: str) -> str:
