@@ -261,3 +261,30 @@ def test_show_of_what_is_no_run_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("", encoding="utf-8")
     for path in (tmp_path / "nothing", tmp_path, tmp_path / "file"):
         assert "is not the folder of a fit" in one_line(capsys, 2, "show", path)
+
+
+def test_describe_a_workbook_and_check_a_model_with_its_sheet(model, tmp_path, capsys):
+    import pandas as pd
+
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "d.xlsx"
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"code": [1], "means": ["x"]}).to_excel(book, sheet_name="Codes", index=False)
+        pd.read_csv(HS).to_excel(book, sheet_name="Data", index=False)
+    assert main(["describe", str(path), "--sheet", "Data"]) == 0
+    assert capsys.readouterr().out.startswith("301 respondents (rows), 15 variables (columns)")
+    assert main(["check", model(), HS]) == 0
+    expected = capsys.readouterr().out
+    assert main(["check", model(), str(path), "--sheet", "Data"]) == 0
+    assert capsys.readouterr().out == expected
+    assert "no sheet 'data'. Did you mean 'Data'?" in one_line(
+        capsys, 2, "check", model(), path, "--sheet", "data"
+    )
+
+
+def test_describe_tells_what_was_found_out_once(tmp_path, capsys):
+    (tmp_path / "d.csv").write_text("a;b\n1;0,5\n2;0,25\n")
+    assert main(["describe", str(tmp_path / "d.csv")]) == 0
+    told = capsys.readouterr()
+    assert "separated by semicolons" in told.err and "decimal commas" in told.err
+    assert "semicolons" not in told.out

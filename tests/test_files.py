@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bayessem.errors import DataError
+import bayessem as bs
+from bayessem.errors import BayessemWarning, DataError
 from bayessem.model.files import read_data_file, read_model_file
 
 FRAME = pd.DataFrame(
@@ -179,3 +180,115 @@ def test_any_table_is_read_or_refused(tmp_path_factory, text):
         return
     assert found.frame.columns.size
     assert found.frame.shape[0] < max(2, len(text.splitlines()))
+
+
+# --- read_data --------------------------------------------------------------
+
+
+def test_read_data_warns_of_guesses_and_keeps_all_notes(file):
+    path = file(csv_bytes("latin-1", sep=";"))
+    with pytest.warns(BayessemWarning, match="no UTF-8.*read as Latin-1"):
+        data = bs.read_data(path)
+    assert [x.split(" ", 1)[1] for x in data.attrs["notes"]] == [
+        "is no UTF-8 (line 1: 'ö'); read as Latin-1",
+        "is separated by semicolons",
+    ]
+    pd.testing.assert_frame_equal(data, FRAME, check_column_type=False)
+
+
+def test_the_encoding_can_be_given(file):
+    path = file("größe\n1\n2\n".encode("mac_roman"))
+    assert bs.read_data(path, encoding="mac_roman").columns.tolist() == ["größe"]
+    with pytest.raises(DataError, match="'klingon' is no encoding that Python knows"):
+        bs.read_data(path, encoding="klingon")
+    with pytest.raises(DataError, match="is not in ascii"):
+        bs.read_data(path, encoding="ascii")
+
+
+QUALTRICS = (
+    "Q1,Q2,Name\n"
+    '"How satisfied\nare you?","How old, in years?","Your name"\n'
+    '"{""ImportId"":""QID1""}","{""ImportId"":""QID2""}","{""ImportId"":""QID3""}"\n'
+    "5,31,Ann\n3,45,Bob\n4,52,Cyd\n"
+)
+
+
+def test_further_header_rows_are_refused_or_kept_as_labels(file):
+    path = file(QUALTRICS)
+    with pytest.raises(DataError, match=r"the 2 rows below the header.*label_rows=2\)"):
+        bs.read_data(path)
+    with pytest.raises(DataError, match=r"the row below the header.*label_rows=2\)"):
+        bs.read_data(path, label_rows=1)
+    data = bs.read_data(path, label_rows=2)
+    assert data["Q1"].tolist() == [5, 3, 4]
+    assert data.attrs["variable_labels"]["Q1"] == "How satisfied\nare you?"
+    assert bs.describe(data).table["label"].tolist() == [
+        "How satisfied are you?",
+        "How old, in years?",
+        "Your name",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\nn/a,.\n1,2\n3,4\n",  # missing answers
+        "a,b,c\nx,1,y\n2,2,3\n3,3,4\n",  # one column has a number there
+        "name,job\nAnn,boss\nBob,clerk\n",
+        "a,b\nlow,high\n1,2\nlow,5\n",  # words elsewhere too
+    ],
+)
+def test_what_is_no_second_header_is_read(file, text):
+    assert len(bs.read_data(file(text))) == text.count("\n") - 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("<!DOCTYPE html><html>", "is a web page, no table"),
+        ('<?xml version="1.0"?><a/>', "is an XML file"),
+        ('[{"a": 1}]', "is a JSON file"),
+        ('{"a": [1, 2]}', "is a JSON file"),
+        (b"%PDF-1.7 rest", "is a PDF file"),
+        (b"RDX3\nX\n\0", "a file of R"),
+        (gzip.compress(b"X\n\0\0\0\3"), "a file of R"),
+        (b"\x80\x04\x95rest", "a pickle, which can run anything"),
+        (b"SQLite format 3\0", "a data base of SQLite"),
+        (b"PAR1 broken PAR1", "cannot be read as parquet"),
+        (b"ARROW1\0\0 broken", "cannot be read as feather"),
+        (b"\x1f\x8b\x08\x00broken", "cannot be unpacked"),
+    ],
+)
+def test_what_is_no_data_file_is_said(file, content, message):
+    with pytest.raises(DataError, match=message):
+        bs.read_data(file(content))
+
+
+def test_what_may_not_be_read_is_one_error(file, monkeypatch):
+    path = file("a,b\n1,2\n")
+
+    def refused(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    with pytest.raises(DataError, match="d.csv' cannot be read: permission denied"):
+        bs.read_data(path)
+
+
+@pytest.mark.parametrize("path", [None, 3, pd.DataFrame(), io.StringIO("a\n1\n")])
+def test_a_path_is_a_path(path):
+    with pytest.raises(DataError, match="path names a file, as in 'survey.sav', not "):
+        bs.read_data(path)
+
+
+def test_a_header_alone_has_no_rows(file):
+    data = bs.read_data(file("a,b\n"))
+    assert data.shape == (0, 2)
+    with pytest.raises(DataError, match="columns but no rows"):
+        bs.SEM("a ~ b").prepare(data)
+
+
+def test_a_path_of_the_home_folder(file, monkeypatch):
+    path = file("a,b\n1,2\n")
+    monkeypatch.setenv("HOME", path.rsplit("/", 1)[0])
+    assert bs.read_data("~/d.csv")["b"].tolist() == [2]
