@@ -44,7 +44,15 @@ def _parser() -> argparse.ArgumentParser:
         "check",
         "Identification and data, before sampling; exit code 1 when it is serious.",
     )
-    for add in (_add_fit, _add_ml, _add_show, _add_warm, _add_conformance, _add_calibrate):
+    for add in (
+        _add_fit,
+        _add_ml,
+        _add_show,
+        _add_diagram,
+        _add_warm,
+        _add_conformance,
+        _add_calibrate,
+    ):
         add(commands)
     return parser
 
@@ -166,6 +174,24 @@ def _add_show(commands: Commands) -> None:
         "show", help="Print a saved run.", description="Print a saved run.", epilog=EXIT_CODES
     )
     command.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
+
+
+def _add_diagram(commands: Commands) -> None:
+    text = "Draw a saved run, or a model's text, as a path diagram."
+    command = commands.add_parser("diagram", help=text, description=text, epilog=EXIT_CODES)
+    command.add_argument(
+        "what", help="folder that `bayessem fit --out` or Fit.save wrote, or file with a model"
+    )
+    command.add_argument(
+        "out", help="file to write: .svg, .png, .pdf, .dot, .mmd (Mermaid) or .tex (TikZ)"
+    )
+    command.add_argument("--latents-only", action="store_true", help="leave the indicators out")
+    command.add_argument(
+        "--no-covariances", action="store_true", help="loadings and paths without covariances"
+    )
+    command.add_argument("--raw", action="store_true", help="estimates in the units of the data")
+    command.add_argument("--labels", action="store_true", help="labels of variables for names")
+    command.add_argument("--group", help="one group; all by default")
 
 
 def _add_warm(commands: Commands) -> None:
@@ -327,6 +353,29 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _diagram(arguments: argparse.Namespace) -> int:
+    from bayessem.model.files import read_model_file
+    from bayessem.sem import SEM, load
+
+    shown = {
+        "latents_only": arguments.latents_only,
+        "covariances": not arguments.no_covariances,
+    }
+    if os.path.isdir(arguments.what):
+        diagram = load(arguments.what).diagram(
+            **shown,
+            standardized=not arguments.raw,
+            labels=arguments.labels,
+            group=arguments.group,
+        )
+    else:
+        text, notes = read_model_file(arguments.what)
+        _tell(notes)
+        diagram = SEM(text).diagram(**shown)
+    print(f"saved in {diagram.save(arguments.out)}")
+    return 0
+
+
 def _warm(arguments: argparse.Namespace) -> int:
     from bayessem.likelihood.compiled import warm
 
@@ -363,6 +412,7 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 COMMANDS = {
     "calibrate": _calibrate,
     "check": _check,
+    "diagram": _diagram,
     "describe": _describe,
     "fit": _fit,
     "ml": _ml,

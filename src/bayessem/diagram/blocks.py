@@ -15,7 +15,9 @@ OUTWARDS: dict[str, Point] = {
     "below": (0.0, -1.0),
 }
 # Between a name and the border of its shape; between shapes; of the lines of loadings.
-INSIDE, BETWEEN, LINE = 0.09, 0.07, 0.38
+INSIDE, BETWEEN, LINE = 0.09, 0.07, 0.42
+# Between a shape and what is written at an arrow that ends there: its head stays visible.
+HEAD = 0.14
 
 Size = tuple[float, float]
 SizeOf = Callable[[str, str], Size]
@@ -101,10 +103,13 @@ def block(
     across = {"left": "right", "right": "left", "above": "below", "below": "above"}[side]
     lying = side in ("left", "right")
     # of a label the height counts beside each other, the width along the line; or the reverse
-    thick = [h if lying else w for w, h in labels]
     long = max(w if lying else h for w, h in labels)
+    own = half_width if lying else half_height
+    # lines draw together towards the construct, and with them what is written on them
+    nearer = 1.0 - (HEAD + long / 2) / (LINE + long + own)
+    thick = [(0.5 * (h if lying else w) + 0.01) / nearer for w, h in labels]
     ends = [
-        (max(b.extent(along[0]), 0.56 * t), max(b.extent(along[1]), 0.56 * t))
+        (max(b.extent(along[0]), t), max(b.extent(along[1]), t))
         for b, t in zip(below, thick, strict=True)
     ]
     if not lying:
@@ -113,7 +118,6 @@ def block(
     for (_, last), (first, _) in zip(ends, ends[1:], strict=False):
         places.append(places[-1] + stretch * (last + first + BETWEEN))
     middle = (places[0] + places[-1]) / 2
-    own = half_width if lying else half_height
     away = own + stretch * LINE + long + max(b.extent(across) for b in below)
     sign = sum(OUTWARDS[side])
     for child, one, place in zip(names, below, places, strict=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayessem.diagram.elements import Edge, Node, Panel
 from bayessem.diagram.layout import Layout
-from bayessem.diagram.shapes import ENDS, LEADING, NAME, NOTE, POINTS, VALUE, Box, Curve
+from bayessem.diagram.shapes import ENDS, LEADING, NAME, NOTE, POINTS, VALUE, Box, Curve, text_width
 from bayessem.plots.style import INK, QUIET, new_figure, styled
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def draw(panels: Sequence[Panel], layout: Layout, note: str) -> Figure:
     width, height = right - left + 2 * BORDER, top - bottom + 2 * BORDER + head
     across = min(len(panels), ACROSS if width > 4 else 3)
     down = math.ceil(len(panels) / across)
-    foot = 0.25 if note else 0.0
+    lines = _wrapped(note, across * width - 2 * BORDER)
+    foot = (0.1 + NOTE * LEADING * len(lines) / POINTS) if note else 0.0
     figure = new_figure(width=across * width, height=down * height + foot)
     figure.set_layout_engine("none")
     ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -49,7 +50,7 @@ def draw(panels: Sequence[Panel], layout: Layout, note: str) -> Figure:
             ax.text(x + left, y + top + 0.16, panel.group, fontsize=NAME, fontweight="bold")
         _panel(ax, panel, layout, x, y)
     if note:
-        ax.text(BORDER, 0.1, note, fontsize=NOTE, color=QUIET, va="bottom")
+        ax.text(BORDER, 0.1, "\n".join(lines), fontsize=NOTE, color=QUIET, va="bottom")
     return figure
 
 
@@ -57,6 +58,18 @@ def line_width(edge: Edge) -> float:
     """Width of an edge's line in points: by the size of its standardised value."""
     size = 0.25 if math.isnan(edge.size) else min(edge.size, 1.0)
     return THIN + THICK * size
+
+
+def _wrapped(text: str, width: float) -> list[str]:
+    """The text in lines that are not wider, in inches."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_width(longer, NOTE) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _panel(ax: Axes, panel: Panel, layout: Layout, x: float, y: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bayessem.diagram.blocks import HEAD
 from bayessem.diagram.elements import Edge
 from bayessem.diagram.shapes import Box, Curve, Point
 
@@ -35,10 +36,7 @@ def placed_labels(
     paths = [curve.sampled() for curve in curves]
     free = True
     beside = [
-        i
-        for i, e in enumerate(edges)
-        if e.kind == "loading" and e.target in sides and sizes[i][0]
-        if boxes[e.target] is not None
+        i for i, e in enumerate(edges) if e.kind == "loading" and e.target in sides and sizes[i][0]
     ]
     for i in beside:
         out[i] = _beside(boxes[edges[i].target], sides[edges[i].target], curves[i], sizes[i])
@@ -66,15 +64,13 @@ def _beside(box: Box, side: str, curve: Curve, size: tuple[float, float]) -> Box
     """The label of a loading: on its line, just before the indicator."""
     half_width, half_height = size[0] / 2, size[1] / 2
     (x0, y0), (x1, y1) = curve.points[0], curve.points[-1]
-    # arrows end at the border; the head stays visible
-    head = 0.1
     if side in ("left", "right"):
         sign = 1.0 if side == "left" else -1.0
-        x = box.x + sign * (box.half_width + head + half_width)
+        x = box.x + sign * (box.half_width + HEAD + half_width)
         y = y1 if x1 == x0 else y1 + (x - x1) / (x0 - x1) * (y0 - y1)
         return Box(x, y, half_width, half_height)
     sign = 1.0 if side == "below" else -1.0
-    y = box.y + sign * (box.half_height + head + half_height)
+    y = box.y + sign * (box.half_height + HEAD + half_height)
     x = x1 if y1 == y0 else x1 + (y - y1) / (y0 - y1) * (x0 - x1)
     return Box(x, y, half_width, half_height)
 
