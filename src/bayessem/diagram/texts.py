@@ -20,16 +20,18 @@ LATEX = {
     "×": r"$\times$",
     "−": r"$-$",
 } | {x: f"\\{x}" for x in "&%$#_{}"}
+# LaTeX takes a bracket after a bare line break for a distance.
+LINE = r"\\{}"
 TIKZ_HEAD = r"""\documentclass[border=2mm]{standalone}
 \usepackage[utf8]{inputenc}
 \usepackage{tikz}
 \usetikzlibrary{arrows.meta, shapes.geometric}
 \begin{document}
 \begin{tikzpicture}[x=1in, y=1in, font=\footnotesize, >={Latex[length=1.6mm]},
-  shape/.style={draw, inner sep=0pt, align=center},
-  latent/.style={shape, ellipse, fill=blue!6},
-  observed/.style={shape, fill=white},
-  product/.style={shape, rounded corners=1.5mm, fill=orange!10},
+  part/.style={draw, inner sep=0pt, align=center},
+  latent/.style={part, ellipse, fill=blue!6},
+  observed/.style={part, fill=white},
+  product/.style={part, rounded corners=1.5mm, fill=orange!10},
   estimate/.style={fill=white, inner sep=0.6pt, font=\tiny, align=center}]
 """
 
@@ -138,7 +140,7 @@ def tikz(panels: Sequence[Panel], layout: Layout) -> str:
             out.append(f"\\draw[{_tikz_look(e)}] {way};")
             if box is not None and e.lines:
                 shade = ", text=gray" if e.covers_zero else ""
-                text = r"\\".join(map(_latex, e.lines))
+                text = LINE.join(map(_latex, e.lines))
                 out.append(
                     f"\\node[estimate{shade}] at ({box.x:.3f},{box.y + down:.3f}) {{{text}}};"
                 )
@@ -147,7 +149,7 @@ def tikz(panels: Sequence[Panel], layout: Layout) -> str:
 
 def _tikz_node(node: Node, name: str, layout: Layout, down: float) -> str:
     box = layout.boxes[node.name]
-    text = r"\\".join(_latex(x) for x in (node.text, node.note) if x)
+    text = LINE.join(_latex(x) for x in (node.text, node.note) if x)
     text = re.sub(r"R\\textsuperscript\{2\}", "$R^2$", text)
     size = f"minimum width={2 * box.half_width:.3f}in, minimum height={2 * box.half_height:.3f}in"
     return f"\\node[{node.kind}, {size}] ({name}) at ({box.x:.3f},{box.y + down:.3f}) {{{text}}};"
