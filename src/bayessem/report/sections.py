@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from bayessem.criticism.prior_table import prior_table
+from bayessem.diagram.diagram import GROUPS, fitted_diagram
 from bayessem.model.data import Sample
 from bayessem.plots.comparison import plot_pareto_k
 from bayessem.plots.measurement import plot_measurement
@@ -207,6 +208,13 @@ def estimates(contents: Contents) -> Blocks:
     )
     yield Notes(scale_notes(name for name, _ in fit.prepared.table.products))
     yield r2_table(fit.r2(), title="Explained variance (R2)")
+    groups = fit.prepared.table.groups
+    if len(groups) <= GROUPS:
+        yield Figure(
+            lambda: fitted_diagram(fit).figure(),
+            "Path diagram with standardised estimates and their 95 % intervals; grey: the "
+            "interval covers 0.",
+        )
 
 
 def measurement(contents: Contents) -> Blocks:
