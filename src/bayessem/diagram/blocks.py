@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bayessem.diagram.elements import Node
-from bayessem.diagram.shapes import NAME, NOTE, POINTS, Box, Point, text_width
+from bayessem.diagram.shapes import LEADING, NAME, NOTE, POINTS, Box, Point, text_width
 
 OUTWARDS: dict[str, Point] = {
     "left": (-1.0, 0.0),
@@ -58,9 +58,11 @@ class Block:
 
 def node_size(node: Node) -> Size:
     """Half width and half height of a node's shape."""
-    text = text_width(node.text, NAME)
+    lines = node.text.split("\n")
+    text = max(text_width(x, NAME) for x in lines)
     note = text_width(node.note, NOTE)
-    line = (NAME + (NOTE * 1.2 if node.note else 0.0)) / POINTS
+    more = (len(lines) - 1) * NAME * LEADING
+    line = (NAME + more + (NOTE * 1.2 if node.note else 0.0)) / POINTS
     if node.kind == "latent":
         return max(0.36, 0.64 * max(text, note) + INSIDE), max(0.2, 0.78 * line + INSIDE)
     if node.kind == "product":
@@ -97,6 +99,11 @@ def block(
     below = [block(c, side, children, nodes, label, stretch) for c in children.get(name, ())]
     if not below:
         return out
+    if side in ("left", "right"):  # boxes below each other have one width
+        widest = max(b.boxes[c].half_width for b, c in zip(below, children[name], strict=True))
+        for one, child in zip(below, children[name], strict=True):
+            if nodes[child].kind == "observed":
+                one.boxes[child] = replace(one.boxes[child], half_width=widest)
     names = list(children[name])
     labels = [label(name, c) for c in names]
     along = ("above", "below") if side in ("left", "right") else ("left", "right")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PICTURES = (".svg", ".png", ".pdf")
 TEXTS = {".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".tex": "tikz"}
+# In a notebook no wider than its cell.
+FITTING = 'style="max-width: 100%; height: auto"'
 # Groups that are drawn without being asked for.
 GROUPS = 6
 
@@ -128,7 +130,8 @@ class Diagram(Described):
 
     def _repr_html_(self) -> str:
         svg = self.svg()
-        return f'<div class="bayessem">{svg[svg.index("<svg") :]}</div>'
+        drawn = svg[svg.index("<svg") :].replace("<svg", f"<svg {FITTING}", 1)
+        return f'<div class="bayessem">{drawn}</div>'
 
 
 def _blocks(panel: Panel) -> list[Block]:

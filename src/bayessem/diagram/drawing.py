@@ -21,8 +21,8 @@ FILL = {"latent": "#EAF2F8", "observed": "#FFFFFF", "product": "#FBF1E3"}
 # Widths of lines in points: the least, and what a standardised 1 adds.
 THIN, THICK = 0.5, 2.0
 BORDER = 0.15
-# Panels beside each other before a further row begins.
-ACROSS = 2
+# Width of a figure in inches from which on panels stand below each other.
+WIDEST = 12.0
 CORNER = 0.12
 
 
@@ -32,7 +32,7 @@ def draw(panels: Sequence[Panel], layout: Layout, note: str) -> Figure:
     left, bottom, right, top = layout.bounds
     head = 0.3 if len(panels) > 1 else 0.0
     width, height = right - left + 2 * BORDER, top - bottom + 2 * BORDER + head
-    across = min(len(panels), ACROSS if width > 4 else 3)
+    across = max(1, min(len(panels), 3, int(WIDEST / width)))
     down = math.ceil(len(panels) / across)
     lines = _wrapped(note, across * width - 2 * BORDER)
     foot = (0.1 + NOTE * LEADING * len(lines) / POINTS) if note else 0.0
@@ -146,9 +146,10 @@ def _shape(ax: Axes, node: Node, box: Box, x: float, y: float) -> None:
         ax.add_patch(Rectangle(corner, width, height, **look))
     text: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 5}
     shift = 0.55 * NOTE * LEADING / POINTS if node.note else 0.0
-    ax.text(cx, cy + shift, node.text, fontsize=NAME, **text)
+    ax.text(cx, cy + shift, node.text, fontsize=NAME, linespacing=LEADING - 0.1, **text)
     if node.note:
-        below = cy + shift - 0.52 * (NAME + NOTE) * LEADING / POINTS
+        rows = node.text.count("\n") + 1
+        below = cy + shift - 0.52 * (rows * NAME + NOTE) * LEADING / POINTS
         ax.text(cx, below, node.note, fontsize=NOTE, color=INK, **text)
 
 

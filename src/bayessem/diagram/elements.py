@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,8 @@ from bayessem.text.formats import interval_text
 from bayessem.text.html import minus_signs
 from bayessem.text.numbers import number
 
+# Characters of a line of a label, and lines.
+LINE, LINES = 20, 3
 # Decimals of estimates.
 DIGITS = 2
 
@@ -132,7 +135,7 @@ def model_panel(
         Node(
             name,
             "product" if ":" in name else "latent" if name in table.latent else "observed",
-            _product_text(name, labels) if ":" in name else labels.get(name, name),
+            _wrapped(_product_text(name, labels) if ":" in name else labels.get(name, name)),
             parents.get(name, ""),
         )
         for name in names
@@ -227,6 +230,12 @@ def _parents(table: ParameterTable, rows: Sequence[Parameter]) -> dict[str, str]
         if own and not (row.rhs in table.latent and row.rhs in structural):
             found[row.rhs] = row.lhs
     return found
+
+
+def _wrapped(text: str) -> str:
+    """A label in lines; what is too long ends in dots."""
+    lines = textwrap.wrap(text, LINE, max_lines=LINES, placeholder="...", break_on_hyphens=False)
+    return "\n".join(lines) or text
 
 
 def _product_text(name: str, labels: Mapping[str, str]) -> str:

@@ -149,7 +149,7 @@ def tikz(panels: Sequence[Panel], layout: Layout) -> str:
 
 def _tikz_node(node: Node, name: str, layout: Layout, down: float) -> str:
     box = layout.boxes[node.name]
-    text = LINE.join(_latex(x) for x in (node.text, node.note) if x)
+    text = LINE.join(_latex(x) for x in (*node.text.split("\n"), node.note) if x)
     text = re.sub(r"R\\textsuperscript\{2\}", "$R^2$", text)
     size = f"minimum width={2 * box.half_width:.3f}in, minimum height={2 * box.half_height:.3f}in"
     return f"\\node[{node.kind}, {size}] ({name}) at ({box.x:.3f},{box.y + down:.3f}) {{{text}}};"

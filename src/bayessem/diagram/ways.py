@@ -53,6 +53,11 @@ def way(edge: Edge, columns: Columns, places: Places, round_: Mapping[str, bool]
         end = b.border((b.x, b.y + out_b[1]), round_=round_[edge.target])
         return arc(start, out_a, end, out_b)
     between = _passages(edge, columns, places) if forward else []
+    beside = edge.kind == "loading" and edge.target in places.sides and not round_[edge.target]
+    if beside:  # the middle of the side that faces the construct
+        out_x, out_y = OUTWARDS[places.sides[edge.target]]
+        end = (b.x - out_x * b.half_width, b.y - out_y * b.half_height)
+        return Curve((a.border(end, round_=round_[edge.source]), end))
     points = [(a.x, a.y), *between, (b.x, b.y)]
     start = a.border(points[1], round_=round_[edge.source])
     end = b.border(points[-2], round_=round_[edge.target])
