@@ -662,7 +662,7 @@ class SEM(Specification):
         Parameters
         ----------
         data : DataFrame
-            One row a respondent.
+            One row a respondent; of pandas, polars, pyarrow or any library that narwhals knows.
         group : str, optional
             Column with the groups of a multi-group model.
         group_order : sequence of str, optional
