@@ -99,12 +99,9 @@ def block(
     below = [block(c, side, children, nodes, label, stretch) for c in children.get(name, ())]
     if not below:
         return out
-    if side in ("left", "right"):  # boxes below each other have one width
-        widest = max(b.boxes[c].half_width for b, c in zip(below, children[name], strict=True))
-        for one, child in zip(below, children[name], strict=True):
-            if nodes[child].kind == "observed":
-                one.boxes[child] = replace(one.boxes[child], half_width=widest)
     names = list(children[name])
+    if side in ("left", "right"):
+        _widened(below, names, nodes)
     labels = [label(name, c) for c in names]
     along = ("above", "below") if side in ("left", "right") else ("left", "right")
     across = {"left": "right", "right": "left", "above": "below", "below": "above"}[side]
@@ -134,6 +131,14 @@ def block(
         out.boxes |= placed.boxes
         out.sides |= placed.sides | {child: side}
     return out
+
+
+def _widened(below: Sequence[Block], names: Sequence[str], nodes: Mapping[str, Node]) -> None:
+    """Give indicators below each other one width."""
+    widest = max(b.boxes[n].half_width for b, n in zip(below, names, strict=True))
+    for one, name in zip(below, names, strict=True):
+        if nodes[name].kind == "observed":
+            one.boxes[name] = replace(one.boxes[name], half_width=widest)
 
 
 def with_products(

@@ -26,6 +26,7 @@ _MAKES_A_FRAME: tuple[tuple[Callable[[object], bool], str], ...] = (
         lambda data: isinstance(data, str | bytes | os.PathLike),
         "read the file first: bs.read_data('file.csv')",
     ),
+    (lambda data: hasattr(data, "collect"), "data.collect().to_pandas() makes one of it"),
     (lambda data: hasattr(data, "to_pandas"), "data.to_pandas() makes one of it"),
     (lambda data: hasattr(data, "to_dataframe"), "data.to_dataframe() makes one of it"),
     (lambda data: hasattr(data, "to_frame"), "data.to_frame() makes one of it"),
