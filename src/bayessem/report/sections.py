@@ -203,11 +203,6 @@ def estimates(contents: Contents) -> Blocks:
     """Tables of estimates by kind, and R2."""
     fit = contents.fit
     yield Paragraph("Posterior means with equal-tailed 95 % intervals.")
-    yield from estimates_tables(
-        fit.summary(), labels=fit.prepared.sample.labels, longest=LONGEST_LABEL
-    )
-    yield Notes(scale_notes(name for name, _ in fit.prepared.table.products))
-    yield r2_table(fit.r2(), title="Explained variance (R2)")
     groups = fit.prepared.table.groups
     if len(groups) <= GROUPS:
         yield Figure(
@@ -215,6 +210,11 @@ def estimates(contents: Contents) -> Blocks:
             "Path diagram with standardised estimates and their 95 % intervals; grey: the "
             "interval covers 0.",
         )
+    yield from estimates_tables(
+        fit.summary(), labels=fit.prepared.sample.labels, longest=LONGEST_LABEL
+    )
+    yield Notes(scale_notes(name for name, _ in fit.prepared.table.products))
+    yield r2_table(fit.r2(), title="Explained variance (R2)")
 
 
 def measurement(contents: Contents) -> Blocks:
