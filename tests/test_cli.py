@@ -154,12 +154,24 @@ def test_model_and_data_come_from_standard_input(model, monkeypatch, capsys):
     assert main(["check", "-", HS]) == 0
 
 
-def test_trailing_delimiters_are_refused_with_their_line(model, tmp_path, capsys):
+def test_trailing_delimiters_of_some_lines_are_refused_with_the_first(model, tmp_path, capsys):
+    head, *rows = Path(HS).read_text(encoding="utf-8").splitlines()
+    data = tmp_path / "d.csv"
+    data.write_text("\n".join([head, *(row + "," for row in rows[:-1]), rows[-1]]), "utf-8")
+    line = one_line(capsys, 2, "ml", model(), data)
+    assert "line 2" in line and "the line ends with a ','" in line
+
+
+def test_trailing_delimiters_of_all_lines_are_told(model, tmp_path, capsys):
     head, *rows = Path(HS).read_text(encoding="utf-8").splitlines()
     data = tmp_path / "d.csv"
     data.write_text("\n".join([head, *(row + "," for row in rows)]), encoding="utf-8")
-    line = one_line(capsys, 2, "ml", model(), data)
-    assert "line 2" in line and "the line ends with a ','" in line
+    assert main(["ml", model(), HS]) == 0
+    expected = capsys.readouterr().out
+    assert main(["ml", model(), str(data)]) == 0
+    told = capsys.readouterr()
+    assert told.out == expected
+    assert "every line ends with 1 separator more than the header" in told.err
 
 
 def test_semicolons_are_read_and_told(model, tmp_path, capsys):
@@ -300,3 +312,30 @@ def test_an_interruption_before_anything_is_there(model, monkeypatch, capsys, co
     monkeypatch.setitem(cli.COMMANDS, command, interrupted)
     assert main([command, model(), HS]) == 130
     assert capsys.readouterr().err.split("\n") == ["", "bayessem: interrupted", ""]
+
+
+def test_describe_a_workbook_and_check_a_model_with_its_sheet(model, tmp_path, capsys):
+    import pandas as pd
+
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "d.xlsx"
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"code": [1], "means": ["x"]}).to_excel(book, sheet_name="Codes", index=False)
+        pd.read_csv(HS).to_excel(book, sheet_name="Data", index=False)
+    assert main(["describe", str(path), "--sheet", "Data"]) == 0
+    assert capsys.readouterr().out.startswith("301 respondents (rows), 15 variables (columns)")
+    assert main(["check", model(), HS]) == 0
+    expected = capsys.readouterr().out
+    assert main(["check", model(), str(path), "--sheet", "Data"]) == 0
+    assert capsys.readouterr().out == expected
+    assert "no sheet 'data'. Did you mean 'Data'?" in one_line(
+        capsys, 2, "check", model(), path, "--sheet", "data"
+    )
+
+
+def test_describe_tells_what_was_found_out_once(tmp_path, capsys):
+    (tmp_path / "d.csv").write_text("a;b\n1;0,5\n2;0,25\n")
+    assert main(["describe", str(tmp_path / "d.csv")]) == 0
+    told = capsys.readouterr()
+    assert "separated by semicolons" in told.err and "decimal commas" in told.err
+    assert "semicolons" not in told.out

@@ -517,7 +517,7 @@ class TestPredictions:
     @pytest.mark.parametrize(
         ("rows", "options", "message"),
         [
-            ([1], {}, "the new rows have to be a pandas DataFrame"),
+            ([1], {}, "the new rows have to be a data frame"),
             (pd.DataFrame({"x1": ["1,5"]}), {}, "decimal commas"),
             (pd.DataFrame({"x1": [1.0]}), {"variables": 3}, "variables is a text or a list"),
             (pd.DataFrame({"x1": [1.0]}), {"draws": "a"}, "draws is a whole number"),

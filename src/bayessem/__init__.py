@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from bayessem.comparison.compare import compare as compare
     from bayessem.fit import Fit as Fit
     from bayessem.graph.node import StructuralModel as StructuralModel
+    from bayessem.model.codebook import describe as describe
     from bayessem.model.covariance_input import from_covariance as from_covariance
+    from bayessem.model.files import read_data as read_data
     from bayessem.model.pooling import complete_pooling as complete_pooling
     from bayessem.model.pooling import no_pooling as no_pooling
     from bayessem.model.pooling import partial as partial
@@ -42,6 +44,8 @@ _WHERE = {
     "SEM": "bayessem.sem",
     "Fit": "bayessem.fit",
     "load": "bayessem.sem",
+    "read_data": "bayessem.model.files",
+    "describe": "bayessem.model.codebook",
     "from_covariance": "bayessem.model.covariance_input",
     "compare": "bayessem.comparison.compare",
     "Prior": "bayessem.model.priors",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bayessem.criticism.predictive import PredictiveCheck
     from bayessem.criticism.residuals import Residuals
     from bayessem.criticism.sensitivity import Sensitivity
+    from bayessem.diagram.diagram import Diagram
     from bayessem.effects.effects import At, Effects
     from bayessem.effects.mediation_result import Mediation
     from bayessem.effects.slopes import Slopes
@@ -990,6 +991,60 @@ class Fit(Fitted):
         from bayessem.criticism.sensitivity import sensitivity
 
         return sensitivity(self, threshold=threshold)
+
+    def diagram(
+        self,
+        *,
+        standardized: bool = True,
+        latents_only: bool = False,
+        covariances: bool = True,
+        labels: bool = False,
+        group: str | None = None,
+        ci_prob: float = 0.95,
+    ) -> Diagram:
+        """The model as a path diagram with its estimates and their intervals.
+
+        Lines are the wider the larger the standardised value, and grey where the interval covers
+        0; R2 stands in the outcomes. Layers from left to right (Sugiyama, Tagawa & Toda 1981,
+        doi:10.1109/TSMC.1981.4308636).
+
+        Parameters
+        ----------
+        standardized : bool
+            Standardised estimates; False: those in the units of the data.
+        latents_only : bool
+            Leave the indicators out.
+        covariances : bool
+            Draw covariances, too.
+        labels : bool
+            Write the labels that came with the data (`bayessem.read_data`) in place of names.
+        group : str, optional
+            One group; by default a panel for each of at most six.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        Diagram
+            A notebook shows it; `.save("model.svg")` writes it (.png, .pdf, .dot, .mmd, .tex),
+            `.figure()` is matplotlib's.
+
+        Raises
+        ------
+        ModelError
+            When there is nothing to draw, for an unknown group, or for too many of them.
+        """
+        from bayessem.diagram.diagram import fitted_diagram
+
+        return fitted_diagram(
+            self,
+            standardized=standardized,
+            latents_only=latents_only,
+            covariances=covariances,
+            labels=labels,
+            group=group,
+            ci_prob=ci_prob,
+        )
 
     def report(
         self,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bayessem.criticism.cross_loadings import CrossLoadings
     from bayessem.criticism.predictive import PredictiveCheck
     from bayessem.criticism.prior_consequences import PriorConsequences
+    from bayessem.diagram.diagram import Diagram
     from bayessem.fit import Fit
     from bayessem.ml.bootstrap import Bootstrap
     from bayessem.ml.estimate import MLFit
@@ -615,6 +616,31 @@ class SEM(Specification):
         prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
         return bootstrap(prepared, n, cores=cores, random_seed=random_seed, progress=progress)
 
+    def diagram(self, *, latents_only: bool = False, covariances: bool = True) -> Diagram:
+        """The model as a path diagram, without estimates; `Fit.diagram` has them.
+
+        Parameters
+        ----------
+        latents_only : bool
+            Leave the indicators out.
+        covariances : bool
+            Draw covariances, too: those that the text has and those that lavaan's rules add.
+
+        Returns
+        -------
+        Diagram
+            A notebook shows it; `.save("model.svg")` writes it (.png, .pdf, .dot, .mmd, .tex),
+            `.figure()` is matplotlib's.
+
+        Raises
+        ------
+        ModelError
+            When there is nothing to draw.
+        """
+        from bayessem.diagram.diagram import model_diagram
+
+        return model_diagram(self.table, latents_only=latents_only, covariances=covariances)
+
     def simulate(
         self,
         parameters: Mapping[str, float] | Estimated,
@@ -677,7 +703,7 @@ class SEM(Specification):
         Parameters
         ----------
         data : DataFrame
-            One row a respondent.
+            One row a respondent; of pandas, polars, pyarrow or any library that narwhals knows.
         group : str, optional
             Column with the groups of a multi-group model.
         group_order : sequence of str, optional

@@ -117,7 +117,7 @@ def assess(
         return join_groups([table(p, *arguments) for p in parts], len(labels) > 1)
 
     return Measurement(
-        loadings=by_group(loadings_table, constructs, ci_prob),
+        loadings=by_group(loadings_table, constructs, prepared.sample.labels, ci_prob),
         reliability=by_group(reliability_table, constructs, ci_prob),
         fornell_larcker=by_group(fornell_larcker_table, structure, related),
         htmt=by_group(htmt_table, ci_prob),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayessem.errors import DataError
-from bayessem.model.columns import numbers, require_columns, require_frame
+from bayessem.model.columns import numbers, require_columns
+from bayessem.model.frames import as_frame, variable_labels
 from bayessem.model.group_column import lone_group, read_groups
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import Key, row_key
@@ -44,6 +45,8 @@ class Sample:
         Index labels of rows without any observed value (or, with listwise deletion, incomplete).
     elsewhere : int
         Rows of groups that were not asked for.
+    labels : dict
+        Labels of variables and constructs by name, where the data carry them.
     """
 
     variables: tuple[str, ...]
@@ -53,6 +56,7 @@ class Sample:
     rows: pd.Index
     dropped: tuple
     elsewhere: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -232,7 +236,7 @@ def read_sample(
     DataError
         Naming what is wrong and where.
     """
-    require_frame(data)
+    data = as_frame(data)
     if missing not in ("fiml", "listwise", "error"):
         raise DataError(f'missing is "fiml", "listwise" or "error", not {missing!r}')
     names = list(variables)
@@ -263,4 +267,6 @@ def read_sample(
             f"{len(values)} respondents for {len(names)} observed variables: their covariances "
             "cannot be estimated; use more respondents or fewer indicators"
         )
-    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere)
+    known = {*names, *constructs}
+    texts = {name: text for name, text in variable_labels(data).items() if name in known}
+    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, texts)

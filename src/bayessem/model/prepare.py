@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.model.columns import require_frame
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
 from bayessem.model.elimination import eliminate
-from bayessem.model.group_column import group_labels
+from bayessem.model.frames import as_frame
+from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.pooled_space import pool_space
 from bayessem.model.pooling import (
     Pooling,
@@ -185,7 +185,7 @@ def prepare(
         options = table_options(pooling, options)
     first = {k: v for k, v in options.items() if k != "group_partial"}
     plain = build_table(statements, groups=specification.table.groups, **first)
-    require_frame(data)
+    data = as_frame(data)
     _check_labels(plain, statements, [str(c) for c in data.columns])
     sample = read_sample(
         data,
@@ -332,7 +332,7 @@ def _predictor(
     """The group-level predictor of partial pooling, (group,); None where there is none."""
     if pooling is None or pooling.how != "partial" or pooling.by is None or group is None:
         return None
-    labelled = data.assign(**{group: group_labels(data[group])})
+    labelled = data.assign(**{group: group_labels(require_group(data, group))})
     return group_predictor(labelled, pooling.by, group=group, groups=groups)
 
 

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 NAMES, INDICATORS, UPRIGHT = 6.5, 1.15, 1.1
 
 
+# Characters of a variable's label that fit beside an axis.
+SHORT_LABEL = 28
+
+
 @styled
 def plot_measurement(result: Measurement, *, group: str | None = None) -> Figure:
     """Loadings, reliability with AVE, and the matrix of correlations and HTMT.
@@ -80,6 +84,8 @@ def _threshold(ax: Axes, value: float, position: int | None = None) -> None:
 
 
 def _loadings(ax: Axes, table: pd.DataFrame, title: str) -> None:
+    # labels say more than names, where there is room for all of them
+    short = bool(table["label"].str.len().between(1, SHORT_LABEL).all())
     height, ticks, labels, last = -1.0, [], [], None
     for r in table.to_dict("records"):
         if r["construct"] != last:
@@ -98,7 +104,8 @@ def _loadings(ax: Axes, table: pd.DataFrame, title: str) -> None:
         ax.plot([r["lower"], r["upper"]], [height, height], color=COLOURS[0], linewidth=1.1)
         ax.plot(r["mean"], height, "o", color=COLOURS[0], markersize=3.2, markeredgewidth=0)
         ticks.append(height)
-        labels.append(wrapped(r["indicator"], INDICATORS, NAMES))
+        name = r["label"] if short else r["indicator"]
+        labels.append(wrapped(name, INDICATORS, NAMES))
     ax.set_yticks(ticks, labels, fontsize=NAMES)
     ax.set_ylim(height + 0.7, -0.7)
     without_scale(ax)

@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from bayessem.criticism.prior_table import prior_table
+from bayessem.diagram.diagram import GROUPS, fitted_diagram
+from bayessem.model.data import Sample
 from bayessem.plots.comparison import plot_pareto_k
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
@@ -22,6 +24,7 @@ from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import (
     Block,
+    Column,
     Document,
     Figure,
     Heading,
@@ -31,10 +34,12 @@ from bayessem.text.document import (
     Table,
     Verbatim,
 )
-from bayessem.text.formats import TEXT, interval_text
+from bayessem.text.formats import COUNT, RAW, TEXT, interval_text
 from bayessem.text.numbers import number
 
 TRACES = 6
+# Characters of a variable's label in the tables.
+LONGEST_LABEL = 60
 Blocks = Iterator[Block]
 
 
@@ -133,9 +138,24 @@ def model(contents: Contents) -> Blocks:
         lines.append(f"Across groups: {fit.prepared.pooling}.")
     yield Verbatim(fit.specification.text.strip("\n"))
     yield Items(tuple(lines))
+    yield _variables(sample)
     if fit.notes:
         yield Paragraph("The check before sampling noted:")
         yield Items(fit.notes)
+
+
+def _variables(sample: Sample) -> Table:
+    """The variables used: labels, answers, means and standard deviations."""
+    return Table(
+        (
+            Column("variable", sample.variables),
+            Column("label", [sample.labels.get(x, "") for x in sample.variables]),
+            Column("n", (~np.isnan(sample.values)).sum(axis=0).tolist(), COUNT),
+            Column("mean", list(zip(sample.means, sample.sds, strict=True)), RAW),
+            Column("sd", list(zip(sample.sds, sample.sds, strict=True)), RAW),
+        ),
+        "Observed variables",
+    ).without_empty()
 
 
 def priors(contents: Contents) -> Blocks:
@@ -185,7 +205,16 @@ def estimates(contents: Contents) -> Blocks:
     """Tables of estimates by kind, and R2."""
     fit = contents.fit
     yield Paragraph("Posterior means with equal-tailed 95 % intervals.")
-    yield from estimates_tables(fit.summary())
+    groups = fit.prepared.table.groups
+    if len(groups) <= GROUPS:
+        yield Figure(
+            lambda: fitted_diagram(fit).figure(),
+            "Path diagram with standardised estimates and their 95 % intervals; grey: the "
+            "interval covers 0.",
+        )
+    yield from estimates_tables(
+        fit.summary(), labels=fit.prepared.sample.labels, longest=LONGEST_LABEL
+    )
     yield Notes(scale_notes(name for name, _ in fit.prepared.table.products))
     yield r2_table(fit.r2(), title="Explained variance (R2)")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayessem.arguments import check_shared
+from bayessem.arguments import check_shared, flag
 from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
 from bayessem.model.priors import KINDS
@@ -211,13 +211,16 @@ class Fitted(Described):
         return {}
 
     @check_shared
-    def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
+    def summary(self, *, ci_prob: float = 0.95, labels: bool = False) -> pd.DataFrame:
         """Table of estimates: every free and defined parameter, and fixed loadings (markers).
 
         Parameters
         ----------
         ci_prob : float
             Probability of the equal-tailed intervals.
+        labels : bool
+            Add the labels of variables that came with the data (see `bayessem.read_data`) as
+            columns lhs_label and rhs_label; "" where there is none.
 
         Returns
         -------
@@ -230,7 +233,13 @@ class Fitted(Described):
         """
         if ci_prob not in self._summaries:
             self._summaries[ci_prob] = self._summarise(ci_prob)
-        return self._summaries[ci_prob].copy()
+        out = self._summaries[ci_prob].copy()
+        if flag("labels", labels, FitError):
+            known = self.prepared.sample.labels
+            after = out.columns.tolist().index("rhs") + 1
+            for at, name in enumerate(("lhs", "rhs"), start=after):
+                out.insert(at, f"{name}_label", [known.get(x, "") for x in out[name]])
+        return out
 
     def _summarise(self, ci_prob: float) -> pd.DataFrame:
         structure, table = self.prepared.structure, self.prepared.table
@@ -319,7 +328,7 @@ class Fitted(Described):
                 )
                 for name, share in self.undefined.items()
             ],
-            estimates_tables(self.summary(ci_prob=ci_prob), ci_prob=ci_prob),
+            estimates_tables(self.summary(ci_prob=ci_prob), ci_prob=ci_prob, labels=sample.labels),
             Notes(scale_notes(name for name, _ in self.prepared.table.products)),
             r2_table(explained, ci_prob=ci_prob),
         )

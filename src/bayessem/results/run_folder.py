@@ -210,6 +210,7 @@ def _about(fit: Fitted) -> dict[str, Any]:
         "respondents": sample.size,
         "dropped_rows": [plain(x) for x in sample.dropped],
         "elsewhere": sample.elsewhere,
+        "variable_labels": dict(sample.labels),
         "versions": dict(fit.versions),
     }
 
@@ -483,6 +484,7 @@ def _sample(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Sample:
         read_labels(labels, about["labels"]),
         tuple(back(x) for x in about["dropped_rows"]),
         about["elsewhere"],
+        about.get("variable_labels", {}),  # earlier versions did not write any
     )
 
 
