@@ -971,10 +971,9 @@ class Fit(Fitted):
         """
         from bayessem.graph.pymc_sampling import fitted_draws
         from bayessem.results.fitted import refuse_population
-        from bayessem.results.orientation import as_sampled
 
         refuse_population(self, "PyMC model")
-        return fitted_draws(as_sampled(self).prepared, self.values, self.data)
+        return fitted_draws(self.prepared, self.values, self.data)
 
     def sensitivity(self, *, threshold: float = 0.05) -> Sensitivity:
         """Sensitivity of paths, loadings, R2, effects, shapes and defined parameters to the prior.

@@ -22,7 +22,8 @@ from bayessem.comparison.compare import compare
 from bayessem.comparison.compare_result import Comparison
 from bayessem.effects.pathways import position
 from bayessem.errors import DataError, ModelError
-from bayessem.model.prepare import prepare, priors_that_apply
+from bayessem.model.prepare import prepare
+from bayessem.model.prior_checks import priors_that_apply
 from bayessem.model.priors import Prior
 from bayessem.posterior.settings import DEFAULTS, Sampling
 from bayessem.results.estimate import estimate
@@ -112,7 +113,7 @@ def compare_shapes(
     reading: dict[str, Any] = {"group": group, "missing": missing}
 
     def fitted(model: Specification, frame: pd.DataFrame) -> Fitted:
-        own = priors and priors_that_apply(priors, prepare(model, frame, **reading))
+        own = priors and priors_that_apply(priors, prepare(model, frame, **reading).kinds)
         return estimate(prepare(model, frame, priors=own, **reading), sampling)
 
     for degree in (2, 3):  # what cannot be fitted is told before anything is

@@ -12,7 +12,6 @@ from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import has_integral, posterior_density
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.groups import constant_group, modelled, observed_group, prior_group
-from bayessem.results.orientation import as_sampled
 
 # Predictive data are drawn for every draw while they fit in this many numbers (400 MB); beyond,
 # for evenly spaced draws.
@@ -57,8 +56,7 @@ def posterior_predictive(
         _predictive(fit.prepared, y.reshape(chains, len(kept), *y.shape[1:]), kept)
     )
     if prior:
-        prepared = as_sampled(fit).prepared  # with the bounds that it was sampled with
-        both = prior_predictive(prepared, draws=PRIOR_DRAWS, random_seed=random_seed)
+        both = prior_predictive(fit.prepared, draws=PRIOR_DRAWS, random_seed=random_seed)
         for name in ("prior", "prior_predictive"):
             out[name] = xr.DataTree(both[name].to_dataset())
     return out if indicator is None else _of_indicator(out, indicator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from bayessem.arguments import check_shared, flag
 from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
 from bayessem.model.priors import KINDS
-from bayessem.model.signs import with_signs
 from bayessem.model.space import Space, dimension
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
@@ -153,10 +152,8 @@ class Fitted(Described):
                 }
             )
         else:
-            # of a fit that was read from a folder, the bounds that it was sampled with
-            space = with_signs(self.prepared.space, self.settings.get("signs") or {})
             tree = arviz_groups(
-                replace(self.prepared, space=space),
+                self.prepared,
                 self.density,
                 parameters,
                 self.values,
