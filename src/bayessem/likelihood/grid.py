@@ -14,7 +14,7 @@ from bayessem.likelihood.surface import Surface, add_pulled, collect_gram, table
 
 # lattice.py's first step in standard deviations, and its reach (beyond which there is one more
 # layer of nodes), over those of one square
-STEP_FACTOR = 6.0
+STEP_FACTOR = 5.6
 REACH_FACTOR = 0.8
 
 

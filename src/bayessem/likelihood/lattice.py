@@ -27,9 +27,9 @@ from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, 
 
 STRIDE = 2.0  # longest step of a climb, in gaps of the coarse lattice
 FAR = 9.0  # squared standard deviations
-MOST_CLIMBS = 48  # from local maxima of the coarse lattice
+MOST_CLIMBS = 96  # from local maxima of the coarse lattice
 STARTS = (9, 9, 7)  # a side: points to climb from where that lattice may not see all, by dimension
-TOLERANCE = 3e-4  # the largest frequency, relative to the sum
+TOLERANCE = 1e-4  # the largest frequency, relative to the sum
 LEVELS = 12
 WIDTH = 64  # nodes in a batch
 LOG_2PI = np.log(2.0 * np.pi)
