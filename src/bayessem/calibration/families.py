@@ -60,6 +60,14 @@ FAMILIES = {
     ),
     "quadratic": Family(TWO_FACTORS + "Y ~ X + X:X", 100),
     "interaction": Family(TWO_FACTORS + "Z =~ z1 + z2 + z3\nY ~ X + Z + X:Z", 60),
+    "surface": Family(
+        TWO_FACTORS + "Z =~ z1 + z2 + z3\nY ~ X + Z + X:X + X:Z + Z:Z", 80, missing=0.1
+    ),
+    "three_products": Family(
+        TWO_FACTORS
+        + "Z =~ z1 + z2 + z3\nW =~ w1 + w2 + w3\nY ~ X + Z + W + X:X + X:Z + X:W + Z:W",
+        80,
+    ),
     "missing": Family(TWO_FACTORS + "Y ~ X", 150, missing=0.2),
     "grouped": Family(TWO_FACTORS + "Y ~ c(a, b)*X", 200, groups=2),
     "pooled": Family(TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X",)),
