@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from example_models import noise
+from matplotlib.text import Text
 
 import bayessem as bs
 from bayessem import SEM, Fit, load
@@ -118,6 +119,10 @@ def asked(method):
         "shape": lambda f, x, y, d: f.shape(x, y),
         "what_if": lambda f, x, y, d: f.what_if(x, y),
         "simple_slopes": lambda f, x, y, d: f.simple_slopes(x, y),
+        "johnson_neyman": lambda f, x, y, d: f.johnson_neyman(x, y, points=11),
+        "response_surface": lambda f, x, y, d: f.response_surface(x, "w", y, scores=False),
+        "diagram": lambda f, x, y, d: f.diagram().tikz(),
+        "plot": lambda f, x, y, d: [text.get_text() for text in f.plot().findobj(Text)],
         "measurement": lambda f, x, y, d: f.measurement(bootstrap=50),
         "scores": lambda f, x, y, d: f.scores(),
         "predict": lambda f, x, y, d: f.predict(NEW, variables=y, draws=50),

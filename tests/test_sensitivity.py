@@ -167,7 +167,7 @@ def test_no_prior_no_sensitivity():
 def test_a_wrong_prior_is_a_conflict_in_what_it_reaches():
     fit = SEM(DEMOCRACY).fit(
         democracy(),
-        priors={"dem60~ind60": "normal(0, 0.3)"},
+        priors={"dem60~ind60": "normal(0, 0.4)"},
         random_seed=1,
         draws=500,
         tune=400,

@@ -119,7 +119,7 @@ def model_panel(
 
     Edges that no row is behind (of products and their factors) have -1.
     """
-    rows = [(k, r) for k, r in enumerate(table.rows) if r.group == group and _is_drawn(r)]
+    rows = [(k, r) for k, r in enumerate(table.rows) if r.group == group and is_drawn(r)]
     if not covariances:
         rows = [(k, r) for k, r in rows if r.op != "~~"]
     parents = _parents(table, [r for _, r in rows])
@@ -198,7 +198,7 @@ def latents_only(panel: Panel) -> Panel:
     return Panel(panel.group, kept, edges)
 
 
-def _is_drawn(row: Parameter) -> bool:
+def is_drawn(row: Parameter) -> bool:
     """Loadings, paths and covariances that are not fixed at 0 or given by the sample."""
     if row.op not in ("=~", "~", "~~") or row.exogenous:
         return False

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from bayessem.criticism.prior_table import prior_table
 from bayessem.diagram.diagram import GROUPS, fitted_diagram
+from bayessem.diagram.elements import is_drawn
 from bayessem.model.data import Sample
 from bayessem.plots.comparison import plot_pareto_k
 from bayessem.plots.measurement import plot_measurement
@@ -206,7 +207,7 @@ def estimates(contents: Contents) -> Blocks:
     fit = contents.fit
     yield Paragraph("Posterior means with equal-tailed 95 % intervals.")
     groups = fit.prepared.table.groups
-    if len(groups) <= GROUPS:
+    if len(groups) <= GROUPS and any(map(is_drawn, fit.prepared.table.rows)):
         yield Figure(
             lambda: fitted_diagram(fit).figure(),
             "Path diagram with standardised estimates and their 95 % intervals; grey: the "
