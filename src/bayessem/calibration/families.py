@@ -64,8 +64,7 @@ FAMILIES = {
         TWO_FACTORS + "Z =~ z1 + z2 + z3\nY ~ X + Z + X:X + X:Z + Z:Z", 80, missing=0.1
     ),
     "three_products": Family(
-        TWO_FACTORS
-        + "Z =~ z1 + z2 + z3\nW =~ w1 + w2 + w3\nY ~ X + Z + W + X:X + X:Z + X:W + Z:W",
+        TWO_FACTORS + "Z =~ z1 + z2 + z3\nW =~ w1 + w2 + w3\nY ~ X + Z + W + X:X + X:Z + X:W + Z:W",
         80,
     ),
     "missing": Family(TWO_FACTORS + "Y ~ X", 150, missing=0.2),
