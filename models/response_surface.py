@@ -104,7 +104,7 @@ def further_parts(data: pd.DataFrame, fit: bs.Fit, *, seed: int) -> None:
     print(bs.compare({"surface": fit, "additive": additive}))
 
     heading("One kind of support at a time")
-    # Five models, of which the shapes are told apart by LOO: fewer draws do.
+    # Four models that are told apart by LOO, for which fewer draws do.
     few = {"draws": 500, "tune": 500, "chains": 2}
     print(bs.compare_shapes(bs.SEM(ADDITIVE), data, "POS", "AC", random_seed=seed, **few))
 

@@ -259,8 +259,8 @@ def test_the_surface_study_recovers_the_published_coefficients(surface):
         gap = draws.mean(axis=0) - values
         return gap @ np.linalg.solve(scale, gap)
 
-    # The published surface is one of those that the data leave possible; one with x and z exchanged,
-    # or the interaction turned round, is not. (300 employees do not tell half the interaction.)
+    # The published surface is one of those that the data leave possible; with x and z exchanged,
+    # or the interaction turned round, it is not. (300 employees do not rule out half of it.)
     limit = chi2.ppf(0.999, len(names))
     b1, b2, b3, b4, b5 = simulate_support.PUBLISHED.values()
     assert distance((b1, b2, b3, b4, b5)) < limit
