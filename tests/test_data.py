@@ -233,6 +233,9 @@ def test_support_has_the_published_surface():
     scores = support.draw_constructs(MANY, np.random.default_rng(2))
     x, z = scores["PSS"], scores["POS"]
     terms = pd.DataFrame({"x": x, "z": z, "xx": x**2, "xz": x * z, "zz": z**2})
+    # without xx and xz the square of z takes their share, which all but cancels its own
+    alone, error, _ = regression(scores["AC"], terms[["x", "z", "zz"]])
+    assert abs(alone[2] - 0.0175) < 4 * error[2] < 0.02
     slopes, errors, variance = regression(scores["AC"], terms)
     assert np.all(np.abs(slopes - list(support.PUBLISHED.values())) < 4 * errors)
     assert abs(variance / support.TRUE["AC~~AC"] - 1) < 4 * np.sqrt(2 / MANY)
