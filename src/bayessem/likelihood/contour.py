@@ -38,7 +38,7 @@ from bayessem.likelihood.plan import STEP, unpack
 
 LOG_2 = np.log(2.0)
 LOG_HALF_PI = np.log(0.5 * np.pi)
-CHUNK = 8
+CHUNK = 16
 FIRST_STEP = 0.1  # of the hyperbola's parameter, where the plan's step is plan.STEP
 LEVELS = 5
 LAST = 16.0  # where the hyperbola's parameter ends at the latest
@@ -54,7 +54,7 @@ FLAT = 1e-8  # below it, |lam| is as good as 0 for the moments
 TINY = 1e-280
 
 # Rows of the scratch room, each of CHUNK places
-SR, SI, TR, TI, ER, EI, PR, PI, DR, DI, FIRST_ROOT = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+SR, SI, TR, TI, ER, EI, PR, PI, DR, DI, ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 
 
 @inlined
@@ -105,7 +105,7 @@ def _sine_cosine(a):
 
 
 @compiled
-def _sum_nodes(start, h, s0, across, along, c, offset, lam, half_b2, room, sums):
+def _sum_nodes(start, h, s0, across, along, c, offset, lam, half_b2, room, roots, sums):
     """Add CHUNK nodes x = start + n h to the sums; returns the squared size of first and last term.
 
     The hyperbola is s = s0 + across (cosh x - 1) + i along sinh x, of which x > 0 is summed and
@@ -132,15 +132,15 @@ def _sum_nodes(start, h, s0, across, along, c, offset, lam, half_b2, room, sums)
         room[PR * CHUNK + n] = 1.0
         room[PI * CHUNK + n] = 0.0
     for j in range(k):
-        at = (FIRST_ROOT + 2 * j) * CHUNK
+        at = 2 * j * CHUNK
         twice, half = 2.0 * lam[j], half_b2[j]
         for n in range(CHUNK):
             yr = 1.0 - twice * room[SR * CHUNK + n]
             yi = -twice * room[SI * CHUNK + n]
             inverse = 1.0 / (yr * yr + yi * yi)
             rr, ri = yr * inverse, -yi * inverse
-            room[at + n] = rr
-            room[at + CHUNK + n] = ri
+            roots[at + n] = rr
+            roots[at + CHUNK + n] = ri
             tr, ti = room[TR * CHUNK + n], room[TI * CHUNK + n]
             room[ER * CHUNK + n] += half * (tr * rr - ti * ri)
             room[EI * CHUNK + n] += half * (tr * ri + ti * rr)
@@ -182,21 +182,21 @@ def _sum_nodes(start, h, s0, across, along, c, offset, lam, half_b2, room, sums)
     sums[4] += t4
     row = 5 + k
     for j in range(k):
-        at = (FIRST_ROOT + 2 * j) * CHUNK
+        at = 2 * j * CHUNK
         s = 0.0
         for n in range(CHUNK):
-            rr, ri = room[at + n], room[at + CHUNK + n]
+            rr, ri = roots[at + n], roots[at + CHUNK + n]
             s += room[TR * CHUNK + n] * rr - room[TI * CHUNK + n] * ri
             cr, ci = room[PR * CHUNK + n], room[PI * CHUNK + n]
             room[DR * CHUNK + n] = cr * rr - ci * ri
             room[DI * CHUNK + n] = cr * ri + ci * rr
         sums[5 + j] += s
         for i in range(j + 1):
-            other = (FIRST_ROOT + 2 * i) * CHUNK
+            other = 2 * i * CHUNK
             s = 0.0
             for n in range(CHUNK):
-                s += room[DR * CHUNK + n] * room[other + n]
-                s -= room[DI * CHUNK + n] * room[other + CHUNK + n]
+                s += room[DR * CHUNK + n] * roots[other + n]
+                s -= room[DI * CHUNK + n] * roots[other + CHUNK + n]
             sums[row] += s
             row += 1
     return room[ER * CHUNK], room[ER * CHUNK + CHUNK - 1]
@@ -258,6 +258,7 @@ class Respondent(NamedTuple):
     half_b2: np.ndarray  # (k,)
     sums: np.ndarray  # of _sum_nodes
     room: np.ndarray  # of _sum_nodes
+    roots: np.ndarray  # of _sum_nodes: 1 / y_j at the nodes
     mean: np.ndarray  # (k,) E[z]
     second: np.ndarray  # (k, k) E[z z']
 
@@ -280,7 +281,8 @@ def _new_rooms(k):
         row[4],
         row[5],
         np.zeros(5 + k + k * (k + 1) // 2),
-        np.zeros((FIRST_ROOT + 2 * k) * CHUNK),
+        np.zeros(ROWS * CHUNK),
+        np.zeros(2 * k * CHUNK),
         row[6],
         np.zeros((k, k)),
     )
@@ -442,7 +444,7 @@ def _integral(c, reduced, person, step, negligible):
         at = 0.5 * h if level else 0.0
         while at < LAST:
             first_term, last_term = _sum_nodes(
-                at, h, s, across, along, c, offset, lam, half_b2, person.room, sums
+                at, h, s, across, along, c, offset, lam, half_b2, person.room, person.roots, sums
             )
             nodes += CHUNK
             if floor < 0.0:
