@@ -53,7 +53,6 @@ def test_every_public_call_has_its_real_signature(name):
         ("scores", "results.scores.scores"),
         ("predict", "results.predict.predict"),
         ("response_surface", "shapes.response_surface.response_surface"),
-        ("johnson_neyman", "effects.slopes.johnson_neyman"),
         ("loo", "comparison.loo.loo"),
         ("kfold", "comparison.kfold.kfold"),
         ("leave_group_out", "comparison.groups_out.leave_group_out"),

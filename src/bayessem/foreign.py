@@ -84,7 +84,8 @@ def _answering(
     method: Callable[..., Any], where: str, of_model: Collection[str], of_fit: Collection[str]
 ) -> Callable[..., Any]:
     known = inspect.signature(method).parameters
-    checked = check_shared(method)
+    # results are made of data, which have names of their own (`Fitted.draws`)
+    checked = method if method.__name__ == "__init__" else check_shared(method)
 
     @functools.wraps(method)
     def wrapper(*args: Any, **arguments: Any) -> Any:

@@ -180,6 +180,7 @@ def moderation_study(
     )
 
 
+@check_shared
 def compare_shapes(
     sem: Specification,
     data: pd.DataFrame,

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.compare import compare
 from bayessem.comparison.compare_result import Comparison
 from bayessem.effects.pathways import position
@@ -90,6 +91,7 @@ def _answer(found: Comparison) -> Paragraph:
     return Paragraph(f"{text}.")
 
 
+@check_shared
 def compare_shapes(
     sem: Specification,
     data: pd.DataFrame,

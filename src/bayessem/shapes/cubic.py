@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.errors import ModelError
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
@@ -83,6 +84,7 @@ class Cubic:
         return [first & last, ~(first | last), first & ~last, ~first & last]
 
 
+@check_shared
 def cubic_shape(
     fit: Fitted,
     x: int,

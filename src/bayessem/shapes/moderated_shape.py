@@ -14,6 +14,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import sd_text
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.results.fitted import Fitted
@@ -71,6 +72,7 @@ def shape_change(
     }
 
 
+@check_shared
 def changes_by_moderator(
     fit: Fitted, curve: Curve, at: Sequence[float], group: int, ci_prob: float
 ) -> list[dict]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import POINTS, chosen_groups, sd_text
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import position
@@ -48,6 +49,7 @@ class _Part:
     absent: frozenset[str]
 
 
+@check_shared
 def response_surface(
     fit: Fitted,
     x: str,
