@@ -202,7 +202,7 @@ CASES = [
     (name, argument)
     for name, call in SHARING.items()
     for argument in inspect.signature(call).parameters
-    if argument in SHARED
+    if argument in SHARED and not isinstance(SHARING[name], type)  # results are made of data
 ]
 
 

@@ -141,6 +141,8 @@ class Fitted(Described):
         their draws too rarely positive definite: `attrs["no_prior"]` says which. Defined parameters
         without a value in some draws are left out (`undefined`): they have no posterior.
         """
+        import xarray as xr
+
         stored = self.draws.children
         parameters = self.parameters.drop_sel(parameter=list(self.undefined))
         if self.draws.attrs.get("population"):
