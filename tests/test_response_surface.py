@@ -99,6 +99,19 @@ def test_constructs_with_equal_items_have_a_common_metric():
     assert "each measured from its own mean, since their zero points differ" in result.notes[0]
 
 
+def test_constructs_without_a_mean_have_none_whatever_the_size_of_their_paths():
+    # paths above 1 make solving for the means pivot, and leave rounding where 0 belongs
+    free = equal_items("X", "Z", intercepts=False) + "\n" + measured("Y")
+    values = {**VALUES, "b1": 1.5, "b2": -1.7}
+    fit = drawn_fit(
+        free + "\nY ~ b1*X + b2*Z + b3*X:X + b4*X:Z + b5*Z:Z\n", draws=500, spread=0.15, **values
+    )
+    result = response_surface(fit, "X", "Z", "Y", scores=False)
+    assert result.metric == "raw"
+    assert result.centers == (0.0, 0.0)
+    assert (quantity(result, "b0") == 0).all()
+
+
 def test_observed_variables_are_raw_unless_their_spreads_differ(observed):
     result = response_surface(observed, "x", "z", "y")
     middle = observed.data[["x", "z"]].mean().mean()
