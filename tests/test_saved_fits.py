@@ -156,7 +156,8 @@ METHODS = [
 PROPERTIES = [
     name
     for name, member in inspect.getmembers(Fit)
-    if not name.startswith("_") and not callable(member)
+    # what is kept are fits, with timings of their own
+    if not name.startswith("_") and not callable(member) and name != "kept"
 ]
 
 
