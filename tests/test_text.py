@@ -19,8 +19,8 @@ from bayessem.text.document import (
     Verbatim,
 )
 from bayessem.text.formats import INTERVAL, NUMBER
-from bayessem.text.html import document_html, minus_signs, notebook_html
-from bayessem.text.numbers import number, raw_number
+from bayessem.text.html import document_html, notebook_html
+from bayessem.text.numbers import minus_signs, number, raw_number
 from bayessem.text.terminal import document_text, prose, table_text
 
 NAMES = ["RAD ~ AMC", "RAD ~ AMC:AMC", "<SUCC>"]
@@ -136,7 +136,7 @@ def test_html_is_well_formed_and_says_the_same():
     for text in (*NAMES, "Paths < 0 & others", "Effects & their intervals", "y ~ x  # <model>"):
         assert text in words
     assert parser.images[0]["alt"] == 'A "figure"'
-    assert parser.images[0]["src"].startswith("data:image/png;base64,")
+    assert parser.images[0]["src"].startswith("data:image/svg+xml;base64,")
     assert "<h3>A title</h3>" in notebook_html(EVERYTHING)
     assert "<h1>A title</h1>" in document_html(EVERYTHING)
 

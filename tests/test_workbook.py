@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -46,7 +47,8 @@ def calculated(path, cells):
                     kind = b"" if isinstance(value, int | float) else b' t="str"'
                     start = text.index(b'<c r="%s"' % cell.encode())
                     end = text.index(b"</c>", start)
-                    one = text[start:end].replace(b"<v />", b"<v>%s</v>" % str(value).encode())
+                    shown = b"<v>%s</v>" % str(value).encode()
+                    one = re.sub(rb"<v ?/>|<v></v>", shown, text[start:end])
                     one = one.replace(b'"%s"' % cell.encode(), b'"%s"%s' % (cell.encode(), kind))
                     text = text[:start] + one + text[end:]
             new.writestr(part, text)

@@ -89,6 +89,10 @@ class Mediation(Described):
             Notes(self.notes),
         )
 
+    def to_frame(self) -> pd.DataFrame:
+        """The unstandardised effects; the standardised ones are `standardized.to_frame()`."""
+        return self.effects.to_frame()
+
     def answers(self) -> list[Paragraph]:
         """What it amounts to, a paragraph a group."""
         return [Paragraph(_paragraph(self, group)) for group in self.proportion["group"]]

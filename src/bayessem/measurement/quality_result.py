@@ -30,7 +30,10 @@ from bayessem.text.numbers import number
 # Characters of an indicator's label.
 LABEL = 40
 # A cell is (value, whether it stands on the diagonal, in parentheses).
-CELL = Format(lambda cell: f"({number(cell[0], 2)})" if cell[1] else number(cell[0], 2))
+CELL = Format(
+    lambda cell: f"({number(cell[0], 2)})" if cell[1] else number(cell[0], 2),
+    numbers=lambda cell: (cell[0],),
+)
 
 
 @dataclass(frozen=True, repr=False)

@@ -42,7 +42,8 @@ FIT = (
 )
 # A cell is (value, digits), or text.
 STATISTIC = Format(
-    lambda cell: cell if isinstance(cell, str) else number(*cell) if cell[0] == cell[0] else "-"
+    lambda cell: cell if isinstance(cell, str) else number(*cell) if cell[0] == cell[0] else "-",
+    numbers=lambda cell: (float("nan") if isinstance(cell, str) else cell[0],),
 )
 
 

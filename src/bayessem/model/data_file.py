@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -53,30 +52,6 @@ class DataFile:
         }
         frame.attrs = {**frame.attrs, **{key: x for key, x in found.items() if x}}
         return frame
-
-
-def extra(package: str, what: str) -> Any:
-    """A package of the extra `files`, imported.
-
-    Parameters
-    ----------
-    package : str
-    what : str
-        What it is needed for: "Excel workbooks are".
-
-    Raises
-    ------
-    DataError
-        When it is not installed, saying how to install it.
-    """
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        if error.name is not None and error.name.partition(".")[0] != package:
-            raise
-        raise DataError(
-            f"{what} read by {package}, which is not installed: pip install 'bayessem[files]'"
-        ) from None
 
 
 def require_distinct(names: Iterable[str], path: str) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import DataError
-from bayessem.model.data_file import DataFile, extra, require_distinct
+from bayessem.extras import extra
+from bayessem.model.data_file import DataFile, require_distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,9 @@ def read_statistics_file(path: str, kind: str, *, encoding: str | None = None) -
         When it cannot be read.
     """
     program, function = READERS[kind]
-    pyreadstat = extra("pyreadstat", f"{program} files are")
+    pyreadstat = extra(
+        "pyreadstat", f"{program} files are read by pyreadstat", name="files", error=DataError
+    )
     options: dict[str, Any] = {"user_missing": True} if kind == "sav" else {}
     if encoding is not None:
         options["encoding"] = encoding

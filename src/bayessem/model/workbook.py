@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import DataError, did_you_mean
-from bayessem.model.data_file import DataFile, extra, require_distinct, second_header
+from bayessem.extras import extra
+from bayessem.model.data_file import DataFile, require_distinct, second_header
 from bayessem.model.texts import MISSING_WORDS
 
 if TYPE_CHECKING:
@@ -114,7 +115,9 @@ def _rows(
     content: bytes, path: str, sheet: str | None
 ) -> tuple[str, list[tuple[int, Row]], tuple[str, ...]]:
     """Name, rows of cells with their numbers, and what is to be told, of the sheet to read."""
-    openpyxl = extra("openpyxl", "Excel workbooks are")
+    openpyxl = extra(
+        "openpyxl", "Excel workbooks are read by openpyxl", name="files", error=DataError
+    )
     try:
         with warnings.catch_warnings():
             # styles, validations, dates that are none: nothing of it is about values

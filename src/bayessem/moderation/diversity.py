@@ -23,7 +23,7 @@ from bayessem.text.formats import COUNT, SHARE, Format
 FEW_MEMBERS = 10
 TIES = ("low", "high")
 # Of values of the column, in whatever units.
-DIGITS = Format(lambda value: f"{value:.4g}")
+DIGITS = Format(lambda value: f"{value:.4g}", numbers=lambda value: (value,))
 SHOWN = {"count": COUNT, "share": SHARE, "lowest": DIGITS, "highest": DIGITS, "mean": DIGITS}
 
 

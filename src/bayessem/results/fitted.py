@@ -276,6 +276,10 @@ class Fitted(Described):
         out[["r_hat", "ess_bulk", "ess_tail"]] = main[["r_hat", "ess_bulk", "ess_tail"]]
         return out
 
+    def to_frame(self) -> pd.DataFrame:
+        """The table of estimates: `summary()`."""
+        return self.summary()
+
     @check_shared
     def r2(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """Explained share of the variance of each indicator and outcome, from draws."""

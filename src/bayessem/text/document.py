@@ -1,7 +1,7 @@
 """What a result says about itself, once: headings, paragraphs, tables, notes, figures.
 
-Renderers make text for the terminal (`text/terminal.py`) and HTML (`text/html.py`) of it. A table
-keeps its values; its columns say how they are written (`text/formats.py`).
+Renderers make text for the terminal (`text/terminal.py`), HTML, LaTeX, Word and Excel of it. A
+table keeps its values; its columns say how they are written (`text/formats.py`).
 """
 
 from __future__ import annotations
@@ -91,10 +91,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; its first columns, those of text, name the row."""
+    """A table; its first columns, those of text, name the row.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+    title : str
+    key : str
+        What `numbering.reference` calls it by.
+    """
 
     columns: tuple[Column, ...]
     title: str = ""
+    key: str = ""
 
     @property
     def keys(self) -> int:
@@ -109,7 +118,7 @@ class Table:
     def without_empty(self) -> Table:
         """The table without columns in which nothing is written."""
         kept = tuple(c for c in self.columns if any(c.written()))
-        return Table(kept, self.title)
+        return Table(kept, self.title, self.key)
 
 
 @dataclass(frozen=True)
@@ -121,10 +130,16 @@ class Figure:
     draw : callable
         Returns a matplotlib figure.
     caption : str
+    key : str
+        What `numbering.reference` calls it by.
+    alternative : str
+        What a reader who cannot see it is told; the caption where nothing is given.
     """
 
     draw: Callable[[], MatplotlibFigure]
     caption: str
+    key: str = ""
+    alternative: str = ""
 
 
 Block = Heading | Paragraph | Lines | Items | Notes | Verbatim | Table | Figure

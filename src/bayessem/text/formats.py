@@ -1,8 +1,12 @@
-"""How values are written: the one place where numbers are rounded and joined to intervals."""
+"""How values are written: the one place where numbers are rounded and joined to intervals.
+
+A format writes a cell as text and, for spreadsheets and data frames, gives the numbers in it.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +25,46 @@ class Format:
         a minus sign put one into columns of numbers.
     right : bool
         Aligned to the right, as numbers are.
+    numbers : callable, optional
+        The numbers in a cell, unrounded; without it the cell is text.
+    ends : tuple of str
+        What each of the numbers is called after the title of the column; "" is the title itself.
     """
 
     write: Callable[[Any], str]
     right: bool = True
+    numbers: Callable[[Any], tuple[float, ...]] | None = None
+    ends: tuple[str, ...] = ("",)
+
+    def codes(self, cell: Any) -> tuple[str, ...]:
+        """How a spreadsheet writes each of the numbers in a cell as `write` does: "0.000"."""
+        texts = NUMBERS.findall(self.write(cell))
+        count = len(self.ends)
+        return tuple(map(_code, texts)) if len(texts) == count else ("General",) * count
+
+
+# The numbers in a cell as it is written, with a percent sign.
+NUMBERS = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?%?")
+
+
+def _code(text: str) -> str:
+    """The number format of spreadsheets that writes a number with as many digits as a text."""
+    digits = len(text.partition(".")[2].rstrip("%").partition("e")[0])
+    code = "0." + "0" * digits if digits else "0"
+    if "e" in text:
+        return code + "E+00"
+    return code + "%" if text.endswith("%") else code
+
+
+def _one(value: Any) -> tuple[float]:
+    return (value,)
+
+
+def _first(cell: tuple[float, ...]) -> tuple[float]:
+    return (cell[0],)
+
+
+ENDS, WITH_ENDS = ("lower", "upper"), ("", "lower", "upper")
 
 
 def interval_text(ends: tuple[float, float], digits: int = 3) -> str:
@@ -50,12 +90,12 @@ def _raw_interval(cell: tuple[float, float, float]) -> str:
 
 def fixed(digits: int) -> Format:
     """Numbers with so many decimals."""
-    return Format(lambda value: number(value, digits))
+    return Format(lambda value: number(value, digits), numbers=_one)
 
 
 def interval(digits: int = 3) -> Format:
     """Intervals; a cell is (lower, upper)."""
-    return Format(lambda cell: interval_text(cell, digits))
+    return Format(lambda cell: interval_text(cell, digits), numbers=tuple, ends=ENDS)
 
 
 TEXT = Format(str, right=False)
@@ -68,12 +108,12 @@ COUNT = fixed(0)
 INTERVAL = interval(3)
 SHORT_INTERVAL = interval(2)
 # Values with their intervals: a cell is (value, lower, upper).
-ESTIMATE = Format(estimate_text)
-SHORT_ESTIMATE = Format(lambda cell: estimate_text(cell, 2))
+ESTIMATE = Format(estimate_text, numbers=tuple, ends=WITH_ENDS)
+SHORT_ESTIMATE = Format(lambda cell: estimate_text(cell, 2), numbers=tuple, ends=WITH_ENDS)
 # In units of the data: a cell is (value, sd), or (lower, upper, sd).
-RAW = Format(lambda cell: raw_number(*cell))
-RAW_INTERVAL = Format(_raw_interval)
-SHARE = Format(lambda value: f"{value:.0%}")
+RAW = Format(lambda cell: raw_number(*cell), numbers=_first)
+RAW_INTERVAL = Format(_raw_interval, numbers=lambda cell: cell[:2], ends=ENDS)
+SHARE = Format(lambda value: f"{value:.0%}", numbers=_one)
 YES = Format(lambda value: "yes" if value else "no")
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
+
+# A hyphen that is a minus: before a digit, and not inside a word or a date.
+MINUS = re.compile(r"(?<![\w.])-(?=\.?\d)")
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -20,3 +24,18 @@ def raw_number(value: float, sd: float) -> str:
     if 0.0 < sd < 0.001 or abs(value) >= 1e6:
         return f"{value:.3g}"
     return number(value)
+
+
+def minus_signs(text: str) -> str:
+    """Numbers with minus signs instead of hyphens."""
+    return MINUS.sub("\N{MINUS SIGN}", text)
+
+
+def typeset(text: str) -> str:
+    """Prose as print has it: minus signs, plus-minus signs and arrows."""
+    return arrows(minus_signs(text.replace("+-", "\N{PLUS-MINUS SIGN}")))
+
+
+def arrows(text: str) -> str:
+    """Paths with arrows for "->"."""
+    return text.replace("->", "\N{RIGHTWARDS ARROW}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
 from textwrap import fill
 
+from bayessem.text.arrangement import beside, text_width
 from bayessem.text.document import (
     Block,
     Document,
@@ -19,6 +19,7 @@ from bayessem.text.document import (
     Table,
     Verbatim,
 )
+from bayessem.text.numbering import numbered_if_named
 
 # Of prose where the terminal's width is not known.
 WIDTH = 100
@@ -52,7 +53,8 @@ def document_text(document: Document, *, width: int | None = None) -> str:
         Columns there are: wider tables continue below themselves. By default prose has 100 columns
         and tables as many as they need.
     """
-    blocks = [_block(block, width) for block in document.blocks]
+    numbering = numbered_if_named(document)
+    blocks = [numbering.plain(_block(block, width)) for block in document.blocks]
     return "\n\n".join(blocks)
 
 
@@ -71,8 +73,8 @@ def _block(block: Block, width: int | None) -> str:
             return "\n".join(prose(f"- {text}", width=columns, indent="  ") for text in texts)
         case Verbatim(text):
             return text
-        case Figure(_, caption):
-            return prose(f"[figure: {caption}]", width=columns)
+        case Figure():
+            return prose(f"[figure: {block.caption}]", width=columns)
         case Table():
             return table_text(block, width=width)
 
@@ -88,34 +90,19 @@ def _line(text: str, width: int) -> str:
 def table_text(table: Table, *, width: int | None = None) -> str:
     """A table with its title; columns that do not fit stand below, with the row's name again."""
     cells = [[column.title, *column.written()] for column in table.columns]
-    widths = [max(map(len, column)) for column in cells]
+    widths = [max(map(text_width, column)) for column in cells]
     aligned = [
-        [cell.rjust(w) if column.format.right else cell.ljust(w) for cell in written]
+        [_padded(cell, w, right=column.format.right) for cell in written]
         for column, written, w in zip(table.columns, cells, widths, strict=True)
     ]
     parts = []
-    for chosen in _parts(widths, table.keys, width):
+    for chosen in beside(widths, table.keys, width, gap=len(GAP)):
         lines = zip(*(aligned[i] for i in chosen), strict=True)
         parts.append("\n".join(GAP.join(line).rstrip() for line in lines))
     title = [prose(table.title, width=width or WIDTH)] if table.title else []
     return "\n".join([*title, "\n\n".join(parts)])
 
 
-def _parts(widths: Sequence[int], keys: int, width: int | None) -> list[list[int]]:
-    """Columns that stand beside each other, part by part."""
-    everything = list(range(len(widths)))
-    total = sum(widths) + len(GAP) * (len(widths) - 1)
-    if width is None or total <= width:
-        return [everything]
-    lead, rest = everything[:keys], everything[keys:]
-    used = sum(widths[i] for i in lead) + len(GAP) * (keys - 1)
-    out: list[list[int]] = [[]]
-    free = width - used
-    for i in rest:
-        need = widths[i] + len(GAP)
-        if need > free and out[-1]:
-            out.append([])
-            free = width - used
-        out[-1].append(i)
-        free -= need
-    return [[*lead, *part] for part in out]
+def _padded(cell: str, width: int, *, right: bool) -> str:
+    blanks = " " * (width - text_width(cell))
+    return blanks + cell if right else cell + blanks

@@ -1,0 +1,103 @@
+"""Columns that have to fit: how wide they are, which break their lines, which stand below."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bayessem.text.document import Table
+
+# Characters that a column of text keeps at least where there is not room for all.
+NARROWEST = 12
+# Between two columns.
+GAP = 2
+
+
+def text_width(text: str) -> int:
+    """Columns of a terminal that a text takes: two a Chinese, Japanese or Korean character."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+    return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def beside(widths: Sequence[int], keys: int, room: int | None, *, gap: int) -> list[list[int]]:
+    """Columns that stand beside each other, part by part; those that name the row in each.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Characters of each column.
+    keys : int
+        How many of the first columns name the row.
+    room : int or None
+        Characters there are; None: as many as needed.
+    gap : int
+        Characters between columns.
+    """
+    everything = list(range(len(widths)))
+    total = sum(widths) + gap * (len(widths) - 1)
+    if room is None or total <= room:
+        return [everything]
+    lead, rest = everything[:keys], everything[keys:]
+    used = sum(widths[i] for i in lead) + gap * (keys - 1)
+    out: list[list[int]] = [[]]
+    free = room - used
+    for i in rest:
+        need = widths[i] + gap
+        if need > free and out[-1]:
+            out.append([])
+            free = room - used
+        out[-1].append(i)
+        free -= need
+    return [[*lead, *part] for part in out]
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A table on a page.
+
+    Attributes
+    ----------
+    parts : list of list of int
+        Columns that stand beside each other; more than one part where they do not all fit.
+    widths : list of int
+        Characters of each column.
+    broken : list of bool
+        Which columns have to break their lines.
+    """
+
+    parts: list[list[int]]
+    widths: list[int]
+    broken: list[bool]
+
+    @property
+    def characters(self) -> int:
+        """Of the widest part, with what is between its columns."""
+        return max(sum(self.widths[i] + GAP for i in part) for part in self.parts)
+
+
+def arranged(table: Table, room: int) -> Arranged:
+    """Fit a table into so many characters: texts break their lines, numbers never do."""
+    natural = [
+        max(text_width(line) for text in (c.title, *c.written()) for line in text.split("\n"))
+        for c in table.columns
+    ]
+    widths = list(natural)
+    excess = sum(widths) + GAP * len(widths) - room
+    while excess > 0:
+        texts = [
+            i
+            for i, column in enumerate(table.columns)
+            if not column.format.right and widths[i] > NARROWEST
+        ]
+        if not texts:
+            break
+        longest = max(texts, key=lambda i: widths[i])
+        others = [widths[i] for i in texts if widths[i] < widths[longest]]
+        step = min(excess, max(widths[longest] - max([NARROWEST, *others]), 1))
+        widths[longest] -= step
+        excess -= step
+    broken = [w < n for w, n in zip(widths, natural, strict=True)]
+    return Arranged(beside(widths, table.keys, room, gap=GAP), widths, broken)
