@@ -44,6 +44,7 @@ def test_every_public_call_has_its_real_signature(name):
     [
         ("effects", "effects.effects.effects"),
         ("effects_with_population", "moderation.population.effects_with_population"),
+        ("hypotheses", "effects.hypotheses.hypotheses"),
         ("mediation", "effects.mediation.mediation"),
         ("shape", "shapes.shape.shape"),
         ("what_if", "effects.whatif.what_if"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bayessem.criticism.sensitivity import Sensitivity
     from bayessem.diagram.diagram import Diagram
     from bayessem.effects.effects import At, Effects
+    from bayessem.effects.hypotheses import Hypotheses
     from bayessem.effects.mediation_result import Mediation
     from bayessem.effects.slopes import Slopes
     from bayessem.effects.whatif import WhatIf
@@ -178,6 +179,49 @@ class Fit(Fitted):
 
         return mediation(
             self, x, y, rope=rope, rope_indirect=rope_indirect, at=at, group=group, ci_prob=ci_prob
+        )
+
+    def hypotheses(
+        self,
+        statements: Mapping[str, str] | Sequence[str] | str,
+        *,
+        threshold: float = 0.95,
+        standardized: bool = False,
+        ci_prob: float = 0.95,
+    ) -> Hypotheses:
+        """Posterior probability and verdict of directed hypotheses.
+
+        Parameters
+        ----------
+        statements : mapping of str to str, or sequence of str
+            Such as {"H1": "RAD ~ AMC:AMC < 0", "H2": "AMC -> RAD -> speed > 0"}. On either side of
+            < and > stand numbers and: a path, loading or covariance as in the model; an effect (one
+            path x -> m -> y, `indirect x -> y`, `total x -> y`, averaged over x where it depends on
+            x); arithmetic of labels and of what := defines. `-0.1 < y ~ x < 0.1` is a region,
+            `&` joins claims that are to be true together, `y ~ x [west] > y ~ x [east]` compares
+            groups; without a group a hypothesis is judged in each. A list may have the names in
+            front, "H1: y ~ x > 0".
+        threshold : float
+            Probability from which a hypothesis counts as supported; one whose probability is at
+            most its complement is contradicted, others are undecided.
+        standardized : bool
+            Compare standardised paths and effects, for claims about sizes.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        Hypotheses
+
+        Raises
+        ------
+        ModelError
+            For a path that is not in the model, or a statement without < or >.
+        """
+        from bayessem.effects.hypotheses import hypotheses
+
+        return hypotheses(
+            self, statements, threshold=threshold, standardized=standardized, ci_prob=ci_prob
         )
 
     def shape(

@@ -88,6 +88,13 @@ def _raw_interval(cell: tuple[float, float, float]) -> str:
     return f"[{raw_number(lower, sd)}, {raw_number(upper, sd)}]"
 
 
+def chance_mark(probability: float) -> str:
+    """A probability in a table: "0.987", "> 0.999"; "" when it is undefined."""
+    if probability > 0.999:
+        return "> 0.999"
+    return "< 0.001" if probability < 0.001 else number(probability)
+
+
 def fixed(digits: int) -> Format:
     """Numbers with so many decimals."""
     return Format(lambda value: number(value, digits), numbers=_one)
@@ -114,6 +121,8 @@ SHORT_ESTIMATE = Format(lambda cell: estimate_text(cell, 2), numbers=tuple, ends
 RAW = Format(lambda cell: raw_number(*cell), numbers=_first)
 RAW_INTERVAL = Format(_raw_interval, numbers=lambda cell: cell[:2], ends=ENDS)
 SHARE = Format(lambda value: f"{value:.0%}", numbers=_one)
+# Probabilities that never claim to be exactly 0 or 1.
+CHANCE = Format(chance_mark, numbers=_one)
 YES = Format(lambda value: "yes" if value else "no")
 
 
