@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_fit,
         _add_ml,
         _add_show,
+        _add_report,
         _add_diagram,
         _add_warm,
         _add_conformance,
@@ -177,6 +178,22 @@ def _add_show(commands: Commands) -> None:
         "show", help="Print a saved run.", description="Print a saved run.", epilog=EXIT_CODES
     )
     command.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
+
+
+def _add_report(commands: Commands) -> None:
+    text = "Write a saved run as a report for readers and reviewers: HTML, Word or LaTeX."
+    command = commands.add_parser("report", help=text, description=text, epilog=EXIT_CODES)
+    command.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
+    command.add_argument("out", help="file to write: .html, .docx (Word) or .tex (LaTeX)")
+    command.add_argument(
+        "--hypothesis",
+        action="append",
+        default=[],
+        metavar="H",
+        help="such as 'H1: y ~ x > 0' or 'x -> m -> y > 0', judged at the top; may be repeated",
+    )
+    command.add_argument("--title", default="Structural equation model", help="heading")
+    command.add_argument("--seed", type=int, default=0, help="random seed of replicated data (0)")
 
 
 def _add_diagram(commands: Commands) -> None:
@@ -357,6 +374,20 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _report(arguments: argparse.Namespace) -> int:
+    from bayessem.sem import load
+
+    path = load(arguments.run).report(
+        arguments.out,
+        title=arguments.title,
+        hypotheses=arguments.hypothesis or None,
+        random_seed=arguments.seed,
+        progress=sys.stderr.isatty(),
+    )
+    print(f"saved in {path}")
+    return 0
+
+
 def _diagram(arguments: argparse.Namespace) -> int:
     from bayessem.model.files import read_model_file
     from bayessem.sem import SEM, load
@@ -420,6 +451,7 @@ COMMANDS = {
     "describe": _describe,
     "fit": _fit,
     "ml": _ml,
+    "report": _report,
     "show": _show,
     "warm": _warm,
     "conformance": _conformance,

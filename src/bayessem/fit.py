@@ -1094,21 +1094,27 @@ class Fit(Fitted):
         path: str | os.PathLike[str],
         *,
         title: str = "Structural equation model",
+        hypotheses: Mapping[str, str] | Sequence[str] | str | None = None,
         random_seed: int = 0,
         progress: bool = True,
     ) -> Path:
-        """Write everything that reviewers ask for as one HTML file.
+        """Write everything that readers and reviewers ask for as HTML, Word or LaTeX.
 
-        Model and data, priors and what they imply, computation, estimates, measurement, mediation,
-        shapes, pooling, fit, prediction, sensitivity, the WAMBS and BARG checklists filled in, and
-        how to reproduce it. The file holds its pictures; nothing is fetched when it is opened.
+        Answers first: hypotheses, path diagram, paths, effects and shapes; of several groups what
+        differs between them, then all side by side. Then text for the methods and results of a
+        paper, measurement, fit, prediction, estimates, priors and what they imply, computation,
+        sensitivity, the WAMBS and BARG checklists filled in, references, how to reproduce it.
 
         Parameters
         ----------
         path : path
-            Of the file, which ends with .html; replaced when it exists.
+            Of the file, replaced when it exists. It ends with .html (one file that holds its
+            pictures; nothing is fetched when it is opened), .docx (Word: needs the extra `word`) or
+            .tex (LaTeX; beside it a .bib file and a folder with its figures as PDF).
         title : str
             Heading.
+        hypotheses : mapping of str to str, or sequence of str, optional
+            Such as {"H1": "RAD ~ AMC:AMC < 0"}, judged as by `Fit.hypotheses`.
         random_seed : int
             Of replicated data and prior draws.
         progress : bool
@@ -1122,11 +1128,21 @@ class Fit(Fitted):
         Raises
         ------
         FitError
-            For another suffix, or a file that cannot be written; before anything is computed.
+            For another suffix, a package that is missing, or a file that cannot be written; before
+            anything is computed.
+        ModelError
+            For a hypothesis about what is not in the model, before anything else is computed.
         """
         from bayessem.report.write import report
 
-        return report(self, path, title=title, random_seed=random_seed, progress=progress)
+        return report(
+            self,
+            path,
+            title=title,
+            hypotheses=hypotheses,
+            random_seed=random_seed,
+            progress=progress,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the fit as a folder, which `load` reads and people can read too.

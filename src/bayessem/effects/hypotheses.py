@@ -88,7 +88,8 @@ class Hypotheses(Described):
 
     def answers(self) -> Lines:
         """What became of each, a sentence a hypothesis."""
-        return Lines(tuple(_sentence(r, self.ci_prob) for r in self.table.to_dict("records")))
+        told = self.table.groupby("name", sort=False)
+        return Lines(tuple(_sentence(rows, self.ci_prob) for _, rows in told))
 
     def notes(self) -> Notes:
         """How the verdicts are reached."""
@@ -104,12 +105,23 @@ class Hypotheses(Described):
         )
 
 
-def _sentence(row: dict, ci_prob: float) -> str:
-    where = f" in group {row['group']}" if row["group"] else ""
-    text = (
-        f"{row['name']} ({row['hypothesis']}) is {row['verdict']}{where}: probability "
-        f"{chance_text(row['probability'])}"
-    )
+def _sentence(rows: pd.DataFrame, ci_prob: float) -> str:
+    """A hypothesis in words; of several groups which verdict holds where."""
+    row = rows.iloc[0]
+    claim = f"{row['name']} ({row['hypothesis']}) is"
+    if len(rows) > 1:
+        chances = rows["probability"]
+        lowest, highest = chance_text(chances.min()), chance_text(chances.max())
+        by = {v: own["group"].tolist() for v, own in rows.groupby("verdict", sort=False)}
+        listed = "; ".join(
+            f"{verdict} in {f'all {len(rows)} groups' if len(by) == 1 else ', '.join(groups)}"
+            for verdict, groups in by.items()
+        )
+        same = f"probability {lowest}" if lowest == highest else (
+            f"probabilities {lowest} to {highest}"
+        )  # fmt: skip
+        return f"{claim} {listed}: {same}."
+    text = f"{claim} {row['verdict']}: probability {chance_text(row['probability'])}"
     if np.isnan(row["mean"]):
         return f"{text}."
     return (
@@ -171,7 +183,7 @@ class _Quantities:
                 raise ModelError(
                     f"{where}: {found[2]!r} is no group of the model; its groups: {known}"
                 )
-            return {"": every.get(found[2], every.get("", np.nan))}
+            return {"": _in_group(every, found[2])}
         if found := EFFECT.fullmatch(text):
             return self._effect(found[1] or "", found[2], where)
         key = row_name_key(text)
@@ -239,6 +251,11 @@ class _Quantities:
                 "standardized=False"
             )
         return {"": np.broadcast_to(evaluate(expression, self.by_name), self.rows.shape[:2])}
+
+
+def _in_group(drawn: Drawn, group: str) -> np.ndarray:
+    """The draws of a group, or those that all groups have."""
+    return drawn[group] if group in drawn else drawn[""]
 
 
 def _is(row: EffectRow, kind: str, path: str) -> bool:
@@ -324,13 +341,13 @@ def _judged(
     for group in groups:
         truth: np.ndarray | None = None
         for comparison, sides in zip(hypothesis.comparisons, found, strict=True):
-            values = [drawn.get(group, drawn.get("", np.array(np.nan))) for drawn in sides]
+            values = [_in_group(drawn, group) for drawn in sides]
             _refuse_undefined(values, comparison, where)
             for left, sign, right in zip(values, comparison.signs, values[1:], strict=False):
                 holds = left < right if sign == "<" else left > right
                 truth = holds if truth is None else truth & holds
         assert truth is not None
-        first = [drawn.get(group, drawn.get("", np.array(np.nan))) for drawn in found[0]]
+        first = [_in_group(drawn, group) for drawn in found[0]]
         single = len(hypothesis.comparisons) == 1
         out.append((group, truth, _compared(hypothesis.comparisons[0], first) if single else None))
     return out

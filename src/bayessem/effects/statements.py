@@ -55,10 +55,10 @@ def read_hypotheses(given: Mapping[str, str] | Sequence[str] | str) -> list[Hypo
         For what is no statement, naming the hypothesis and what would work.
     """
     if isinstance(given, Mapping):
-        pairs = [(str(name), text) for name, text in given.items()]
+        pairs: list[tuple[str, object]] = [(str(name), text) for name, text in given.items()]
     else:
-        listed = [given] if isinstance(given, str) else given
-        if isinstance(listed, bytes) or not isinstance(listed, Sequence):
+        listed: object = [given] if isinstance(given, str) else given
+        if not isinstance(listed, Sequence):
             raise ModelError(
                 f"hypotheses are a dictionary such as {{'H1': {EXAMPLE}}} or a list, not "
                 f"{shown(given)}"

@@ -14,6 +14,7 @@ from bayessem.criticism.predictive import PredictiveCheck, predictive_check
 from bayessem.criticism.prior_consequences import PriorConsequences, prior_consequences
 from bayessem.criticism.residuals import Residuals, residuals
 from bayessem.criticism.sensitivity import Sensitivity, sensitivity
+from bayessem.effects.hypotheses import Hypotheses
 from bayessem.effects.mediation import mediation
 from bayessem.effects.mediation_result import Mediation
 from bayessem.errors import BayessemError
@@ -47,6 +48,8 @@ class Contents:
         Of a model with partial pooling.
     reasons : dict
         What could not be computed, with the reason.
+    hypotheses : Hypotheses or None
+        Where some were given.
     """
 
     fit: Fitted
@@ -63,10 +66,15 @@ class Contents:
     ml: MLFit | None
     pooling: Any
     reasons: dict[str, str]
+    hypotheses: Hypotheses | None = None
 
 
 def gather(
-    fit: Fitted, *, random_seed: int = 0, told: Callable[[str], None] | None = None
+    fit: Fitted,
+    *,
+    hypotheses: Hypotheses | None = None,
+    random_seed: int = 0,
+    told: Callable[[str], None] | None = None,
 ) -> Contents:
     """Compute what the report shows.
 
@@ -74,6 +82,8 @@ def gather(
     ----------
     fit : Fitted
         A sampled model.
+    hypotheses : Hypotheses, optional
+        Already judged.
     random_seed : int
         Of replicated data and prior draws.
     told : callable, optional
@@ -126,4 +136,5 @@ def gather(
         ml=result("maximum likelihood", lambda: fit_ml(prepared)),
         pooling=result("pooling", lambda: pooling_report(fit)) if pooled else None,
         reasons=reasons,
+        hypotheses=hypotheses,
     )

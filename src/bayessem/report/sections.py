@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from bayessem.criticism.prior_table import prior_table
-from bayessem.diagram.diagram import GROUPS, fitted_diagram
-from bayessem.diagram.elements import is_drawn
 from bayessem.model.data import Sample
 from bayessem.plots.comparison import plot_pareto_k
 from bayessem.plots.measurement import plot_measurement
@@ -17,10 +15,13 @@ from bayessem.plots.mediation import plot_mediation
 from bayessem.plots.response_surface import plot_response_surface
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
+from bayessem.report import groups
+from bayessem.report.answers import answers, paper, references
 from bayessem.report.checklists import barg, wambs
 from bayessem.report.contents import Contents
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
 from bayessem.results.versions import installed_versions
+from bayessem.shapes.shape_result import Shape
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import (
@@ -35,8 +36,8 @@ from bayessem.text.document import (
     Table,
     Verbatim,
 )
-from bayessem.text.formats import COUNT, RAW, TEXT, interval_text
-from bayessem.text.numbers import number
+from bayessem.text.formats import COUNT, RAW, TEXT
+from bayessem.text.glossary import abbreviations
 
 TRACES = 6
 # Characters of a variable's label in the tables.
@@ -45,21 +46,23 @@ Blocks = Iterator[Block]
 
 
 def report_document(contents: Contents) -> Document:
-    """All sections of a report, in order; without those that have nothing to show."""
+    """All sections of a report, answers first; without those that have nothing to show."""
     made: tuple[tuple[str, Callable[[Contents], Blocks]], ...] = (
-        ("What the model says", says),
-        ("Model and data", model),
-        ("Priors", priors),
-        ("Computation", computation),
-        ("Estimates", estimates),
-        ("Measurement", measurement),
+        ("Answers", answers),
+        ("Text for a paper", paper),
         ("Mediation", mediations),
         ("Shape of the curved relations", shapes),
         ("Pooling across groups", pooling),
+        ("Measurement", measurement),
         ("Fit of the model", fit_of_the_model),
         ("Prediction", prediction),
+        ("Model and data", model),
+        ("Estimates", estimates),
+        ("Priors", priors),
+        ("Computation", computation),
         ("Sensitivity to the prior", sensitivity),
         ("Checklists", checklists),
+        ("References", references),
         ("Reproduce this", reproduce),
     )
     blocks: list[Block] = []
@@ -82,38 +85,6 @@ def _shown(contents: Contents, name: str, result: Described | None) -> Blocks:
         yield from _missing(contents, name)
     else:
         yield from result.document().within(3)
-
-
-def says(contents: Contents) -> Blocks:
-    """What the model says: the outcome of the diagnosis and one sentence a path."""
-    fit = contents.fit
-    summary = fit.summary()
-    yield from fit.diagnosis.document().blocks
-    lines = []
-    for r in summary[summary["op"] == "~"].to_dict("records"):
-        where = f" in group {r['group']}" if r.get("group") else ""
-        p = max(r["p_positive"], 1.0 - r["p_positive"])
-        sign = "positive" if r["p_positive"] >= 0.5 else "negative"
-        chance = "above .999" if p > 0.999 else number(p).replace("0.", ".")
-        lines.append(
-            f"{r['lhs']} on {r['rhs']}{where}: standardised {number(r['std'], 2)} "
-            f"{interval_text((r['std_lower'], r['std_upper']))}; {sign} with probability {chance}."
-        )
-    yield Items(tuple(lines))
-    share = fit.r2()
-    share = share[share["variable"].isin(set(summary.loc[summary["op"] == "~", "lhs"]))]
-    explained = [
-        f"{r['variable']}{' in group ' + r['group'] if 'group' in r else ''} {number(r['mean'], 2)}"
-        for r in share.to_dict("records")
-    ]
-    if explained:
-        yield Paragraph(f"Explained variance (R2): {', '.join(explained)}.")
-    for mediation in contents.mediations:
-        yield from mediation.answers()
-    for shape in contents.shapes:
-        yield from shape.answers()
-    for surface in contents.surfaces:
-        yield from surface.answers()
 
 
 def model(contents: Contents) -> Blocks:
@@ -179,7 +150,7 @@ def priors(contents: Contents) -> Blocks:
         "variances and covariances)."
     )
     names = ("kind", "parameter", "prior", "bounds")
-    yield Table(tuple(column(grouped, name, how=TEXT) for name in names))
+    yield Table(tuple(column(grouped, name, how=TEXT) for name in names), "Priors", "priors")
     yield from _shown(contents, "prior consequences", contents.priors)
 
 
@@ -206,31 +177,32 @@ def estimates(contents: Contents) -> Blocks:
     """Tables of estimates by kind, and R2."""
     fit = contents.fit
     yield Paragraph("Posterior means with equal-tailed 95 % intervals.")
-    groups = fit.prepared.table.groups
-    if len(groups) <= GROUPS and any(map(is_drawn, fit.prepared.table.rows)):
-        yield Figure(
-            lambda: fitted_diagram(fit).figure(),
-            "Path diagram with standardised estimates and their 95 % intervals; grey: the "
-            "interval covers 0.",
-        )
-    yield from estimates_tables(
-        fit.summary(), labels=fit.prepared.sample.labels, longest=LONGEST_LABEL
+    tables = list(
+        estimates_tables(fit.summary(), labels=fit.prepared.sample.labels, longest=LONGEST_LABEL)
     )
+    yield from tables
+    yield Notes((abbreviations(tables),))
     yield Notes(scale_notes(name for name, _ in fit.prepared.table.products))
     yield r2_table(fit.r2(), title="Explained variance (R2)")
 
 
 def measurement(contents: Contents) -> Blocks:
-    """Quality of the measurement."""
+    """Quality of the measurement; groups side by side."""
     result = contents.measurement
-    yield from _shown(contents, "measurement", result)
-    if result is not None:
-        for group in result.groups:
-            where = f", group {group}" if group else ""
-            yield Figure(
-                lambda g=group: plot_measurement(result, group=g or None),  # type: ignore[misc]
-                f"Reliability and validity{where}.",
-            )
+    if result is None:
+        yield from _missing(contents, "measurement")
+        return
+    if not groups.is_grouped(contents.fit):
+        yield from result.document().within(3)
+    else:
+        yield from groups.measurement_by_group(result)
+        yield Notes(result.notes)
+    for group in result.groups if len(result.groups) <= groups.COLUMNS else ():
+        where = f", group {group}" if group else ""
+        yield Figure(
+            lambda g=group: plot_measurement(result, group=g or None),  # type: ignore[misc]
+            f"Reliability and validity{where}.",
+        )
 
 
 def mediations(contents: Contents) -> Blocks:
@@ -241,22 +213,43 @@ def mediations(contents: Contents) -> Blocks:
     for name in failed:
         yield from _missing(contents, name)
     for result in contents.mediations:
-        yield from result.document().within(3)
+        if groups.is_grouped(contents.fit):
+            title = f"{result.x} -> {result.y} by {', '.join(result.mediators)}"
+            yield Heading(f"Mediation of {title}", 3)
+            yield from groups.mediation_by_group(result)
+            yield Notes(result.notes)
+        else:
+            yield from result.document().within(3)
         yield Figure(
             lambda r=result: _whole(plot_mediation(r)),  # type: ignore[misc]
             f"Effects of {result.x} on {result.y}.",
+            alternative=_said(result.answers()),
         )
 
 
 def shapes(contents: Contents) -> Blocks:
     """Shape of every quadratic or cubic relation, and every response surface."""
+    grouped = groups.is_grouped(contents.fit)
     if contents.shapes:
         yield Paragraph("Posterior probabilities of the shapes; they sum to 1.")
     for result in contents.shapes:
-        yield from result.document().within(3)
+        blocks = result.document().within(3)
+        if grouped and isinstance(result, Shape):
+            yield blocks[0]
+            yield from groups.shape_by_group(result)
+            if len(result.probabilities) > groups.COLUMNS:
+                yield Paragraph(
+                    "The steps, changes and two lines of each group are in "
+                    f"print(fit.shape({result.x!r}, {result.y!r}))."
+                )
+            else:
+                yield from (b for b in blocks[1:] if not isinstance(b, Paragraph))
+        else:
+            yield from blocks
         yield Figure(
             lambda r=result: plot_shape(r),  # type: ignore[misc]
             f"{result.y} as a function of {result.x}.",
+            alternative=_said(result.answers()),
         )
     for surface in contents.surfaces:
         yield from surface.document().within(3)
@@ -265,7 +258,12 @@ def shapes(contents: Contents) -> Blocks:
                 lambda r=surface, s=name: _whole(plot_response_surface(r, surface=s)),  # type: ignore[misc]
                 f"{surface.y} over {surface.x} and {surface.z}"
                 f"{'' if name == 'all' else f', {name}'}.",
+                alternative=_said(surface.answers()),
             )
+
+
+def _said(paragraphs: Iterable[Paragraph]) -> str:
+    return " ".join(p.text for p in paragraphs)
 
 
 def pooling(contents: Contents) -> Blocks:

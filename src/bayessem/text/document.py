@@ -167,9 +167,10 @@ class Document:
         return cls(tuple(block for block in found if not _empty(block)))
 
     def within(self, level: int) -> tuple[Block, ...]:
-        """The blocks as a part of a larger document, its title a heading of this level."""
+        """The blocks as a part of a larger document, its highest heading one of this level."""
+        highest = min((b.level for b in self.blocks if isinstance(b, Heading)), default=1)
         return tuple(
-            Heading(b.text, b.level + level - 1) if isinstance(b, Heading) else b
+            Heading(b.text, b.level - highest + level) if isinstance(b, Heading) else b
             for b in self.blocks
         )
 

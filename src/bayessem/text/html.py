@@ -19,7 +19,7 @@ from bayessem.text.document import (
     Verbatim,
 )
 from bayessem.text.numbering import NONE, Numbering, Place, numbered_if_named
-from bayessem.text.numbers import arrows, minus_signs, typeset
+from bayessem.text.numbers import minus_signs, typeset
 from bayessem.text.pictures import screen_picture
 
 # Of an inch of a figure on the screen.
@@ -36,7 +36,7 @@ STYLE = """
 .bayessem th.text, .bayessem td.text { text-align: left; }
 .bayessem td.long { white-space: normal; min-width: 14em; }
 .bayessem caption { text-align: left; padding: .3em 0; caption-side: top; color: inherit; }
-.bayessem caption i { display: block; }
+.bayessem caption i { display: block; width: max-content; max-width: min(42em, 86vw); }
 .bayessem p.warning { border-left: 3px solid #D55E00; padding-left: .7em; }
 .bayessem p.notes { font-size: .92em; }
 .bayessem div.scroll { overflow-x: auto; }
@@ -48,6 +48,8 @@ body { font: 16px/1.5 Georgia, "Times New Roman", serif; max-width: 60rem; margi
 pre { overflow-x: auto; }
 img { max-width: 100%; height: auto; background: white; }
 """
+# Pixels above which a figure is scrolled on a phone rather than made small.
+WIDE = 700
 # Characters of a cell above which it may break its lines.
 LONG = 48
 
@@ -130,7 +132,7 @@ def _prose(text: str) -> str:
 
 
 def _cells(column: Column) -> list[str]:
-    change = minus_signs if column.format.right else arrows
+    change = minus_signs if column.format.right else typeset
     return [escape(change(text)) for text in column.written()]
 
 
@@ -164,9 +166,10 @@ def _table(table: Table, place: Place | None) -> str:
     caption = f"<caption>{number}<i>{title}</i></caption>" if title else ""
     # Reached by the keyboard, since it may have to be scrolled.
     label = escape(place.label if place else table.title or "Table")
+    named = any(c.title for c in table.columns)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>{caption}'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{f'<thead><tr>{head}</tr></thead>' if named else ''}<tbody>{body}</tbody></table></div>"
     )
 
 
@@ -175,8 +178,10 @@ def _figure(figure: Figure, place: Place | None) -> str:
     data = base64.b64encode(content).decode("ascii")
     alternative = escape(typeset(figure.alternative or figure.caption))
     number = f'<b id="{place.anchor}">{place.label}</b> ' if place else ""
+    pixels = round(width * PIXELS)
+    wide = ' class="wide" tabindex="0"' if pixels > WIDE else ""
     return (
-        f'<figure><img width="{round(width * PIXELS)}" alt="{alternative}" '
+        f'<figure{wide}><img width="{pixels}" alt="{alternative}" '
         f'src="data:{media};base64,{data}">'
         f"<figcaption>{number}{escape(typeset(figure.caption))}</figcaption></figure>"
     )

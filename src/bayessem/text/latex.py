@@ -1,11 +1,12 @@
 r"""Documents as LaTeX: booktabs tables, escaped names, minus signs.
 
-Without a preamble they go into a paper that has `\usepackage{booktabs, longtable, array}`; a page
-of its own has one that pdfLaTeX, XeLaTeX and LuaLaTeX take.
+Without a preamble they go into a paper that has `\usepackage{booktabs, longtable, array, caption}`;
+a page of its own has one that pdfLaTeX, XeLaTeX and LuaLaTeX take.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable
 
@@ -23,7 +24,7 @@ from bayessem.text.document import (
     Verbatim,
 )
 from bayessem.text.numbering import Numbering, Place, numbered
-from bayessem.text.numbers import arrows, minus_signs, typeset
+from bayessem.text.numbers import minus_signs, typeset
 
 GREEK = (
     *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"),
@@ -76,15 +77,18 @@ SPECIAL = {
     "\n": r"\newline ",
     **_greek(),
 }
-SECTIONS = ("section*", "section*", "subsection*", "subsubsection*", "paragraph*")
+# Letters and digits of a word too long for a line, such as a checksum; where it may break.
+LONG_WORD = re.compile(r"[^\W_]{40,}")
+BREAK = "\ue002"
+SECTIONS = ("section*", "section*", "subsection*", "subsubsection*")
 # Rows above which a table may break between pages.
 ROWS = 30
 # Characters beside each other, and the size of letters in which so many fit 6.5 inches.
 SIZES = ((88, r"\normalsize"), (100, r"\small"), (114, r"\footnotesize"), (132, r"\scriptsize"))
 ROOM = SIZES[-1][0]
-NEEDS = r"% needs \usepackage{booktabs, longtable, array} and, for names with accents, T1 fonts"
+NEEDS = r"% needs \usepackage{booktabs, longtable, array, caption} and \usepackage[T1]{fontenc}"
 # Of a page: text and accents in any of the three programs, pictures that stay where they are.
-PREAMBLE = r"""\documentclass[11pt]{article}
+PREAMBLE = r"""\documentclass{article}
 \usepackage[a4paper, margin=2.4cm]{geometry}
 \usepackage{iftex}
 \ifpdftex
@@ -96,13 +100,15 @@ PREAMBLE = r"""\documentclass[11pt]{article}
   \usepackage{fontspec}
 \fi
 \usepackage{booktabs, longtable, array, graphicx, float}
+\usepackage[singlelinecheck=false, labelfont=bf, textfont=it, labelsep=newline]{caption}
 \usepackage[hidelinks]{hyperref}
 \setlength{\tabcolsep}{4pt}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{.6em}
 \setlength{\LTleft}{0pt}
-\setlength{\LTcapwidth}{\textwidth}
 \sloppy
+% A caption stays with its table.
+\newcommand{\roombelow}{\par\ifdim\dimexpr\pagegoal-\pagetotal<8\baselineskip\pagebreak\fi}
 """
 
 # A figure and its number to the name of its file and its width in inches.
@@ -113,7 +119,9 @@ LINE = 6.4
 
 def escaped(text: str) -> str:
     """A text as LaTeX shows it: nothing in it is a command."""
-    return "".join(SPECIAL.get(c, c) for c in text).replace("--", "-{}-")
+    whole = LONG_WORD.sub(lambda found: re.sub("(.{8})", rf"\1{BREAK}", found[0]), text)
+    shown = "".join(SPECIAL.get(c, c) for c in whole).replace("--", "-{}-")
+    return shown.replace(BREAK, r"\allowbreak{}")
 
 
 def document_latex(document: Document, *, pictures: Pictures | None = None) -> str:
@@ -218,13 +226,14 @@ def _table(table: Table, place: Place, note: str, *, page: bool) -> str:
     size = next((name for most, name in SIZES if plan.characters <= most), SIZES[-1][1])
     title = escaped(typeset(place.caption))
     label = rf"\label{{{place.anchor}}}" if page else ""
-    caption = rf"\caption{{{title}}}{label}" if title else ""
+    caption = rf"\caption{{{title}}}" if title else ""
     breaks = page or len(table.columns[0].cells) > ROWS
     parts = [_part(table, plan, part, breaks) for part in plan.parts]
     if breaks:
-        first = rf"\begin{{longtable}}[l]{{{_columns(table, plan, plan.parts[0])}}}"
-        parts[0] = parts[0].replace(first, f"{first}\n{caption} \\\\" if caption else first, 1)
-        return "\n".join([f"{{{size}", *parts, f"}}{note}"])
+        # outside the table, which may be narrower than its caption
+        above = rf"\captionof{{table}}{{{title}}}{label}" if title else ""
+        above = f"\\roombelow\n{above}" if page else above
+        return "\n".join(filter(None, [f"{{{size}", above, *parts, f"}}{note}"]))
     head = "\n".join(filter(None, (r"\begin{table}[htbp]", r"\raggedright", caption, size)))
     body = "\n\n\\medskip\n".join(parts)
     below = f"\\par\\smallskip\n{note}" if note else ""
@@ -236,16 +245,17 @@ def _part(table: Table, plan: Arranged, part: list[int], breaks: bool) -> str:
     chosen = [table.columns[i] for i in part]
     titles = " & ".join(escaped(c.title) for c in chosen)
     written = [
-        [escaped(minus_signs(x) if c.format.right else arrows(x)) for x in c.written()]
+        [escaped(minus_signs(x) if c.format.right else typeset(x)) for x in c.written()]
         for c in chosen
     ]
     rows = "\n".join(f"{_guarded(' & '.join(cells))} \\\\" for cells in zip(*written, strict=True))
-    head = f"\\toprule\n{titles} \\\\\n\\midrule"
+    named = any(c.title for c in chosen)
+    head = f"\\toprule\n{titles} \\\\\n\\midrule" if named else r"\toprule"
     columns = _columns(table, plan, part)
     if breaks:
         return (
-            f"\\begin{{longtable}}[l]{{{columns}}}\n{head}\n\\endhead\n\\bottomrule\n"
-            f"\\endlastfoot\n{rows}\n\\end{{longtable}}"
+            f"\\begin{{longtable*}}[l]{{{columns}}}\n{head}\n\\endhead\n\\bottomrule\n"
+            f"\\endlastfoot\n{rows}\n\\end{{longtable*}}"
         )
     return f"\\begin{{tabular}}{{{columns}}}\n{head}\n{rows}\n\\bottomrule\n\\end{{tabular}}"
 
@@ -253,7 +263,7 @@ def _part(table: Table, plan: Arranged, part: list[int], breaks: bool) -> str:
 def _columns(table: Table, plan: Arranged, part: list[int]) -> str:
     """What each column is: numbers to the right, texts to the left or broken into lines."""
     kinds = [
-        rf">{{\raggedright\arraybackslash}}p{{{0.47 * plan.widths[i]:.1f}em}}"
+        rf">{{\raggedright\arraybackslash}}p{{{0.43 * plan.widths[i]:.1f}em}}"
         if plan.broken[i]
         else ("r" if table.columns[i].format.right else "l")
         for i in part

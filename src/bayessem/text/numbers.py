@@ -17,6 +17,11 @@ def number(value: float, digits: int = 3) -> str:
     return text if text.strip("-0.") else text.removeprefix("-")  # no -0.00
 
 
+def bounded(value: float, digits: int = 2) -> str:
+    """A number that cannot exceed 1, as APA has it: without the zero before the point."""
+    return number(value, digits).replace("0.", ".", 1) if abs(value) < 1 else number(value, digits)
+
+
 def raw_number(value: float, sd: float) -> str:
     """A number in units of the data: three decimals, or three digits where those say nothing."""
     if math.isnan(value):
@@ -33,9 +38,6 @@ def minus_signs(text: str) -> str:
 
 def typeset(text: str) -> str:
     """Prose as print has it: minus signs, plus-minus signs and arrows."""
-    return arrows(minus_signs(text.replace("+-", "\N{PLUS-MINUS SIGN}")))
-
-
-def arrows(text: str) -> str:
-    """Paths with arrows for "->"."""
-    return text.replace("->", "\N{RIGHTWARDS ARROW}")
+    return minus_signs(text.replace("+-", "\N{PLUS-MINUS SIGN}")).replace(
+        "->", "\N{RIGHTWARDS ARROW}"
+    )

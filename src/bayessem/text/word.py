@@ -24,7 +24,7 @@ from bayessem.text.document import (
     Verbatim,
 )
 from bayessem.text.numbering import Numbering, Place, numbered
-from bayessem.text.numbers import arrows, minus_signs, typeset
+from bayessem.text.numbers import minus_signs, typeset
 from bayessem.text.pictures import picture
 
 # Inches between the margins of a page, which are one inch wide on paper that is 8.5 inches.
@@ -279,11 +279,13 @@ def _table_xml(table: Table, plan: Arranged, part: list[int], size: float, label
     letter = LETTER * size * TWIPS
     widths = [round(letter * (plan.widths[i] + GAP)) for i in part]
     grid = "".join(f'<w:gridCol w:w="{w}"/>' for w in widths)
-    rows = [_row_xml([c.title for c in chosen], chosen, widths, size, "head")]
+    titles = [c.title for c in chosen]
+    rows = [_row_xml(titles, chosen, widths, size, "head")] if any(titles) else []
     written = [c.written() for c in chosen]
     last = len(written[0]) - 1
     for k, cells in enumerate(zip(*written, strict=True)):
-        rows.append(_row_xml(cells, chosen, widths, size, "last" if k == last else ""))
+        kinds = (["only"] if not rows else []) + (["last"] if k == last else [])
+        rows.append(_row_xml(cells, chosen, widths, size, " ".join(kinds)))
     margin = round(letter * GAP / 2)
     return (
         f'<w:tbl {NAMESPACE}><w:tblPr><w:tblW w:w="{sum(widths)}" w:type="dxa"/>'
@@ -296,16 +298,17 @@ def _table_xml(table: Table, plan: Arranged, part: list[int], size: float, label
 
 
 def _row_xml(cells: Any, columns: list[Column], widths: list[int], size: float, kind: str) -> str:
-    """A row: rules above and below the head, and below the last one."""
-    top = '<w:top w:val="single" w:sz="8" w:color="auto"/>' if kind == "head" else ""
-    weight = {"head": 4, "last": 8}.get(kind, 0)
-    bottom = f'<w:bottom w:val="single" w:sz="{weight}" w:color="auto"/>' if weight else ""
-    borders = f"<w:tcBorders>{top}{bottom}</w:tcBorders>" if weight else ""
+    """A row: rules above and below the head, and below the last one; without a head above all."""
+    above, below = kind in ("head", "only", "only last"), kind.endswith(("head", "last"))
+    rule = '<w:{} w:val="single" w:sz="{}" w:space="0" w:color="auto"/>'
+    top = rule.format("top", 8) if above else ""
+    bottom = rule.format("bottom", 4 if kind == "head" else 8) if below else ""
+    borders = f"<w:tcBorders>{top}{bottom}</w:tcBorders>" if top or bottom else ""
     repeated = "<w:tblHeader/>" if kind == "head" else ""
     out = [f"<w:tr><w:trPr><w:cantSplit/>{repeated}</w:trPr>"]
     for cell, column, width in zip(cells, columns, widths, strict=True):
         right = column.format.right
-        text = cell if kind == "head" else minus_signs(cell) if right else arrows(cell)
+        text = cell if kind == "head" else minus_signs(cell) if right else typeset(cell)
         lines = "<w:br/>".join(
             f'<w:t xml:space="preserve">{escape(_clean(line))}</w:t>' for line in text.split("\n")
         )
