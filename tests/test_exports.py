@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from bayessem.errors import FitError
-from bayessem.text.arrangement import arranged, text_width
+from bayessem.text.arrangement import arranged, printed_width, text_width
 from bayessem.text.described import Described
 from bayessem.text.document import (
     Column,
@@ -159,6 +159,7 @@ def test_texts_break_their_lines_before_numbers_stand_below():
     assert plan.broken == [True, False]
     assert plan.characters <= 100
     assert text_width("满意度 x") == 8
+    assert printed_width("12345") == 5 < printed_width("AMCDE") < 10
 
 
 def test_word_has_real_tables_captions_and_references(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +15,27 @@ NARROWEST = 12
 GAP = 2
 
 
+# Of letters, in digits of the same font.
+CAPITAL = 1.4
+WIDTHS = {
+    **dict.fromkeys("mwMW~=<>%", 1.6),
+    **dict.fromkeys("ijlft.,:;'|()[]!/- ", 0.65),
+    **dict.fromkeys("IJS", 1.0),
+}
+
+
 def text_width(text: str) -> int:
     """Columns of a terminal that a text takes: two a Chinese, Japanese or Korean character."""
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in text)
     return len(text) + wide - sum(unicodedata.combining(c) > 0 for c in text)
+
+
+def printed_width(text: str) -> int:
+    """Digits of a proportional font that a text takes: capitals are wider, dots narrower."""
+    wide = text_width(text) - len(text)  # of Chinese, Japanese and Korean
+    return math.ceil(wide + sum(WIDTHS.get(c, CAPITAL if c.isupper() else 1.0) for c in text))
 
 
 def beside(widths: Sequence[int], keys: int, room: int | None, *, gap: int) -> list[list[int]]:
@@ -63,7 +79,7 @@ class Arranged:
     parts : list of list of int
         Columns that stand beside each other; more than one part where they do not all fit.
     widths : list of int
-        Characters of each column.
+        Digits of print that each column takes.
     broken : list of bool
         Which columns have to break their lines.
     """
@@ -79,9 +95,9 @@ class Arranged:
 
 
 def arranged(table: Table, room: int) -> Arranged:
-    """Fit a table into so many characters: texts break their lines, numbers never do."""
+    """Fit a table into so many digits of print: texts break their lines, numbers never do."""
     natural = [
-        max(text_width(line) for text in (c.title, *c.written()) for line in text.split("\n"))
+        max(printed_width(line) for text in (c.title, *c.written()) for line in text.split("\n"))
         for c in table.columns
     ]
     widths = list(natural)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -64,6 +65,10 @@ def document_word(document: Document, *, title: str = "", subtitle: str = "") ->
     docx = require_word()
     writer = _Writer(docx.Document(), numbered(document))
     writer.begin(title, subtitle)
+    if title:
+        writer.contents(
+            [b.text for b in document.blocks if isinstance(b, Heading) and b.level == 2]
+        )
     for k, block in enumerate(document.blocks):
         writer.add(block, writer.numbering.places.get(k))
     out = io.BytesIO()
@@ -114,12 +119,20 @@ class _Writer:
             self.file.add_heading(_clean(typeset(title)), 0)
             if subtitle:
                 self.file.add_paragraph(_clean(typeset(subtitle)))
-            self._field(
-                self.file.add_paragraph(),
-                r'TOC \o "1-2" \h \z \u',
-                "Contents: press F9 here, or right-click and update the field.",
-                dirty=True,
-            )
+
+    def contents(self, headings: Sequence[str]) -> None:
+        """A table of contents, which Word computes anew when the file is opened."""
+        from docx.shared import Pt
+
+        if not headings:
+            return
+        for k, heading in enumerate(headings):
+            paragraph = self.file.add_paragraph()
+            paragraph.paragraph_format.space_after = Pt(0)
+            if k == 0:
+                self._begin_field(paragraph, r'TOC \o "1-2" \h \z \u', dirty=True)
+            paragraph.add_run(_clean(typeset(heading)))
+        self._mark(paragraph, "end")
 
     def add(self, block: Block, place: Place | None) -> None:
         """One block."""
@@ -228,25 +241,26 @@ class _Writer:
         paragraph.paragraph_format.space_after = Pt(0)
         paragraph.paragraph_format.line_spacing = Pt(4)
 
-    def _field(self, paragraph: Any, code: str, shown: str, *, dirty: bool = False) -> None:
-        """What Word computes: a number, a reference, the contents; shown until it does."""
-        for kind, text in (
-            ("begin", ""),
-            ("", code),
-            ("separate", ""),
-            ("text", shown),
-            ("end", ""),
-        ):
-            run = paragraph.add_run(text if kind == "text" else "")
-            if kind in ("begin", "separate", "end"):
-                element = run._r.makeelement(_w("fldChar"), {_w("fldCharType"): kind})
-                if dirty and kind == "begin":
-                    element.set(_w("dirty"), "true")
-                run._r.append(element)
-            elif not kind:
-                element = run._r.makeelement(_w("instrText"), {})
-                element.text = f" {text} "
-                run._r.append(element)
+    def _field(self, paragraph: Any, code: str, shown: str) -> None:
+        """What Word computes, a number or a reference; and what is shown until it does."""
+        self._begin_field(paragraph, code)
+        paragraph.add_run(shown)
+        self._mark(paragraph, "end")
+
+    def _begin_field(self, paragraph: Any, code: str, *, dirty: bool = False) -> None:
+        self._mark(paragraph, "begin", dirty=dirty)
+        run = paragraph.add_run()._r
+        element = run.makeelement(_w("instrText"), {})
+        element.text = f" {code} "
+        run.append(element)
+        self._mark(paragraph, "separate")
+
+    def _mark(self, paragraph: Any, kind: str, *, dirty: bool = False) -> None:
+        run = paragraph.add_run()._r
+        element = run.makeelement(_w("fldChar"), {_w("fldCharType"): kind})
+        if dirty:
+            element.set(_w("dirty"), "true")
+        run.append(element)
 
     def _open_bookmark(self, paragraph: Any, name: str) -> None:
         self.bookmarks += 1
