@@ -93,7 +93,7 @@ class Residuals(Described):
                 column(shown, "implied"),
                 column(shown, "mean", "residual"),
                 intervals(shown, percent_text(self.ci_prob)),
-                column(shown, "p_large", f"P(> {limit})"),
+                column(shown, "p_large", f"P(|residual| > {limit})"),
                 marks(shown, "large", "large"),
             )
         )

@@ -59,6 +59,10 @@ class Diagram(Described):
         """The diagram as a figure of matplotlib."""
         return draw(self.panels, self.layout, self.note)
 
+    def plot(self) -> MatplotlibFigure:
+        """The same as `figure()`, by the name that other results have."""
+        return self.figure()
+
     def svg(self) -> str:
         """The diagram as SVG, with text as text."""
         import matplotlib as mpl

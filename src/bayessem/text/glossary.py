@@ -27,6 +27,7 @@ INTERVAL = re.compile(r"(std )?(\d+(?:\.\d+)?) %( interval)?")
 # A table of draws has one of these, or a mean with its interval; of other tables nothing is said
 # about means and intervals.
 OF_DRAWS = re.compile(r"R-hat|P\(.*\)|probability|to prior")
+ABOVE = re.compile(r"P\(> (\d*\.\d+)\)")
 ONLY_OF_DRAWS = frozenset({"mean", "sd"})
 
 
@@ -42,9 +43,12 @@ def abbreviations(tables: Iterable[Table]) -> str:
         for title in titles:
             if title in MEANINGS and (drawn or title not in ONLY_OF_DRAWS):
                 found[title] = MEANINGS[title]
+            elif above := ABOVE.fullmatch(title):
+                found[title] = f"posterior probability that the value is above {above[1]}"
             elif drawn and (interval := INTERVAL.fullmatch(title)):
                 percents[interval[2]] = None
-    said = [f"{title} = {found[title]}" for title in MEANINGS if title in found]
+    order = [*MEANINGS, *(title for title in found if title not in MEANINGS)]
+    said = [f"{title} = {found[title]}" for title in order if title in found]
     said += [f"{p} % interval = equal-tailed {p} % credible interval" for p in percents]
     return f"{'; '.join(said)}." if said else ""
 
