@@ -124,6 +124,16 @@ def test_latex_escapes_names_and_executes_nothing():
     assert depth == 0
 
 
+def test_long_words_may_break_where_a_line_could_end():
+    assert escaped("management_capability:management") == (
+        r"management\_\allowbreak{}capability:\allowbreak{}management"
+    )
+    assert escaped("x_1:x_2") == r"x\_1:x\_2"
+    checksum = escaped("f3468d4c" * 8)
+    assert checksum.replace(r"\allowbreak{}", "") == "f3468d4c" * 8
+    assert max(map(len, checksum.split(r"\allowbreak{}"))) <= 40
+
+
 def test_a_latex_page_numbers_links_and_declares_what_pdflatex_lacks():
     body = document_latex(RESULT.document(), pictures=lambda f, n: (f"p{n}.pdf", 3.2))
     page = page_latex(body, title="A & B", subtitle="100 % of it")

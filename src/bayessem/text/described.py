@@ -1,22 +1,22 @@
 """Results that describe themselves: one document, shown by `print`, a prompt or a notebook.
 
-The same document becomes a file for a paper: HTML, LaTeX, Word, Excel.
+The same document becomes a file for a paper: HTML, LaTeX, Word, Excel. Renderers are imported when
+something is shown, so that `import bayessem` does not wait for them.
 """
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bayessem.disk import require_writable, write_whole
 from bayessem.errors import NotSupported
 from bayessem.text.document import Document
-from bayessem.text.terminal import document_text, terminal_width
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
     import pandas as pd
 
 # Lines of a screen that a value at the prompt takes.
@@ -105,6 +105,7 @@ class Described(ABC):
         FitError
             When the file cannot be written, or its name does not end in .html or .htm.
         """
+        from bayessem.disk import require_writable, write_whole
         from bayessem.text.glossary import with_notes
         from bayessem.text.html import notebook_html, page_html
 
@@ -134,6 +135,7 @@ class Described(ABC):
         FitError
             When the file cannot be written, or its name does not end in .tex.
         """
+        from bayessem.disk import require_writable, write_whole
         from bayessem.text.glossary import with_notes
         from bayessem.text.latex import fragment_latex
 
@@ -164,6 +166,7 @@ class Described(ABC):
             When the file cannot be written, its name does not end in .docx, or python-docx is not
             installed (the extra `word`).
         """
+        from bayessem.disk import require_writable, write_whole
         from bayessem.text.glossary import with_notes
         from bayessem.text.word import document_word, require_word
 
@@ -191,6 +194,7 @@ class Described(ABC):
             When the file cannot be written, its name does not end in .xlsx, or openpyxl is not
             installed (the extra `files`).
         """
+        from bayessem.disk import require_writable, write_whole
         from bayessem.text.spreadsheet import document_excel, require_excel
 
         require_excel()
@@ -198,9 +202,13 @@ class Described(ABC):
         return write_whole(target, document_excel(self.document()), "the result")
 
     def __str__(self) -> str:
+        from bayessem.text.terminal import document_text, terminal_width
+
         return document_text(self.document(), width=terminal_width())
 
     def __repr__(self) -> str:
+        from bayessem.text.terminal import document_text, terminal_width
+
         lines = document_text(self.document(), width=terminal_width() or COLUMNS).split("\n")
         if len(lines) <= SCREEN:
             return "\n".join(lines)

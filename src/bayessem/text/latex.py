@@ -77,8 +77,8 @@ SPECIAL = {
     "\n": r"\newline ",
     **_greek(),
 }
-# Letters and digits of a word too long for a line, such as a checksum; where it may break.
-LONG_WORD = re.compile(r"[^\W_]{40,}")
+# Words too long for a cell or a line may break behind these, and checksums anywhere.
+LONG_WORD, JOINTS = re.compile(r"\S{20,}"), re.compile(r"([_:.])(?=\w)|([^\W_]{8})(?=[^\W_]{32})")
 BREAK = "\ue002"
 SECTIONS = ("section*", "section*", "subsection*", "subsubsection*")
 # Rows above which a table may break between pages.
@@ -119,7 +119,7 @@ LINE = 6.4
 
 def escaped(text: str) -> str:
     """A text as LaTeX shows it: nothing in it is a command."""
-    whole = LONG_WORD.sub(lambda found: re.sub("(.{8})", rf"\1{BREAK}", found[0]), text)
+    whole = LONG_WORD.sub(lambda found: JOINTS.sub(rf"\g<0>{BREAK}", found[0]), text)
     shown = "".join(SPECIAL.get(c, c) for c in whole).replace("--", "-{}-")
     return shown.replace(BREAK, r"\allowbreak{}")
 
