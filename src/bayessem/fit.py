@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bayessem.criticism.sensitivity import Sensitivity
     from bayessem.diagram.diagram import Diagram
     from bayessem.effects.effects import At, Effects
-    from bayessem.effects.hypotheses import Hypotheses
+    from bayessem.effects.hypotheses_result import Hypotheses
     from bayessem.effects.mediation_result import Mediation
     from bayessem.effects.slopes import Slopes
     from bayessem.effects.whatif import WhatIf

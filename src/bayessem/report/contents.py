@@ -14,7 +14,7 @@ from bayessem.criticism.predictive import PredictiveCheck, predictive_check
 from bayessem.criticism.prior_consequences import PriorConsequences, prior_consequences
 from bayessem.criticism.residuals import Residuals, residuals
 from bayessem.criticism.sensitivity import Sensitivity, sensitivity
-from bayessem.effects.hypotheses import Hypotheses
+from bayessem.effects.hypotheses_result import Hypotheses
 from bayessem.effects.mediation import mediation
 from bayessem.effects.mediation_result import Mediation
 from bayessem.errors import BayessemError
@@ -100,28 +100,15 @@ def gather(
             reasons[name] = str(problem)
             return None
 
-    structure, prepared = fit.prepared.structure, fit.prepared
-    mediations = [
-        result(f"mediation of {x} on {y}", partial(mediation, fit, x, y))
-        for x, y in indirect_pairs(structure)
-    ]
-    shapes = [
-        result(f"shape of {y} on {x}", partial(shape, fit, x, y)) for x, y in squares(structure)
-    ]
-    surfaces = [
-        result(
-            f"surface of {y} over {x} and {z}",
-            partial(response_surface, fit, x, z, y, random_seed=random_seed),
-        )
-        for x, z, y in surface_triples(structure)
-    ]
+    prepared = fit.prepared
+    mediations, shapes, surfaces = _relations(fit, result, random_seed)
     latent = bool(prepared.table.latent)
     pooled = prepared.pooling is not None and prepared.pooling.how == "partial"
     return Contents(
         fit=fit,
-        mediations=tuple(m for m in mediations if m is not None),
-        shapes=tuple(s for s in shapes if s is not None),
-        surfaces=tuple(s for s in surfaces if s is not None),
+        mediations=mediations,
+        shapes=shapes,
+        surfaces=surfaces,
         measurement=result("measurement", lambda: measurement(fit)) if latent else None,
         indices=result("indices", lambda: fit_indices(fit, random_seed=random_seed)),
         residuals=result("residuals", lambda: residuals(fit)),
@@ -137,4 +124,29 @@ def gather(
         pooling=result("pooling", lambda: pooling_report(fit)) if pooled else None,
         reasons=reasons,
         hypotheses=hypotheses,
+    )
+
+
+def _relations(
+    fit: Fitted, result: Callable[[str, Callable[[], Any]], Any], random_seed: int
+) -> tuple[tuple[Any, ...], ...]:
+    """Mediations, shapes and surfaces of a model, without those that could not be computed."""
+    structure = fit.prepared.structure
+    mediations = [
+        result(f"mediation of {x} on {y}", partial(mediation, fit, x, y))
+        for x, y in indirect_pairs(structure)
+    ]
+    shapes = [
+        result(f"shape of {y} on {x}", partial(shape, fit, x, y)) for x, y in squares(structure)
+    ]
+    surfaces = [
+        result(
+            f"surface of {y} over {x} and {z}",
+            partial(response_surface, fit, x, z, y, random_seed=random_seed),
+        )
+        for x, z, y in surface_triples(structure)
+    ]
+    return tuple(
+        tuple(found for found in results if found is not None)
+        for results in (mediations, shapes, surfaces)
     )
