@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from bayessem.errors import IdentificationError
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,13 @@ class CheckReport(Described):
     def ok(self) -> bool:
         """No serious finding."""
         return not any(f.serious for f in self.findings)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a finding: serious, topic, message, remedy, warning."""
+        import pandas as pd
+
+        names = list(Finding.__dataclass_fields__)
+        return pd.DataFrame([asdict(f) for f in self.findings], columns=names)
 
     def raise_errors(self) -> None:
         """Raise IdentificationError with all serious findings, if there are any."""

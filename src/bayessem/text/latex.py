@@ -194,7 +194,7 @@ def _prose_block(block: Block, numbering: Numbering) -> str:
             return rf"\{command}{{{escaped(typeset(text))}}}"
         case Paragraph(text, warning):
             said = _said(text, numbering)
-            return rf"\textbf{{Careful:}} {said}" if warning else said
+            return rf"\textbf{{{said}}}" if warning else said
         case Lines(texts):
             return " \\\\\n".join(_guarded(_said(text, numbering)) for text in texts)
         case Notes(texts):
