@@ -22,9 +22,9 @@ from bayessem.comparison.criterion import frame_of, stored_values
 from bayessem.comparison.importance import good_k
 from bayessem.comparison.loo import loo_weights
 from bayessem.model.prepare import Prepared
+from bayessem.model.structure import latent_values
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import normal_root
-from bayessem.results.simulate import latent_values
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Notes, Paragraph, Table

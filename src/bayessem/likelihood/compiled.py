@@ -45,6 +45,7 @@ ENGINES = {
     "bayessem.posterior.entry": ("the posterior density", 16.0),
     "bayessem.likelihood.terms": ("products of one latent variable", 6.0),
     "bayessem.likelihood.general": ("products of several latent variables", 27.0),
+    "bayessem.likelihood.node_entry": ("ordered answers", 25.0),
 }
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")
@@ -67,6 +68,7 @@ def source_version() -> str:
             "posterior/evaluation.py",
             "posterior/hierarchies.py",
             "posterior/program.py",
+            "posterior/thresholds.py",
             "posterior/transforms.py",
             "graph/operation.py",
         )

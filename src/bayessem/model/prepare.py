@@ -11,6 +11,7 @@ import numpy as np
 
 from bayessem.arguments import shown
 from bayessem.errors import ModelError, NotSupported, PriorError
+from bayessem.model.categories import cuts
 from bayessem.model.columns import require_frame
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
@@ -116,7 +117,7 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     covariances, means = [], []
     least = SMALLEST_VARIANCE * sample.sds**2
     for g in range(len(sample.groups)):
-        values = sample.values[sample.group == g]
+        values = sample.scores[sample.group == g]
         known = ~np.isnan(values)
         count = known.sum(axis=0)
         total = np.where(known, values, 0.0).sum(axis=0)
@@ -188,6 +189,7 @@ def prepare(
         groups=group_order,
         missing=missing,
         constructs=plain.latent,
+        ordered=plain.ordered,
     )
     predictor = _predictor(pooling, data, group, sample.groups)
     return prepare_sample(
@@ -233,7 +235,13 @@ def prepare_sample(
         plain = build_table(statements, groups=specification.table.groups, **first)
         count = len(sample.groups)
         model, zero_mean = with_free_means(statements, plain, pooling, groups=count)
-    table = build_table(model, groups=sample.groups, **options)
+    table = build_table(model, groups=sample.groups, categories=sample.ordered, **options)
+    if sample.ordered:
+        found = {
+            name: cuts(sample.values[:, sample.variables.index(name)], count)
+            for name, count in sample.ordered.items()
+        }
+        table = replace(table, responses=replace(table.responses, cuts=found))
     structure = build_structure(table)
     if structure.products:
         require_respondents(sample, "the likelihood of a product term")

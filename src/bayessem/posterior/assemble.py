@@ -16,6 +16,7 @@ from bayessem.model.data import Sample
 from bayessem.model.space import Coordinate, PriorRow, Space, Term
 from bayessem.model.structure import Structure
 from bayessem.posterior import program as d
+from bayessem.posterior.answers import answers_plan, threshold_fields
 from bayessem.posterior.density import Density, build_density
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -143,7 +144,7 @@ def encode_prior(
         return d.STUDENT_T, (mu, sigma, nu), float(constant) - math.log(sigma) - mass
     if family == "uniform":
         return d.FLAT, (0.0, 0.0, 0.0), -math.log(high - low)
-    if family == "flat":
+    if family in ("flat", "induced_dirichlet"):  # the latter of all thresholds (thresholds.py)
         return d.FLAT, (0.0, 0.0, 0.0), 0.0
     support = (-1.0, 1.0) if coordinate.kind == "correlation" else prior.support
     if family == "lkj" and coordinate.kind == "pool_link":
@@ -238,8 +239,13 @@ def posterior_density(
     reach: float = 0,
     step: float = 0,
     integrate: bool = True,
+    at: np.ndarray | None = None,
+    finer: float = 1.0,
 ) -> Density:
-    """The posterior of a model on unconstrained coordinates, as one program; see `kernel_plan`."""
+    """The posterior of a model on unconstrained coordinates, as one program; see `kernel_plan`.
+
+    at, finer : of the node engine, for ordered answers; see `answers.answers_plan`.
+    """
     coordinates = space.coordinates
     partial: dict[str, tuple[int, int]] = {}
     for block in space.blocks:
@@ -262,9 +268,16 @@ def posterior_density(
         "base": space.base,
         **cell_arrays(space, index),
     }
-    plan = kernel_plan(
-        structure, sample, proper=space.proper, reach=reach, step=step, integrate=integrate
-    )
+    if structure.table.ordered:
+        own = threshold_fields(space, structure, sample)
+        constant = fields["constant"] + own.pop("constant")
+        fields = {**fields, **own, "constant": constant}
+        order = respondent_order(sample)
+        plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
+    else:
+        plan = kernel_plan(
+            structure, sample, proper=space.proper, reach=reach, step=step, integrate=integrate
+        )
     return build_density(space.names, fields, plan, respondents=sample.size)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from bayessem.arguments import flag, real_number, seed, shown, whole_number
 from bayessem.errors import FitError, ModelError
 from bayessem.model.prepare import Prepared
-from bayessem.model.structure import Structure, build_structure, matrix_offsets, product_order
+from bayessem.model.structure import Structure, build_structure, latent_values
 from bayessem.syntax.specification import Specification
 from bayessem.syntax.table import build_table
 
@@ -48,8 +48,7 @@ def elements_at(structure: Structure, values: Mapping[str, float]) -> np.ndarray
         For parameters without a value, and names that are none.
     """
     table = structure.table
-    offsets, stride = matrix_offsets(*structure.shape)
-    p, m, _ = structure.shape
+    _, stride = structure.offsets
     out = np.zeros(stride * len(table.groups))
     for g in range(len(table.groups)):
         loadings = structure.matrices(out, g)["loadings"]
@@ -208,30 +207,6 @@ def _one_group(
     eta = latent_values(structure, matrices, matrices["means"] + zeta)
     epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
     return eta, matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon
-
-
-def latent_values(
-    structure: Structure, matrices: Mapping[str, np.ndarray], own: np.ndarray
-) -> np.ndarray:
-    """Latent variables (..., n, m) that solve the structural equations, product terms included.
-
-    Parameters
-    ----------
-    structure : Structure
-        The model.
-    matrices : mapping of str to ndarray (..., rows, columns)
-        Its matrices in one group, of one draw or many.
-    own : ndarray (..., n, m)
-        What each equation adds of its own: intercept and disturbance.
-    """
-    total = np.linalg.inv(np.eye(own.shape[-1]) - matrices["paths"])
-    eta = own @ np.swapaxes(total, -1, -2)
-    if structure.products:
-        weights = total @ matrices["products"]
-        for t in product_order(structure):
-            product = np.prod(eta[..., list(structure.products[t])], axis=-1)
-            eta = eta + product[..., None] * weights[..., None, :, t]
-    return eta
 
 
 def _root(covariance: np.ndarray, name: str) -> np.ndarray:
