@@ -7,6 +7,7 @@ import xarray as xr
 
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
+from bayessem.model.structure import latent_values
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.intervention import deviations, normal_root
 

@@ -1,7 +1,7 @@
 """The ordered family: an answer is the category in which a latent response lies.
 
-The latent response is the linear predictor plus a residual, normal (probit) or logistic (logit); the
-categories lie between thresholds. Two categories are the binary case. In its standard form the
+The latent response is the linear predictor plus a residual, normal (probit) or logistic (logit);
+the categories lie between thresholds. Two categories are the binary case. In its standard form the
 residual has variance 1 (probit) or pi^2 / 3 (logit); a latent response has the variance of its
 residual and of its predictor.
 

@@ -1,9 +1,9 @@
-"""The likelihood of ordered answers: latent variables summed out on nodes, exactly, and its gradient.
+"""The likelihood of ordered answers: latent variables summed out on nodes, and its gradient.
 
 Step by step of the plan's elimination: the product A of all tables and messages that are about one
-variable, over its nodes, times the tables that it shares with its neighbours, summed over its nodes:
-the message to the neighbours. The way back gives the posterior weights of all nodes, whose sums are
-the derivatives by the logs of the tables (Fisher's identity): the data enter nothing else.
+variable, over its nodes, times the tables that it shares with its neighbours, summed over its
+nodes: the message to the neighbours. The way back gives the posterior weights of all nodes, whose
+sums are the derivatives by the logs of the tables (Fisher's identity): the data enter nothing else.
 
 Bock, R. D., & Aitkin, M. (1981). Marginal maximum likelihood estimation of item parameters.
 Psychometrika, 46, 443-459. Gibbons, R. D., & Hedeker, D. R. (1992). Full-information item bi-factor
@@ -150,7 +150,7 @@ def _product(plan, s, tables, messages, logs, product, row_log):
                     own = _table(plan, tables, number, row, q)
                     for v in range(q):
                         product[u, v] *= own[v]
-        elif what == MESSAGE or what == PAIR_MESSAGE:
+        elif what in (MESSAGE, PAIR_MESSAGE):
             scale = plan.step[STEP * number + 7]
             for u in range(rows):
                 row_log[u] += logs[scale + plan.row[at + u]]
@@ -159,8 +159,37 @@ def _product(plan, s, tables, messages, logs, product, row_log):
                     own = _message(plan, messages, number, plan.row[at + u], q)
                     for v in range(q):
                         product[u, v] *= own[v]
-        pairs = pairs or what == PAIR or what == PAIR_MESSAGE
+        pairs = pairs or what in (PAIR, PAIR_MESSAGE)
     return pairs
+
+
+@compiled
+def _one_pair(plan, s):
+    """The part of a step that is about all its variables, where it is the only one of a pair.
+
+    -1 where there is none, or there are several.
+    """
+    found = -1
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        if plan.part[PART * k] in (PAIR, PAIR_MESSAGE):
+            whole = plan.step[STEP * s + 1] == 1 or plan.part[PART * k + 2] == 2
+            if found >= 0 or not whole:
+                return -1
+            found = k
+    return found
+
+
+@compiled
+def _pair_row(plan, k, u, tables, messages, size):
+    """Row of a part for one row of its step, and its values (none where an answer is missing)."""
+    row = plan.row[plan.part[PART * k + 3] + u]
+    number = plan.part[PART * k + 1]
+    if plan.part[PART * k] == PAIR_MESSAGE:
+        return _message(plan, messages, number, row, size)
+    if row < 0:
+        return tables[:0]
+    return _table(plan, tables, number, row, size)
 
 
 @compiled
@@ -172,7 +201,7 @@ def _with_pairs(plan, s, u, tables, messages, kernel, joint):
     for k in range(first, first + plan.step[STEP * s + 8]):
         what, number = plan.part[PART * k], plan.part[PART * k + 1]
         neighbour, row = plan.part[PART * k + 2], 0
-        if what != PAIR and what != PAIR_MESSAGE:
+        if what not in (PAIR, PAIR_MESSAGE):
             continue
         row = plan.row[plan.part[PART * k + 3] + u]
         size = q * (one if neighbour == 0 else two)
@@ -206,9 +235,19 @@ def _forward(plan, tables, messages, logs, scales, products):
         if pairs:
             joint = np.empty((q, one, two))
             flat = joint.reshape(q, size)
+            shared, one_pair = kernel.reshape(q, size), _one_pair(plan, s)
             for u in range(rows):
-                _with_pairs(plan, s, u, tables, messages, kernel, joint)
                 out[u] = 0.0
+                if one_pair >= 0:
+                    own = _pair_row(plan, one_pair, u, tables, messages, q * size)
+                    if own.size:
+                        pair = own.reshape(q, size)
+                        for v in range(q):
+                            w = product[u, v]
+                            for k in range(size):
+                                out[u, k] += w * shared[v, k] * pair[v, k]
+                        continue
+                _with_pairs(plan, s, u, tables, messages, kernel, joint)
                 for v in range(q):
                     w = product[u, v]
                     for k in range(size):
@@ -267,7 +306,7 @@ def _back_pairs(plan, s, u, joint, messages, d_messages, counts):
     for k in range(first, first + plan.step[STEP * s + 8]):
         what, number = plan.part[PART * k], plan.part[PART * k + 1]
         neighbour = plan.part[PART * k + 2]
-        if what != PAIR and what != PAIR_MESSAGE:
+        if what not in (PAIR, PAIR_MESSAGE):
             continue
         row = plan.row[plan.part[PART * k + 3] + u]
         size = q * (one if neighbour == 0 else two)
@@ -324,19 +363,38 @@ def _backward(plan, tables, messages, scales, products, d_messages, counts):
         pairs = False
         first = plan.step[STEP * s + 9]
         for k in range(first, first + plan.step[STEP * s + 8]):
-            pairs = pairs or plan.part[PART * k] == PAIR or plan.part[PART * k] == PAIR_MESSAGE
+            pairs = pairs or plan.part[PART * k] in (PAIR, PAIR_MESSAGE)
         if pairs:
             joint = np.empty((q, one, two))
             flat = joint.reshape(q, size)
             total = np.zeros((q, one, two))
+            sums, one_pair = total.reshape(q, size), _one_pair(plan, s)
+            shared = kernel.reshape(q, size)
             for u in range(rows):
+                if one_pair >= 0:
+                    own = _pair_row(plan, one_pair, u, tables, messages, q * size)
+                    if own.size:
+                        pair = own.reshape(q, size)
+                        d_own = _pair_row(plan, one_pair, u, counts, d_messages, q * size)
+                        by_value = plan.part[PART * one_pair] == PAIR_MESSAGE
+                        d_pair = d_own.reshape(q, size)
+                        for v in range(q):
+                            w, total_v = product[u, v], 0.0
+                            for k in range(size):
+                                t = w * shared[v, k] * d_out[u, k]
+                                g = t * pair[v, k]
+                                d_pair[v, k] += t if by_value else g
+                                sums[v, k] += g
+                                total_v += g
+                            weights[u, v] = total_v
+                        continue
                 _with_pairs(plan, s, u, tables, messages, kernel, joint)
                 for v in range(q):
-                    w, own = product[u, v], 0.0
+                    w, total_v = product[u, v], 0.0
                     for k in range(size):
                         flat[v, k] *= w * d_out[u, k]
-                        own += flat[v, k]
-                    weights[u, v] = own
+                        total_v += flat[v, k]
+                    weights[u, v] = total_v
                 total += joint
                 _back_pairs(plan, s, u, joint, messages, d_messages, counts)
         else:

@@ -127,8 +127,8 @@ class NodePlan(NamedTuple):
     sizes : factors, steps, size of all tables, of all messages, of all products A, respondents,
         largest message, largest pair table, rows of all steps.
     node_count, node_first, node_step : lattice by latent variable (all groups').
-    factor (FACTOR a factor): kind, number of variables, three variables, rows, table's place, number
-        of terms, first term, place of data, columns, number explained | thresholds, first of
+    factor (FACTOR a factor): kind, number of variables, three variables, rows, place of the table,
+        number of terms, first term, place of data, columns, number explained | thresholds, first of
         `explained` and `variance` | first threshold, link.
     explained : positions in the scope;  variance : elements.
     term (TERM a term): element, three exponents, column, target.

@@ -48,8 +48,9 @@ def _monomial(plan, t, x):
 
 @compiled
 def _predictors(plan, f, elements, row, x, monomial, mean):
-    """Means (equation,) of a factor's equations at a point; fills the terms' products but the
-    coefficient.
+    """Means (equation,) of a factor's equations at a point.
+
+    Fills the terms' products, without their coefficients.
     """
     first = plan.factor[FACTOR * f + 8]
     data = plan.factor[FACTOR * f + 9]
@@ -94,46 +95,80 @@ def _covariance(plan, f, elements, covariance, inverse):
 
 
 @compiled
+def _own(plan, f):
+    """Which variable of a block the inner loops run over, and whether no mean depends on it."""
+    own = plan.explained[plan.factor[FACTOR * f + 13]]
+    first = plan.factor[FACTOR * f + 8]
+    free = True
+    for t in range(first, first + plan.factor[FACTOR * f + 7]):
+        free = free and plan.term[TERM * t + 1 + own] == 0
+    return own, free
+
+
+@compiled
+def _deviations(plan, f, x, mean, e):
+    """Deviations of the explained variables from their means at a point."""
+    at = plan.factor[FACTOR * f + 13]
+    for i in range(e.size):
+        e[i] = x[plan.explained[at + i]] - mean[i]
+
+
+@compiled
+def _form(inverse, e):
+    """Parts of e' W e about the first deviation: constant, times it, times its square."""
+    constant, linear = 0.0, 0.0
+    for i in range(1, e.size):
+        linear += 2.0 * inverse[0, i] * e[i]
+        for j in range(1, e.size):
+            constant += e[i] * inverse[i, j] * e[j]
+    return constant, linear, inverse[0, 0]
+
+
+@compiled
 def fill_structural(plan, f, elements, table):
     """Table (row, nodes) of a structural block; False where its covariance matrix is none."""
     one, two, three = _shape(plan, f)
     r = plan.factor[FACTOR * f + 11]
-    at = plan.factor[FACTOR * f + 13]
     covariance, inverse = np.empty((r, r)), np.empty((r, r))
     logdet = _covariance(plan, f, elements, covariance, inverse)
     if np.isnan(logdet):
         return False
+    own, free = _own(plan, f)
+    at, variables = plan.factor[FACTOR * f + 13], plan.factor[FACTOR * f + 2 : FACTOR * f + 5]
+    step = 1.0
+    for i in range(r):
+        step *= plan.node_step[variables[plan.explained[at + i]]]
+    constant = np.log(step) - 0.5 * (r * LOG_2PI + logdet)
+    sides, strides = np.array([one, two, three]), np.array([two * three, three, 1])
+    other, last = (own + 1) % 3, (own + 2) % 3
+    nodes, width = sides[own], plan.node_step[variables[own]]
+    sd = np.sqrt(covariance[0, 0])
     x, mean, e = np.zeros(3), np.empty(r), np.empty(r)
     monomial = np.empty(plan.factor[FACTOR * f + 7])
-    step, constant = 1.0, -0.5 * (r * LOG_2PI + logdet)
-    for i in range(r):
-        step *= plan.node_step[plan.factor[FACTOR * f + 2 + plan.explained[at + i]]]
-    own = plan.explained[at]
-    variable = plan.factor[FACTOR * f + 2 + own]
-    last, half = plan.node_count[variable] - 1, 0.5 * plan.node_step[variable]
-    sd = np.sqrt(covariance[0, 0])
-    index = np.empty(3, dtype=np.int64)
     for row in range(table.shape[0]):
-        cell = 0
-        for i0 in range(one):
-            index[0], x[0] = i0, _place(plan, f, 0, i0)
-            for i1 in range(two):
-                index[1], x[1] = i1, _place(plan, f, 1, i1)
-                for i2 in range(three):
-                    index[2], x[2] = i2, _place(plan, f, 2, i2)
-                    _predictors(plan, f, elements, row, x, monomial, mean)
-                    k = index[own]
-                    if r == 1 and (k == 0 or k == last):
-                        table[row, cell], _, _ = _end(mean[0], sd, k == 0, x[own], half)
-                    else:
-                        for i in range(r):
-                            e[i] = x[plan.explained[at + i]] - mean[i]
-                        q = 0.0
-                        for i in range(r):
-                            for j in range(r):
-                                q += e[i] * inverse[i, j] * e[j]
-                        table[row, cell] = step * np.exp(constant - 0.5 * q)
-                    cell += 1
+        for a in range(sides[other]):
+            x[other] = _place(plan, f, other, a)
+            for b in range(sides[last]):
+                x[last] = _place(plan, f, last, b)
+                start = a * strides[other] + b * strides[last]
+                x[own] = _place(plan, f, own, 0)
+                _predictors(plan, f, elements, row, x, monomial, mean)
+                _deviations(plan, f, x, mean, e)
+                zero, linear, square = _form(inverse, e)
+                for k in range(nodes):
+                    if not free:
+                        x[own] = _place(plan, f, own, k)
+                        _predictors(plan, f, elements, row, x, monomial, mean)
+                        _deviations(plan, f, x, mean, e)
+                        zero, linear, square = _form(inverse, e)
+                    d = e[0] + (width * k if free else 0.0)
+                    q = zero + d * (linear + square * d)
+                    table[row, start + k * strides[own]] = np.exp(constant - 0.5 * q)
+                if r == 1 and free:
+                    end, half = e[0] + width * (nodes - 1), 0.5 * width
+                    table[row, start], _, _ = _end(0.0, sd, True, e[0], half)
+                    cell = start + (nodes - 1) * strides[own]
+                    table[row, cell], _, _ = _end(0.0, sd, False, end, half)
     return True
 
 
@@ -142,45 +177,67 @@ def pull_structural(plan, f, elements, counts, gradient):
     """Adds the derivatives by elements; counts (row, nodes) are those by the log of the table."""
     one, two, three = _shape(plan, f)
     r = plan.factor[FACTOR * f + 11]
-    at = plan.factor[FACTOR * f + 13]
     covariance, inverse = np.empty((r, r)), np.empty((r, r))
     _covariance(plan, f, elements, covariance, inverse)
-    x, mean, e, pull = np.zeros(3), np.empty(r), np.empty(r), np.empty(r)
-    first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
-    monomial = np.empty(terms)
-    own = plan.explained[at]
-    variable = plan.factor[FACTOR * f + 2 + own]
-    last, half = plan.node_count[variable] - 1, 0.5 * plan.node_step[variable]
+    own, free = _own(plan, f)
+    variables = plan.factor[FACTOR * f + 2 : FACTOR * f + 5]
+    sides, strides = np.array([one, two, three]), np.array([two * three, three, 1])
+    other, last = (own + 1) % 3, (own + 2) % 3
+    nodes, width = sides[own], plan.node_step[variables[own]]
     sd = np.sqrt(covariance[0, 0])
+    first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
+    x, mean, e, pull = np.zeros(3), np.empty(r), np.empty(r), np.empty(r)
+    monomial = np.empty(terms)
     second, total, d_variance = np.zeros((r, r)), 0.0, 0.0
-    index = np.empty(3, dtype=np.int64)
     for row in range(counts.shape[0]):
-        cell = -1
-        for i0 in range(one):
-            index[0], x[0] = i0, _place(plan, f, 0, i0)
-            for i1 in range(two):
-                index[1], x[1] = i1, _place(plan, f, 1, i1)
-                for i2 in range(three):
-                    index[2], x[2] = i2, _place(plan, f, 2, i2)
-                    cell += 1
-                    g = counts[row, cell]
-                    if g == 0.0:
-                        continue
-                    _predictors(plan, f, elements, row, x, monomial, mean)
-                    k = index[own]
-                    if r == 1 and (k == 0 or k == last):
-                        _, d_mean, d_log = _end(mean[0], sd, k == 0, x[own], half)
-                        pull[0] = g * d_mean
-                        d_variance += g * d_log
+        for a in range(sides[other]):
+            x[other] = _place(plan, f, other, a)
+            for b in range(sides[last]):
+                x[last] = _place(plan, f, last, b)
+                start = a * strides[other] + b * strides[last]
+                x[own] = _place(plan, f, own, 0)
+                _predictors(plan, f, elements, row, x, monomial, mean)
+                _deviations(plan, f, x, mean, e)
+                lowest, extra = e[0], 0.0
+                inner = 1 if free else nodes  # means that do not change need one pull
+                for k in range(inner):
+                    s0, s1, s2 = 0.0, 0.0, 0.0
+                    if free:
+                        begin, end = 0, nodes
+                        if r == 1:  # the ends hold what lies beyond them
+                            begin, end = 1, nodes - 1
+                            g = counts[row, start]
+                            _, d_mean, d_log = _end(0.0, sd, True, lowest, 0.5 * width)
+                            extra += g * d_mean
+                            d_variance += g * d_log
+                            g = counts[row, start + (nodes - 1) * strides[own]]
+                            top = lowest + width * (nodes - 1)
+                            _, d_mean, d_log = _end(0.0, sd, False, top, 0.5 * width)
+                            extra += g * d_mean
+                            d_variance += g * d_log
+                        for n in range(begin, end):
+                            g, d = counts[row, start + n * strides[own]], lowest + width * n
+                            s0 += g
+                            s1 += g * d
+                            s2 += g * d * d
                     else:
-                        for i in range(r):
-                            e[i] = x[plan.explained[at + i]] - mean[i]
-                        for i in range(r):
-                            pull[i] = 0.0
-                            for j in range(r):
-                                pull[i] += g * inverse[i, j] * e[j]
-                                second[i, j] += g * e[i] * e[j]
-                        total += g
+                        x[own] = _place(plan, f, own, k)
+                        _predictors(plan, f, elements, row, x, monomial, mean)
+                        _deviations(plan, f, x, mean, e)
+                        s0 = counts[row, start + k * strides[own]]
+                        s1, s2 = s0 * e[0], s0 * e[0] * e[0]
+                    total += s0
+                    second[0, 0] += s2
+                    for i in range(1, r):
+                        second[0, i] += s1 * e[i]
+                        second[i, 0] += s1 * e[i]
+                        for j in range(1, r):
+                            second[i, j] += s0 * e[i] * e[j]
+                    for i in range(r):
+                        pull[i] = inverse[i, 0] * s1
+                        for j in range(1, r):
+                            pull[i] += inverse[i, j] * s0 * e[j]
+                    pull[0] += extra
                     for m in range(terms):
                         t = first + m
                         target = plan.term[TERM * t + 5]
@@ -220,17 +277,15 @@ def fill_answers(plan, f, elements, table):
         return False
     x, mean = np.zeros(3), np.empty(1)
     monomial = np.empty(plan.factor[FACTOR * f + 7])
-    for row in range(table.shape[0]):
-        cell = 0
-        for i0 in range(one):
-            x[0] = _place(plan, f, 0, i0)
-            for i1 in range(two):
-                x[1] = _place(plan, f, 1, i1)
-                for i2 in range(three):
-                    x[2] = _place(plan, f, 2, i2)
-                    _predictors(plan, f, elements, row, x, monomial, mean)
-                    table[row, cell], _, _, _ = _answer(plan, f, elements, row, mean[0])
-                    cell += 1
+    alike = plan.factor[FACTOR * f + 10] == 1  # without covariates the rows share their mean
+    for cell in range(one * two * three):
+        x[0] = _place(plan, f, 0, cell // (two * three))
+        x[1] = _place(plan, f, 1, cell // three % two)
+        x[2] = _place(plan, f, 2, cell % three)
+        for row in range(table.shape[0]):
+            if row == 0 or not alike:
+                _predictors(plan, f, elements, row, x, monomial, mean)
+            table[row, cell], _, _, _ = _answer(plan, f, elements, row, mean[0])
     return True
 
 
@@ -241,47 +296,40 @@ def pull_answers(plan, f, elements, counts, gradient):
     x, mean = np.zeros(3), np.empty(1)
     first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
     monomial = np.empty(terms)
-    normal = plan.factor[FACTOR * f] == NORMAL
-    element = plan.variance[plan.factor[FACTOR * f + 12]]
+    normal, columns = plan.factor[FACTOR * f] == NORMAL, plan.factor[FACTOR * f + 10]
+    element, data = plan.variance[plan.factor[FACTOR * f + 12]], plan.factor[FACTOR * f + 9]
     code, last = plan.factor[FACTOR * f + 13], plan.factor[FACTOR * f + 11]
-    link, threshold = code % 2, code // 2
-    form = 1.0 if link == 0 else np.pi**2 / 3.0
+    threshold = code // 2
+    form = 1.0 if code % 2 == 0 else np.pi**2 / 3.0
     scale = np.sqrt(elements[element] / form)
-    for row in range(counts.shape[0]):
-        category = np.int64(0)
-        if not normal:
-            category = np.int64(
-                plan.data[plan.factor[FACTOR * f + 9] + row * plan.factor[FACTOR * f + 10]]
-            )
-        cell = -1
-        for i0 in range(one):
-            x[0] = _place(plan, f, 0, i0)
-            for i1 in range(two):
-                x[1] = _place(plan, f, 1, i1)
-                for i2 in range(three):
-                    x[2] = _place(plan, f, 2, i2)
-                    cell += 1
-                    g = counts[row, cell]
-                    if g == 0.0:
-                        continue
-                    _predictors(plan, f, elements, row, x, monomial, mean)
-                    p, d_one, d_two, d_spread = _answer(plan, f, elements, row, mean[0])
-                    if normal:
-                        d_eta = g * d_one
-                        gradient[element] += g * d_spread
-                    else:
-                        if p < TINY:
-                            continue
-                        w = g / p
-                        if category > 0:
-                            gradient[threshold + category - 1] += w * d_one
-                        if category < last:
-                            gradient[threshold + category] += w * d_two
-                        gradient[element] += 0.5 * w * d_spread / (scale * form)
-                        d_eta = -w * (d_one + d_two)
-                    for m in range(terms):
-                        t = first + m
-                        gradient[plan.term[TERM * t]] += d_eta * monomial[m]
+    for cell in range(one * two * three):
+        x[0] = _place(plan, f, 0, cell // (two * three))
+        x[1] = _place(plan, f, 1, cell // three % two)
+        x[2] = _place(plan, f, 2, cell % three)
+        total = 0.0
+        for row in range(counts.shape[0]):
+            g = counts[row, cell]
+            if row == 0 or columns > 1:
+                _predictors(plan, f, elements, row, x, monomial, mean)
+            p, d_one, d_two, d_spread = _answer(plan, f, elements, row, mean[0])
+            d_eta = 0.0
+            if normal:
+                d_eta = g * d_one
+                gradient[element] += g * d_spread
+            elif p > TINY:
+                w = g / p
+                category = np.int64(plan.data[data + row * columns])
+                if category > 0:
+                    gradient[threshold + category - 1] += w * d_one
+                if category < last:
+                    gradient[threshold + category] += w * d_two
+                gradient[element] += 0.5 * w * d_spread / (scale * form)
+                d_eta = -w * (d_one + d_two)
+            total += d_eta
+            if columns > 1 or row == counts.shape[0] - 1:
+                for m in range(terms):
+                    gradient[plan.term[TERM * (first + m)]] += total * monomial[m]
+                total = 0.0
 
 
 @compiled

@@ -18,6 +18,7 @@ from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
 from bayessem.model.elimination import eliminate
 from bayessem.model.group_column import group_labels
+from bayessem.model.parameterization import check_delta
 from bayessem.model.pooled_space import pool_space
 from bayessem.model.pooling import (
     Pooling,
@@ -243,10 +244,16 @@ def prepare_sample(
         }
         table = replace(table, responses=replace(table.responses, cuts=found))
     structure = build_structure(table)
+    check_delta(structure)
     if structure.products:
         require_respondents(sample, "the likelihood of a product term")
     sample, notes = condition(sample, table)
     partial = pooling if pooling is not None and pooling.how == "partial" else None
+    if partial is not None and table.ordered:
+        raise NotSupported(
+            "partial pooling is not there yet for models with ordered answers; pool completely or "
+            "not at all (pooling=bs.no_pooling(...)), or leave ordered= out"
+        )
     if asked["group"] is not None:
         pooled = partial.parameters if partial is not None else ()
         keys = {key for key in map(row_name_key, pooled) if key is not None}

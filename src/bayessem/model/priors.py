@@ -233,9 +233,10 @@ def default_prior(kind: str, *, scale: float, location: float = 0.0) -> Prior:
     path or coefficient of a product is then N(0, 1): of the order of one, and no more said. A
     residual sd gets a half-normal of 0.6 of the indicator's sd, which it cannot exceed; that of a
     latent variable 0.75 of its scale. Correlations are uniform over the positive definite
-    matrices, LKJ(1). The thresholds of an ordered variable get the prior under which the proportions
-    of its categories are uniform over all proportions. With 75 to 300 respondents the posterior means of the reference cases then
-    lie within a quarter to half a standard error of maximum likelihood (tests/test_fit.py).
+    matrices, LKJ(1). The thresholds of an ordered variable get the prior under which the
+    proportions of its categories are uniform over all proportions. With 75 to 300 respondents the
+    posterior means of the reference cases then lie within a quarter to half a standard error of
+    maximum likelihood (tests/test_fit.py).
     """
     if kind in ("loading", "path", "covariance", "product"):
         return Prior("normal", mu=location, sigma=scale)

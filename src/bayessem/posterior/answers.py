@@ -1,4 +1,4 @@
-"""Models with ordered answers put together: the node engine's plan, thresholds' priors and scales."""
+"""Models with ordered answers put together: the node engine's plan, priors of thresholds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bayessem.likelihood.node_external import load_nodes
 from bayessem.likelihood.node_plan import pack_nodes
 from bayessem.model.data import Sample
 from bayessem.model.default_priors import latent_scales
+from bayessem.model.node_model import node_model
 from bayessem.model.prepare import sample_moments
 from bayessem.model.space import Space
 from bayessem.model.starts import start_values
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import ThresholdSet, threshold_sets
 from bayessem.posterior.node_choice import choose_nodes
-from bayessem.posterior.node_model import node_model
 from bayessem.posterior.thresholds import dirichlet_constant
 
 
@@ -76,7 +76,7 @@ def _anchor(sample: Sample, one: ThresholdSet) -> int:
 def _loadings(
     structure: Structure, space: Space, one: ThresholdSet, scales: np.ndarray
 ) -> list[tuple[int, float]]:
-    """What an ordered variable depends on: coordinate (-1: fixed) and standard deviation of each."""
+    """What an ordered variable depends on: coordinate (-1: fixed) and standard deviation."""
     table = structure.table
     index = {name: i for i, name in enumerate(space.names)}
     if one.variable in structure.variables:

@@ -201,6 +201,11 @@ class Density:
             at += loadings
         return out
 
+    def with_plan(self, other: "Density") -> "Density":
+        """This density with the data of another one, such as other nodes."""
+        plan = (other.ints, other.floats)
+        return build_density(self.names, self.fields, plan, respondents=self.respondents)
+
     def _changed(self, **fields: np.ndarray) -> "Density":
         return build_density(
             self.names,

@@ -19,12 +19,12 @@ from bayessem.likelihood.family_ordered import VARIANCES, probabilities
 from bayessem.likelihood.junction import elimination_order
 from bayessem.likelihood.node_plan import NORMAL, STRUCTURAL, NodeFactor, Nodes
 from bayessem.model.data import Sample
+from bayessem.model.node_model import NodeModel
 from bayessem.model.structure import Structure, latent_values
-from bayessem.posterior.node_model import NodeModel
 
 # Steps in posterior standard deviations; standard deviations covered to either side; draws that say
 # where a model's latent variables are, and at how many of them the precision is looked at.
-STEP, REACH, DRAWS, POINTS = 1.0, 5.0, 20_000, 200
+STEP, REACH, DRAWS, POINTS = 1.1, 5.0, 20_000, 200
 LEAST, MOST = 11, 301
 LINKS = ("probit", "logit")
 

@@ -4,9 +4,9 @@ The prior is about the proportions of the categories: with kappa = tau / sd of t
 the probabilities that a standard normal variable has between the kappa are Dirichlet. In thresholds
 it is that Dirichlet density times the normal densities of the kappa (induced Dirichlet).
 
-Sampled are the kappa, since a loading that grows takes all thresholds along: the middle one, and the
-distances from there outwards as |u|^3. A distance is about gamma distributed, and the cube root of a
-gamma variable is nearly normal whatever its shape, while its logarithm has a long tail where a
+Sampled are the kappa, since a loading that grows takes all thresholds along: the middle one, and
+the distances from there outwards as |u|^3. A distance is about gamma distributed, and the cube root
+of a gamma variable is nearly normal whatever its shape, while its logarithm has a long tail where a
 category has one or two answers.
 
 Betancourt, M. (2019). Ordinal regression (case study of betanalpha.github.io). Wilson, E. B., &

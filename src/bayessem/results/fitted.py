@@ -20,6 +20,7 @@ from bayessem.posterior.diagnostics import Diagnosis, diagnose
 from bayessem.posterior.settings import Sampling
 from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
+from bayessem.results.latent_responses import reported
 from bayessem.results.standardize import r_squared, row_values, standardised
 from bayessem.results.versions import installed_versions
 from bayessem.syntax.parameters import Parameter
@@ -112,12 +113,16 @@ class Fitted(Described):
         p = self.prepared
         # Without an integral over the latent variables there are no log-likelihoods (run.py).
         integrate = "log_likelihood" in self.data.children
-        return posterior_density(p.space, p.structure, p.sample, integrate=integrate)
+        density = posterior_density(p.space, p.structure, p.sample, integrate=integrate)
+        if not p.table.ordered:
+            return density
+        centre = density.elements(self.values.mean(axis=(0, 1)))
+        return posterior_density(p.space, p.structure, p.sample, at=centre)
 
     @cached_property
     def elements(self) -> np.ndarray:
         """Draws of the flat model matrices (chain, draw, elements); see `structure.py`."""
-        return self.density.elements(self.values)
+        return reported(self.prepared.structure, self.density.elements(self.values))
 
     @cached_property
     def row_draws(self) -> np.ndarray:
@@ -126,7 +131,9 @@ class Fitted(Described):
         matrices = (
             self.density.elements(values[:, i : i + step]) for i in range(0, values.shape[1], step)
         )
-        return np.concatenate([row_values(structure, m) for m in matrices], axis=1)
+        return np.concatenate(
+            [row_values(structure, reported(structure, m)) for m in matrices], axis=1
+        )
 
     @cached_property
     def parameters(self) -> xr.DataArray:

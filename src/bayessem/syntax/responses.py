@@ -1,8 +1,8 @@
 """Which observed variables are no measurements but answers in ordered categories, and their rules.
 
 An ordered variable x is a latent response x* cut at thresholds: x is in category c where x* lies
-between thresholds t(c) and t(c + 1). Two categories are the binary case. The rules are lavaan's: the
-intercept of x* is 0, its residual variance is fixed, every threshold is free; equal thresholds
+between thresholds t(c) and t(c + 1). Two categories are the binary case. The rules are lavaan's:
+the intercept of x* is 0, its residual variance is fixed, every threshold is free; equal thresholds
 across groups free the means of constructs and the residual variances of later groups.
 
 Muthen, B. (1984). A general structural equation model with dichotomous, ordered categorical, and

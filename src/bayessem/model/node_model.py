@@ -176,7 +176,7 @@ class _Builder:
         return self.structure.element(Place(matrix, i, j, group))[0]
 
     def _terms(self, i: int, group: int, target: int) -> list[tuple[TermOf, tuple[int, ...]]]:
-        """Terms of the structural equation of a variable, each with the data columns it is times."""
+        """Terms of the equation of a variable, each with the data columns it is times."""
         out: list[tuple[TermOf, tuple[int, ...]]] = []
         found = [((), self._element("means", i, 0, group))]
         for matrix in ("paths", "products"):
