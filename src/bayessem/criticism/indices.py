@@ -27,6 +27,7 @@ from bayessem.criticism.discrepancy import (
     stored_log_likelihood,
 )
 from bayessem.errors import FitError
+from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.columns import column, intervals
@@ -190,6 +191,7 @@ def fit_indices(
 
     Arguments, result and errors: `Fit.indices`.
     """
+    refuse_answers(fit.prepared.table, "a fit index")
     refuse_population(fit, "fit indices")
     if replicas is not None and replicas < 1:
         raise FitError(f"replicas has to be at least 1, not {replicas}")

@@ -8,6 +8,7 @@ import xarray as xr
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
+from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.intervention import deviations, normal_root
 
@@ -108,6 +109,7 @@ def posterior_predictive(fit: Fitted, *, draws: int = 200, random_seed: int = 0)
 
     Arguments, result and errors: `Fit.posterior_predictive`.
     """
+    refuse_answers(fit.prepared.table, "posterior predictive data")
     refuse_population(fit, "posterior predictive data")
     y = replicate(fit.prepared, spaced_draws(fit.elements, draws), random_seed=random_seed)
     observed = fit.data["observed_data"]["y"]

@@ -11,6 +11,7 @@ import xarray as xr
 from bayessem.errors import FitError, ModelError
 from bayessem.ml.saturated import saturate
 from bayessem.model.conditioning import has_means
+from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
@@ -125,6 +126,7 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
 
     Arguments, result and errors: `Fit.residuals`.
     """
+    refuse_answers(fit.prepared.table, "residual analysis")
     refuse_population(fit, "residuals")
     prepared, elements = fit.prepared, fit.elements
     sample, structure = prepared.sample, prepared.structure

@@ -1,4 +1,4 @@
-"""Before sampling: answers in ordered categories, how many there are of each, and what they cost."""
+"""Before sampling: answers in ordered categories, how many of each, and what they cost."""
 
 from __future__ import annotations
 

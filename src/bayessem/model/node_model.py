@@ -26,6 +26,7 @@ from bayessem.likelihood.node_plan import (
 )
 from bayessem.model.data import Sample
 from bayessem.model.structure import Place, Structure
+from bayessem.syntax.table import cycles
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,12 @@ def refuse_unknown(structure: Structure) -> None:
         Naming the row.
     """
     table = structure.table
+    loop = cycles(table)
+    if loop:
+        raise NotSupported(
+            f"{' -> '.join(loop)} explain each other, which models with ordered answers cannot "
+            "have; drop one of the paths"
+        )
     latent = set(table.latent)
     for k, place in structure.places.items():
         row = table.rows[k]

@@ -1,9 +1,9 @@
 """Theta and delta: two scales of the same model of ordered variables.
 
 Sampled is theta: the residual of a latent response has a fixed variance, and nothing else restricts
-the parameters. Delta divides each latent response by its standard deviation (of the first group that
-shares its thresholds or loadings), which moves loadings and thresholds, and whatever takes its scale
-from them: constructs with an ordered marker, their variances and paths.
+the parameters. Delta divides each latent response by its standard deviation (of the first group
+that shares its thresholds or loadings), which moves loadings and thresholds, and whatever takes its
+scale from them: constructs with an ordered marker, their variances and paths.
 
 Muthen, B., & Asparouhov, T. (2002). Latent variable analysis with categorical outcomes: Multiple-
 group and growth modeling in Mplus. Mplus Web Notes 4.

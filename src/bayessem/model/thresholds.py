@@ -1,10 +1,12 @@
-"""Thresholds of ordered variables that belong together: those of one variable in one group."""
+"""Thresholds of ordered variables that belong together, and what models with them cannot do yet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bayessem.errors import NotSupported
 from bayessem.model.structure import Structure
+from bayessem.syntax.parameters import ParameterTable
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,26 @@ def threshold_sets(structure: Structure) -> tuple[ThresholdSet, ...]:
         kept = tuple(n for n in names if n is not None) if whole and not shared else ()
         out.setdefault(key, ThresholdSet(variable, g, kept))
     return tuple(out.values())
+
+
+def refuse_answers(table: ParameterTable, what: str) -> None:
+    """Refuse what is not there yet for models with ordered answers.
+
+    Parameters
+    ----------
+    table : ParameterTable
+        The model.
+    what : str
+        What was asked for, as the beginning of a sentence.
+
+    Raises
+    ------
+    NotSupported
+        Naming it, for a model with ordered variables.
+    """
+    if table.ordered:
+        raise NotSupported(
+            f"{what} is not there yet for models with ordered answers "
+            f"({', '.join(table.ordered[:3])}{', ...' if len(table.ordered) > 3 else ''}); "
+            "leave ordered= out to treat the answers as numbers"
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bayessem.errors import NotSupported, PriorError
+from bayessem.errors import PriorError
 from bayessem.likelihood.node_external import load_nodes
 from bayessem.likelihood.node_plan import pack_nodes
 from bayessem.model.data import Sample
@@ -168,18 +168,3 @@ def loading_scales(space: Space, structure: Structure, sample: Sample) -> dict[i
             if name in index:
                 out.setdefault(index[name], float(scales[place.j]))
     return out
-
-
-def refuse_with_answers(structure: Structure, what: str) -> None:
-    """Refuse what is not there yet for models with ordered answers.
-
-    Raises
-    ------
-    NotSupported
-        Naming it.
-    """
-    if structure.table.ordered:
-        raise NotSupported(
-            f"{what} is not there yet for models with ordered answers; leave ordered= out to treat "
-            "the answers as numbers"
-        )

@@ -202,7 +202,7 @@ class Density:
         return out
 
     def with_plan(self, other: "Density") -> "Density":
-        """This density with the data of another one, such as other nodes."""
+        """The same density with the data of another one, such as other nodes."""
         plan = (other.ints, other.floats)
         return build_density(self.names, self.fields, plan, respondents=self.respondents)
 

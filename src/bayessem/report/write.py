@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from bayessem.disk import require_writable, write_whole
+from bayessem.model.thresholds import refuse_answers
 from bayessem.report.contents import gather
 from bayessem.report.page import page
 from bayessem.report.sections import report_document
@@ -25,6 +26,7 @@ def report(
 
     Arguments, result and errors: `Fit.report`.
     """
+    refuse_answers(fit.prepared.table, "the report")
     target = require_writable(path, "the report", suffixes=SUFFIXES)
     contents = gather(fit, random_seed=random_seed)
     sample = fit.prepared.sample

@@ -16,6 +16,7 @@ from bayessem.model.check import check
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
+from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.answers import loading_scales
 from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
 from bayessem.posterior.balance import balanced_density
@@ -187,6 +188,9 @@ def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
         seed = int(np.random.default_rng().integers(2**31))
     if accept is None:
         accept = POOLED_ACCEPT if pooled else ACCEPT
+    if engine == "pymc" or sampling.latents == "sampled":
+        asked = "engine='pymc'" if engine == "pymc" else "latents='sampled'"
+        refuse_answers(prepared.table, asked)
     if sampling.latents == "sampled":
         if engine == "native":
             raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')
