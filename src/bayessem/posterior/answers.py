@@ -52,7 +52,7 @@ def answers_plan(
         Fixed values of the model matrices.
     order : ndarray (respondent,)
         Where each respondent's log-likelihood is expected.
-    at : ndarray (elements,), optional
+    at : ndarray (elements,) or (point, elements), optional
         Where the lattices are chosen; by default at the start values.
     finer : float
         Steps of the lattices are divided by this.

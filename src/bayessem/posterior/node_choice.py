@@ -24,7 +24,9 @@ from bayessem.model.structure import Structure, latent_values
 
 # Steps in posterior standard deviations; standard deviations covered to either side; draws that say
 # where a model's latent variables are, and at how many of them the precision is looked at.
-STEP, REACH, DRAWS, POINTS = 1.1, 5.0, 20_000, 200
+STEP, REACH, DRAWS, POINTS = 1.1, 5.0, 6_000, 200
+# Share of a posterior's points that may ask for more nodes.
+TAIL = 0.1
 LEAST, MOST = 11, 301
 LINKS = ("probit", "logit")
 
@@ -32,7 +34,7 @@ LINKS = ("probit", "logit")
 def choose_nodes(
     model: NodeModel, sample: Sample, elements: np.ndarray, *, finer: float = 1.0
 ) -> list[tuple[Nodes, ...]]:
-    """The lattice of each group's latent variables at one point.
+    """The lattice of each group's latent variables at one point, or at points of a posterior.
 
     Parameters
     ----------
@@ -40,24 +42,18 @@ def choose_nodes(
         The factors.
     sample : Sample
         The respondents.
-    elements : ndarray (elements,)
-        Flat model matrices.
+    elements : ndarray (elements,) or (point, elements)
+        Flat model matrices; of several points the lattice suits all but the tenth that asks for
+        most (a loading near 1 makes a construct's posterior narrow).
     finer : float
         Steps are divided by this, and a standard deviation more is covered when it is above 1.
     """
     out = []
-    for g, factors in enumerate(model.factors):
-        draws = _latents(model.structure, sample, elements, g)[:, model.latents]
-        precision = _precision(factors, elements, draws[:: DRAWS // POINTS])
-        steps = _steps(precision, factors, draws.std(axis=0)) / finer
-        mean, sd = draws.mean(axis=0), draws.std(axis=0)
-        reach = REACH + (finer > 1.0)
-        low, high = mean - reach * sd, mean + reach * sd
-        if model.structure.products:
-            low = np.minimum(low, draws.min(axis=0) - sd)
-            high = np.maximum(high, draws.max(axis=0) + sd)
-        counts = np.ceil((high - low) / steps).astype(int) + 1
-        counts = np.clip(counts, LEAST, MOST)
+    for g in range(len(model.factors)):
+        found = np.array([_needed(model, sample, e, g, finer) for e in np.atleast_2d(elements)])
+        low, steps = np.quantile(found[:, [0, 2]], TAIL, axis=0)
+        high = np.quantile(found[:, 1], 1.0 - TAIL, axis=0)
+        counts = np.clip(np.ceil((high - low) / steps).astype(int) + 1, LEAST, MOST)
         out.append(
             tuple(
                 Nodes(float(a), float((b - a) / (n - 1)), int(n))
@@ -65,6 +61,23 @@ def choose_nodes(
             )
         )
     return out
+
+
+def _needed(
+    model: NodeModel, sample: Sample, elements: np.ndarray, group: int, finer: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lower end, upper end and step of each latent variable's lattice at one point."""
+    factors = model.factors[group]
+    draws = _latents(model.structure, sample, elements, group)[:, model.latents]
+    mean, sd = draws.mean(axis=0), draws.std(axis=0)
+    precision = _precision(factors, elements, draws[:: DRAWS // POINTS])
+    steps = _steps(precision, factors, sd) / finer
+    reach = REACH + (finer > 1.0)
+    low, high = mean - reach * sd, mean + reach * sd
+    if model.structure.products:
+        low = np.minimum(low, draws.min(axis=0) - sd)
+        high = np.maximum(high, draws.max(axis=0) + sd)
+    return low, high, steps
 
 
 def _latents(structure: Structure, sample: Sample, elements: np.ndarray, group: int) -> np.ndarray:

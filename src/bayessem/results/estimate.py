@@ -45,6 +45,8 @@ LOG_LIKELIHOOD_LIMIT = 50_000_000
 WORTH_KEEPING = 100
 # Draws at which the quadrature is checked against four times the nodes.
 QUADRATURE_DRAWS = 20
+# Points of the approximate posterior at which lattices for ordered answers are chosen.
+LATTICE_POINTS = 20
 
 
 @one_blas_thread()
@@ -164,7 +166,9 @@ def _answered(
     scales = loading_scales(space, structure, sample)
     own = density.centred(shifts).answered(scales)
     found = approximate(own, own.answered_point(at_means(density, shifts, start)))
-    at = own.elements(found.density.natural(found.maximum.x))
+    rng = np.random.default_rng(0)
+    near = found.maximum.x + rng.standard_normal((LATTICE_POINTS, own.size)) @ found.root.T
+    at = own.elements(found.density.natural(near))
     density = posterior_density(space, structure, sample, at=at)
     return density, again(found, found.density.with_plan(density)), ()
 
@@ -266,7 +270,7 @@ def _quadrature_error(prepared: Prepared, density: Density, values: np.ndarray) 
     some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
     finer: dict[str, Any] = {"reach": REACH + 8.0, "step": STEP / 4.0}
     if prepared.table.ordered:
-        finer = {"at": density.elements(flat.mean(axis=0)), "finer": 2.0}
+        finer = {"at": density.elements(some), "finer": 2.0}
     fine = posterior_density(prepared.space, prepared.structure, prepared.sample, **finer)
     coarse = density.respondent_log_likelihood(some).sum(axis=1)
     return float(np.abs(coarse - fine.respondent_log_likelihood(some).sum(axis=1)).max())

@@ -32,6 +32,8 @@ from bayessem.text.document import Document, Lines, Notes, Paragraph
 POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
 # Draws of a chain whose model matrices are in memory together.
 DRAWS_AT_ONCE = 50
+# Draws at which lattices for ordered answers are chosen.
+LATTICE_DRAWS = 20
 
 
 def _coordinate_draws(posterior: xr.DataTree, space: Space) -> np.ndarray:
@@ -116,8 +118,9 @@ class Fitted(Described):
         density = posterior_density(p.space, p.structure, p.sample, integrate=integrate)
         if not p.table.ordered:
             return density
-        centre = density.elements(self.values.mean(axis=(0, 1)))
-        return posterior_density(p.space, p.structure, p.sample, at=centre)
+        flat = self.values.reshape(-1, self.values.shape[-1])
+        some = flat[np.linspace(0, len(flat) - 1, LATTICE_DRAWS).astype(int)]
+        return posterior_density(p.space, p.structure, p.sample, at=density.elements(some))
 
     @cached_property
     def elements(self) -> np.ndarray:
