@@ -317,6 +317,20 @@ def test_respondents_log_likelihoods_are_their_probabilities(fit, answers):
     assert fit.loo().elpd < 0
 
 
+def test_expected_shares_are_those_of_the_thresholds(fit):
+    """With total variance 1 a share is the normal probability between thresholds (delta)."""
+    found = fit.category_probabilities(draws=400).table
+    summary = fit.summary()
+    for name, cuts in CUTS.items():
+        own = found[found["variable"] == name]
+        cut = summary[(summary["lhs"] == name) & (summary["op"] == "|")]["mean"]
+        expected = np.diff(ndtr(np.concatenate([[-np.inf], cut, [np.inf]])))
+        np.testing.assert_allclose(own["mean"], expected, atol=0.01)
+        np.testing.assert_allclose(own["mean"], own["observed"], atol=0.03)
+        assert len(own) == len(cuts) + 1
+        assert own["mean"].sum() == pytest.approx(1.0)
+
+
 def test_a_saved_fit_is_the_same(fit, tmp_path):
     fit.save(tmp_path / "run")
     loaded = bs.load(tmp_path / "run")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bayessem.effects.whatif import WhatIf
     from bayessem.measurement.quality_result import Measurement
     from bayessem.moderation.pooling_result import PoolingReport
+    from bayessem.results.category_probabilities import CategoryProbabilities
     from bayessem.results.predict import Prediction
     from bayessem.shapes.shape_result import Shape
 
@@ -212,7 +213,8 @@ class Fit(Fitted):
         group : str or sequence of str, optional
             All groups by default.
         lines : bool
-            Add the two-lines companion (takes a second or more: it draws factor scores).
+            Add the two-lines companion (takes a second or more: it draws factor scores; not for
+            models with ordered answers).
         ci_prob : float
             Probability of the equal-tailed intervals.
         random_seed : int
@@ -349,6 +351,35 @@ class Fit(Fitted):
             bootstrap=bootstrap,
             random_seed=random_seed,
         )
+
+    def category_probabilities(
+        self, *, draws: int = 200, ci_prob: float = 0.95, random_seed: int = 0
+    ) -> CategoryProbabilities:
+        """Shares of the categories of ordered variables that the model expects, and observed ones.
+
+        Parameters
+        ----------
+        draws : int
+            Posterior draws that are used.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the respondents that are drawn.
+
+        Returns
+        -------
+        CategoryProbabilities
+            `.table` has a row a category: observed share, and mean, sd, lower, upper of the
+            expected one.
+
+        Raises
+        ------
+        ModelError
+            For a model without ordered variables.
+        """
+        from bayessem.results.category_probabilities import category_probabilities
+
+        return category_probabilities(self, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
 
     def scores(self, *, draws: int = 100, random_seed: int = 0) -> pd.DataFrame:
         """Posterior mean and standard deviation of each construct for each respondent.

@@ -185,7 +185,7 @@ class _Builder:
     def _terms(self, i: int, group: int, target: int) -> list[tuple[TermOf, tuple[int, ...]]]:
         """Terms of the equation of a variable, each with the data columns it is times."""
         out: list[tuple[TermOf, tuple[int, ...]]] = []
-        found = [((), self._element("means", i, 0, group))]
+        found: list[tuple[tuple[int, ...], int]] = [((), self._element("means", i, 0, group))]
         for matrix in ("paths", "products"):
             for k, place in self._rows.get((matrix, group), []):
                 if place.i == i:

@@ -144,8 +144,8 @@ def simulate(
     frames = []
     for g, size in enumerate(sizes):
         eta, y = _one_group(structure, elements, g, size, rng)
-        y = _answers(structure, elements, g, y, categories or {})
-        frame = pd.DataFrame(y)
+        answers = _answers(structure, elements, g, y, categories or {})
+        frame = pd.DataFrame(answers)
         if latents:
             for j, name in enumerate(structure.variables):
                 if name not in structure.observed:
