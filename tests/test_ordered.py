@@ -390,3 +390,15 @@ def test_results_do_not_depend_on_codes_or_order(answers):
     other["x3"] = other["x3"].astype(bool)
     _, again, y, _ = _densities(other)
     assert again.value_and_gradient(y)[0] == pytest.approx(value, abs=1e-9)
+
+
+def test_the_command_line_has_ordered_answers(answers, tmp_path, capsys):
+    from bayessem.cli import main
+
+    (tmp_path / "model.txt").write_text(MODEL, encoding="utf-8")
+    answers.to_csv(tmp_path / "data.csv", index=False)
+    paths = [str(tmp_path / "model.txt"), str(tmp_path / "data.csv")]
+    assert main(["check", *paths, "--ordered", "all", "--std-lv"]) == 0
+    assert "4 variables are answers in ordered categories" in capsys.readouterr().out
+    assert main(["check", *paths, "--ordered", "x1,x3"]) == 0
+    assert "2 variables are answers" in capsys.readouterr().out
