@@ -40,7 +40,7 @@ y6 ~~ y8
 
 def positive_in_every_chain(fit: Fit) -> bool:
     """Whether every loading and path has a positive mean in every chain: no mirror mode."""
-    posterior = fit.data["posterior"]
+    posterior = fit.draws["posterior"]
     return all(bool((posterior[kind].mean("draw") > 0).all()) for kind in ("loading", "path"))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, build_structure
@@ -90,6 +91,7 @@ def drawn_fit(
         prepared=prepared,
         elements=elements,
         data=data,
+        draws=xr.DataTree(),
         settings={"missing": "fiml"},
     )
 

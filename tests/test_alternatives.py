@@ -10,7 +10,6 @@ from shown import check
 import bayessem as bs
 from bayessem.comparison.refits import log_predictive
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
-from bayessem.likelihood.products import plan_products
 from bayessem.model.starts import initial_point, start_values
 from bayessem.plots import plot_poolings
 from bayessem.posterior.assemble import likelihood_density, posterior_density
@@ -89,13 +88,8 @@ def test_a_square_times_a_moderator_needs_one_integral_and_has_its_gradient():
     structure = found.structure
     names = [[structure.variables[i] for i in term] for term in structure.products]
     assert ["f", "f", "w"] in names
-    plan = plan_products(
-        structure.products,
-        structure.affected,
-        observed=structure.observed_factors,
-        determined=structure.determined,
-    )
-    assert (plan.integrated, len(plan.factors)) == (1, 1)
+    plan = structure.product_plan()
+    assert (plan.route, plan.integrated, len(plan.factors)) == ("one", 1, 1)
     density = posterior_density(found.space, structure, found.sample)
     values = start_values(structure, found.covariances, found.means)
     x = initial_point(found.space, found.table, values)

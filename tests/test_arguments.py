@@ -2,13 +2,17 @@
 
 import importlib
 import inspect
+import pkgutil
 
+import numpy as np
 import pytest
 from example_models import ABILITIES, abilities
 
 import bayessem
 from bayessem import SEM, Fit
+from bayessem.arguments import SHARED, check_shared, probability
 from bayessem.errors import BayessemError, FitError, NotSupported, did_you_mean
+from bayessem.ml.bootstrap import Bootstrap
 from bayessem.sem import FIT_ARGUMENTS, MODEL_ARGUMENTS
 
 # Every public name of the face that can be called.
@@ -44,9 +48,11 @@ def test_every_public_call_has_its_real_signature(name):
         ("shape", "shapes.shape.shape"),
         ("what_if", "effects.whatif.what_if"),
         ("simple_slopes", "effects.slopes.simple_slopes"),
+        ("johnson_neyman", "effects.slopes.johnson_neyman"),
         ("measurement", "measurement.quality.measurement"),
         ("scores", "results.scores.scores"),
         ("predict", "results.predict.predict"),
+        ("response_surface", "shapes.response_surface.response_surface"),
         ("loo", "comparison.loo.loo"),
         ("kfold", "comparison.kfold.kfold"),
         ("leave_group_out", "comparison.groups_out.leave_group_out"),
@@ -57,7 +63,7 @@ def test_every_public_call_has_its_real_signature(name):
         ("residuals", "criticism.residuals.residuals"),
         ("modification_indices", "criticism.modification.modification_indices"),
         ("predictive_check", "criticism.predictive.predictive_check"),
-        ("posterior_predictive", "criticism.replicate.posterior_predictive"),
+        ("posterior_predictive", "criticism.predictive_data.posterior_predictive"),
         ("sensitivity", "criticism.sensitivity.sensitivity"),
         ("report", "report.write.report"),
         ("save", "results.run_folder.save"),
@@ -163,3 +169,88 @@ def test_priors_are_found_whatever_the_spaces():
 def test_a_name_like_another_is_suggested():
     assert did_you_mean("Visperc", ["visperc", "cubes"]) == " Did you mean 'visperc'?"
     assert did_you_mean("speed", ["visperc", "cubes"]) == ""
+
+
+def questions():
+    """Functions of a fit in the rooms of questions, which can be called without the face."""
+    for room in ("criticism", "comparison", "measurement", "effects", "shapes", "moderation"):
+        package = importlib.import_module(f"bayessem.{room}")
+        for module in pkgutil.iter_modules(package.__path__):
+            there = importlib.import_module(f"bayessem.{room}.{module.name}")
+            for name, call in inspect.getmembers(there, inspect.isfunction):
+                first = next(iter(inspect.signature(call).parameters.values()), None)
+                if (
+                    call.__module__ == there.__name__
+                    and not name.startswith("_")
+                    and first is not None
+                    and first.annotation == "Fitted"
+                ):
+                    yield f"{room}.{module.name}.{name}", call
+
+
+BAD = {
+    "ci_prob": (95, 1.5, 0, 1, -0.1, "0.9", None, float("nan")),
+    "level": (95, 1.0, "a"),
+    "draws": (0, -3, 2.5, "100", True, None, 2**60),
+    "replicas": (0, -3, "a"),
+    "bootstrap": (0, -3, 1e3),
+    "new_groups": (0, -3, 2.5),
+    "random_seed": (2**64, "a", -1, 1.5, True),
+}
+SHARING = {**CALLS, **dict(questions()), "Bootstrap.summary": Bootstrap.summary}
+CASES = [
+    (name, argument)
+    for name, call in SHARING.items()
+    for argument in inspect.signature(call).parameters
+    if argument in SHARED and not isinstance(SHARING[name], type)  # results are made of data
+]
+
+
+def test_every_kind_of_call_is_among_the_cases():
+    assert set(BAD) == set(SHARED)
+    assert {argument for _, argument in CASES} == set(SHARED)
+    assert {"Fit.indices", "SEM.fit", "SEM.bootstrap", "compare", "moderation_study"} < {
+        name for name, _ in CASES
+    }
+    assert ("effects.mediation.mediation", "ci_prob") in CASES
+
+
+@pytest.mark.parametrize(("name", "argument"), CASES)
+def test_a_shared_argument_is_checked_before_anything_else(name, argument):
+    call = SHARING[name]
+    signature = inspect.signature(call).parameters
+    # nothing of the other arguments could be looked at without another error
+    others = {
+        p.name: object()
+        for p in signature.values()
+        if p.default is p.empty and p.kind is not p.VAR_POSITIONAL and p.name != argument
+    }
+    first = [others.pop("self")] if "self" in others else []
+    for value in BAD[argument]:
+        if value is None and signature[argument].default is None:
+            continue
+        if argument == "draws" and "chains" in signature:
+            with pytest.raises(FitError, match="^draws"):  # `Sampling` judges
+                call(SEM(ABILITIES), **others, draws=value) if first else call(
+                    **others, draws=value
+                )
+            continue
+        with pytest.raises(FitError, match=f"^{argument} (is|has|lies|=)"):
+            call(*first, **others, **{argument: value})
+
+
+def test_a_shared_argument_may_be_what_it_is_documented_to_be():
+    @check_shared
+    def call(fit, *, ci_prob=0.9, draws=None, random_seed: "int | np.random.Generator" = 0):
+        return fit, ci_prob, draws, random_seed
+
+    assert call(1) == (1, 0.9, None, 0)
+    given = call(1, ci_prob=np.float32(0.5), draws=np.int64(7), random_seed=np.uint64(2**62))
+    assert given == (1, 0.5, 7, 2**62)
+    assert [type(x) for x in given[1:]] == [float, int, int]
+    generator = np.random.default_rng(1)
+    assert call(2, random_seed=generator)[3] is generator
+    with pytest.raises(TypeError, match="unexpected keyword argument 'drawz'"):
+        call(2, drawz=1)
+    with pytest.raises(FitError, match=r"lies between 0 and 1, not 95: write 0.95 for 95 %"):
+        probability("ci_prob", 95)

@@ -319,17 +319,23 @@ def test_implied_moments_are_those_of_the_likelihood():
     assert covariances[0, at, at] == pytest.approx(found.covariances[0, at, at])
 
 
-def test_what_an_integral_over_several_constructs_costs_is_said():
-    columns = "x1 x2 x3 z1 z2 z3 w1 w2 w3 v1 v2 v3 y"
+def test_how_products_are_integrated_out_is_said():
+    columns = "x1 x2 x3 z1 z2 z3 w1 w2 w3 v1 v2 v3 y t"
     measured = "\n".join(f"{n.upper()} =~ {n}1 + {n}2 + {n}3" for n in "xzwv")
     data = noise(columns)
-    two = report(measured + "\ny ~ X + Z + W + X:X + Z:Z", data)
-    assert "2 latent variables (X, Z)" in finding(two, "product terms").message
     four = report(measured + "\ny ~ X + Z + W + V + X:X + Z:Z + W:W + V:V", data)
-    assert 'latents="sampled"' in finding(four, "product terms").remedy
-    assert "4-dimensional" in finding(four, "product terms").message
-    one = report(measured + "\ny ~ X + Z + X:Z", data)
-    assert not [f for f in one.findings if f.topic == "product terms"]
+    assert not [f for f in four.findings if f.topic == "product terms"]
+    said = " ".join(str(four).split())
+    assert "Products of X, Z, W, V are integrated out by a single integral" in said
+    two = report(measured + "\ny ~ X + Z + W + X:X + Z:Z\nt ~ X + X:X", data)
+    assert "2 latent variables (X, Z)" in finding(two, "product terms").message
+    assert "on a grid of 2 dimensions" in " ".join(str(two).split())
+    outcomes = measured + "\ny ~ X + Z + W + V + X:X + Z:Z + W:W + V:V\nt ~ X + X:X"
+    many = report(outcomes, data)
+    assert 'latents="sampled"' in finding(many, "product terms").remedy
+    assert "4-dimensional" in finding(many, "product terms").message
+    linear = report(measured + "\ny ~ X + Z + w1:v1", data)
+    assert "integrated out" not in str(linear)
 
 
 def test_many_small_groups_are_one_note():
@@ -386,12 +392,13 @@ def test_a_growth_model_without_growth_is_noted():
     assert "growth=True" not in str(report(text, abilities(), growth=True))
 
 
-def test_units_too_far_apart_are_refused_and_a_far_covariate_is_noted():
+def test_units_far_apart_and_a_far_covariate_are_noted():
     data = abilities()
     far = report(ABILITIES, data.assign(x2=1e8 * data["x2"]))
-    assert not far.ok
-    assert "data['x2'] /= 1e+08" in str(far)
-    assert report(ABILITIES, data.assign(x2=1e4 * data["x2"])).ok
+    assert far.ok
+    assert "data['x2'] /= 1e8" in finding(far, "scales").remedy
+    tiny = report(ABILITIES, data.assign(x2=1e-8 * data["x2"]))
+    assert "data['x2'] *= 1e8" in finding(tiny, "scales").remedy
     assert "'ageyr' (mean 13)" in str(report(ABILITIES + "speed ~ ageyr", data))
     assert "far from 0" not in str(report(ABILITIES + "speed ~ sex", data))
 
@@ -458,3 +465,34 @@ def test_products_of_three_factors_are_checked():
     model = "X =~ x1 + x2 + x3\ny ~ X + X:X + w + X:w + X:X:w"
     found = SEM(model).check(data)
     assert found.ok
+
+
+def test_groups_in_which_everything_differs_are_looked_at_side_by_side(monkeypatch):
+    groups, calls = 30, []
+    data = four_constructs(n=40 * groups).assign(g=[f"g{i % groups}" for i in range(40 * groups)])
+    # a path and a covariance besides have no instrument; of one group alone
+    parts = ", ".join(["NA"] * 7 + ["0"] * (groups - 7))
+    model = f"{TWO}b ~ a\na ~~ c({parts})*b"
+    part = prepared(model, data, group="g")
+    ((*names,),) = null_space(part)
+    assert {f"a~~b[g{k}]" for k in range(7)} < set(names)
+    assert set(names) <= {f"{x}[g{k}]" for k in range(7) for x in ("a~~b", "b~a", "b~~b")}
+    one = prepared(f"{TWO}b ~ a", data, group="g")
+    original = implied_moments
+    monkeypatch.setattr(
+        "bayessem.model.identification.implied_moments",
+        lambda *given: calls.append(1) or original(*given),
+    )
+    assert null_space(one) == []
+    assert len(one.table.parameters) == 19 * groups
+    assert len(calls) == 2 * 19  # as for one group
+
+
+def test_equations_join_groups_that_have_nothing_else_in_common():
+    data = four_constructs(n=200).assign(g=["p", "q"] * 100)
+    # two indicators determine no loading, unless it is that of another group
+    free = "a =~ a1 + c(u, v)*a2 + c(NA, 0)*a3\na2 ~~ c(s, t)*a2"
+    assert null_space(prepared(free, data, group="g"))
+    told = prepared(f"{free}\nv == 2*u - 1", data, group="g")
+    assert null_space(told) == []
+    assert null_space(prepared(f"{free}\nv == u^2", data, group="g")) == []

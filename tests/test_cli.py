@@ -2,14 +2,18 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from example_models import ABILITIES, DATA
 
+from bayessem import cli
 from bayessem.cli import main
+from bayessem.errors import BayessemWarning
 from bayessem.likelihood import compiled
 from bayessem.likelihood.compiled import ENGINES, missing
 
@@ -150,12 +154,24 @@ def test_model_and_data_come_from_standard_input(model, monkeypatch, capsys):
     assert main(["check", "-", HS]) == 0
 
 
-def test_trailing_delimiters_are_refused_with_their_line(model, tmp_path, capsys):
+def test_trailing_delimiters_of_some_lines_are_refused_with_the_first(model, tmp_path, capsys):
+    head, *rows = Path(HS).read_text(encoding="utf-8").splitlines()
+    data = tmp_path / "d.csv"
+    data.write_text("\n".join([head, *(row + "," for row in rows[:-1]), rows[-1]]), "utf-8")
+    line = one_line(capsys, 2, "ml", model(), data)
+    assert "line 2" in line and "the line ends with a ','" in line
+
+
+def test_trailing_delimiters_of_all_lines_are_told(model, tmp_path, capsys):
     head, *rows = Path(HS).read_text(encoding="utf-8").splitlines()
     data = tmp_path / "d.csv"
     data.write_text("\n".join([head, *(row + "," for row in rows)]), encoding="utf-8")
-    line = one_line(capsys, 2, "ml", model(), data)
-    assert "line 2" in line and "the line ends with a ','" in line
+    assert main(["ml", model(), HS]) == 0
+    expected = capsys.readouterr().out
+    assert main(["ml", model(), str(data)]) == 0
+    told = capsys.readouterr()
+    assert told.out == expected
+    assert "every line ends with 1 separator more than the header" in told.err
 
 
 def test_semicolons_are_read_and_told(model, tmp_path, capsys):
@@ -249,3 +265,77 @@ def test_show_of_what_is_no_run_is_one_line(tmp_path, capsys):
     (tmp_path / "file").write_text("", encoding="utf-8")
     for path in (tmp_path / "nothing", tmp_path, tmp_path / "file"):
         assert "is not the folder of a fit" in one_line(capsys, 2, "show", path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is another thing there")
+def test_ctrl_c_is_one_line_and_keeps_what_is_there(model, tmp_path):
+    """The estimates that stood before the bootstrap."""
+    command = [sys.executable, "-m", "bayessem.cli", "ml", model(), HS, "--bootstrap", "100000"]
+    said = tmp_path / "err.txt"
+    with open(said, "w", encoding="utf-8") as err:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True)
+        deadline = time.monotonic() + 120
+        while "bootstrap [" not in said.read_text(encoding="utf-8"):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    told = said.read_text(encoding="utf-8")
+    assert told.splitlines()[-1] == "bayessem: interrupted"
+    assert "Traceback" not in told
+    assert "visual" in out and "chi-square" in out.lower()
+
+
+def test_an_interrupted_fit_that_kept_draws_is_saved_and_says_so(model, tmp_path, monkeypatch):
+    from bayessem import load
+    from bayessem.posterior import sampling
+    from bayessem.results import estimate
+
+    def stopped_early(approximation, **options):
+        done = sampling.sample(approximation, **{**options, "draws": 150})
+        raise sampling.Interrupted(done)
+
+    monkeypatch.setattr(estimate, "sample", stopped_early)
+    run = tmp_path / "run"
+    options = ["--draws", "900", "--tune", "200", "--chains", "2", "--seed", "1"]
+    with pytest.warns(BayessemWarning, match="kept are 150 of 900 draws"):
+        assert main(["fit", model(), HS, "--out", str(run), *options]) == 130
+    assert load(run).settings["draws"] == 150
+
+
+@pytest.mark.parametrize("command", ["check", "ml", "fit"])
+def test_an_interruption_before_anything_is_there(model, monkeypatch, capsys, command):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.COMMANDS, command, interrupted)
+    assert main([command, model(), HS]) == 130
+    assert capsys.readouterr().err.split("\n") == ["", "bayessem: interrupted", ""]
+
+
+def test_describe_a_workbook_and_check_a_model_with_its_sheet(model, tmp_path, capsys):
+    import pandas as pd
+
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "d.xlsx"
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"code": [1], "means": ["x"]}).to_excel(book, sheet_name="Codes", index=False)
+        pd.read_csv(HS).to_excel(book, sheet_name="Data", index=False)
+    assert main(["describe", str(path), "--sheet", "Data"]) == 0
+    assert capsys.readouterr().out.startswith("301 respondents (rows), 15 variables (columns)")
+    assert main(["check", model(), HS]) == 0
+    expected = capsys.readouterr().out
+    assert main(["check", model(), str(path), "--sheet", "Data"]) == 0
+    assert capsys.readouterr().out == expected
+    assert "no sheet 'data'. Did you mean 'Data'?" in one_line(
+        capsys, 2, "check", model(), path, "--sheet", "data"
+    )
+
+
+def test_describe_tells_what_was_found_out_once(tmp_path, capsys):
+    (tmp_path / "d.csv").write_text("a;b\n1;0,5\n2;0,25\n")
+    assert main(["describe", str(tmp_path / "d.csv")]) == 0
+    told = capsys.readouterr()
+    assert "separated by semicolons" in told.err and "decimal commas" in told.err
+    assert "semicolons" not in told.out

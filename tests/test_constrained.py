@@ -1,9 +1,11 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from bayessem.errors import ModelError
+from bayessem import SEM
+from bayessem.errors import FitError, ModelError
 from bayessem.ml.constrained import climb, maximise_within, named_values, read_constraints
 from bayessem.syntax.statements import parse
 from bayessem.syntax.table import build_table
@@ -134,3 +136,29 @@ def test_climbing_nowhere_is_told():
             return math.nan, np.zeros_like(x)
 
     assert climb(Ridge(), np.zeros(2), np.eye(2)) is None
+
+
+@pytest.mark.parametrize("bound", ["1e9", "1e12", "1e100", "1e300"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "f =~ a + l*b + k*c\nl == k + {}",
+        "f =~ a + l*b + k*c\nl > k + {}",
+        "f =~ a + lower({})*b + c",
+        "f =~ a + b + c\na ~~ lower({})*a",
+        "a ~ lower({})*b",
+        "a ~ lower({})*1\nb ~ a",
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_bounds_far_outside_the_units_of_the_data_are_one_error_or_said(model, bound):
+    """No LinAlgError; and what converged is at the bound."""
+    r = np.random.default_rng(1)
+    values = r.normal(size=(100, 3)) + r.normal(size=(100, 1))
+    data = pd.DataFrame(values, columns=list("abc"))
+    try:
+        found = SEM(model.format(bound)).ml(data)
+    except FitError as error:
+        assert "units of the data" in str(error)
+    else:
+        assert found.problems

@@ -47,7 +47,7 @@ def test_predictive_correlations_are_points_on_intervals(hs_fit):
     first = result.table.iloc[0]
     assert list(ax.lines[0].get_xdata()) == [first["lower"], first["upper"]]
     assert ax.lines[2].get_xdata()[0] == first["observed"]
-    assert ax.get_yticklabels()[0].get_text() == first["quantity"]
+    assert ax.get_yticklabels()[0].get_text() == first["quantity"].replace("~~", "↔")
 
 
 def test_predictive_indicators_have_a_panel_each(hs_fit):

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bayessem.shapes.surface import Surface
 from data import simulate_alliance as study
 from data import simulate_export as export
+from data import simulate_support as support
 
 DATA = Path(study.__file__).parent
 PARTNERS = [
@@ -156,13 +158,36 @@ def test_export_csv_is_what_its_script_writes():
 
 def test_readme_states_the_true_values_of_the_export_data():
     text = (DATA / "README.md").read_text(encoding="utf-8")
-    section = text[text.index("## The export data") : text.index("## The alliance data")]
+    section = text[text.index("## The export data") : text.index("## The support data")]
     stated = dict(re.findall(r"^\| `(\w+~\w+)` \| (\.\d+) \|", section, flags=re.MULTILINE))
     assert {k: float(v) for k, v in stated.items()} == {k: export.TRUE[k] for k in stated}
     assert len(stated) == 3
     assert f"{export.TRUE['indirect']:.4f}".removeprefix("0") in section
     assert f"{export.TRUE['total']:.4f}".removeprefix("0") in section
     assert "**no\ncoefficient**" in section  # said plainly: the numbers are ours
+
+
+def test_support_csv_is_what_its_script_writes():
+    text = support.csv_text(support.simulate(seed=support.SEED))
+    assert support.CSV.read_bytes() == text.encode()
+    frame = pd.read_csv(support.CSV)
+    assert list(frame.columns) == list(support.ITEMS)
+    assert frame.shape == (support.N, 9)
+    assert not frame.isna().any(axis=None)
+
+
+def test_readme_states_the_true_values_of_the_support_data_and_whose_they_are():
+    text = (DATA / "README.md").read_text(encoding="utf-8")
+    section = text[text.index("## The support data") : text.index("## The alliance data")]
+    rows = re.findall(r"^\| (`[^|]*) \| ([^|]*) \| (\w+) \|$", section, flags=re.MULTILINE)
+    stated = {}
+    for names, values, source in rows:
+        keys = re.findall(r"`([^`]+)`", names)
+        for key, value in zip(keys, values.split(", "), strict=True):
+            stated[key] = float(value)
+            assert source == ("published" if key in support.PUBLISHED else "ours")
+    assert stated == {k: v for k, v in support.TRUE.items() if "=~" not in k}
+    assert "No row is a real employee" in section
 
 
 # --- the simulations --------------------------------------------------------
@@ -198,6 +223,59 @@ def test_export_items_have_their_means_loadings_and_deviations():
 def test_an_export_sample_has_a_respondent():
     with pytest.raises(ValueError, match="at least one respondent"):
         export.simulate(0, seed=1)
+
+
+def test_support_has_the_published_surface():
+    # Shanock et al. (2010), Table 2, as RSA 0.10 quotes it, and the lines it implies
+    surface = Surface(np.array(0.0), *map(np.array, support.PUBLISHED.values()))
+    assert list(support.PUBLISHED.values()) == [-0.23, 0.77, -0.07, 0.27, -0.10]
+    assert np.array(surface.lines()) == pytest.approx([0.54, 0.10, -1.00, -0.44, 0.03])
+    scores = support.draw_constructs(MANY, np.random.default_rng(2))
+    x, z = scores["PSS"], scores["POS"]
+    terms = pd.DataFrame({"x": x, "z": z, "xx": x**2, "xz": x * z, "zz": z**2})
+    # without xx and xz the square of z takes their share, which all but cancels its own
+    alone, error, _ = regression(scores["AC"], terms[["x", "z", "zz"]])
+    assert abs(alone[2] - 0.0175) < 4 * error[2] < 0.02
+    slopes, errors, variance = regression(scores["AC"], terms)
+    assert np.all(np.abs(slopes - list(support.PUBLISHED.values())) < 4 * errors)
+    assert abs(variance / support.TRUE["AC~~AC"] - 1) < 4 * np.sqrt(2 / MANY)
+    expected = [
+        [support.TRUE[k] for k in row]
+        for row in (("PSS~~PSS", "PSS~~POS"), ("PSS~~POS", "POS~~POS"))
+    ]
+    # 4 standard errors of a variance, the largest of them
+    error = 4 * np.sqrt(2 / MANY) * support.TRUE["PSS~~PSS"]
+    np.testing.assert_allclose(np.cov(x, z), expected, atol=error)
+    assert np.all(
+        np.abs(scores[["PSS", "POS"]].mean()) < 4 * scores[["PSS", "POS"]].std() / MANY**0.5
+    )
+
+
+def test_support_items_have_their_levels_loadings_and_residuals():
+    rng = np.random.default_rng(6)
+    scores = support.draw_constructs(MANY, rng)
+    items = support.draw_items(scores, rng)
+    for item, (construct, loading, level, sd) in support.ITEMS.items():
+        slopes, errors, variance = regression(items[item], scores[[construct]])
+        assert abs(slopes[0] - loading) < 4 * errors[0], item
+        assert abs(variance / sd**2 - 1) < 4 * np.sqrt(2 / MANY), item
+        middle = items[item].mean() - loading * scores[construct].mean()
+        assert abs(middle - level) < 4 * sd / MANY**0.5, item
+    loadings = [[row[1] for row in support.ITEMS.values() if row[0] == c] for c in ("PSS", "POS")]
+    assert loadings[0] == loadings[1]  # a common metric
+    residuals = (
+        items
+        - items.mean()
+        - np.column_stack(
+            [loading * (scores[c] - scores[c].mean()) for c, loading, *_ in support.ITEMS.values()]
+        )
+    )
+    np.testing.assert_allclose(residuals.corr(), np.eye(9), atol=5 / MANY**0.5)
+
+
+def test_a_support_sample_has_an_employee():
+    with pytest.raises(ValueError, match="at least one employee"):
+        support.simulate(0, seed=1)
 
 
 def test_reliabilities_are_those_reported():

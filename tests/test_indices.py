@@ -8,7 +8,8 @@ import pytest
 from example_models import ABILITIES, QUADRATIC, abilities, prepared
 from scipy.stats import ks_2samp
 
-from bayessem import SEM
+from bayessem import SEM, load
+from bayessem.criticism import counterpart
 from bayessem.criticism import discrepancy as disc
 from bayessem.criticism.baseline import baseline_log_likelihoods
 from bayessem.criticism.discrepancy import Counts
@@ -287,3 +288,29 @@ def test_a_saturated_model_says_why_its_indices_are_undefined(hs_fit):
 def test_replicas_must_be_positive(hs_fit):
     with pytest.raises(FitError, match="replicas has to be at least 1"):
         fit_indices(hs_fit, replicas=0)
+
+
+def test_the_linear_counterpart_is_sampled_once_and_a_saved_fit_answers_alike(
+    quadratic_fit, tmp_path, monkeypatch
+):
+    fit = load(quadratic_fit.save(tmp_path / "run"))  # nothing kept as yet
+    sampled = []
+    original = counterpart.estimate
+
+    def counted(*given, **options):
+        sampled.append(given)
+        return original(*given, **options)
+
+    monkeypatch.setattr(counterpart, "estimate", counted)
+    one, again = fit.indices(), fit.indices(ci_prob=0.8, random_seed=0)
+    assert len(sampled) == 1
+    pd.testing.assert_frame_equal(
+        one.table.drop(columns=["lower", "upper"]), again.table.drop(columns=["lower", "upper"])
+    )
+    assert (one.table["lower"] <= again.table["lower"]).all()
+    assert (one.table["lower"] < again.table["lower"]).any()
+    pd.testing.assert_frame_equal(quadratic_fit.indices().table, one.table)
+    other = fit.indices(random_seed=1)  # of the replicas and the baseline, not of the sampling
+    np.testing.assert_array_equal(other.discrepancy.values, one.discrepancy.values)
+    assert other.ppp != one.ppp or (other.replicated != one.replicated).any()
+    assert len(sampled) <= 2  # and the fresh fit's own, when no other test asked before

@@ -340,6 +340,35 @@ def test_the_posterior_of_another_unit_or_order():
         assert (np.abs(table["std"] - tables[0]["std"]) < error).all()
 
 
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        *[("mediation", column) for column in ("x1", "x2", "y3")],
+        ("std_lv", "m1"),
+        ("square", "x1"),
+        ("interaction", "x1"),
+        ("loop", "y1"),
+        ("covariate", "y1"),
+    ],
+)
+def test_the_posterior_of_a_column_in_very_small_and_very_large_units(name, column):
+    text, options = MODELS[name]
+    fits = [SEM(text, **options).fit(scaled({column: k}), **QUICK) for k in (1.0, 1e-9, 1e9)]
+    one, *others = (fit.summary() for fit in fits)
+    for k, fit, table in zip((1e-9, 1e9), fits[1:], others, strict=True):
+        assert not fit.data["sample_stats"]["diverging"].values.any()
+        rows = ~one["op"].isin(["~1", ":="]) & (one["sd"] > 0)
+        width = (one["std_upper"] - one["std_lower"])[rows] / 4
+        error = width * np.sqrt(2 / one["ess_bulk"][rows])
+        assert (np.abs(table["std"] - one["std"])[rows] < 5 * error + 1e-6).all()
+        # and in the column's own units: its intercept, sd and all
+        own = (one["lhs"] == column) & (one["op"] == "~1") & (one["sd"] > 0)
+        off = (table["mean"][own] / k - one["mean"][own]) / one["sd"][own]
+        assert (np.abs(off) < 5 * np.sqrt(2 / one["ess_bulk"][own])).all()
+        ratio = table["sd"][own] / k / one["sd"][own]
+        assert ((ratio > 0.8) & (ratio < 1.25)).all()
+
+
 def test_shape_and_two_lines_in_other_units():
     r = np.random.default_rng(12)
     x = r.normal(size=400)

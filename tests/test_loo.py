@@ -42,7 +42,7 @@ def outlier_fit():
     rng = np.random.default_rng(5)
     f = rng.normal(size=70)
     data = pd.DataFrame({f"x{j}": f + rng.normal(0, 0.6, 70) for j in range(1, 5)})
-    data.loc[[7, 21, 40], ["x1", "x2"]] = [[5.0, -5.0], [-5.0, 4.0], [4.5, -3.5]]
+    data.loc[[7, 21, 40], ["x1", "x2"]] = [[6.5, -6.5], [-6.5, 5.2], [5.9, -4.6]]
     return SEM("f =~ x1 + x2 + x3 + x4").fit(data, **SHORT)
 
 
@@ -254,9 +254,9 @@ def test_thinned_log_likelihoods(hs_fit):
     """For very many respondents only some draws' log-likelihoods are stored."""
     thin = hs_fit.data["log_likelihood"].to_dataset().isel(draw=slice(None, None, 3))
     tree = xr.DataTree.from_dict(
-        {"posterior": hs_fit.data["posterior"].to_dataset(), "log_likelihood": thin}
+        {"posterior": hs_fit.draws["posterior"].to_dataset(), "log_likelihood": thin}
     )
-    result = dataclasses.replace(hs_fit, data=tree).loo()
+    result = dataclasses.replace(hs_fit, draws=tree).loo()
     assert result.draws == thin.sizes["chain"] * thin.sizes["draw"] < 2000
     assert result.elpd == pytest.approx(hs_fit.loo().elpd, abs=1.0)
 
@@ -265,10 +265,10 @@ def test_a_log_likelihood_that_is_not_finite_is_refused(hs_fit):
     broken = hs_fit.data["log_likelihood"].to_dataset().copy(deep=True)
     broken["y"][0, 3, 5] = np.nan
     tree = xr.DataTree.from_dict(
-        {"posterior": hs_fit.data["posterior"].to_dataset(), "log_likelihood": broken}
+        {"posterior": hs_fit.draws["posterior"].to_dataset(), "log_likelihood": broken}
     )
     with pytest.raises(FitError, match="respondent 5 is not finite"):
-        dataclasses.replace(hs_fit, data=tree).loo()
+        dataclasses.replace(hs_fit, draws=tree).loo()
 
 
 def test_made_up_respondents_are_refused():

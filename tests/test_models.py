@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2
 
 import bayessem as bs
+from bayessem.effects.effects import chance_text
+from bayessem.shapes.surface import Surface
+from data import simulate_support
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 
@@ -202,3 +206,89 @@ def test_figures_are_written_on_request_only(reporting, export_fit, tmp_path, ca
     (written,) = reporting.write_figures(figures, str(tmp_path / "new"))
     assert written.read_bytes().startswith(b"\x89PNG")
     assert "1 figures" not in capsys.readouterr().out
+
+
+# --- the response surface -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def surface_study(scripts):
+    return scripts("response_surface")
+
+
+@pytest.fixture(scope="module")
+def surface(surface_study):
+    data = surface_study.read_data()
+    sem = bs.SEM(surface_study.SURFACE)
+    fit = sem.fit(data, random_seed=1, draws=300, tune=300, chains=2, progress=False)
+    return fit.response_surface(*surface_study.NAMES, scores=False)
+
+
+def test_the_models_of_the_surface_study_are_those_it_speaks_of(surface_study):
+    data = surface_study.read_data()
+    texts = (surface_study.SURFACE, surface_study.ADDITIVE, surface_study.FREE_LOADINGS)
+    checks = [bs.SEM(text).check(data) for text in texts]
+    assert all(check.ok for check in checks)
+
+    def loadings(text):
+        return {r.name: r.free for r in bs.SEM(text).table.rows if r.op == "=~"}
+
+    equal, free = loadings(surface_study.SURFACE), loadings(surface_study.FREE_LOADINGS)
+    for k in (2, 3):
+        assert equal[f"PSS=~pss{k}"] == equal[f"POS=~pos{k}"]
+        assert free[f"PSS=~pss{k}"] != free[f"POS=~pos{k}"]
+
+
+def test_the_surface_study_compares_with_what_its_data_were_drawn_from(surface_study):
+    published = dict(surface_study.PUBLISHED)
+    names = ("b1", "b2", "b3", "b4", "b5")
+    assert [published.pop(name) for name in names] == list(simulate_support.PUBLISHED.values())
+    coefficients = (0.0, *simulate_support.PUBLISHED.values())
+    lines = Surface(*map(np.array, coefficients)).lines()
+    assert list(published) == ["a1", "a2", "a3", "a4"]
+    assert list(published.values()) == pytest.approx(lines[:4])
+
+
+def test_the_surface_study_recovers_the_published_coefficients(surface):
+    assert surface.metric == "raw"  # one unit, the one of the published coefficients here
+    names = ["b1", "b2", "b3", "b4", "b5"]
+    draws = surface.draws.sel(quantity=names).values.reshape(-1, len(names))
+    scale = np.cov(draws.T)
+
+    def distance(values):
+        gap = draws.mean(axis=0) - values
+        return gap @ np.linalg.solve(scale, gap)
+
+    # The published surface is one of those that the data leave possible; with x and z exchanged,
+    # or the interaction turned round, it is not. (300 employees do not rule out half of it.)
+    limit = chi2.ppf(0.999, len(names))
+    b1, b2, b3, b4, b5 = simulate_support.PUBLISHED.values()
+    assert distance((b1, b2, b3, b4, b5)) < limit
+    assert distance((b2, b1, b5, b4, b3)) > limit
+    assert distance((b1, b2, b3, -b4, b5)) > limit
+
+
+def test_the_surface_study_prints_the_published_numbers_beside_its_own(
+    surface_study, surface, capsys
+):
+    surface_study.print_recovery(surface)
+    lines = capsys.readouterr().out.splitlines()
+    (b4,) = (line for line in lines if line.startswith("b4"))
+    own = surface.table.set_index("quantity").loc["b4"]
+    assert b4.split()[1:3] == ["0.27", f"{own['mean']:.3f}"]
+    inside = own["lower"] <= 0.27 <= own["upper"]
+    assert b4.endswith("yes" if inside else "no")
+
+
+def test_the_surface_study_says_what_its_draws_say_and_that_its_data_are_simulated(
+    surface_study, surface, capsys
+):
+    surface_study.conclusions(surface)
+    said = " ".join(capsys.readouterr().out.split())
+    for name, claim in (("a1", "(a1 > 0)"), ("a3", "(a3 < 0)"), ("a4", "(a4 < 0)")):
+        sign = 1 if ">" in claim else -1
+        chance = float((sign * surface.draws.sel(quantity=name).values > 0).mean())
+        assert f"{claim} with probability {chance_text(chance)}" in said
+    broad = surface.claims["congruence effect, broad sense"].iloc[0]
+    assert f"where both agree has probability {chance_text(broad)}" in said
+    assert "The data are simulated with the published coefficients" in said

@@ -9,13 +9,16 @@ from bayessem import SEM
 from bayessem.criticism.modification import modification_indices
 from bayessem.criticism.score_tests import (
     KINDS,
+    _observed,
     candidate_rows,
     efficient_weights,
     extended_table,
     modification_values,
+    parameter_units,
 )
 from bayessem.errors import FitError, ModelError
-from bayessem.ml.information import expected_information
+from bayessem.ml.estimate import fit_ml
+from bayessem.ml.information import expected_information, information_rows
 from bayessem.model.starts import start_values
 from bayessem.model.structure import build_structure
 from bayessem.posterior.assemble import likelihood_density
@@ -86,7 +89,7 @@ def test_efficient_scores_do_not_depend_on_where_free_parameters_are():
     for shift in (np.zeros(6), np.r_[rng.normal(size=4), 0, 0]):
         x = np.r_[0.3, 0.1, -0.2, 0.4, 0, 0] + shift
         score = information @ (top - x)
-        weights, left = efficient_weights(information, 4)
+        weights, left = efficient_weights(information[:4], np.diag(information)[4:])
         efficient = score[4:] - weights @ score[:4]
         for k in (4, 5):
             # freeing k alone: its maximum given the other is 0
@@ -158,10 +161,37 @@ def test_score_tests_take_blocks_of_the_expected_information(missing):
     start = start_values(prepared.structure, prepared.covariances, prepared.means)
     x, free = np.concatenate([start, np.zeros(len(rows))]), len(start)
     whole = expected_information(extended, density, x, prepared.sample)
-    blocks = expected_information(extended, density, x, prepared.sample, free=free)
+    part, diagonal = information_rows(extended, density, x, prepared.sample, free=free)
     near = 1e-12 * np.abs(whole).max()
-    np.testing.assert_allclose(blocks[:free], whole[:free], atol=near)
-    np.testing.assert_allclose(blocks[:, :free], whole[:, :free], atol=near)
-    np.testing.assert_allclose(np.diag(blocks), np.diag(whole), atol=near)
-    inner = blocks[free:, free:]
-    assert not inner[~np.eye(len(inner), dtype=bool)].any()
+    np.testing.assert_allclose(part, whole[:free], atol=near)
+    np.testing.assert_allclose(whole, whole.T, atol=near)
+    np.testing.assert_allclose(diagonal, np.diag(whole)[free:], atol=near)
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+@pytest.mark.parametrize("column", ["x2", "x4"])
+def test_the_information_of_a_quadratic_model_in_other_units(factor, column):
+    """It is differenced in standard units: x4 is the marker of the outcome."""
+    data = planted(0.0)
+    found = []
+    for unit in (1.0, factor):
+        prepared = SEM(QUADRATIC).prepare(data.assign(**{column: unit * data[column]}))
+        rows = candidate_rows(prepared.structure)
+        extended = build_structure(extended_table(prepared.structure.table, rows))
+        density = likelihood_density(extended, prepared.space, prepared.sample)
+        x = np.concatenate([fit_ml(prepared, se="none").x, np.zeros(len(rows))])
+        units = parameter_units(extended, density.elements(x))
+        information = _observed(density, x, len(x) - len(rows), units)
+        found.append(information * np.outer(units, units))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4, atol=1e-5 * np.abs(found[0]).max())
+
+
+def test_progress_is_shown_when_it_takes_long(hs_fit, capsys, monkeypatch):
+    modification_indices(hs_fit, draws=5)
+    assert capsys.readouterr().err == ""
+    ticks = iter(range(1000))
+    monkeypatch.setattr("bayessem.text.progress.time.monotonic", lambda: next(ticks))
+    modification_indices(hs_fit, draws=5, progress=False)
+    assert capsys.readouterr().err == ""
+    modification_indices(hs_fit, draws=5)
+    assert "modification indices [####" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from scipy.stats import multivariate_normal
@@ -32,8 +33,13 @@ def node(observed, **changes):
         return StructuralModel("y", **(MATRICES | changes), observed=observed)
 
 
+def log_densities(variable, values) -> np.ndarray:
+    """By respondent."""
+    return pm.logp(variable, pt.constant(values)).eval(mode="FAST_COMPILE")
+
+
 def log_density(variable, values) -> float:
-    return float(pm.logp(variable, pt.constant(values)).eval(mode="FAST_COMPILE"))
+    return float(log_densities(variable, values).sum())
 
 
 def moments(loadings=LOADINGS) -> tuple[np.ndarray, np.ndarray]:
@@ -53,6 +59,64 @@ def test_density_is_the_normal_one_of_the_implied_moments(data):
     assert log_density(node(data), data) == pytest.approx(expected, rel=1e-12)
     full = {"disturbances": np.diag(DISTURBANCES), "residuals": np.diag(RESIDUALS)}
     assert log_density(node(data, **full), data) == pytest.approx(expected, rel=1e-12)
+
+
+def test_log_densities_are_by_respondent_in_the_order_of_the_data(data):
+    """With groups in turn and missing values, which the kernel sorts into patterns."""
+    holes, group = data.copy(), np.arange(30) % 2
+    holes[::3, 1] = holes[1::4, 4] = np.nan
+    loadings = np.array([LOADINGS, LOADINGS * 1.3])
+    found = log_densities(node(holes, loadings=loadings, group=group), holes)
+    expected = []
+    for row, g in zip(holes, group, strict=True):
+        k, (mean, covariance) = np.flatnonzero(~np.isnan(row)), moments(loadings[g])
+        expected.append(multivariate_normal(mean[k], covariance[np.ix_(k, k)]).logpdf(row[k]))
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+
+
+def test_respondents_of_a_quadratic_model_do_not_depend_on_the_others(data):
+    curved = {"squares": [0.0, 0.4], "squared": [0]}
+    holes = data.copy()
+    holes[::3, 3] = np.nan
+    found = log_densities(node(holes, **curved), holes)
+    for i in (0, 1, 29):
+        alone = log_density(node(holes[[i]], **curved), holes[[i]])
+        assert found[i] == pytest.approx(alone, rel=1e-9)
+
+
+def test_the_gradient_is_that_of_the_sum_and_no_other(data):
+    """Constant weights factor out; different ones have no gradient, and that is said."""
+    with pm.Model() as model:
+        b = pm.Normal("b", 0, 1)
+        paths = pt.zeros((2, 2))[1, 0].set(b)
+        variable = StructuralModel("y", **(MATRICES | {"paths": paths}), observed=data)
+    (terms,) = model.logp(vars=[variable], sum=False)
+    value = model.rvs_to_values[b]
+
+    def gradient(weights, mode=None) -> float:
+        slope = pytensor.grad((pt.as_tensor(weights) * terms).sum(), value)
+        return float(pytensor.function([value], slope, mode=mode)(0.4))
+
+    step = 1e-5
+    total = pytensor.function([value], terms.sum(), mode="FAST_COMPILE")
+    numeric = (total(0.4 + step) - total(0.4 - step)) / (2 * step)
+    for mode in (None, "FAST_COMPILE"):
+        assert gradient(np.full(30, 2.0), mode) == pytest.approx(2 * numeric, rel=1e-6)
+        with pytest.raises(NotSupported, match="weight respondents differently"):
+            gradient(np.arange(30.0), mode)
+
+
+def test_samplers_call_the_kernel_once_for_value_and_gradient(data):
+    with pm.Model() as model:
+        b = pm.Normal("b", 0, 1)
+        paths = pt.zeros((2, 2))[1, 0].set(b)
+        StructuralModel("y", **(MATRICES | {"paths": paths}), observed=data)
+    for mode in (None, "FAST_COMPILE"):
+        joint = model.logp_dlogp_function(ravel_inputs=True, mode=mode)
+        nodes = joint._pytensor_function.maker.fgraph.toposort()
+        names = [str(n.op) for n in nodes if "LogLikelihood" in str(n.op)]
+        assert set(names) == {"LogLikelihood"}
+        assert mode or len(names) == 1
 
 
 def test_missing_values_count_by_what_is_observed(data):

@@ -20,6 +20,7 @@ from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.posterior.thresholds import dirichlet_constant
 from bayessem.results.latent_responses import reported
+from bayessem.results.log_prior import prior_terms
 from bayessem.results.simulate import elements_at, with_residuals
 from bayessem.results.standardize import model_moments, standardised
 from bayessem.syntax.specification import Specification
@@ -360,6 +361,11 @@ def test_what_is_not_there_yet_says_so(fit, answers, tmp_path):
         lambda: fit.loo_pit(),
         lambda: fit.report(tmp_path / "report.html"),
         lambda: sem.prior_consequences(answers),
+        lambda: sem.prior_predictive(answers),
+        lambda: sem.prior_predictive_check(answers),
+        lambda: fit.posterior_predictive("x1"),
+        lambda: fit.pymc(),
+        lambda: fit.response_surface("x1", "x2", "f"),
     ]
     for call in calls:
         with pytest.raises(NotSupported, match="ordered answers"):
@@ -402,3 +408,46 @@ def test_the_command_line_has_ordered_answers(answers, tmp_path, capsys):
     assert "4 variables are answers in ordered categories" in capsys.readouterr().out
     assert main(["check", *paths, "--ordered", "x1,x3"]) == 0
     assert "2 variables are answers" in capsys.readouterr().out
+
+
+def test_data_for_arviz_are_those_of_the_summary(fit):
+    """Thresholds and loadings as reported (delta), prior draws too; and the density of the prior.
+
+    In the prior the shares of K categories are uniform: the first is Beta(1, K - 1).
+    """
+    posterior, prior = (fit.data[name].to_dataset() for name in ("posterior", "prior"))
+    summary = fit.summary()
+    for kind, op in (("threshold", "|"), ("loading", "=~")):
+        expected = summary[summary["op"] == op]["mean"].to_numpy()
+        np.testing.assert_allclose(posterior[kind].mean(("chain", "draw")), expected, atol=1e-12)
+        assert prior[kind].shape == posterior[kind].shape
+    first = ndtr(prior["threshold"].sel(thresholds="x1|t1").values.ravel())
+    assert kstest(first, "beta", args=(1, 3)).pvalue > 0.001
+    lowest = {c.name: c.lower for c in fit.prepared.space.coordinates if c.kind == "loading"}
+    for name, lower in lowest.items():  # one is positive: the construct's direction
+        ends = (0, 1) if lower == 0 else (-1, 2)
+        drawn = prior["loading"].sel(loadings=name).values.ravel()
+        assert kstest(drawn, "uniform", args=ends).pvalue > 0.001
+    respondents = fit.data["log_likelihood"].to_dataset()["y"]
+    assert respondents.sizes["respondent"] == 600
+    np.testing.assert_array_equal(fit.data["observed_data"]["y"].values, fit.prepared.sample.values)
+
+
+@pytest.mark.parametrize("alpha", [1, 2.5])
+def test_log_priors_are_the_density_less_the_likelihood(answers, alpha):
+    """But for a constant; in these coordinates there is no Jacobian."""
+    text = f"{MODEL}\n" + "\n".join(
+        f'x1 | prior("induced_dirichlet({alpha})")*t{c}' for c in (1, 2, 3)
+    )
+    prepared = prepare(Specification(text, std_lv=True, ordered=True), answers)
+    density = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    values = start_values(prepared.structure, prepared.covariances, prepared.means)
+    x = initial_point(prepared.space, prepared.table, values)
+    rng = np.random.default_rng(1)
+    points = x + 0.05 * rng.standard_normal((5, len(x)))
+    own = np.array([density.value_and_gradient(p)[0] for p in points])
+    own -= density.respondent_log_likelihood(points).sum(axis=1)
+    terms = prior_terms(prepared.space, points, density)
+    joint = ["x1|t1 to x1|t3", "x2|t1 to x2|t2", "x3|t1", "x4|t1 to x4|t3"]
+    assert [t.name for t in terms if t.joint] == joint
+    assert np.ptp(own - sum(t.values for t in terms)) < 1e-8

@@ -22,6 +22,7 @@ from bayessem.plots.style import COLOURS, ONE, chance, density, path_name, term_
 from bayessem.plots.traces import readable
 from bayessem.sem import SEM
 from bayessem.shapes.shape import Shape
+from bayessem.shapes.surface import Surface
 from bayessem.shapes.turning_point import QUANTITIES
 
 RNG = np.random.default_rng(3)
@@ -235,7 +236,7 @@ def test_traces_refuse_unknown_names():
         ("AMC=~co1", "AMC → co1"),
         ("x1~~x2", "x1 ↔ x2"),
         ("RAD~~RAD[low]", "variance of RAD [low]"),
-        ("x1~1[low]", "mean of x1 [low]"),
+        ("x1~1[low]", "intercept of x1 [low]"),
         ("ind", "ind"),
     ],
 )
@@ -398,8 +399,9 @@ def test_shape_curve_peaks_at_the_turning_point():
     median = result.turning_point["median"].iloc[0]
     assert curve.get_xdata()[np.argmax(curve.get_ydata())] == pytest.approx(median, abs=0.06)
     assert upper.get_title(loc="left") == "P(inverted U) = .970, P(increasing) = .030"
-    ticks = next(line for line in lower.lines if line.get_marker() == "|")
-    np.testing.assert_array_equal(ticks.get_xdata(), rug)
+    ticks = next(c for c in lower.collections if len(c.get_paths()) == len(rug))
+    at = [path.vertices[0, 0] for path in ticks.get_paths()]
+    np.testing.assert_array_equal(at, np.sort(rug))
     assert any(x == pytest.approx(median) for x, _ in points(lower))
     assert np.interp(0.0, curve.get_xdata(), curve.get_ydata()) == pytest.approx(1.0, abs=0.01)
     # Respondents far outside are not followed for ever.
@@ -466,3 +468,48 @@ def test_measurement_of_one_construct_and_of_single_items():
         matrices["disturbances"][:] = np.eye(len(structure.variables))
         figure = plots.plot_measurement(assess(prepared, elements, bootstrap=20))
         assert labels(figure.axes[1]) == names
+
+
+@pytest.fixture(scope="module")
+def surface():
+    """Highest at congruence, ridge and stationary point in sight; two values of a moderator."""
+    from bayessem.shapes.response_surface import response_surface
+    from tests.drawn import drawn_fit
+
+    fit = drawn_fit("y ~ x + z + b3*x:x + b4*x:z + b5*z:z + i*x:w + w",
+                    b3=-0.5, b4=0.5, b5=-0.4, i=0.3)  # fmt: skip
+    return response_surface(fit, "x", "z", "y", at=(-1, 1), center=0.0)
+
+
+def test_surface_from_above_shows_lines_axes_respondents_and_the_stationary_point(surface):
+    ax = plots.plot_response_surface(surface, surface="w at +1 SD")
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == [
+        "congruence, x = z", "incongruence", "ridge (first axis)", "second axis",
+        "stationary point",
+    ]  # fmt: skip
+    dots = ax.lines[0]
+    np.testing.assert_array_equal(dots.get_xdata(), surface.scores["x"])
+    means = surface.table[surface.table["at"] == "w at +1 SD"].set_index("quantity")["mean"]
+    drawn = Surface(*(means[f"b{k}"] for k in range(6)))
+    ridge = [line for line in ax.lines if line.get_linewidth() == 1.6]
+    assert ridge[0].get_slope() == pytest.approx(drawn.principal_axes().equations()[1])
+    mark = next(line for line in ax.lines if line.get_marker() == "D")
+    assert mark.get_xydata()[0] == pytest.approx(drawn.stationary_point()[:2])
+    assert ax.get_title(loc="left").startswith("w at +1 SD\nP(congruence effect): broad")
+    with pytest.raises(ModelError, match="surfaces: w at -1 SD, w at \\+1 SD"):
+        plots.plot_response_surface(surface, surface="all")
+
+
+def test_surface_in_space_shows_the_mean_between_its_band(surface):
+    figure = plots.plot_surface_3d(surface)
+    (ax,) = figure.axes
+    grid = surface.grid()
+    low, high = ax.get_zlim()
+    assert low < grid["lower"].min() and high >= grid["upper"].max()
+    along = ax.lines[0]
+    x, z, y = along.get_data_3d()
+    np.testing.assert_allclose(x, z)
+    own = grid[np.isclose(grid["x"], grid["z"])]
+    np.testing.assert_allclose(y, own["mean"])
+    x, z, _ = ax.lines[2].get_data_3d()
+    np.testing.assert_allclose(x, -z)

@@ -5,12 +5,14 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from drawn import drawn_fit, elements_for, measured
 from scipy import stats
 
 from bayessem import SEM
 from bayessem.criticism.predictive import check_elements, predictive_check, prior_predictive_check
-from bayessem.criticism.replicate import posterior_predictive, replicate
+from bayessem.criticism.predictive_data import posterior_predictive
+from bayessem.criticism.replicate import replicate
 from bayessem.criticism.statistics import (
     MARGINS,
     composite,
@@ -22,6 +24,9 @@ from bayessem.errors import FitError, ModelError, PriorError
 from bayessem.results.standardize import model_moments
 
 QUADRATIC = measured("F", "G") + "\nG ~ a*F + c*F:F"
+
+# of fits with known parameters, of which nothing was sampled
+NO_DRAWS = xr.DataTree()
 
 
 def test_replicated_data_have_the_models_moments():
@@ -104,7 +109,9 @@ def test_a_right_model_has_few_surprises_and_a_wrong_one_is_named():
     table = predictive_check(fit, draws=100).table
     assert table["surprising"].mean() < 0.2
     data = drawn_fit(measured("F", "G") + "\nf1 ~~ g2", n=400, random_seed=3).data
-    wrong = SimpleNamespace(prepared=fit.sem.prepare(data), elements=fit.elements, data=data)
+    wrong = SimpleNamespace(
+        prepared=fit.sem.prepare(data), elements=fit.elements, draws=xr.DataTree()
+    )
     first = predictive_check(wrong, draws=100).table.iloc[0]
     assert first["quantity"] == "f1 ~~ g2"
     assert first["p"] == 0.0
@@ -115,7 +122,9 @@ def test_a_skewed_indicator_is_named():
     data = fit.data.copy()
     data["f2"] = np.exp(data["f2"])
     data["f2"] = (data["f2"] - data["f2"].mean()) / data["f2"].std()
-    wrong = SimpleNamespace(prepared=fit.sem.prepare(data), elements=fit.elements, data=data)
+    wrong = SimpleNamespace(
+        prepared=fit.sem.prepare(data), elements=fit.elements, draws=xr.DataTree()
+    )
     table = predictive_check(wrong, "indicators", draws=100).table.head(5)
     assert {"skewness", "kurtosis"} & set(table.loc[table["quantity"] == "f2", "statistic"])
 
@@ -123,7 +132,9 @@ def test_a_skewed_indicator_is_named():
 def test_a_linear_model_of_quadratic_data_misses_the_curve():
     data = drawn_fit(QUADRATIC, n=400, a=0.3, c=0.5, random_seed=2).data
     line = drawn_fit(measured("F", "G") + "\nG ~ a*F", n=400, a=0.3)
-    wrong = SimpleNamespace(prepared=line.sem.prepare(data), elements=line.elements, data=data)
+    wrong = SimpleNamespace(
+        prepared=line.sem.prepare(data), elements=line.elements, draws=xr.DataTree()
+    )
     result = predictive_check(wrong, "shape", x="F", y="G", draws=60)
     square = result.table.set_index("statistic").loc["square"]
     assert square["surprising"]
@@ -147,7 +158,7 @@ def test_checks_of_groups_keep_them_apart():
 
 def test_posterior_predictive_adds_a_group_and_changes_nothing(hs_fit):
     tree = posterior_predictive(hs_fit, draws=5, random_seed=1)
-    assert tree["posterior_predictive"]["y"].shape == (1, 5, 301, 9)
+    assert tree["posterior_predictive"]["y"].shape == (4, 5, 301, 9)
     assert "posterior_predictive" not in hs_fit.data
     assert "posterior" in tree
     columns = [str(v) for v in tree["posterior_predictive"]["indicator"].values]

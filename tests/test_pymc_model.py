@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
+import xarray as xr
 from example_models import ABILITIES, ALLIANCE, prepared
 
 from bayessem.errors import ModelError
@@ -15,9 +16,11 @@ from bayessem.graph.pymc_model import (
     space_parts,
     value_order,
 )
+from bayessem.graph.pymc_sampling import draws_of_variables
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
-from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.assemble import posterior_density, respondent_order
+from bayessem.posterior.covariates import covariate_log_density
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 POINTS = 20
@@ -133,6 +136,7 @@ def cases() -> dict[str, tuple[Prepared, float]]:
         "families": (of(FAMILIES, school, priors=FAMILY_PRIORS), 0.3),
         "bounded": (of(BOUNDED, school, priors=BOUNDED_PRIORS), 0.5),
         "constrained": (of(CONSTRAINED, school), 0.3),
+        "covariates": (of(ABILITIES + "speed ~ ageyr", school), 0.5),
         "missing": (of(ABILITIES + "x1 ~~ x4", with_holes(school, ["x1", "x5", "x9"])), 0.4),
     }
 
@@ -183,6 +187,33 @@ def test_equals_the_native_density(families, name):
         if compared == POINTS:
             break
     assert compared == POINTS
+
+
+@pytest.mark.parametrize("name", [*NAMES, "covariates"])
+def test_log_likelihoods_are_by_respondent_and_those_of_the_native_density(families, name):
+    p, scale = families[name]
+    density = posterior_density(p.space, p.structure, p.sample)
+    model = build_pymc_model(p.space, p.structure, p.sample)
+    x = scale * np.random.default_rng(1).normal(size=(400, density.size))
+    inside = [i for i, point in enumerate(x) if np.isfinite(density.value_and_gradient(point)[0])]
+    values = density.natural(x[inside[:3]])[None]
+    posterior = xr.Dataset(
+        {
+            part: (("chain", "draw", dimension(part)), array)
+            for part, array in draws_of_variables(p.space, values).items()
+        }
+    )
+    tree = xr.DataTree.from_dict({"posterior": posterior})
+    pm.compute_log_likelihood(
+        tree, model=model, progressbar=False, compile_kwargs={"mode": "FAST_COMPILE"}
+    )
+    found = tree["log_likelihood"]["y"]
+    assert found.dims == ("chain", "draw", "respondent")
+    assert found["respondent"].values.tolist() == [str(r) for r in p.sample.rows]
+    expected = density.respondent_log_likelihood(values)[..., respondent_order(p.sample)]
+    taken = covariate_log_density(p.space, p.structure, p.sample)
+    assert bool(np.abs(taken).max() > 1) == (name == "covariates")
+    np.testing.assert_allclose(found.values, expected - taken, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", NAMES)

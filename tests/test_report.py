@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 from example_models import abilities
 
@@ -15,7 +16,7 @@ from bayessem.report import write
 from bayessem.report.contents import Contents, gather
 from bayessem.report.sections import report_document, reproduce
 from bayessem.results.versions import installed_versions
-from bayessem.text.document import Column, Table
+from bayessem.text.document import Column, Heading, Table
 from bayessem.text.formats import NUMBER
 from bayessem.text.html import block_html
 from bayessem.text.terminal import document_text
@@ -127,13 +128,20 @@ def test_a_programming_error_is_not_hidden(monkeypatch, hs_fit):
         contents_module.gather(hs_fit)
 
 
-def test_groups_and_missing_values_are_reported(tmp_path):
+def test_groups_and_missing_values_are_reported(tmp_path, capsys):
     data = abilities()
     data.loc[data.index[:30], "x1"] = np.nan
     fit = SEM("visual =~ x1 + x2 + x3", group_equal="loadings").fit(
         data, group="school", draws=250, tune=300, chains=2, random_seed=1, progress=False
     )
+    capsys.readouterr()
     page = fit.report(tmp_path / "groups.html").read_text(encoding="utf-8")
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "bayessem: report: measurement ..."
+    assert "bayessem: report: loo ..." in told
+    assert told[-1] == "bayessem: report: figures and tables ..."
+    fit.report(tmp_path / "quiet.html", progress=False)
+    assert capsys.readouterr().err == ""
     assert "Groups: Pasteur 156, Grant-White 145." in page
     assert "3.3 % of the values are missing" in page
     assert '<th class="text">group</th>' in page
@@ -163,3 +171,18 @@ def test_tables_escape_and_leave_nan_empty():
     assert "<td>\N{MINUS SIGN}1.500</td>" in html
     assert "<td></td>" in html
     assert "nan" not in html
+
+
+def test_a_response_surface_has_its_place():
+    rng = np.random.default_rng(2)
+    x, z = rng.normal(size=(2, 120))
+    data = pd.DataFrame({"x": x, "z": z, "y": -((x - z) ** 2) + x + rng.normal(size=120)})
+    fit = SEM("y ~ x + z + x:x + x:z + z:z").fit(
+        data, draws=100, tune=150, chains=2, random_seed=1, progress=False
+    )
+    contents = gather(fit)
+    (surface,) = contents.surfaces
+    assert (surface.x, surface.z, surface.y) == ("x", "z", "y")
+    titles = [b.text for b in report_document(contents).blocks if isinstance(b, Heading)]
+    assert "Shape of the curved relations" in titles
+    assert "Response surface of y over x and z (direct effect)" in titles

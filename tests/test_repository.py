@@ -71,7 +71,8 @@ def test_constraints_are_exact_pins_and_name_no_host():
 
 
 def test_every_requirement_is_pinned_within_its_range(pins, project):
-    requirements = project["dependencies"] + project["optional-dependencies"]["dev"]
+    extras = project["optional-dependencies"]
+    requirements = project["dependencies"] + [x for extra in extras.values() for x in extra]
     for requirement in map(Requirement, requirements):
         name = canonicalize_name(requirement.name)
         assert name in pins, f"constraints.txt does not pin {name}"

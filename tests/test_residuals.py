@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from drawn import drawn_fit, elements_for, measured
 
 from bayessem.criticism.residuals import residuals
@@ -57,7 +58,7 @@ def test_a_planted_residual_is_named_in_its_group():
     data = pd.concat([one.data.assign(group="a"), other.data.assign(group="b")], ignore_index=True)
     prepared = one.sem.prepare(data, group="group")
     elements = np.repeat(elements_for(prepared.structure)[None, None], 2, axis=1)
-    fit = SimpleNamespace(prepared=prepared, elements=elements, data=data)
+    fit = SimpleNamespace(prepared=prepared, elements=elements, draws=xr.DataTree())
     result = residuals(fit)
     first = result.table.iloc[0]
     assert ({first["lhs"], first["rhs"]}, first["group"]) == ({"f1", "g2"}, "b")

@@ -233,7 +233,7 @@ def test_a_misspelt_column_or_construct_is_recognised(frame):
 
 @pytest.mark.parametrize("data", ["data.csv", np.zeros((12, 3)), {"x1": [1.0]}])
 def test_only_a_data_frame_is_data(data):
-    with pytest.raises(DataError, match="have to be a pandas DataFrame"):
+    with pytest.raises(DataError, match="have to be a data frame"):
         read_sample(data, NAMES)
 
 

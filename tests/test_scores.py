@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayessem.errors import DataError, FitError
-from bayessem.results.scores import draw_scores, quick_scores, score_draws, scores
+from bayessem.results.scores import draw_scores, score_draws, scores
 from bayessem.results.simulate import simulate
 from bayessem.results.standardize import model_moments
 from bayessem.sem import SEM
@@ -131,15 +131,6 @@ def test_frames_name_constructs_and_respondents():
     frame = scores(fit, draws=30)
     assert list(frame) == ["X", "X_sd", "M", "M_sd", "Y", "Y_sd"]
     assert (frame["X_sd"] > 0).all()
-    quick = quick_scores(fit)
-    assert np.corrcoef(quick["X"], frame["X"])[0, 1] > 0.98
     assert score_draws(fit, draws=10).equals(drawn_values)
     with pytest.raises(FitError, match="at least 1"):
         score_draws(fit, draws=0)
-
-
-def test_quick_scores_with_a_square_follow_the_truth():
-    fit = drawn_fit(SQUARE, n=300, b=0.3, q=0.5)
-    quick = quick_scores(fit)
-    assert list(quick) == ["X", "Y"]
-    assert np.corrcoef(quick["X"], fit.data["x1"])[0, 1] > 0.7

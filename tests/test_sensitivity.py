@@ -6,7 +6,6 @@ import xarray as xr
 from example_models import DEMOCRACY, democracy, prepared
 
 from bayessem import SEM
-from bayessem.criticism.log_prior import log_prior
 from bayessem.criticism.sensitivity import (
     VERDICTS,
     power_scale_sensitivity,
@@ -18,6 +17,7 @@ from bayessem.criticism.sensitivity import (
 from bayessem.errors import FitError
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import posterior_density
+from bayessem.results.log_prior import log_prior
 
 PRIORS = {
     "loading": "student_t(4, 1, 0.5)",
@@ -167,7 +167,7 @@ def test_no_prior_no_sensitivity():
 def test_a_wrong_prior_is_a_conflict_in_what_it_reaches():
     fit = SEM(DEMOCRACY).fit(
         democracy(),
-        priors={"dem60~ind60": "normal(0, 0.3)"},
+        priors={"dem60~ind60": "normal(0, 0.4)"},
         random_seed=1,
         draws=500,
         tune=400,

@@ -8,7 +8,7 @@ from bayessem.errors import ModelError
 from bayessem.results.intervention import intervene
 from bayessem.results.simulate import elements_at, simulate
 from bayessem.sem import SEM
-from bayessem.shapes.quadratic import latent_quantiles
+from bayessem.shapes.curve import latent_quantiles
 from bayessem.shapes.shape import shape
 from bayessem.shapes.turning_point import moderated_turning_point, shape_probabilities, three_steps
 from bayessem.shapes.utest import lind_mehlum

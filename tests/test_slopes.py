@@ -1,8 +1,10 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from bayessem import SEM, plots
 from bayessem.effects import slopes
 from bayessem.effects.slopes import excluding_zero, johnson_neyman, simple_slopes, slope_polynomial
 from bayessem.errors import ModelError
@@ -113,3 +115,33 @@ def test_a_response_of_zero_but_for_rounding_bends_no_line(monkeypatch):
     assert set(found) == {(0,), (1,)}
     rounded[2,] = np.full(3, 1e-3)  # a real one stays
     assert set(slope_polynomial(None, np.zeros((3, 1)), 0, 1, 2, group=0)) == {(0,), (1,), (2,)}
+
+
+def test_johnson_neyman_and_its_figure_of_a_sampled_model():
+    """y = (0.1 + 0.5 w) x: the slope is 0 at w = -0.2, between the two regions."""
+    import matplotlib.pyplot as plt
+
+    rng = np.random.default_rng(6)
+    x, w = rng.normal(size=(2, 300))
+    data = pd.DataFrame({"x": x, "w": w, "y": (0.1 + 0.5 * w) * x + rng.normal(0, 0.6, 300)})
+    fit = SEM("y ~ x + w + x:w").fit(
+        data, draws=300, tune=300, chains=2, random_seed=1, progress=False
+    )
+    found = fit.johnson_neyman("x", "y", points=61)
+    below, above = found.regions.to_dict("records")
+    assert (below["sign"], above["sign"]) == ("negative", "positive")
+    assert below["end"] < -0.2 < above["start"]
+    at_zero = np.interp(-0.2, found.table["value"], found.table["p_positive"])
+    assert 0.025 < at_zero < 0.975
+    upper, lower = plots.plot_johnson_neyman(found).axes
+    assert lower.get_xlabel() == "w" and upper.get_ylabel() == "Slope of y\non x"
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"sds": 0.0}, "sds is a positive number"), ({"points": 1}, "points has to be at least 2")],
+)
+def test_johnson_neyman_refuses(fit, arguments, message):
+    with pytest.raises(ModelError, match=message):
+        johnson_neyman(fit, "X", "Y", **arguments)

@@ -6,11 +6,13 @@ What is fixed, free and equal was compared with the parameter tables of R's lava
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bayessem.errors import ModelError
+from bayessem.model.linear_constraints import constrained_names, linear_system
 from bayessem.syntax.expression import evaluate
 from bayessem.syntax.rows import GROUP_EQUAL
 from bayessem.syntax.statements import parse
@@ -468,3 +470,25 @@ def test_every_table_is_consistent(formulas, groups, std_lv, equal, fixed_x):
         assert sorted(variances) == sorted(intercepts) == sorted(found.observed + found.latent)
     assert set(found.exogenous) <= set(found.promoted) <= set(found.observed)
     assert str(found)
+
+
+def test_definitions_come_after_what_they_refer_to_and_otherwise_as_written():
+    found = table("y ~ a*x\ne := d + c\nc := b\nd := a\nb := 2*a\nf := a")
+    assert [row.lhs for row in found.defined] == ["d", "b", "f", "c", "e"]
+
+
+def test_a_chain_of_thousands_of_definitions_is_read_in_one_pass():
+    last = 5000
+    chain = "\n".join(f"d{i} := d{i - 1} + 1" for i in range(last, 0, -1))
+    found = table(f"y ~ a*x + b*z\n{chain}\nd0 := 2*a\nd{last} == b")
+    assert [row.lhs for row in found.defined] == [f"d{i}" for i in range(last + 1)]
+    system = linear_system(found)
+    at = [found.parameters.index(name) for name in ("y~x", "y~z")]
+    np.testing.assert_array_equal(system.equal[0, at], [2.0, -1.0])
+    assert system.right[0] == -last
+    assert constrained_names(found) == {"y~x", "y~z"}
+
+
+def test_a_definition_in_a_circle_is_named_with_those_that_wait_for_it():
+    with pytest.raises(ModelError, match="definitions of c, d, e go in a circle"):
+        table("y ~ a*x\nb := a\nc := d\nd := c\ne := d + b")

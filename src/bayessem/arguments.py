@@ -6,9 +6,12 @@ is not.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +20,8 @@ from bayessem.errors import BayessemError, FitError
 Kind = type[BayessemError]
 # Seeds that every generator here takes, with room for those that are derived from them.
 LARGEST_SEED = 2**63
+# Draws and replications that are asked for at once; more than memory holds.
+MOST_DRAWS = 10_000_000
 
 
 def shown(value: object) -> str:
@@ -103,3 +108,63 @@ def texts(name: str, value: object, error: Kind, *, example: str) -> tuple[str, 
         if not isinstance(one, str):
             raise error(f"{name} holds texts, such as {example}, not {shown(one)}")
     return out
+
+
+def probability(name: str, value: object, error: Kind = FitError) -> float:
+    """Return a number between 0 and 1, both left out; 95 is answered with .95."""
+    number = real_number(name, value, error)
+    if not 0.0 < number < 1.0:
+        percent = f": write {number / 100:g} for {number:g} %" if 1.0 < number < 100.0 else ""
+        raise error(f"{name} lies between 0 and 1, not {shown(value)}{percent}")
+    return number
+
+
+def _count(name: str, value: object) -> int:
+    return whole_number(name, value, FitError, most=MOST_DRAWS)
+
+
+def _seed(name: str, value: object) -> int | None:
+    return seed(value, name=name)
+
+
+# The arguments that public calls have in common, and what each may be.
+SHARED: dict[str, Callable[[str, Any], object]] = {
+    "ci_prob": probability,
+    "level": probability,
+    "draws": _count,
+    "replicas": _count,
+    "bootstrap": _count,
+    "new_groups": _count,
+    "random_seed": _seed,
+}
+
+
+def check_shared[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Decorator: arguments out of `SHARED` are checked before anything else is done.
+
+    None is let through where it is the default, a NumPy generator where the annotation has it.
+    What a call that samples does with its draws is for `Sampling` to judge.
+    """
+    signature = inspect.signature(function)
+    given = signature.parameters
+    mine = {name: how for name, how in SHARED.items() if name in given}
+    if "chains" in given:
+        mine.pop("draws", None)
+
+    @functools.wraps(function)
+    def checking(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:  # Python's own words for it
+            return function(*args, **kwargs)
+        for name in [name for name in mine if name in bound.arguments]:
+            value = bound.arguments[name]
+            if value is None and given[name].default is None:
+                continue
+            annotation = str(given[name].annotation)
+            if isinstance(value, np.random.Generator) and "Generator" in annotation:
+                continue
+            bound.arguments[name] = mine[name](name, value)
+        return function(*bound.args, **bound.kwargs)
+
+    return checking

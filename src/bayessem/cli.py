@@ -1,7 +1,7 @@
-"""The command line: check, fit, ml, show, warm, conformance; heavy imports wait until needed.
+"""The command line, one function a command; heavy imports wait until needed.
 
 Exit codes: 0 fine; 1 something serious was found (by the check, which `fit` and `ml` make too
-before they start; by conformance; by calibration); 2 an error that can be mended.
+before they start; by conformance; by calibration); 2 an error that can be mended; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import BayessemError, DataError, IdentificationError
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
+# As shells count a process that Ctrl-C (signal 2) ended.
+INTERRUPTED = 130
 EXIT_CODES = (
     "Exit codes: 0 fine; 1 something serious was found: by the check of the model, which fit and "
     "ml make too before they start (a model that is not identified), by conformance or by "
-    "calibrate; 2 an error that can be mended: in the model's text, the data, the options, a file."
+    "calibrate; 2 an error that can be mended: in the model's text, the data, the options, a file; "
+    "130 interrupted (Ctrl-C): what was printed and saved by then is whole."
 )
 
 
@@ -38,12 +41,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_describe(commands)
     _model_command(
         commands,
         "check",
         "Identification and data, before sampling; exit code 1 when it is serious.",
     )
-    for add in (_add_fit, _add_ml, _add_show, _add_warm, _add_conformance, _add_calibrate):
+    for add in (
+        _add_fit,
+        _add_ml,
+        _add_show,
+        _add_diagram,
+        _add_warm,
+        _add_conformance,
+        _add_calibrate,
+    ):
         add(commands)
     return parser
 
@@ -52,9 +64,7 @@ def _model_command(commands: Commands, name: str, text: str) -> argparse.Argumen
     """A command that reads a model and its data, with the options of both."""
     command = commands.add_parser(name, help=text, description=text, epilog=EXIT_CODES)
     command.add_argument("model", help="file with the model in lavaan's syntax, or - for stdin")
-    command.add_argument(
-        "data", help="CSV file or - for stdin, one row a respondent; empty cell = missing"
-    )
+    _data_arguments(command)
     command.add_argument("--group", help="column with the groups")
     command.add_argument(
         "--group-order",
@@ -104,6 +114,34 @@ def _model_command(commands: Commands, name: str, text: str) -> argparse.Argumen
     return command
 
 
+def _data_arguments(command: argparse.ArgumentParser) -> None:
+    """What says which data are read, and how."""
+    command.add_argument(
+        "data",
+        help="CSV, Excel, SPSS, Stata, SAS, Parquet or Feather file (- for CSV from stdin), one "
+        "row a respondent; empty cell = missing",
+    )
+    command.add_argument("--sheet", metavar="NAME", help="sheet of an Excel workbook (the first)")
+    command.add_argument(
+        "--label-rows",
+        type=int,
+        default=0,
+        metavar="N",
+        help="rows below the header that hold no answers but labels of the variables (0)",
+    )
+    command.add_argument("--encoding", help="of the texts in the data, where the guess is wrong")
+
+
+def _add_describe(commands: Commands) -> None:
+    command = commands.add_parser(
+        "describe",
+        help="The codebook of a data file.",
+        description="What each column of a data file holds, and what a model does with it.",
+        epilog=EXIT_CODES,
+    )
+    _data_arguments(command)
+
+
 def _add_fit(commands: Commands) -> None:
     command = _model_command(
         commands, "fit", "Sample the posterior, print the estimates, write a run folder."
@@ -145,6 +183,24 @@ def _add_show(commands: Commands) -> None:
         "show", help="Print a saved run.", description="Print a saved run.", epilog=EXIT_CODES
     )
     command.add_argument("run", help="folder that `bayessem fit --out` or Fit.save wrote")
+
+
+def _add_diagram(commands: Commands) -> None:
+    text = "Draw a saved run, or a model's text, as a path diagram."
+    command = commands.add_parser("diagram", help=text, description=text, epilog=EXIT_CODES)
+    command.add_argument(
+        "what", help="folder that `bayessem fit --out` or Fit.save wrote, or file with a model"
+    )
+    command.add_argument(
+        "out", help="file to write: .svg, .png, .pdf, .dot, .mmd (Mermaid) or .tex (TikZ)"
+    )
+    command.add_argument("--latents-only", action="store_true", help="leave the indicators out")
+    command.add_argument(
+        "--no-covariances", action="store_true", help="loadings and paths without covariances"
+    )
+    command.add_argument("--raw", action="store_true", help="estimates in the units of the data")
+    command.add_argument("--labels", action="store_true", help="labels of variables for names")
+    command.add_argument("--group", help="one group; all by default")
 
 
 def _add_warm(commands: Commands) -> None:
@@ -212,9 +268,14 @@ def _tell(notes: Sequence[str]) -> None:
 def _data(arguments: argparse.Namespace) -> pd.DataFrame:
     from bayessem.model.files import read_data_file
 
-    found = read_data_file(arguments.data)
+    found = read_data_file(
+        arguments.data,
+        sheet=arguments.sheet,
+        label_rows=arguments.label_rows,
+        encoding=arguments.encoding,
+    )
     _tell(found.notes)
-    return found.frame
+    return found.labelled_frame()
 
 
 def _respondents(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -225,6 +286,15 @@ def _respondents(arguments: argparse.Namespace) -> dict[str, Any]:
         "group_order": None if order is None else _listed(order),
         "missing": arguments.missing,
     }
+
+
+def _describe(arguments: argparse.Namespace) -> int:
+    from bayessem.model.codebook import describe
+
+    data = _data(arguments)
+    data.attrs.pop("notes", None)  # they have been told
+    print(describe(data))
+    return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
@@ -252,7 +322,8 @@ def _fit(arguments: argparse.Namespace) -> int:
     print(fit)
     if arguments.out is not None:
         print(f"\nsaved in {fit.save(arguments.out)}")
-    return 0
+    asked = (arguments.draws, arguments.chains)
+    return 0 if (fit.settings["draws"], fit.settings["chains"]) == asked else INTERRUPTED
 
 
 def _ml(arguments: argparse.Namespace) -> int:
@@ -293,6 +364,29 @@ def _show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _diagram(arguments: argparse.Namespace) -> int:
+    from bayessem.model.files import read_model_file
+    from bayessem.sem import SEM, load
+
+    shown = {
+        "latents_only": arguments.latents_only,
+        "covariances": not arguments.no_covariances,
+    }
+    if os.path.isdir(arguments.what):
+        diagram = load(arguments.what).diagram(
+            **shown,
+            standardized=not arguments.raw,
+            labels=arguments.labels,
+            group=arguments.group,
+        )
+    else:
+        text, notes = read_model_file(arguments.what)
+        _tell(notes)
+        diagram = SEM(text).diagram(**shown)
+    print(f"saved in {diagram.save(arguments.out)}")
+    return 0
+
+
 def _warm(arguments: argparse.Namespace) -> int:
     from bayessem.likelihood.compiled import warm
 
@@ -329,6 +423,8 @@ def _calibrate(arguments: argparse.Namespace) -> int:
 COMMANDS = {
     "calibrate": _calibrate,
     "check": _check,
+    "diagram": _diagram,
+    "describe": _describe,
     "fit": _fit,
     "ml": _ml,
     "show": _show,
@@ -355,6 +451,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BayessemError as error:
         print(f"bayessem: {error}", file=sys.stderr)
         return 1 if isinstance(error, IdentificationError) else 2
+    except KeyboardInterrupt:
+        with suppress(OSError):  # its reader may be gone with it
+            sys.stdout.flush()
+        print("\nbayessem: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # whoever reads, such as `| head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

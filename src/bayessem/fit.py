@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
-import xarray as xr
 
 from bayessem.foreign import answers_other_programs
 from bayessem.results.fitted import Fitted
 from bayessem.syntax.specification import Specification
 
 if TYPE_CHECKING:
+    import pymc as pm
+    import xarray as xr
+
     from bayessem.comparison.groups_out import GroupsOut
     from bayessem.comparison.kfold import KFold
     from bayessem.comparison.loo import Loo
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from bayessem.criticism.predictive import PredictiveCheck
     from bayessem.criticism.residuals import Residuals
     from bayessem.criticism.sensitivity import Sensitivity
+    from bayessem.diagram.diagram import Diagram
     from bayessem.effects.effects import At, Effects
     from bayessem.effects.mediation_result import Mediation
     from bayessem.effects.slopes import Slopes
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from bayessem.moderation.pooling_result import PoolingReport
     from bayessem.results.category_probabilities import CategoryProbabilities
     from bayessem.results.predict import Prediction
+    from bayessem.shapes.cubic_result import CubicShape
+    from bayessem.shapes.response_surface_result import ResponseSurface
     from bayessem.shapes.shape_result import Shape
 
 
@@ -190,8 +195,12 @@ class Fit(Fitted):
         lines: bool = True,
         ci_prob: float = 0.95,
         random_seed: int = 0,
-    ) -> Shape:
-        """Judge whether the relation of y with x is an inverted U, a U, or one-sided.
+    ) -> Shape | CubicShape:
+        """Judge whether the relation of y with x is an inverted U, a U, an S, a J or one-sided.
+
+        Of a quadratic (y ~ x + x:x): shapes, J-shapes, three steps, turning point, what moderators
+        and groups change in them, two lines. Of a cubic (y ~ x + x:x + x:x:x): S, inverted S and
+        the shapes of a quadratic, how the curve bends, inflection point, peak and trough.
 
         Parameters
         ----------
@@ -207,14 +216,15 @@ class Fit(Fitted):
             The quadratic in y's own equation (default where there is one) or of E[y | do(x)].
         hypothesis : {"inverted U", "U"}, optional
             What the three steps are about; by default what the sign of the square makes more
-            probable.
+            probable. Of a cubic also "S", "inverted S", "increasing", "decreasing".
         at : sequence of float
-            Where a moderated turning point is shown, in standard deviations of the moderator.
+            Where a moderated turning point is shown, in standard deviations of the moderator; its
+            changes are those between the lowest and the highest.
         group : str or sequence of str, optional
             All groups by default.
         lines : bool
-            Add the two-lines companion (takes a second or more: it draws factor scores; not for
-            models with ordered answers).
+            Add the two-lines companion of a quadratic (takes a second or more: it draws factor
+            scores; not for models with ordered answers).
         ci_prob : float
             Probability of the equal-tailed intervals.
         random_seed : int
@@ -223,11 +233,17 @@ class Fit(Fitted):
         Returns
         -------
         Shape
+            CubicShape where the model has a cube.
 
         Raises
         ------
         ModelError
-            When y does not depend on the square of x.
+            When y does not depend on the square of x, or on a higher power than its cube.
+
+        References
+        ----------
+        Lind & Mehlum (2010), doi:10.1111/j.1468-0084.2009.00569.x; Haans, Pieters & He (2016),
+        doi:10.1002/smj.2399; Simonsohn (2018), doi:10.1177/2515245918805755.
         """
         from bayessem.shapes.shape import shape
 
@@ -242,6 +258,106 @@ class Fit(Fitted):
             at=at,
             group=group,
             lines=lines,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+        )
+
+    def response_surface(
+        self,
+        x: str,
+        z: str,
+        y: str,
+        *,
+        metric: str | None = None,
+        center: float | None = None,
+        effect: str | None = None,
+        hypothesis: str | None = None,
+        rope: float = 0.1,
+        rope_ridge: float = 0.25,
+        moderator: str | None = None,
+        at: Sequence[float] | None = None,
+        group: str | Sequence[str] | None = None,
+        scores: bool = True,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+    ) -> ResponseSurface:
+        """Describe the surface of y over x and z, and judge whether their congruence counts.
+
+        For a model with y ~ x + z + x:x + x:z + z:z; terms that it lacks are 0.
+
+        Parameters
+        ----------
+        x, z, y : str
+            The two predictors and the outcome: constructs or observed variables.
+        metric : {"raw", "standardized"}, optional
+            Own units, or standard deviations from the means of all groups together, per draw. By
+            default raw where x and z have a common metric (constructs with loadings set equal, item
+            by item; observed variables with similar spread), else standardised.
+        center : float, optional
+            From where raw x and z are both measured, such as the midpoint of the scale of answers.
+            By default the average of their means; each from its own mean when the loadings are set
+            equal and the intercepts are not. a1, a3, and p10 depend on it.
+        effect : {"direct", "total"}, optional
+            The surface in y's own equation (default where there is one) or E[y | do(x, z)].
+        hypothesis : {"highest", "lowest"}, optional
+            What y is at congruence; by default what the sign of a4 makes more probable.
+        rope : float
+            Slopes and curvatures along the lines that are smaller count as none: standard
+            deviations of y for one of x and z together.
+        rope_ridge : float
+            The ridge is the line of congruence when it is shifted by less, in standard deviations,
+            and its slope lies between 1 / (1 + rope_ridge) and 1 + rope_ridge.
+        moderator : str, optional
+            The factor of x:w, x:z:w, ... that is set; may be left out when there is one only.
+        at : sequence of float, optional
+            Its values, in standard deviations from its mean: by default -1, 0, 1, or both values of
+            an observed moderator that has two.
+        group : str or sequence of str, optional
+            All groups by default, with all differences.
+        scores : bool
+            Add the respondents (constructs: takes seconds, as it draws factor scores).
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the draws of factor scores.
+
+        Returns
+        -------
+        ResponseSurface
+
+        Raises
+        ------
+        ModelError
+            When y depends on x and z linearly or through higher powers, or an argument is none.
+
+        Warns
+        -----
+        BayessemWarning
+            For metric="raw" when x and z have no common metric.
+
+        References
+        ----------
+        Edwards & Parry (1993), doi:10.2307/256822; Shanock et al. (2010),
+        doi:10.1007/s10869-010-9183-4; Humberg, Nestler & Back (2019),
+        doi:10.1177/1948550618757600.
+        """
+        from bayessem.shapes.response_surface import response_surface
+
+        return response_surface(
+            self,
+            x,
+            z,
+            y,
+            metric=metric,
+            center=center,
+            effect=effect,
+            hypothesis=hypothesis,
+            rope=rope,
+            rope_ridge=rope_ridge,
+            moderator=moderator,
+            at=at,
+            group=group,
+            scores=scores,
             ci_prob=ci_prob,
             random_seed=random_seed,
         )
@@ -309,6 +425,52 @@ class Fit(Fitted):
         from bayessem.effects.slopes import simple_slopes
 
         return simple_slopes(self, x, y, moderator, at=at, group=group, ci_prob=ci_prob)
+
+    def johnson_neyman(
+        self,
+        x: str,
+        y: str,
+        moderator: str | None = None,
+        *,
+        sds: float = 3.0,
+        points: int = 121,
+        group: str | Sequence[str] | None = None,
+        ci_prob: float = 0.95,
+    ) -> Slopes:
+        """Slope of y on x at every value of the moderator, and where its interval excludes 0.
+
+        Parameters
+        ----------
+        x, y, moderator
+            As in `Fit.simple_slopes`.
+        sds : float
+            How far from its mean the moderator is followed, in standard deviations.
+        points : int
+            Values of the moderator; the ends of regions are interpolated between them.
+        group : str or sequence of str, optional
+            All groups by default.
+        ci_prob : float
+            Probability of the pointwise, equal-tailed intervals.
+
+        Returns
+        -------
+        Slopes
+            With `regions`, and P(slope > 0) at each value in `table`.
+
+        Raises
+        ------
+        ModelError
+            When no product of x and a moderator explains y, or for sds or points that are none.
+
+        References
+        ----------
+        Johnson & Neyman (1936); Bauer & Curran (2005), doi:10.1207/s15327906mbr4003_5.
+        """
+        from bayessem.effects.slopes import johnson_neyman
+
+        return johnson_neyman(
+            self, x, y, moderator, sds=sds, points=points, group=group, ci_prob=ci_prob
+        )
 
     def measurement(
         self,
@@ -684,6 +846,7 @@ class Fit(Fitted):
         draws: int = 100,
         ci_prob: float = 0.95,
         random_seed: int = 0,
+        progress: bool = True,
     ) -> Modifications:
         """Modification index and expected value of fixed cross-loadings and residual covariances.
 
@@ -697,6 +860,8 @@ class Fit(Fitted):
             Probability of the equal-tailed intervals.
         random_seed : int
             Of the data simulated for the information of a model with product terms.
+        progress : bool
+            Show a progress bar when it takes more than 2 seconds.
 
         Returns
         -------
@@ -710,7 +875,12 @@ class Fit(Fitted):
         from bayessem.criticism.modification import modification_indices
 
         return modification_indices(
-            self, kinds=kinds, draws=draws, ci_prob=ci_prob, random_seed=random_seed
+            self,
+            kinds=kinds,
+            draws=draws,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+            progress=progress,
         )
 
     def predictive_check(
@@ -762,25 +932,80 @@ class Fit(Fitted):
             random_seed=random_seed,
         )
 
-    def posterior_predictive(self, *, draws: int = 200, random_seed: int = 0) -> xr.DataTree:
+    def posterior_predictive(
+        self,
+        indicator: str | None = None,
+        *,
+        draws: int | None = None,
+        prior: bool = False,
+        random_seed: int = 0,
+    ) -> xr.DataTree:
         """The fit's data with a `posterior_predictive` group, for ArviZ (`az.plot_ppc_dist`, ...).
 
         Parameters
         ----------
-        draws : int
-            Replicated data sets, of evenly spaced draws.
+        indicator : str, optional
+            The data and predictions of one indicator alone, y (respondent), of the respondents who
+            answered it: aligned with `log_likelihood`, as `az.loo_pit`, `az.loo_score`,
+            `az.plot_ppc_pit` and others want it. What is left out is the respondent, not one
+            answer.
+        draws : int, optional
+            Draws of each chain, evenly spaced. By default all, or as many as make 50 million
+            numbers (draws times respondents times indicators).
+        prior : bool
+            Add `prior_predictive` too, of 500 draws, and the same draws as `prior`.
         random_seed : int
             Makes them repeatable.
 
         Returns
         -------
         DataTree
-            A copy of `fit.data` with `posterior_predictive`: y (chain 1, draw, respondent,
-            indicator).
-        """
-        from bayessem.criticism.replicate import posterior_predictive
+            A copy of `fit.data` with `posterior_predictive`: y (chain, draw, respondent,
+            indicator), nan where the data are missing. All groups of the posterior have the same
+            draws.
 
-        return posterior_predictive(self, draws=draws, random_seed=random_seed)
+        Raises
+        ------
+        ModelError
+            For an unknown indicator.
+        PriorError
+            With `prior`, for an improper prior, naming the parameter.
+        NotSupported
+            For the population of groups.
+        """
+        from bayessem.criticism.predictive_data import posterior_predictive
+
+        return posterior_predictive(
+            self, indicator, draws=draws, prior=prior, random_seed=random_seed
+        )
+
+    def pymc(self) -> tuple[pm.Model, xr.DataTree]:
+        """The PyMC model of the fit, and the draws as values of its random variables.
+
+        For what PyMC does with a model and draws: `pm.compute_log_likelihood`,
+        `pm.sample_posterior_predictive`, `pm.compute_deterministics`, `pm.do`, or
+        `az.loo_moment_match(draws, loo, model=model)`.
+
+        Returns
+        -------
+        model : pymc.Model
+            As `SEM.model` builds it, with the priors and data of the fit.
+        draws : DataTree
+            `posterior` with the variables of the model, `sample_stats`, `observed_data`,
+            `constant_data` and, of the fit, `log_likelihood`.
+
+        Raises
+        ------
+        NotSupported
+            For the population of groups, and a model with ordered answers.
+        """
+        from bayessem.graph.pymc_sampling import fitted_draws
+        from bayessem.model.thresholds import refuse_answers
+        from bayessem.results.fitted import refuse_population
+
+        refuse_answers(self.prepared.table, "the PyMC model")
+        refuse_population(self, "PyMC model")
+        return fitted_draws(self.prepared, self.values, self.data)
 
     def sensitivity(self, *, threshold: float = 0.05) -> Sensitivity:
         """Sensitivity of paths, loadings, R2, effects, shapes and defined parameters to the prior.
@@ -798,12 +1023,67 @@ class Fit(Fitted):
 
         return sensitivity(self, threshold=threshold)
 
+    def diagram(
+        self,
+        *,
+        standardized: bool = True,
+        latents_only: bool = False,
+        covariances: bool = True,
+        labels: bool = False,
+        group: str | None = None,
+        ci_prob: float = 0.95,
+    ) -> Diagram:
+        """The model as a path diagram with its estimates and their intervals.
+
+        Lines are the wider the larger the standardised value, and grey where the interval covers
+        0; R2 stands in the outcomes. Layers from left to right (Sugiyama, Tagawa & Toda 1981,
+        doi:10.1109/TSMC.1981.4308636).
+
+        Parameters
+        ----------
+        standardized : bool
+            Standardised estimates; False: those in the units of the data.
+        latents_only : bool
+            Leave the indicators out.
+        covariances : bool
+            Draw covariances, too.
+        labels : bool
+            Write the labels that came with the data (`bayessem.read_data`) in place of names.
+        group : str, optional
+            One group; by default a panel for each of at most six.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        Diagram
+            A notebook shows it; `.save("model.svg")` writes it (.png, .pdf, .dot, .mmd, .tex),
+            `.figure()` is matplotlib's.
+
+        Raises
+        ------
+        ModelError
+            When there is nothing to draw, for an unknown group, or for too many of them.
+        """
+        from bayessem.diagram.diagram import fitted_diagram
+
+        return fitted_diagram(
+            self,
+            standardized=standardized,
+            latents_only=latents_only,
+            covariances=covariances,
+            labels=labels,
+            group=group,
+            ci_prob=ci_prob,
+        )
+
     def report(
         self,
         path: str | os.PathLike[str],
         *,
         title: str = "Structural equation model",
         random_seed: int = 0,
+        progress: bool = True,
     ) -> Path:
         """Write everything that reviewers ask for as one HTML file.
 
@@ -819,6 +1099,8 @@ class Fit(Fitted):
             Heading.
         random_seed : int
             Of replicated data and prior draws.
+        progress : bool
+            Say on stderr what is being computed.
 
         Returns
         -------
@@ -832,7 +1114,7 @@ class Fit(Fitted):
         """
         from bayessem.report.write import report
 
-        return report(self, path, title=title, random_seed=random_seed)
+        return report(self, path, title=title, random_seed=random_seed, progress=progress)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the fit as a folder, which `load` reads and people can read too.

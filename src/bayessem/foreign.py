@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
+from bayessem.arguments import check_shared
 from bayessem.errors import NotSupported
 
 # What bayessem does not have, or has elsewhere.
@@ -57,6 +58,8 @@ def answers_other_programs[C: type](
 ) -> Callable[[C], C]:
     """Class decorator: public methods answer arguments that other programs have.
 
+    Those that public calls have in common are checked besides (`arguments.check_shared`).
+
     Parameters
     ----------
     of_model, of_fit : collection of str
@@ -78,13 +81,15 @@ def _answering(
     method: Callable[..., Any], where: str, of_model: Collection[str], of_fit: Collection[str]
 ) -> Callable[..., Any]:
     known = inspect.signature(method).parameters
+    # results are made of data, which have names of their own (`Fitted.draws`)
+    checked = method if method.__name__ == "__init__" else check_shared(method)
 
     @functools.wraps(method)
     def wrapper(*args: Any, **arguments: Any) -> Any:
         for name in arguments:
             if name not in known:
                 _answer(name, where, known, of_model, of_fit)
-        return method(*args, **arguments)
+        return checked(*args, **arguments)
 
     return wrapper
 

@@ -13,10 +13,12 @@ from bayessem.syntax.specification import Specification
 if TYPE_CHECKING:
     import pandas as pd
     import pymc as pm
+    import xarray as xr
 
     from bayessem.criticism.cross_loadings import CrossLoadings
     from bayessem.criticism.predictive import PredictiveCheck
     from bayessem.criticism.prior_consequences import PriorConsequences
+    from bayessem.diagram.diagram import Diagram
     from bayessem.fit import Fit
     from bayessem.ml.bootstrap import Bootstrap
     from bayessem.ml.estimate import MLFit
@@ -223,6 +225,43 @@ class SEM(Specification):
 
         prepared = oriented(self.prepare(data, group=group, priors=priors))
         return prior_consequences(prepared, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
+
+    def prior_predictive(
+        self,
+        data: pd.DataFrame,
+        *,
+        group: str | None = None,
+        priors: Mapping[str, str | Prior] | None = None,
+        draws: int = 500,
+        random_seed: int = 0,
+    ) -> xr.DataTree:
+        """Draws from the priors and the data they predict, for ArviZ; nothing is sampled.
+
+        Parameters
+        ----------
+        data, group, priors
+            As in `fit`; the data set the scales of default priors.
+        draws : int
+            Draws from the prior, and data sets.
+        random_seed : int
+            Makes them repeatable.
+
+        Returns
+        -------
+        DataTree
+            `prior` (as the `posterior` of `Fit.data`), `prior_predictive`: y (chain 1, draw,
+            respondent, indicator), `observed_data`, `constant_data`.
+
+        Raises
+        ------
+        PriorError
+            For an improper prior, naming the parameter.
+        """
+        from bayessem.criticism.predictive_data import prior_predictive
+        from bayessem.results.orientation import oriented
+
+        prepared = oriented(self.prepare(data, group=group, priors=priors))
+        return prior_predictive(prepared, draws=draws, random_seed=random_seed)
 
     def prior_predictive_check(
         self,
@@ -565,6 +604,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cores: int | None = None,
         random_seed: int | None = None,
         progress: bool = True,
     ) -> Bootstrap:
@@ -578,15 +618,42 @@ class SEM(Specification):
             Samples of the respondents, with replacement.
         group, group_order, missing
             As in `fit`.
+        cores : int, optional
+            Samples at once; by default as many as the machine has.
         random_seed : int, optional
-            Makes the samples repeatable.
+            Makes the samples repeatable, however many cores.
         progress : bool
             Show a progress bar.
         """
         from bayessem.ml.bootstrap import bootstrap
 
         prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
-        return bootstrap(prepared, n, random_seed=random_seed, progress=progress)
+        return bootstrap(prepared, n, cores=cores, random_seed=random_seed, progress=progress)
+
+    def diagram(self, *, latents_only: bool = False, covariances: bool = True) -> Diagram:
+        """The model as a path diagram, without estimates; `Fit.diagram` has them.
+
+        Parameters
+        ----------
+        latents_only : bool
+            Leave the indicators out.
+        covariances : bool
+            Draw covariances, too: those that the text has and those that lavaan's rules add.
+
+        Returns
+        -------
+        Diagram
+            A notebook shows it; `.save("model.svg")` writes it (.png, .pdf, .dot, .mmd, .tex),
+            `.figure()` is matplotlib's.
+
+        Raises
+        ------
+        ModelError
+            When there is nothing to draw.
+        """
+        from bayessem.diagram.diagram import model_diagram
+
+        return model_diagram(self.table, latents_only=latents_only, covariances=covariances)
 
     def simulate(
         self,
@@ -650,7 +717,7 @@ class SEM(Specification):
         Parameters
         ----------
         data : DataFrame
-            One row a respondent.
+            One row a respondent; of pandas, polars, pyarrow or any library that narwhals knows.
         group : str, optional
             Column with the groups of a multi-group model.
         group_order : sequence of str, optional
@@ -726,7 +793,6 @@ def load(path: str | os.PathLike[str]) -> Fit:
         When the folder is no fit, cannot be read, or a file of it was changed since.
     """
     from bayessem.fit import Fit
-    from bayessem.results.orientation import as_sampled
     from bayessem.results.run_folder import load
 
-    return Fit.of(as_sampled(load(path, specification=SEM)))
+    return Fit.of(load(path, specification=SEM))

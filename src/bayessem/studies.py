@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from bayessem.arguments import check_shared
+from bayessem.comparison import shape_models
+from bayessem.comparison.shape_models import ShapeComparison
 from bayessem.fit import with_questions
 from bayessem.model.priors import Prior
 from bayessem.moderation import alternatives, poolings
@@ -16,6 +19,7 @@ from bayessem.results.fitted import Fitted
 from bayessem.syntax.specification import Specification
 
 
+@check_shared
 def compare_poolings(
     sem: Specification,
     data: pd.DataFrame,
@@ -100,6 +104,7 @@ def compare_poolings(
     )
 
 
+@check_shared
 def moderation_study(
     sem: Specification,
     data: pd.DataFrame,
@@ -171,5 +176,91 @@ def moderation_study(
             missing=missing,
             priors=priors,
             sampling=sampling,
+        )
+    )
+
+
+@check_shared
+def compare_shapes(
+    sem: Specification,
+    data: pd.DataFrame,
+    x: str,
+    y: str,
+    *,
+    spline: bool = True,
+    bounds: tuple[float, float] | None = None,
+    group: str | None = None,
+    ci_prob: float = 0.95,
+    missing: str = "fiml",
+    priors: Mapping[str, str | Prior] | None = None,
+    max_refits: int = 25,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    random_seed: int | None = None,
+    target_accept: float | None = None,
+    progress: bool = True,
+) -> ShapeComparison:
+    """Is the relation of y with x a line, a parabola, a cubic or some other curve? By LOO.
+
+    Fits the model with y ~ x, with x:x, with x:x and x:x:x, and with a natural cubic spline (of x,
+    or of the score of a construct: the mean of its standardised items), and compares them by
+    leave-one-out cross-validation.
+
+    Parameters
+    ----------
+    sem : SEM
+        The model; which powers of x it has for y does not matter.
+    data : DataFrame
+        One row a respondent.
+    x, y : str
+        Predictor and outcome: constructs or observed variables.
+    spline : bool
+        Whether the spline is among the models.
+    bounds : (float, float), optional
+        As in `Fit.shape`, for the shapes of the quadratic and the cubic.
+    group : str, optional
+        Column with the groups.
+    ci_prob : float
+        Probability of the equal-tailed intervals.
+    missing, priors
+        As in `SEM.fit`.
+    max_refits : int
+        As in `compare`.
+    draws, tune, chains, cores, random_seed, target_accept, progress
+        As in `SEM.fit`.
+
+    Returns
+    -------
+    ShapeComparison
+
+    Raises
+    ------
+    ModelError, DataError
+        When one of the models cannot be, or x has too few values for a spline.
+    """
+    return with_questions(
+        shape_models.compare_shapes(
+            sem,
+            data,
+            x,
+            y,
+            spline=spline,
+            bounds=bounds,
+            group=group,
+            ci_prob=ci_prob,
+            missing=missing,
+            priors=priors,
+            max_refits=max_refits,
+            sampling=Sampling(
+                draws=draws,
+                tune=tune,
+                chains=chains,
+                cores=cores,
+                random_seed=random_seed,
+                target_accept=target_accept,
+                progress=progress,
+            ),
         )
     )

@@ -1,18 +1,24 @@
-"""One BLAS thread while bayessem computes with small matrices.
+"""One BLAS thread while bayessem computes with small matrices; several Python threads for tasks.
 
-Two threads over a 27 by 27 matrix wait for each other longer than they calculate, several times
-longer when anything else runs on the machine.
+Two BLAS threads over a 27 by 27 matrix wait for each other longer than they calculate, several
+times longer when anything else runs on the machine. Cores are for tasks that have nothing to do
+with each other: their likelihoods and linear algebra are compiled and leave Python to the others.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 from typing import Any
 
+# Tasks that are handed out together.
+AT_ONCE = 256
 _lock = threading.Lock()
 _limited = False
 
@@ -47,3 +53,27 @@ def one_blas_thread() -> Iterator[None]:
             yield
     finally:
         _limited = False
+
+
+def side_by_side[T, R](
+    task: Callable[[T], R], items: Iterable[T], *, cores: int | None = None
+) -> Iterator[R]:
+    """Results of a task for each item, in their order, computed on several cores.
+
+    Parameters
+    ----------
+    task : callable
+        What does not change anything that another item needs.
+    items : iterable
+        Its arguments.
+    cores : int, optional
+        Threads; by default as many as the machine has cores.
+    """
+    left = iter(items)
+    with ThreadPoolExecutor(cores or os.cpu_count() or 1) as pool:
+        try:
+            while some := list(islice(left, AT_ONCE)):
+                yield from pool.map(task, some)
+        except BaseException:  # Ctrl-C: what waits need not be done
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

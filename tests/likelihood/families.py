@@ -7,7 +7,7 @@ import numpy as np
 from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
 from bayessem.likelihood.oracle import latent_values
 from bayessem.likelihood.plan import build_plan, pattern_from_rows
-from bayessem.likelihood.products import NO_PRODUCTS, plan_products
+from bayessem.likelihood.products import plan_products
 from bayessem.model.structure import MATRICES, matrix_offsets, matrix_shapes
 
 
@@ -44,10 +44,13 @@ class Family:
         return {i: p - m + i for i in sorted(factors) if i >= self.constructs}
 
     @property
+    def outcomes(self) -> list[set[int]]:
+        return [{i for i, s in self.effects if s == t} for t in range(len(self.products))]
+
+    @property
     def affected(self) -> list[set[int]]:
         out = []
-        for t in range(len(self.products)):
-            reached = {i for i, s in self.effects if s == t}
+        for reached in self.outcomes:
             while more := {i for i, j in self.paths if j in reached} - reached:
                 reached |= more
             out.append(reached)
@@ -164,7 +167,18 @@ class Problem:
         return back
 
 
-def problem(family: Family, *groups: np.ndarray, **options) -> Problem:
+def planned(family: Family, route: str = ""):
+    """How the products of a family are integrated out."""
+    return plan_products(
+        family.products,
+        family.affected,
+        outcomes=family.outcomes,
+        observed=family.observed_factors,
+        route=route,
+    )
+
+
+def problem(family: Family, *groups: np.ndarray, route: str = "", **options) -> Problem:
     """The packed plan of a family with the rows (n, p) of each group, NaN where missing."""
     patterns, order, start = [], [], 0
     for g, rows in enumerate(groups):
@@ -175,9 +189,7 @@ def problem(family: Family, *groups: np.ndarray, **options) -> Problem:
             patterns.append(pattern_from_rows(g, columns, rows[np.ix_(members, columns)]))
             order.append(start + members)
         start += len(rows)
-    products = NO_PRODUCTS
-    if family.products:
-        products = plan_products(family.products, family.affected, observed=family.observed_factors)
+    products = planned(family, route)
     ints, floats = build_plan(
         family.shape, patterns, groups=len(groups), products=products, **options
     )

@@ -203,3 +203,49 @@ def test_what_is_on_disk_is_found():
     assert compiled.missing("bayessem.no_such_module") == ["bayessem.no_such_module"]
     if compiled._FOLDER is not None:
         assert not compiled.missing("bayessem.likelihood.entry")
+
+
+ARRAYS = """
+import ctypes
+import numpy as np
+from numba import types
+from numba.core.runtime import _nrt_python as runtime
+from bayessem.likelihood.compiled import OPTIONS, compiled
+from bayessem.likelihood.machine_code import compile_object, load
+
+@compiled
+def halves(x):
+    return x[: x.size // 2], x[x.size // 2 :]
+
+def total(n):
+    kept = [np.ones(3)]
+    for i in range(n):
+        first, second = halves(np.arange(float(n)))
+        kept.append(second if i % 2 else first)
+    return sum([x.sum() for x in kept])
+
+code = compile_object(
+    total, types.float64(types.int64), optimise_callees={optimise_callees}, **OPTIONS
+)
+function = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64)(load(*code))
+runtime.memsys_enable_stats()
+before = runtime.memsys_get_stats_mi_alloc(), runtime.memsys_get_stats_mi_free()
+print(function(6))
+made = runtime.memsys_get_stats_mi_alloc() - before[0]
+freed = runtime.memsys_get_stats_mi_free() - before[1]
+print(made, freed)
+"""
+
+
+@pytest.mark.parametrize("optimise_callees", [True, False])
+def test_arrays_are_freed_where_references_are_counted_without_locks(tmp_path, optimise_callees):
+    done = subprocess.run(
+        [sys.executable, "-c", ARRAYS.format(optimise_callees=optimise_callees)],
+        env={**os.environ, "PYTHONPATH": SOURCE, compiled.COMPILES: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    total, made, freed = done.stdout.split()
+    assert float(total) == 3 + 3 * (0 + 1 + 2) + 3 * (3 + 4 + 5)
+    assert int(made) == int(freed) >= 7

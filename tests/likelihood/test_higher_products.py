@@ -154,11 +154,14 @@ def test_a_product_of_three_is_the_square_under_a_name_of_its_own_times_the_thir
     )
 
 
-def test_what_needs_the_general_integral():
-    assert not plan_products([(0, 1, 2)], [{3}], observed={0: 0, 1: 1, 2: 2}).needs_general_terms
-    assert not plan_products([(0, 0, 1)], [{3}], observed={1: 1}).needs_general_terms
-    assert plan_products([(0, 0, 0)], [{3}]).needs_general_terms
-    assert plan_products([(0, 1, 2)], [{3}], observed={2: 0}).needs_general_terms
+def test_the_routes_of_higher_products():
+    def route(term, observed):
+        return plan_products([term], [{3}], outcomes=[{3}], observed=observed).route
+
+    assert route((0, 1, 2), {0: 0, 1: 1, 2: 2}) == "sums"
+    assert route((0, 0, 1), {1: 1}) == "one"
+    assert route((0, 1, 2), {2: 0}) == "contour"
+    assert route((0, 0, 0), {}) == route((0, 1, 2), {}) == "grid"
 
 
 def test_simulated_data_follow_a_product_of_three():

@@ -1,4 +1,4 @@
-"""The general integral where it is hard: several modes, ridges that turn, outliers."""
+"""The integral on a grid where it is hard: several modes, ridges that turn, outliers."""
 
 import ctypes
 
@@ -7,7 +7,7 @@ import pytest
 
 from bayessem.errors import DataError
 from bayessem.likelihood import entry, external
-from bayessem.likelihood.general import general_terms
+from bayessem.likelihood.grid import grid_terms
 from bayessem.likelihood.oracle import product_log_likelihood
 from bayessem.likelihood.plan import unpack
 from tests.likelihood.families import (
@@ -24,7 +24,7 @@ from tests.likelihood.test_integral import STRESS
 
 @pytest.mark.skipif(not STRESS.is_file(), reason=f"{STRESS.name}: no folder refcases here")
 @pytest.mark.parametrize("setting", list("abcde"))
-def test_one_square_by_the_general_routine(setting):
+def test_one_square_on_a_grid(setting):
     """The settings of one square that are hard, with nodes that know nothing of quartics."""
     rng = np.random.default_rng(0)
     p = problem(SQUARE, rng.normal(size=(20, 10)))
@@ -37,7 +37,7 @@ def test_one_square_by_the_general_routine(setting):
     n, p = rows.shape
     projected, gram = rows @ inverse @ design, np.ascontiguousarray(design.T @ inverse @ design)
     out, pull, second = np.zeros(n), np.empty((n, 2)), np.empty((2, 2))
-    _, nodes = general_terms(plan, np.empty((n, 0)), projected, gram, pull, second, out)
+    _, nodes = grid_terms(plan, np.empty((n, 0)), projected, gram, pull, second, out)
     base = np.einsum("ij,jk,ik->i", rows, inverse, rows)
     base += p * np.log(2 * np.pi) - np.linalg.slogdet(inverse)[1]
     np.testing.assert_allclose(out - 0.5 * base, expected, rtol=0, atol=5e-6)
@@ -96,19 +96,21 @@ def test_hard_settings(name):
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)
 
 
-def test_routine_is_loaded_by_the_first_call():
+@pytest.mark.parametrize("route", external.SLOTS)
+def test_routine_is_loaded_by_the_first_call(route):
     """A plan may reach the kernel without planning: unpickled, in another process."""
     rng = np.random.default_rng(3)
     draw = INTERACTION.draw(rng)
-    p = problem(INTERACTION, INTERACTION.simulate(draw, 5, rng))
+    p = problem(INTERACTION, INTERACTION.simulate(draw, 5, rng), route=route)
     expected = p.respondents(elements(draw))
-    loaded = external.slot.value
+    slot = external.SLOTS[route]
+    loaded = slot.value
     try:
-        external.slot.value = ctypes.cast(entry.first_call, ctypes.c_void_p).value
+        slot.value = ctypes.cast(entry.first_calls[route], ctypes.c_void_p).value
         np.testing.assert_array_equal(p.respondents(elements(draw)), expected)
-        assert external.slot.value == loaded
+        assert slot.value == loaded
     finally:
-        external.slot.value = loaded
+        slot.value = loaded
 
 
 def test_missing_observed_factor_is_named():

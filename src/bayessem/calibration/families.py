@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bayessem.model.pooling import partial
-from bayessem.model.prepare import Prepared, prepare, priors_that_apply
+from bayessem.model.prepare import Prepared, prepare
+from bayessem.model.prior_checks import priors_that_apply
 from bayessem.syntax.specification import Specification
 
 
@@ -59,6 +60,13 @@ FAMILIES = {
     ),
     "quadratic": Family(TWO_FACTORS + "Y ~ X + X:X", 100),
     "interaction": Family(TWO_FACTORS + "Z =~ z1 + z2 + z3\nY ~ X + Z + X:Z", 60),
+    "surface": Family(
+        TWO_FACTORS + "Z =~ z1 + z2 + z3\nY ~ X + Z + X:X + X:Z + Z:Z", 80, missing=0.1
+    ),
+    "three_products": Family(
+        TWO_FACTORS + "Z =~ z1 + z2 + z3\nW =~ w1 + w2 + w3\nY ~ X + Z + W + X:X + X:Z + X:W + Z:W",
+        80,
+    ),
     "missing": Family(TWO_FACTORS + "Y ~ X", 150, missing=0.2),
     "grouped": Family(TWO_FACTORS + "Y ~ c(a, b)*X", 200, groups=2),
     "pooled": Family(TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X",)),
@@ -101,5 +109,5 @@ def prepared_family(family: Family) -> Prepared:
         equal = ("loadings", "intercepts") if family.groups > 1 else ()
         model = Specification(family.text, group_equal=equal)
     data = template(family)
-    priors = priors_that_apply(PRIORS, prepare(model, data, **options))
+    priors = priors_that_apply(PRIORS, prepare(model, data, **options).kinds)
     return prepare(model, data, priors=priors, **options)

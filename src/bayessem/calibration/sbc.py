@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.calibration.bands import Band, simultaneous_band
 from bayessem.errors import FitError, ModelError
 from bayessem.model.data import Sample
@@ -168,6 +169,7 @@ def _one_fit(
     return result.values[0], log_likelihood, int(np.sum(result.stats["diverging"]))
 
 
+@check_shared
 def calibrate(
     prepared: Prepared,
     *,

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.comparable import aligned_with, check_comparable
 from bayessem.comparison.compare_result import Comparison
 from bayessem.comparison.criterion import CrossValidation, Target, target_of
@@ -31,6 +32,7 @@ FEW_UNITS = 100
 BOOTSTRAP = 1000
 
 
+@check_shared
 def compare(
     models: Mapping[str, Fitted | CrossValidation],
     *,

@@ -149,13 +149,13 @@ def stored_log_likelihood(fit: Fitted) -> np.ndarray:
     """
     refuse_population(fit, "cross-validation")
     require_respondents(fit.prepared.sample, "cross-validation")
-    if "log_likelihood" not in fit.data.children:
+    if "log_likelihood" not in fit.draws.children:
         raise NotSupported(
             "the latent variables of this model cannot be integrated out (its products need too "
             "many integrals), and without that a respondent has no log-likelihood to "
             "cross-validate; take out products"
         )
-    stored = fit.data["log_likelihood"].to_dataset()["y"]
+    stored = fit.draws["log_likelihood"].to_dataset()["y"]
     log_likelihood = np.asarray(stored.values)  # (chain, draw, respondent)
     finite = np.isfinite(log_likelihood).all(axis=(0, 1))
     if not finite.all():
@@ -169,6 +169,17 @@ def stored_log_likelihood(fit: Fitted) -> np.ndarray:
 
 def stored_values(fit: Fitted) -> np.ndarray:
     """Draws (chain, draw, D) of which the log-likelihoods are stored."""
-    stored = fit.data["log_likelihood"].to_dataset()["draw"].values
-    drawn = fit.data["posterior"].to_dataset()["draw"].values
+    stored = fit.draws["log_likelihood"].to_dataset()["draw"].values
+    drawn = fit.draws["posterior"].to_dataset()["draw"].values
     return fit.values[:, np.flatnonzero(np.isin(drawn, stored))]
+
+
+def reported_values(fit: Fitted) -> np.ndarray:
+    """The parameters (chain, draw, parameter) of `stored_values`, as `Fit.data` has them.
+
+    Their efficiency is what `arviz.loo` takes for that of the importance ratios.
+    """
+    stored = fit.draws["log_likelihood"].to_dataset()["draw"].values
+    drawn = fit.draws["posterior"].to_dataset()["draw"].values
+    known = fit.parameters[:, np.flatnonzero(np.isin(drawn, stored))].values
+    return known[..., np.isfinite(fit.parameters.values).all(axis=(0, 1))]

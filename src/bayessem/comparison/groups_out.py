@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import (
     CrossValidation,
     opening,
@@ -70,6 +71,7 @@ class GroupsOut(CrossValidation):
         return Document.of(opening(self), groups, Notes((EXPLANATION, *self.notes)))
 
 
+@check_shared
 def leave_group_out(
     fit: Fitted,
     *,
@@ -86,8 +88,6 @@ def leave_group_out(
     groups = prepared.sample.groups
     if len(groups) < 2:
         raise FitError("the model has one group: there is no group to leave out")
-    if new_groups < 1:
-        raise FitError(f"new_groups has to be at least 1, not {new_groups}")
     _check_pooled(prepared)
     seed = fit.settings["random_seed"] if random_seed is None else random_seed
     flat = stored_log_likelihood(fit)

@@ -51,9 +51,9 @@ def smoothed_weights(log_ratio: np.ndarray, r_eff: float) -> tuple[np.ndarray, n
     return log_weights, np.asarray(k)
 
 
-def log_mean_exp(values: np.ndarray, *, axis: int = 0) -> np.ndarray:
-    """Logarithm of the mean of exponentials along an axis."""
-    return logsumexp(values, axis=axis) - math.log(values.shape[axis])
+def log_mean_exp(values: np.ndarray) -> np.ndarray:
+    """Logarithm of the mean of exponentials along the first axis."""
+    return logsumexp(values, axis=0) - math.log(len(values))
 
 
 def log_mean_error(values: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import (
     CrossValidation,
     frame_of,
@@ -72,6 +73,7 @@ def fold_of_respondents(sample: Sample, k: int, *, random_seed: int) -> np.ndarr
     return out
 
 
+@check_shared
 def kfold(
     fit: Fitted, *, k: int = 10, random_seed: int | None = None, progress: bool = False
 ) -> KFold:

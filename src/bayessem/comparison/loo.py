@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import (
     CrossValidation,
     frame_of,
     opening,
+    reported_values,
     stored_log_likelihood,
-    stored_values,
     target_of,
 )
 from bayessem.comparison.importance import (
@@ -113,6 +114,7 @@ class Loo(CrossValidation):
         return Document.of(opening(self), Notes(self.notes))
 
 
+@check_shared
 @one_blas_thread()
 def loo(
     fit: Fitted,
@@ -178,7 +180,7 @@ def loo_weights(fit: Fitted) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         raise FitError(
             f"LOO needs {FEWEST_DRAWS} draws or more, and this fit has {len(flat)}; sample more"
         )
-    r_eff = relative_efficiency(stored_values(fit))
+    r_eff = relative_efficiency(reported_values(fit))
     return flat, *smoothed_weights(-flat.T, r_eff)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import frame_of, stored_values
 from bayessem.comparison.importance import good_k
 from bayessem.comparison.loo import loo_weights
@@ -82,6 +83,7 @@ class LooPit(Described):
         return Document.of(Paragraph(text), indicators, Notes(self.notes))
 
 
+@check_shared
 def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = None) -> LooPit:
     """LOO-PIT of the modelled indicators.
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bayessem.arguments import check_shared
+from bayessem.model.correlation_blocks import partial_correlations
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space
@@ -90,7 +92,7 @@ def unconstrained(space: Space, values: np.ndarray) -> np.ndarray:
     index = {name: i for i, name in enumerate(space.names)}
     for block in space.blocks:
         at = [index[name] for name in block.names]
-        x[..., at] = _partial_correlations(x[..., at], block.size)
+        x[..., at] = partial_correlations(x[..., at], block.size)
     tiny = np.finfo(float).tiny
     for i, c in enumerate(space.coordinates):
         above, below = x[..., i] - c.lower, c.upper - x[..., i]
@@ -103,18 +105,7 @@ def unconstrained(space: Space, values: np.ndarray) -> np.ndarray:
     return x
 
 
-def _partial_correlations(correlations: np.ndarray, size: int) -> np.ndarray:
-    """Canonical partial correlations of correlations below the diagonal, row by row."""
-    rows, columns = np.tril_indices(size, -1)
-    matrix = np.zeros((*correlations.shape[:-1], size, size)) + np.eye(size)
-    matrix[..., rows, columns] = correlations
-    matrix[..., columns, rows] = correlations
-    root = np.linalg.cholesky(matrix)
-    used = np.cumsum(root * root, axis=-1)
-    rest = 1.0 - np.concatenate([np.zeros((*used.shape[:-1], 1)), used[..., :-1]], axis=-1)
-    return root[..., rows, columns] / np.sqrt(rest[..., rows, columns])
-
-
+@check_shared
 def refit_without(fit: Fitted, members: Sequence[int] | np.ndarray, *, random_seed: int) -> Refit:
     """Sample the posterior without the respondents at these positions.
 

@@ -24,7 +24,8 @@ from bayessem.comparison.loo import loo as loo_of
 from bayessem.conformance.case import READING, case_model, read_data
 from bayessem.conformance.checks import Check, Outcome, is_number
 from bayessem.criticism.indices import fit_indices
-from bayessem.model.prepare import prepare, priors_that_apply
+from bayessem.model.prepare import prepare
+from bayessem.model.prior_checks import priors_that_apply
 from bayessem.model.priors import Prior
 from bayessem.posterior.settings import Sampling
 from bayessem.results.estimate import estimate
@@ -88,7 +89,7 @@ def _sample(
         effort = {"draws": DRAWS_OF_PRODUCTS}
     sampling = Sampling(random_seed=SEED, progress=False, **effort)
     if priors is not None:  # blavaan's, of which a model needs those of its own kinds
-        priors = priors_that_apply(priors, prepare(sem, data, **fit_options))
+        priors = priors_that_apply(priors, prepare(sem, data, **fit_options).kinds)
     return estimate(prepare(sem, data, priors=priors, **fit_options), sampling)
 
 

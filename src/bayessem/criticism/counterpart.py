@@ -10,15 +10,25 @@ from bayessem.model.space import build_space
 from bayessem.results.estimate import estimate
 from bayessem.results.fitted import Fitted
 
+COUNTERPART = "linear counterpart"
+
 
 def linear_fit(fit: Fitted) -> Fitted:
     """Sample the model without its product terms: same data, seed, settings and other priors.
+
+    It is sampled once; the fit keeps it.
 
     Raises
     ------
     NotSupported
         For partially pooled parameters.
     """
+    if COUNTERPART not in fit.kept:
+        fit.kept[COUNTERPART] = _sampled_without_products(fit)
+    return fit.kept[COUNTERPART]
+
+
+def _sampled_without_products(fit: Fitted) -> Fitted:
     prepared = fit.prepared
     if prepared.pooling is not None and prepared.pooling.how == "partial":
         raise NotSupported(

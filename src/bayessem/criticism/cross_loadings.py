@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.criticism.score_tests import KINDS, candidate_rows
 from bayessem.errors import FitError, ModelError
 from bayessem.ml.estimate import fit_ml
@@ -105,6 +106,7 @@ def _names(table: pd.DataFrame) -> list[str]:
     return (table["construct"] + " =~ " + table["indicator"]).tolist()
 
 
+@check_shared
 def cross_loadings(
     sem: Specification,
     data: pd.DataFrame,

@@ -18,8 +18,8 @@ from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import defined_draws, free_draws
 from bayessem.results.standardize import r_squared, row_values, standardised
+from bayessem.shapes.cubic_result import CubicShape
 from bayessem.shapes.shape import shape
-from bayessem.shapes.turning_point import QUANTITIES
 
 KINDS = (
     "path",
@@ -177,12 +177,18 @@ def squares(structure: Structure) -> list[tuple[str, str]]:
 def _shapes(source: Any) -> Iterator[Quantity]:
     structure = source.prepared.structure
     for x, y in squares(structure):
-        draws = shape(source, x, y, effect="direct", lines=False).draws
+        result = shape(source, x, y, effect="direct", lines=False)
+        draws = result.draws
         for g in range(len(structure.table.groups)):
             group = _group_name(structure, g)
-            own = {q: draws.values[:, :, g, i] for i, q in enumerate(QUANTITIES)}
+            own = {str(q): draws.sel(quantity=q).values[:, :, g] for q in draws["quantity"].values}
             low, high = own["slope_low"], own["slope_high"]
             name = f"{y} ~ {x}"
+            if isinstance(result, CubicShape):
+                yield Quantity("shape", f"{name}: slope at the low end", group, low)
+                yield Quantity("shape", f"{name}: slope at the high end", group, high)
+                yield Quantity("shape", f"{name}: inflection point", group, own["inflection"])
+                continue
             yield Quantity("shape", f"{name}: slope at the low end", group, low)
             yield Quantity("shape", f"{name}: slope at the high end", group, high)
             yield Quantity("shape", f"{name}: turning point", group, own["turning_point"])

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.criticism.baseline import baseline_log_likelihoods
 from bayessem.criticism.counterpart import linear_fit
 from bayessem.criticism.discrepancy import (
@@ -26,7 +27,6 @@ from bayessem.criticism.discrepancy import (
     saturated_log_likelihood,
     stored_log_likelihood,
 )
-from bayessem.errors import FitError
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
@@ -179,6 +179,7 @@ def effective_parameters(log_likelihood: np.ndarray) -> tuple[float, int]:
     return float(np.sum(p)), int(np.sum(np.asarray(k) > 0.7))
 
 
+@check_shared
 @one_blas_thread()
 def fit_indices(
     fit: Fitted,
@@ -193,13 +194,11 @@ def fit_indices(
     """
     refuse_answers(fit.prepared.table, "a fit index")
     refuse_population(fit, "fit indices")
-    if replicas is not None and replicas < 1:
-        raise FitError(f"replicas has to be at least 1, not {replicas}")
     linear = bool(fit.prepared.structure.products)
     used = linear_fit(fit) if linear else fit
     prepared = used.prepared
     generator = np.random.default_rng(random_seed)
-    stored = stored_log_likelihood(used.data)
+    stored = stored_log_likelihood(used.draws)
     log_likelihood = stored.values
     shape = log_likelihood.shape[:2]
     d = discrepancies(prepared, log_likelihood)
@@ -251,7 +250,7 @@ def _replicate(
         return replicated_complete(fit.prepared, wanted, generator=generator), flat[at]
     wanted = min(INCOMPLETE_REPLICAS if replicas is None else replicas, len(flat))
     at = _spaced(flat, wanted)
-    kept = stored_log_likelihood(fit.data)["draw"].values
+    kept = stored_log_likelihood(fit.draws)["draw"].values
     elements = fit.elements[:, kept].reshape(len(flat), -1)
     return replicated_incomplete(fit.prepared, elements[at], generator=generator), flat[at]
 

@@ -7,6 +7,7 @@ uncertainty given a draw, N(EPC, 1/v), over the draws.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
+from bayessem.arguments import check_shared
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
-from bayessem.errors import FitError, ModelError
+from bayessem.errors import ModelError
 from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import tail_probability
@@ -28,6 +30,7 @@ from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
 from bayessem.text.formats import TENTHS, group_text, interval, percent_text
 from bayessem.text.numbers import number
+from bayessem.text.progress import Bar
 from bayessem.threads import one_blas_thread
 
 CRITICAL = 3.841  # 95 % point of chi-square with one degree of freedom
@@ -91,6 +94,7 @@ def _names(table: pd.DataFrame) -> list[str]:
     return (table["lhs"] + " " + table["op"] + " " + table["rhs"]).tolist()
 
 
+@check_shared
 @one_blas_thread()
 def modification_indices(
     fit: Fitted,
@@ -99,6 +103,7 @@ def modification_indices(
     draws: int = DRAWS,
     ci_prob: float = 0.95,
     random_seed: int = 0,
+    progress: bool = True,
 ) -> Modifications:
     """Modification index and expected value of every fixed cross-loading and residual covariance.
 
@@ -110,8 +115,6 @@ def modification_indices(
         if kind not in KINDS:
             raise ModelError(f"kinds are out of {', '.join(KINDS)}, not {kind!r}")
     structure = fit.prepared.structure
-    if draws < 1:
-        raise FitError(f"draws has to be at least 1, not {draws}")
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
     some = flat[np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)]
     rows = candidate_rows(structure, kinds)
@@ -120,7 +123,15 @@ def modification_indices(
     centre = None
     if structure.products:
         centre = fit.density.elements(fit.values.mean(axis=(0, 1)))
-    values = modification_values(fit.prepared, some, rows, centre=centre, random_seed=random_seed)
+    bar = Bar("modification indices", len(some), sys.stderr, after=2.0)
+    values = modification_values(
+        fit.prepared,
+        some,
+        rows,
+        centre=centre,
+        random_seed=random_seed,
+        told=bar.show if progress else None,
+    )
     return _summary(fit, rows, values, some, ci_prob)
 
 

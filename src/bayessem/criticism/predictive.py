@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
+from bayessem.criticism.answers import Answers, answers_of, beyond_note, shares_look
 from bayessem.criticism.looks import (
     Look,
     indicators_of,
@@ -25,7 +27,7 @@ from bayessem.criticism.looks import (
     score_range,
 )
 from bayessem.criticism.replicate import BLOCK, replicate, spaced_draws
-from bayessem.errors import FitError, ModelError
+from bayessem.errors import ModelError
 from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import posterior_density
@@ -80,6 +82,10 @@ class PredictiveCheck(Described):
         Probability of the intervals.
     notes : tuple of str
         What a reader must know, in words.
+    categories : DataFrame
+        For "indicators", of variables that take few values (`criticism/answers.py`): variable,
+        answer, observed share, and mean, lower, upper of the share in replicated data; first and
+        last are values drawn beyond the scale. Of all groups together.
     """
 
     check: str
@@ -91,6 +97,7 @@ class PredictiveCheck(Described):
     curves: pd.DataFrame
     ci_prob: float
     notes: tuple[str, ...]
+    categories: pd.DataFrame
 
     def document(self) -> Document:
         """How many numbers of the data surprise, and the most surprising."""
@@ -124,6 +131,7 @@ class PredictiveCheck(Described):
         )
 
 
+@check_shared
 def predictive_check(
     fit: Fitted,
     check: str = "correlations",
@@ -148,6 +156,7 @@ def predictive_check(
     return check_elements(fit.prepared, elements, check, prior=False, **options)
 
 
+@check_shared
 def prior_predictive_check(
     prepared: Prepared,
     check: str = "indicators",
@@ -173,8 +182,6 @@ def prior_predictive_check(
         For an improper prior, naming the parameter.
     """
     refuse_answers(prepared.table, "a prior predictive check")
-    if draws < 1:
-        raise FitError(f"draws has to be at least 1, not {draws}")
     density = posterior_density(prepared.space, prepared.structure, prepared.sample)
     values = prior_draws(
         prepared.space, prepared.structure, density, draws=draws, random_seed=random_seed
@@ -213,20 +220,23 @@ def check_elements(
             "the model explains one variable, which has no correlation to look at; "
             'check="indicators" looks at its distribution'
         )
-    drawn, kept = _measured(prepared, elements, looks, groups, random_seed)
+    scales = _scales(prepared) if check == "indicators" else []
+    shares = shares_look(scales)  # of the respondents of all groups
+    everyone = np.ones(len(sample.values), dtype=bool)
+    drawn, kept = _measured(prepared, elements, [*looks, shares], [*groups, everyone], random_seed)
     found = [look.measure(sample.values[own]) for look, own in zip(looks, groups, strict=True)]
     rows = [
         {"quantity": quantity, "statistic": statistic, "group": label}
         for look, label in zip(looks, sample.groups, strict=True)
         for quantity, statistic in look.names
     ]
-    table, order = _table(rows, np.concatenate(found), np.concatenate(drawn, axis=-1), ci_prob)
+    table, order = _table(rows, np.concatenate(found), np.concatenate(drawn[:-1], axis=-1), ci_prob)
     names = map(group_text, table["quantity"] + " " + table["statistic"], table["group"])
     curves = pd.DataFrame()
     if relation is not None:
         spans = [score_range(structure, sample.values[own], relation[0]) for own in groups]
         parts = [
-            _curve(f, d, span, ci_prob) for f, d, span in zip(found, drawn, spans, strict=True)
+            _curve(f, d, span, ci_prob) for f, d, span in zip(found, drawn[:-1], spans, strict=True)
         ]
         labelled = [c.assign(group=g) for c, g in zip(parts, sample.groups, strict=True)]
         curves = pd.concat(labelled, ignore_index=True)
@@ -235,7 +245,7 @@ def check_elements(
         prior=prior,
         table=table,
         draws=xr.DataArray(
-            np.concatenate(drawn, axis=-1)[:, order],
+            np.concatenate(drawn[:-1], axis=-1)[:, order],
             dims=("draw", "quantity"),
             coords={"quantity": list(names)},
             name=check,
@@ -244,8 +254,34 @@ def check_elements(
         observed=pd.DataFrame(sample.values, columns=list(sample.variables), index=sample.rows),
         curves=curves,
         ci_prob=ci_prob,
-        notes=(*_notes(prepared, check, kept, relation), *([PRIOR_NOTE] if prior else [])),
+        notes=(
+            *beyond_note(scales, drawn[-1].mean(axis=0)),
+            *_notes(prepared, relation),
+            *([PRIOR_NOTE] if prior else []),
+        ),
+        categories=_categories(shares, sample.values, drawn[-1], ci_prob),
     )
+
+
+def _scales(prepared: Prepared) -> list[Answers]:
+    """Scales of the variables that take few values, without covariates, which are not drawn."""
+    sample = prepared.sample
+    found = [
+        answers_of(name, j, sample.values[:, j])
+        for j, name in enumerate(sample.variables)
+        if name not in prepared.table.exogenous
+    ]
+    return [scale for scale in found if scale is not None]
+
+
+def _categories(look: Look, data: np.ndarray, copies: np.ndarray, ci_prob: float) -> pd.DataFrame:
+    """Shares of the answers in the data beside those in replicated data (data set, answer)."""
+    out = pd.DataFrame(list(look.names), columns=["variable", "answer"])
+    tail = tail_probability(ci_prob)
+    out["observed"] = look.measure(data)
+    out["mean"] = copies.mean(axis=0)
+    out["lower"], out["upper"] = np.quantile(copies, [tail, 1.0 - tail], axis=0)
+    return out
 
 
 def _measured(
@@ -304,29 +340,9 @@ def _table(
     return out.iloc[order].reset_index(drop=True), order
 
 
-def _notes(
-    prepared: Prepared, check: str, replicated: np.ndarray, relation: tuple[str, str] | None
-) -> tuple[str, ...]:
+def _notes(prepared: Prepared, relation: tuple[str, str] | None) -> tuple[str, ...]:
     notes: list[str] = []
     sample = prepared.sample
-    if check == "indicators":
-        few = [
-            (v, np.unique(column[~np.isnan(column)]))
-            for v, column in zip(sample.variables, sample.values.T, strict=True)
-        ]
-        scales = [(v, u) for v, u in few if len(u) <= 11 and v not in prepared.table.exogenous]
-        if scales:
-            beyond = [
-                float(np.nanmean((column < u[0] - 0.5) | (column > u[-1] + 0.5)))
-                for v, u in scales
-                for column in [replicated[:, :, sample.variables.index(v)]]
-            ]
-            worst = int(np.argmax(beyond))
-            notes.append(
-                f"{len(scales)} variable{' takes' if len(scales) == 1 else 's take'} 11 values or "
-                "fewer; the model draws continuous ones. Most drawn values that round beyond the "
-                f"scale: {scales[worst][0]}, {number(100 * beyond[worst], 1)} %."
-            )
     if relation is not None:
         for name in relation:
             _, names = indicators_of(prepared.structure, name)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.criticism.headline import Drawn, Quantity, headline
 from bayessem.criticism.prior_table import prior_table
 from bayessem.errors import FitError
@@ -105,6 +106,7 @@ def _row_names(table: pd.DataFrame) -> Column:
     return Column("", list(map(group_text, table["quantity"], table["group"])))
 
 
+@check_shared
 def prior_consequences(
     prepared: Prepared, *, draws: int = DRAWS, ci_prob: float = 0.95, random_seed: int = 0
 ) -> PriorConsequences:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
-from bayessem.model.thresholds import refuse_answers
-from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.intervention import deviations, normal_root
 
 # Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
@@ -102,27 +99,3 @@ def spaced_draws(draws: np.ndarray, count: int) -> np.ndarray:
         raise FitError(f"draws has to be at least 1, not {count}")
     at = np.linspace(0, len(flat) - 1, min(count, len(flat))).round().astype(int)
     return flat[at]
-
-
-def posterior_predictive(fit: Fitted, *, draws: int = 200, random_seed: int = 0) -> xr.DataTree:
-    """The fit's data with a `posterior_predictive` group, for ArviZ (`az.plot_ppc_dist`, ...).
-
-    Arguments, result and errors: `Fit.posterior_predictive`.
-    """
-    refuse_answers(fit.prepared.table, "posterior predictive data")
-    refuse_population(fit, "posterior predictive data")
-    y = replicate(fit.prepared, spaced_draws(fit.elements, draws), random_seed=random_seed)
-    observed = fit.data["observed_data"]["y"]
-    out = fit.data.copy()
-    out["posterior_predictive"] = xr.DataTree(
-        xr.Dataset(
-            {"y": (("chain", "draw", "respondent", "indicator"), y[None])},
-            coords={
-                "chain": [0],
-                "draw": np.arange(len(y)),
-                "respondent": observed["respondent"].values,
-                "indicator": observed["indicator"].values,
-            },
-        )
-    )
-    return out

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.errors import FitError, ModelError
 from bayessem.ml.saturated import saturate
 from bayessem.model.conditioning import has_means
@@ -121,6 +122,7 @@ def residual_correlations(
     return correlations(sample_covariance), correlations(implied)
 
 
+@check_shared
 def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
     """Residual correlations (of the data, with missing values by EM, less the model's) per draw.
 

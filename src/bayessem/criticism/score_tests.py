@@ -18,26 +18,29 @@ observed information would not do: where the model is wrong it can be far too sm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from bayessem.criticism.replicate import replicate
-from bayessem.ml.information import FLAT, expected_information
+from bayessem.ml.information import FLAT, information_rows
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, build_structure
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
 from bayessem.results.estimates import free_draws
-from bayessem.results.standardize import row_values
+from bayessem.results.standardize import model_moments, row_values
 from bayessem.syntax.parameters import Parameter, ParameterTable
+from bayessem.threads import side_by_side
 
 KINDS = ("cross-loading", "residual covariance")
 # Share of a parameter's information that must be left by the others for it to be estimable.
 DETERMINED = 1e-6
 # Respondents simulated for the expected information of a model with product terms.
 SIMULATED = 4000
+# Difference steps, in standard units.
+STEP = 1e-4
 
 
 def candidate_rows(structure: Structure, kinds: Sequence[str] = KINDS) -> list[Parameter]:
@@ -81,15 +84,15 @@ def extended_table(table: ParameterTable, rows: Sequence[Parameter]) -> Paramete
     return replace(table, rows=(*table.rows, *added), parameters=(*table.parameters, *names))
 
 
-def efficient_weights(information: np.ndarray, free: int) -> tuple[np.ndarray, np.ndarray]:
+def efficient_weights(rows: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What takes the free parameters out of the scores of the fixed ones behind them.
 
     Parameters
     ----------
-    information : ndarray (D + k, D + k)
-        Only the diagonal of its last block is used.
-    free : int
-        D.
+    rows : ndarray (D, D + k)
+        Information of the free parameters, with all.
+    own : ndarray (k,)
+        Of each fixed one.
 
     Returns
     -------
@@ -98,14 +101,14 @@ def efficient_weights(information: np.ndarray, free: int) -> tuple[np.ndarray, n
     left : ndarray (k,)
         I_dd - I_dt I_tt^-1 I_td; nan where a parameter could not be estimated besides the others.
     """
-    within, across = information[:free, :free], information[:free, free:]
+    free = len(rows)
+    within, across = rows[:, :free], rows[:, free:]
     scale = np.sqrt(np.abs(np.diag(within)))
     scale = np.where(scale > 0, scale, 1.0)
     roots, vectors = np.linalg.eigh(within / np.outer(scale, scale))
     keep = roots > FLAT * roots[-1]
     half = (vectors[:, keep] / np.sqrt(roots[keep])).T / scale  # half' half = I_tt^-1
     projected = half @ across
-    own = np.diag(information)[free:]
     left = own - np.sum(projected**2, axis=0)
     return projected.T @ half, np.where(left > DETERMINED * np.abs(own), left, np.nan)
 
@@ -117,6 +120,7 @@ def modification_values(
     *,
     centre: np.ndarray | None = None,
     random_seed: int = 0,
+    told: Callable[[int], None] | None = None,
 ) -> np.ndarray:
     """Mi, epc and sd of epc, (point, row, 3), at points given as flat matrices (point, elements).
 
@@ -132,6 +136,8 @@ def modification_values(
         Where data are simulated for the information of a model with product terms.
     random_seed : int
         Of these data.
+    told : callable, optional
+        Hears how many points are done.
     """
     structure = prepared.structure
     extended = build_structure(extended_table(structure.table, rows))
@@ -140,16 +146,23 @@ def modification_values(
     fixed = None
     if centre is not None:
         information = simulated_information(prepared, extended, centre, random_seed=random_seed)
-        fixed = efficient_weights(information, free)
-    out = np.full((len(elements), len(rows), 3), np.nan)
-    for s, own in enumerate(free_draws(structure, row_values(structure, elements))):
+        fixed = efficient_weights(information[:free], np.diag(information)[free:])
+
+    def at(own: np.ndarray) -> np.ndarray:
         x = np.concatenate([own, np.zeros(len(rows))])
         score = density.value_and_gradient(x)[1]
         weights, left = fixed or efficient_weights(
-            expected_information(extended, density, x, prepared.sample, free=free), free
+            *information_rows(extended, density, x, prepared.sample, free=free)
         )
         efficient = score[free:] - weights @ score[:free]
-        out[s] = np.stack([efficient**2 / left, efficient / left, 1.0 / np.sqrt(left)], axis=-1)
+        return np.stack([efficient**2 / left, efficient / left, 1.0 / np.sqrt(left)], axis=-1)
+
+    out = np.empty((len(elements), len(rows), 3))
+    points = free_draws(structure, row_values(structure, elements))
+    for done, values in enumerate(side_by_side(at, points), start=1):
+        out[done - 1] = values
+        if told is not None:
+            told(done)
     return out
 
 
@@ -173,13 +186,53 @@ def simulated_information(
     density = likelihood_density(extended, prepared.space, many)
     own = free_draws(structure, row_values(structure, centre))
     x = np.concatenate([own, np.zeros(density.size - len(own))])
-    return _observed(density, x, len(own)) / times
+    return _observed(density, x, len(own), parameter_units(extended, density.elements(x))) / times
 
 
-def _observed(density: Density, x: np.ndarray, free: int) -> np.ndarray:
-    """Minus the Hessian, but for the elements between two fixed parameters (0)."""
-    step = 1e-4 * np.maximum(1e-2, np.abs(x))
-    step[free:] = 1e-4
+def parameter_units(structure: Structure, elements: np.ndarray) -> np.ndarray:
+    """What each free parameter is when its standardised value is 1, (D,).
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    elements : ndarray (elements,)
+        Flat model matrices, whose implied standard deviations count.
+    """
+    out = np.ones(len(structure.table.parameters))
+    for g in range(len(structure.table.groups)):
+        moments = model_moments(structure, elements, group=g)
+        latent = np.sqrt(np.diag(moments.latent_covariance))
+        observed = np.sqrt(np.diag(moments.observed_covariance))
+        for k, place in structure.rows_of_groups[g].items():
+            free = structure.table.rows[k].free
+            if free < 0:
+                continue
+            i, j = place.i, place.j
+            match place.matrix:
+                case "loadings":
+                    out[free] = observed[i] / latent[j]
+                case "paths":
+                    out[free] = latent[i] / latent[j]
+                case "products":
+                    out[free] = latent[i] / np.prod(latent[list(structure.products[j])])
+                case "disturbances":
+                    out[free] = latent[i] * latent[j]
+                case "residuals":
+                    out[free] = observed[i] * observed[j]
+                case "intercepts":
+                    out[free] = observed[i]
+                case "means":
+                    out[free] = latent[i]
+    return out
+
+
+def _observed(density: Density, x: np.ndarray, free: int, units: np.ndarray) -> np.ndarray:
+    """Minus the Hessian, but for the elements between two fixed parameters (0).
+
+    units : (D,), of which the difference steps are a small share.
+    """
+    step = STEP * units
     out = np.zeros((len(x), len(x)))
     for i in range(len(x)):
         up, down = x.copy(), x.copy()

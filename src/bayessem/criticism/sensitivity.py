@@ -16,10 +16,10 @@ import xarray as xr
 
 from bayessem.criticism.discrepancy import stored_log_likelihood
 from bayessem.criticism.headline import Quantity, headline
-from bayessem.criticism.log_prior import fit_log_prior
 from bayessem.errors import FitError
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.results.log_prior import log_prior
 from bayessem.text.columns import column, more_rows
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Lines, Notes, Paragraph, Table
@@ -201,10 +201,10 @@ def sensitivity(fit: Fitted, *, threshold: float = THRESHOLD) -> Sensitivity:
     refuse_population(fit, "sensitivity to data")
     if not threshold > 0:
         raise FitError(f"threshold has to be positive, not {threshold}")
-    stored = stored_log_likelihood(fit.data)
+    stored = stored_log_likelihood(fit.draws)
     kept = stored["draw"].values
     likelihood = stored.values.sum(axis=-1)
-    prior = fit_log_prior(fit)[:, kept]
+    prior = log_prior(fit.prepared.space, fit.values)[:, kept]
     found = headline(fit) + _population(fit)
     known = [q for q in found if np.isfinite(q.values).all()]
     values = np.stack([q.values for q in known], axis=-1)[:, kept]

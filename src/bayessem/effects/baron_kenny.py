@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import EffectRow, effect_rows
 from bayessem.effects.pathways import arrows
 from bayessem.errors import BayessemError
@@ -87,6 +88,7 @@ def _causes_without(structure: Structure, mediators: Sequence[str], x: str, y: s
         found = wider
 
 
+@check_shared
 def total_without_mediators(
     fit: Fitted, x: str, y: str, mediators: Sequence[str], *, ci_prob: float
 ) -> tuple[pd.DataFrame, str]:
@@ -145,6 +147,7 @@ def _total_of_fit(fit: Fitted, x: str, y: str, ci_prob: float) -> pd.DataFrame:
     return table[["mean", "lower", "upper"]].assign(group=[r.group for r in rows])
 
 
+@check_shared
 def steps(
     fit: Fitted,
     x: str,

@@ -10,7 +10,7 @@ exactly.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, product
 
 import numpy as np
@@ -18,6 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.algebra.polynomial import Polynomial, degree, replace_by_moments, value_at
+from bayessem.arguments import check_shared
 from bayessem.effects.path_effects import (
     distribution_moments,
     path_effects,
@@ -29,6 +30,7 @@ from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.standardize import model_moments
+from bayessem.results.units import units_of
 from bayessem.text.columns import labels, summary
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Notes, Table
@@ -56,6 +58,8 @@ class Effects(Described):
         Probability of the equal-tailed intervals.
     notes : tuple of str
         What a reader must know, in words.
+    units : dict of str to str
+        What a unit of each variable is, in words; "" for columns of the data.
     """
 
     x: str
@@ -65,6 +69,7 @@ class Effects(Described):
     standardized: bool
     ci_prob: float
     notes: tuple[str, ...]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def document(self) -> Document:
         """The table of effects, and notes."""
@@ -335,6 +340,7 @@ def effect_notes(
     return notes
 
 
+@check_shared
 def effects(
     fit: Fitted,
     x: str,
@@ -360,7 +366,8 @@ def effects(
     if once:
         scale = ", standardised over all respondents" if standardized else ""
         notes.append(f"What is equal in all groups is shown once{scale}.")
-    return Effects(x, y, table, draws, standardized, ci_prob, tuple(notes))
+    units = {} if standardized else units_of(fit.prepared, x, y)
+    return Effects(x, y, table, draws, standardized, ci_prob, tuple(notes), units)
 
 
 Key = tuple[str, str, str]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayessem.algebra.polynomial import Polynomial, degree, replace_by_moments, value_at
+from bayessem.arguments import check_shared
 from bayessem.effects.baron_kenny import groups_or_none, overall, steps
 from bayessem.effects.effects import (
     POINTS,
@@ -28,6 +29,7 @@ from bayessem.effects.pathways import directed_paths, mediators, moderators, pos
 from bayessem.errors import ModelError
 from bayessem.results.estimates import summarise, tail_probability
 from bayessem.results.fitted import Fitted
+from bayessem.results.units import units_of
 
 ROPE = 0.1
 # A proportion mediated is reported where direct and indirect effect agree in sign this surely.
@@ -100,6 +102,7 @@ def _per_group(
     return out
 
 
+@check_shared
 def mediation(
     fit: Fitted,
     x: str,
@@ -152,7 +155,9 @@ def mediation(
         x=x,
         y=y,
         mediators=between,
-        effects=Effects(x, y, raw_table, raw_draws, False, ci_prob, ()),
+        effects=Effects(
+            x, y, raw_table, raw_draws, False, ci_prob, (), units_of(fit.prepared, x, y)
+        ),
         standardized=Effects(x, y, std_table, std_draws, True, ci_prob, ()),
         types=pd.DataFrame(types),
         proportion=pd.DataFrame(proportions),
@@ -165,6 +170,7 @@ def mediation(
     )
 
 
+@check_shared
 def conditional_effects(
     fit: Fitted, x: str, y: str, *, at: Sequence[float], groups: Sequence[int], ci_prob: float
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:

@@ -14,6 +14,9 @@ from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import intervene, raw_moments
 from bayessem.results.standardize import model_moments
 
+# A mean that is a smaller share of a standard deviation is what rounding leaves of 0.
+ROUNDING = 1e-12
+
 
 def pooled_scale(fit: Fitted, variable: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (...) of a variable over all groups together.
@@ -34,7 +37,9 @@ def pooled_scale(fit: Fitted, variable: int) -> tuple[np.ndarray, np.ndarray]:
         mean = mean + weight * own
         square = square + weight * (moments.latent_covariance[..., variable, variable] + own**2)
     with np.errstate(invalid="ignore"):
-        return mean, np.sqrt(square - mean**2)
+        sd = np.sqrt(square - mean**2)
+    # a construct without a mean has none, and no sign of one
+    return np.where(np.abs(mean) <= ROUNDING * sd, 0.0, mean), sd
 
 
 def distribution_moments(fit: Fitted, variable: int, order: int, *, group: int) -> np.ndarray:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayessem.algebra.polynomial import Polynomial, degree, normal_mean, value_at
+from bayessem.arguments import check_shared, whole_number
 from bayessem.effects.effects import POINTS, chosen_groups
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import moderators, position
@@ -19,6 +20,7 @@ from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import intervene
+from bayessem.results.units import units_of
 from bayessem.text.columns import column, labels, summary
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Notes, Table
@@ -45,6 +47,8 @@ class Slopes(Described):
         Change of the slope for one standard deviation more of the moderator, by group.
     ci_prob : float
     notes : tuple of str
+    units : dict of str to str
+        What a unit of each variable is, in words; "" for columns of the data.
     """
 
     x: str
@@ -56,6 +60,7 @@ class Slopes(Described):
     per_sd: pd.DataFrame
     ci_prob: float
     notes: tuple[str, ...]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def document(self) -> Document:
         """Slopes at some of the values, and notes."""
@@ -86,6 +91,7 @@ def slope_polynomial(
     return {e: c for e, c in exact.items() if e[0] <= 1 or sizes[e] > least}
 
 
+@check_shared
 def simple_slopes(
     fit: Fitted,
     x: str,
@@ -104,6 +110,7 @@ def simple_slopes(
     return _slopes(fit, x, y, w, np.asarray(at, dtype=float), group, ci_prob, regions=False)
 
 
+@check_shared
 def johnson_neyman(
     fit: Fitted,
     x: str,
@@ -115,20 +122,16 @@ def johnson_neyman(
     group: str | Sequence[str] | None = None,
     ci_prob: float = 0.95,
 ) -> Slopes:
-    """P(slope > 0) at every value of the moderator, and where the interval excludes 0.
+    """Slope of y on x at every value of the moderator, and where its interval excludes 0.
 
     The regions of Johnson & Neyman (1936; Bauer & Curran 2005,
     doi:10.1207/s15327906mbr4003_5) with posterior intervals, pointwise.
 
-    Parameters
-    ----------
-    fit, x, y, moderator, group, ci_prob
-        As in `simple_slopes`.
-    sds : float
-        How far from its mean the moderator is followed, in standard deviations.
-    points : int
-        Values of the moderator; the ends of regions are interpolated between them.
+    Arguments, result and errors: `Fit.johnson_neyman`.
     """
+    whole_number("points", points, ModelError, least=2)
+    if not (np.isfinite(sds) and sds > 0):
+        raise ModelError(f"sds is a positive number of standard deviations, not {sds!r}")
     w = _moderator(fit.prepared.structure, x, y, moderator)
     grid = np.linspace(-sds, sds, points)
     return _slopes(fit, x, y, w, grid, group, ci_prob, regions=True)
@@ -226,6 +229,7 @@ def _slopes(
         per_sd,
         ci_prob,
         tuple(notes),
+        units_of(fit.prepared, x, y, name),
     )
 
 

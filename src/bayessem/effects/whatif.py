@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayessem.algebra.polynomial import value_at
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import chosen_groups, sd_text
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import directed_paths, position
@@ -18,6 +19,7 @@ from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import intervene
+from bayessem.results.units import units_of
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Notes, Table
@@ -42,6 +44,8 @@ class WhatIf(Described):
         Probability of the pointwise intervals.
     notes : tuple of str
         What a reader must know, in words.
+    units : dict of str to str
+        What a unit of each variable is, in words; "" for columns of the data.
     """
 
     x: str
@@ -50,6 +54,7 @@ class WhatIf(Described):
     draws: xr.DataArray
     ci_prob: float
     notes: tuple[str, ...]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def document(self) -> Document:
         """The curve at some of its points, and notes."""
@@ -88,16 +93,16 @@ def pointwise(curve: np.ndarray, *, ci_prob: float) -> pd.DataFrame:
     )
 
 
-def typical_range(fit: Fitted, variable: int, *, sds: float = 2.0) -> tuple[float, float, str]:
-    """Where a variable lies: the range of its data, or the model's mean -+ `sds` SDs; in words."""
+def typical_range(fit: Fitted, variable: int) -> tuple[float, float, str]:
+    """Where a variable lies: the range of its data, or the model's mean -+ 2 SDs; in words."""
     structure, sample = fit.prepared.structure, fit.prepared.sample
     name = structure.variables[variable]
     if name in sample.variables:
         column = sample.values[:, sample.variables.index(name)]
         return float(np.nanmin(column)), float(np.nanmax(column)), "the range of the data"
     mean, sd = pooled_scale(fit, variable)
-    low, high = float((mean - sds * sd).mean()), float((mean + sds * sd).mean())
-    return low, high, f"{sds:g} SDs on either side of the mean"
+    low, high = float((mean - 2.0 * sd).mean()), float((mean + 2.0 * sd).mean())
+    return low, high, "2 SDs on either side of the mean"
 
 
 def _grid(fit: Fitted, variable: int, values: Sequence[float] | None) -> tuple[np.ndarray, str]:
@@ -129,6 +134,7 @@ def _moderator_settings(
     return variables, settings
 
 
+@check_shared
 def what_if(
     fit: Fitted,
     x: str,
@@ -179,4 +185,12 @@ def what_if(
         f"do({x}) sets {x} for everyone; what {x} does not cause keeps its distribution. "
         "Intervals are for the expected value at each point, not for single respondents."
     )
-    return WhatIf(x, y, pd.concat(frames, ignore_index=True), draws, ci_prob, tuple(notes))
+    return WhatIf(
+        x,
+        y,
+        pd.concat(frames, ignore_index=True),
+        draws,
+        ci_prob,
+        tuple(notes),
+        units_of(fit.prepared, x, y),
+    )

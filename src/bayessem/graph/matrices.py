@@ -104,12 +104,14 @@ class MatrixStructure:
     """Which entries of the matrices are there at all, at one draw from the prior.
 
     affected : for each product term, the latent variables that depend on it.
+    outcomes : those that it explains itself.
     observed : indicator of each latent variable that is an observed one: it has one loading, of 1,
         and that indicator has no other, no intercept and no residual.
     determined : latent variables without a disturbance that no path explains, only products.
     """
 
     affected: list[set[int]]
+    outcomes: list[set[int]]
     observed: dict[int, int]
     determined: set[int]
 
@@ -123,7 +125,7 @@ def matrix_structure(matrices: Mapping[str, TensorVariable]) -> MatrixStructure:
         for key, value in zip(matrices, drawn, strict=True)
     }
     arrows = (x["paths"] != 0).any(axis=0)
-    reached = (x["products"] != 0).any(axis=0)  # (latent, term)
+    reached = explained = (x["products"] != 0).any(axis=0)  # (latent, term)
     for _ in range(len(arrows)):
         reached = reached | (arrows @ reached)
     loaded = (x["loadings"] != 0).any(axis=0)  # (indicator, latent)
@@ -142,6 +144,7 @@ def matrix_structure(matrices: Mapping[str, TensorVariable]) -> MatrixStructure:
             observed[i] = row
     random = arrows.any(axis=1) | (x["disturbances"] != 0).any(axis=(0, 1))
     determined = set(np.flatnonzero(~random).tolist()) - set(observed)
-    return MatrixStructure(
-        [set(np.flatnonzero(c).tolist()) for c in reached.T], observed, determined
+    affected, outcomes = (
+        [set(np.flatnonzero(c).tolist()) for c in part.T] for part in (reached, explained)
     )
+    return MatrixStructure(affected, outcomes, observed, determined)

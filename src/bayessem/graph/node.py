@@ -19,13 +19,14 @@ from pytensor.tensor.variable import TensorVariable
 
 from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.graph.matrices import matrix_structure, read_matrix, spread, static_shape
-from bayessem.graph.operation import GenerateIndicators, LogLikelihood
-from bayessem.likelihood.entry import load_general_terms
+from bayessem.graph.operation import GenerateIndicators
+from bayessem.graph.respondents import RespondentLogLikelihood
+from bayessem.likelihood.entry import load_terms
 from bayessem.likelihood.plan import build_plan, unpack
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan, plan_products
 from bayessem.model.data import Sample
 from bayessem.model.structure import matrix_shapes
-from bayessem.posterior.assemble import sample_patterns
+from bayessem.posterior.assemble import respondent_order, sample_patterns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,8 @@ def elements_node(
     plan: tuple[np.ndarray, np.ndarray],
     values: np.ndarray,
     group: np.ndarray,
+    order: np.ndarray,
+    taken: np.ndarray | None = None,
     dims: Sequence[str] = DIMS,
 ) -> TensorVariable:
     """The observed node of model matrices that are laid out already.
@@ -63,23 +66,30 @@ def elements_node(
         The data, nan where missing.
     group : ndarray (respondent,)
         Position of each respondent's group.
+    order : ndarray (respondent,)
+        Position among the plan's rows of each respondent, `assemble.respondent_order`.
+    taken : ndarray (respondent,), optional
+        Subtracted from each respondent's log-probability: that of covariates.
     dims : (str, str)
         Dimensions of the variable.
 
     Returns
     -------
     TensorVariable
-        The observed random variable (respondent, p). Its log-probability is a scalar.
+        The observed random variable (respondent, p). Its log-probability is by respondent.
     """
-    order = unpack.py_func(*plan).product_order.tolist()
+    drawn = unpack.py_func(*plan).product_order.tolist()
     most = max(map(len, terms), default=0)
-    ordered = np.full((len(order), 1 + most), -1)
-    for row, t in enumerate(order):
+    ordered = np.full((len(drawn), 1 + most), -1)
+    for row, t in enumerate(drawn):
         ordered[row, : 1 + len(terms[t])] = (t, *terms[t])
     generate = GenerateIndicators(shape)
     # Shared, not constant: the compiled graph is the same for all data and stays in the cache.
     ints = pytensor.shared(plan[0], name=f"{name}_plan")
     floats = pytensor.shared(plan[1], name=f"{name}_data")
+    rows = pytensor.shared(order, name=f"{name}_order")
+    constants = np.zeros(len(values)) if taken is None else taken
+    constants = pytensor.shared(constants, name=f"{name}_covariates")
 
     def logp(value: Variable, elements: TensorVariable) -> TensorVariable:
         fixed = isinstance(value, Constant) and np.array_equal(value.data, values, equal_nan=True)
@@ -88,7 +98,7 @@ def elements_node(
                 f"the data of {name!r} are part of its likelihood and cannot be exchanged; build a "
                 "model with the other data"
             )
-        return LogLikelihood()(elements, ints, floats)[0]
+        return RespondentLogLikelihood()(elements, ints, floats, rows, constants)
 
     def dist(elements: TensorVariable, size: Any) -> TensorVariable:
         normals = pm.Normal.dist(0.0, 1.0, size=(len(values), shape[0] + shape[1]))
@@ -176,7 +186,7 @@ def StructuralModel(
     -------
     TensorVariable
         The observed random variable (respondent, indicator); prior and posterior predictive draws
-        have that shape. `pymc.compute_log_likelihood` gives one number a draw, of all respondents.
+        have that shape. `pymc.compute_log_likelihood` gives one number a respondent.
 
     Raises
     ------
@@ -217,8 +227,7 @@ def StructuralModel(
     names = tuple(str(x) for x in columns)
     sample = Sample(names, tuple(map(str, range(groups))), values, codes, rows, ())
     planned = _plan_terms(terms, matrices, latents)
-    if planned.needs_general_terms:
-        load_general_terms()
+    load_terms(planned.route)
     plan = build_plan(
         (p, m, h),
         sample_patterns(sample),
@@ -237,6 +246,7 @@ def StructuralModel(
         plan=plan,
         values=values,
         group=codes,
+        order=respondent_order(sample),
         dims=dims,
     )
 
@@ -272,6 +282,7 @@ def _plan_terms(
     return plan_products(
         terms,
         found.affected,
+        outcomes=found.outcomes,
         observed={i: row for i, row in found.observed.items() if i in factors},
         determined=found.determined & factors,
         names=list(latents) if latents is not None else [str(i) for i in range(max(factors) + 1)],

@@ -25,7 +25,13 @@ from bayessem.model.priors import FAMILIES, KINDS
 from bayessem.model.space import Coordinate, Space, dimension
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import refuse_answers
-from bayessem.posterior.assemble import cell_arrays, encode_prior, kernel_plan
+from bayessem.posterior.assemble import (
+    cell_arrays,
+    encode_prior,
+    kernel_plan,
+    respondent_order,
+)
+from bayessem.posterior.covariates import covariate_log_density
 
 OBSERVED = "y"
 
@@ -290,5 +296,7 @@ def build_pymc_model(
             plan=plan,
             values=sample.values,
             group=sample.group,
+            order=respondent_order(sample),
+            taken=covariate_log_density(space, structure, sample),
         )
     return model

@@ -1,4 +1,4 @@
-"""Sampling through PyMC: the model of pymc_model.py with nutpie behind `pymc.sample`."""
+"""Sampling through PyMC, and draws of any fit as values of that model's random variables."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import xarray as xr
 
 from bayessem.graph.pymc_model import build_pymc_model, space_parts
 from bayessem.graph.sampled_latents import start_scores
+from bayessem.model.correlation_blocks import partial_correlations
 from bayessem.model.prepare import Prepared
-from bayessem.model.space import Space
+from bayessem.model.space import Space, dimension
 from bayessem.posterior.sampling import Approximation, Draws, complete
 
 
@@ -75,3 +77,40 @@ def sample_pymc(
         if array.dims == ("chain", "draw") and array.dtype.kind in "biuf"
     }
     return complete(Draws(values, stats, time.perf_counter() - began), draws)
+
+
+def draws_of_variables(space: Space, values: np.ndarray) -> dict[str, np.ndarray]:
+    """PyMC's random variables at draws (..., D) of the coordinates, the inverse of its kinds."""
+    out = {}
+    for part in space_parts(space):
+        x = values[..., list(part.members)]
+        if part.kind == "correlation" and part.family == "beta":
+            start = 0
+            for block in space.blocks:
+                end = start + len(block.names)
+                x[..., start:end] = partial_correlations(x[..., start:end], block.size)
+                start = end
+            x = (x + 1.0) / 2.0
+        out[part.name] = x
+    return out
+
+
+def fitted_draws(
+    prepared: Prepared, values: np.ndarray, data: xr.DataTree
+) -> tuple[pm.Model, xr.DataTree]:
+    """The PyMC model of a fit and its draws as if PyMC had drawn them; see `Fit.pymc`.
+
+    values : (chain, draw, D);  data : `Fit.data`, for the other groups.
+    """
+    space = prepared.space
+    model = build_pymc_model(space, prepared.structure, prepared.sample)
+    axes = data["posterior"].to_dataset().coords
+    posterior = xr.Dataset(coords={name: axes[name] for name in ("chain", "draw")})
+    kinds = {kind: values[..., where] for kind, where in space.kinds().items()}
+    for name, array in {**kinds, **draws_of_variables(space, values)}.items():
+        dim = dimension(name)
+        labels = list(model.coords[dim])
+        posterior[name] = xr.DataArray(array, dims=("chain", "draw", dim), coords={dim: labels})
+    groups = ("sample_stats", "log_likelihood", "observed_data", "constant_data")
+    kept = {name: data[name].to_dataset() for name in groups if name in data}
+    return model, xr.DataTree.from_dict({"posterior": posterior, **kept})

@@ -44,11 +44,15 @@ ENGINES = {
     "bayessem.likelihood.entry": ("the likelihood", 20.0),
     "bayessem.posterior.entry": ("the posterior density", 16.0),
     "bayessem.likelihood.terms": ("products of one latent variable", 6.0),
-    "bayessem.likelihood.general": ("products of several latent variables", 27.0),
+    "bayessem.likelihood.contour": ("products of several latent variables", 10.0),
+    "bayessem.likelihood.grid": ("products of several latent variables, by a grid", 27.0),
     "bayessem.likelihood.node_entry": ("ordered answers", 25.0),
 }
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")
+
+# Those whose functions are optimised only together. Integrals would round differently then.
+WHOLE = ("bayessem.likelihood.entry", "bayessem.posterior.entry")
 
 # No "nnan" and no "ninf": a NaN has to reach the test that turns it into a log-density of -inf.
 FAST = {"reassoc", "contract", "arcp", "nsz"}
@@ -265,7 +269,9 @@ def compile_module(module: str) -> None:
     assert _FOLDER is not None
     importlib.import_module(module)
     objects = {
-        f.name: compile_object(f.function, f.signature, **OPTIONS)
+        f.name: compile_object(
+            f.function, f.signature, optimise_callees=module not in WHOLE, **OPTIONS
+        )
         for f in _functions
         if f.module == module
     }

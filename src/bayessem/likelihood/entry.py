@@ -6,6 +6,8 @@ called by name, it costs its callers nothing.
 """
 
 import ctypes
+from importlib import import_module
+from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -40,21 +42,26 @@ llvm.add_symbol(SYMBOL, entry.address)
 kernel = types.ExternalFunction(SYMBOL, SIGNATURE)
 
 
-def load_general_terms() -> None:
-    """Load the general product terms; compiled first, when no model has needed them yet."""
-    from bayessem.likelihood import general
-
-    external.slot.value = general.entry.address
-
-
-@external.PROTOTYPE
-def first_call(*arguments: int) -> float:
-    """Load the general product terms, then be them."""
-    load_general_terms()
-    return external.PROTOTYPE(external.slot.value)(*arguments)
+def load_terms(route: str) -> None:
+    """Load the routine of a route (products.py), where it has one; compiled first if need be."""
+    if route in external.SLOTS:
+        module = import_module(f"bayessem.likelihood.{route}")
+        external.SLOTS[route].value = module.entry.address
 
 
-external.slot.value = ctypes.cast(first_call, ctypes.c_void_p).value or 0
+def _first_call(route: str) -> Any:
+    """A C function that loads the routine of a route, then is it."""
+
+    def call(*arguments: int) -> float:
+        load_terms(route)
+        return external.PROTOTYPE(external.SLOTS[route].value)(*arguments)
+
+    return external.PROTOTYPE(call)
+
+
+first_calls = {route: _first_call(route) for route in external.SLOTS}
+for _route, _call in first_calls.items():
+    external.SLOTS[_route].value = ctypes.cast(_call, ctypes.c_void_p).value or 0
 
 
 @compiled

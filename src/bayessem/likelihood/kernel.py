@@ -16,7 +16,7 @@ from bayessem.likelihood.moments import (
     pull_polynomials,
     split,
 )
-from bayessem.likelihood.plan import unpack
+from bayessem.likelihood.plan import SUMS, unpack
 from bayessem.likelihood.terms import product_terms
 
 LOG_2PI = np.log(2.0 * np.pi)
@@ -103,10 +103,23 @@ def _add_terms(plan, variables, rows, mean, w_design, gram, out):
 
 
 @inlined
-def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_design, by_respondent):
+def _pattern(
+    plan,
+    index,
+    mean,
+    covariance,
+    design,
+    curve,
+    d_mean,
+    d_covariance,
+    d_design,
+    d_curve,
+    by_respondent,
+):
     """One missingness pattern: its log-likelihood; adds to the derivatives by the group's moments.
 
-    design (p, c) maps the non-constant monomials to the indicators' means (c = 0: linear model).
+    design (p, c) maps the columns of products.py to the indicators' means (c = 0: linear model).
+    curve : (curved,) what the last of them is on a contour.
     by_respondent : empty, or one place a respondent of the pattern to fill.
     """
     n = plan.pattern_count[index]
@@ -164,7 +177,7 @@ def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_desi
                 local[i, j] = design[variables[i], j]
         w_design = np.dot(inverse, local)
         gram = np.dot(local.T, w_design)
-        if plan.sizes[5] == 0:  # all factors are observed: c is data, and sums of it suffice
+        if plan.sizes[10] == SUMS:  # all factors are observed: c is data, and sums of it suffice
             total, second, cross = _sums_of_terms(plan, index, width, n_columns, difference)
             value += np.sum(w_design * cross) - 0.5 * np.sum(gram * second)
             if by_respondent.size:
@@ -175,7 +188,9 @@ def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_desi
             pull = np.empty((n, n_columns))
             second = np.empty((n_columns, n_columns))
             data = _observed_factors(plan, variables, rows)
-            value += product_terms(plan, data, projected, gram, pull, second, by_respondent)
+            value += product_terms(
+                plan, data, projected, gram, curve, pull, second, d_curve, by_respondent
+            )
             if np.isnan(value):
                 return -np.inf
             total = np.zeros(n_columns)
@@ -210,6 +225,29 @@ def _pattern(plan, index, mean, covariance, design, d_mean, d_covariance, d_desi
 
 
 @compiled
+def _columns(plan, latent, total, body):
+    """What each column of products.py does to the latent variables, into body (m, c).
+
+    The form of a contour is that of its outcome, whose total effects take it to the others.
+    """
+    for j in range(body.shape[1]):
+        for i in range(body.shape[0]):
+            monomial = plan.columns[j]
+            body[i, j] = latent[i, monomial] if monomial >= 0 else total[i, plan.sizes[11]]
+
+
+@compiled
+def _pull_columns(plan, d_body, d_latent, d_total):
+    """Adjoint of `_columns`: adds to the derivatives by the polynomials and the total effects."""
+    for j in range(d_body.shape[1]):
+        for i in range(d_body.shape[0]):
+            if plan.columns[j] >= 0:
+                d_latent[i, plan.columns[j]] += d_body[i, j]
+            else:
+                d_total[i, plan.sizes[11]] += d_body[i, j]
+
+
+@compiled
 def _proper(plan, group, disturbances, residuals):
     """Whether every block listed in the plan for this group is positive definite."""
     at = 0
@@ -239,11 +277,13 @@ def _group(plan, group, elements, gradient, by_respondent):
     ok, total, spread, latent_cov, latent_mean = latent_moments(paths, disturbances, means)
     if not (ok and _proper(plan, group, disturbances, residuals)):
         return -np.inf
-    n_columns = max(plan.sizes[7] - 1, 0)
+    n_columns = plan.columns.size
+    n_curved, outcome = plan.curved.size, plan.sizes[11]
     given = latent_cov  # covariance of the latents given what is integrated
     centre = latent_mean
     design = np.zeros((p, n_columns))
-    weights = np.empty((m, h))
+    weights, body = np.empty((m, h)), np.empty((m, n_columns))
+    curve, d_curve = np.empty(n_curved), np.zeros(n_curved)
     root = inverse_root = linear = np.empty((0, 0))
     product = latent = np.empty((0, 0))
     if h:
@@ -255,7 +295,10 @@ def _group(plan, group, elements, gradient, by_respondent):
             return -np.inf
         given = latent_cov - np.dot(linear, linear.T)
         centre = latent[:m, 0].copy()
-        design = np.dot(loadings, np.ascontiguousarray(latent[:m, 1:]))
+        _columns(plan, latent, total, body)
+        for t in range(n_curved):
+            curve[t] = latent[outcome, plan.curved[t]]
+        design = np.dot(loadings, body)
     mapped = np.dot(loadings, given)
     covariance = np.dot(mapped, loadings.T)
     covariance += residuals
@@ -272,7 +315,17 @@ def _group(plan, group, elements, gradient, by_respondent):
         if plan.pattern_group[index] == group:
             places = by_respondent[start : start + n] if by_respondent.size else by_respondent
             value += _pattern(
-                plan, index, mean, covariance, design, d_mean, d_covariance, d_design, places
+                plan,
+                index,
+                mean,
+                covariance,
+                design,
+                curve,
+                d_mean,
+                d_covariance,
+                d_design,
+                d_curve,
+                places,
             )
             if value == -np.inf:
                 return value
@@ -290,11 +343,12 @@ def _group(plan, group, elements, gradient, by_respondent):
             d_loadings[i, j] += d_mean[i] * centre[j]
     d_total = np.zeros((m, m))
     if h:
-        body = np.ascontiguousarray(latent[:m, 1:])
         d_loadings += np.dot(d_design, body.T)
         d_latent = np.zeros(latent.shape)
         d_latent[:m, 0] = d_centre
-        d_latent[:m, 1:] = np.dot(loadings.T, d_design)
+        _pull_columns(plan, np.dot(loadings.T, d_design), d_latent, d_total)
+        for t in range(n_curved):
+            d_latent[outcome, plan.curved[t]] += d_curve[t]
         d_linear = -2.0 * np.dot(d_given, linear)
         more, d_centre, d_weights = pull_polynomials(
             inverse_root, linear, product, latent, weights, d_latent, d_linear, plan

@@ -4,13 +4,18 @@ The trapezoid rule on a lattice converges spectrally when its step suits the nar
 it leaves out nothing. Here, for one respondent's log integrand g (surface.py):
 
 1. Maxima: the local maxima of a coarse fixed lattice, each climbed by damped Gauss-Newton steps.
+   The lattice has to see every ridge, so its gap suits the narrowest that the model has
+   (`scan_gap`); where that would take too many points, points all over the place are climbed from
+   as well.
 2. Lattice: coordinates whitened by the curvature at the maxima. The nodes within `reach` of the
    first maximum if the integrand were normal; then, as long as a node at the edge is above
    exp(-reach) of the peak, its neighbours, so any shape is followed.
-3. Two such lattices, the second shifted by half a step along all axes. Their sums err to opposite
-   sides, so half the difference measures the error of either and their mean is far better (in one
-   dimension it is the lattice of half the step, in three the body-centred one). Where they differ
-   by too much, the step is reduced by as much as a normal integrand would need, and again.
+3. 2^k such lattices, shifted by half a step along none, some or all axes. The sums differ by the
+   frequencies of the integrand that a lattice of this step cannot tell from 0, each kind of them
+   (odd along some axes, even along others) with signs of its own, so that their sizes can be told
+   apart; in the mean of all they cancel, but for those even along all axes, which are of the order
+   of the squares of the others, or smaller. Where one is too large, the step is reduced by as much
+   as a normal integrand would need, and again.
 """
 
 from typing import NamedTuple
@@ -20,10 +25,20 @@ import numpy as np
 from bayessem.likelihood.compiled import compiled, inlined
 from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, place, slope
 
-MOST_MODES = 6
+STRIDE = 2.0  # longest step of a climb, in gaps of the coarse lattice
+FAR = 9.0  # squared standard deviations
+MOST_CLIMBS = 96  # from local maxima of the coarse lattice
+STARTS = (9, 9, 7)  # a side: points to climb from where that lattice may not see all, by dimension
+TOLERANCE = 1e-4  # the largest frequency, relative to the sum
 LEVELS = 12
 WIDTH = 64  # nodes in a batch
 LOG_2PI = np.log(2.0 * np.pi)
+SCAN_REACH = 4.0  # of the coarse lattice, in standard deviations
+SCAN_GAPS = (0.5, 1.0, 1.2)  # its largest gap, in one to three dimensions
+SCAN_POINTS = (1024, 8192, 32768)  # its most points
+RIDGE = 3.0  # its gap over the standard deviation of the narrowest ridge
+RIDGE_AT = 3.0  # where that is looked for, in standard deviations from the mean
+RIDGE_WEIGHT = 2.0  # and the analytically integrated variables there
 
 # Inlined is what runs once a respondent: counting references to the arrays of a Room and a Surface
 # at every call costs as much as an integral in one dimension.
@@ -38,7 +53,8 @@ class Room(NamedTuple):
     weight: np.ndarray  # (WIDTH,)
     slopes: np.ndarray  # (monomial, k + q + 1)
     bent: np.ndarray  # (monomial, k + q + 1)
-    modes: np.ndarray  # (MOST_MODES, k)
+    starts: np.ndarray  # (start,) points of the coarse lattice to climb from besides its maxima
+    modes: np.ndarray  # (2 (MOST_CLIMBS + start), k) maxima, and where a climb went far from
     curvature: np.ndarray  # (k, k) R R', and its inverse's root: z = modes[0] + whitening u
     root: np.ndarray  # (k, k) R
     whitening: np.ndarray  # (k, k) R'^-1
@@ -46,16 +62,50 @@ class Room(NamedTuple):
     queue: np.ndarray  # (2^(b-1), k) indices of nodes on the lattice
     edge: np.ndarray  # (2^(b-1),) places in the queue of nodes whose neighbours are wanted
     stamp: np.ndarray  # (1,) tells one lattice's keys from another's
+    stride: np.ndarray  # (1,) longest step of a climb
 
 
 @compiled
-def new_room(table, k, q):
-    """Arrays for k dimensions, with the coarse lattice filled in."""
-    side, gap, bits = 17, 0.5, 13
-    if k == 2:
-        side, gap, bits = 9, 1.0, 17
-    elif k == 3:
-        side, gap, bits = 7, 1.2, 19
+def scan_gap(table, gram, scale, k, fineness):
+    """Gap of the coarse lattice that no ridge of the integrand falls through; whether it does.
+
+    The mean of y is D c, so where c moves by J with z the integrand is as narrow as a normal one
+    with the inverse covariance I + J'QJ. scale : (monomial,) the largest powers of the respondents'
+    observed factors.  fineness : the plan's step over plan.STEP; smaller ones make it finer.
+    """
+    size, monomials = table.part.size, table.axis.size
+    z, at, slope = np.empty((k, 1)), np.ones((monomials, 1)), np.empty(size)
+    steepest = 0.0
+    for corner in range(3**k):
+        rest = corner
+        for i in range(k):
+            z[i, 0] = RIDGE_AT * (rest % 3 - 1)
+            rest //= 3
+        place(table, z, at, 1)
+        steep = 0.0
+        for i in range(k):
+            for j in range(size):
+                e = table.part[j]
+                slope[j] = 0.0
+                if table.powers[e, i]:
+                    slope[j] = scale[j] * table.powers[e, i] * at[table.lower[e, i], 0]
+                    if table.weight[j] >= 0:
+                        slope[j] *= RIDGE_WEIGHT
+            for j in range(size):
+                for r in range(size):
+                    steep += slope[j] * gram[j, r] * slope[r]
+        steepest = max(steepest, steep)
+    gap = min(SCAN_GAPS[k - 1], RIDGE / np.sqrt(1.0 + steepest)) * min(1.0, fineness)
+    most = (SCAN_POINTS[k - 1] * (1.0 if fineness >= 1.0 else 8.0)) ** (1.0 / k)
+    least = 2.0 * SCAN_REACH / (most - 1.0)
+    return max(gap, least), gap >= least and fineness >= 1.0
+
+
+@compiled
+def new_room(table, k, q, gap, trusted):
+    """Arrays for k dimensions, with the coarse lattice of this gap filled in."""
+    bits = 13 if k == 1 else 17 if k == 2 else 19
+    side = 2 * int(np.ceil(SCAN_REACH / gap - 0.5)) + 1
     size, monomials = table.part.size, table.axis.size
     points = side**k
     scan = new_batch(k, q, monomials, points)
@@ -65,6 +115,15 @@ def new_room(table, k, q):
             scan.z[i, b] = gap * (rest % side - (side - 1) // 2)
             rest //= side
     place(table, scan.z, scan.at, points)
+    starts = np.empty(0 if trusted else STARTS[k - 1] ** k, dtype=np.int64)
+    for b in range(starts.size):
+        rest, stride = b, 1
+        starts[b] = 0
+        for _ in range(k):
+            share = (rest % STARTS[k - 1] + 0.5) / STARTS[k - 1]
+            starts[b] += stride * int(share * side)
+            rest //= STARTS[k - 1]
+            stride *= side
     return Room(
         scan,
         new_batch(k, q, monomials, 1),
@@ -72,7 +131,8 @@ def new_room(table, k, q):
         np.empty(WIDTH),
         np.empty((max(size, q), k + q + 1)),
         np.empty((size, k + q + 1)),
-        np.empty((MOST_MODES, k)),
+        starts,
+        np.empty((2 * (MOST_CLIMBS + starts.size), k)),
         np.empty((k, k)),
         np.empty((k, k)),
         np.empty((k, k)),
@@ -80,6 +140,7 @@ def new_room(table, k, q):
         np.empty((1 << (bits - 1), k), dtype=np.int64),
         np.empty(1 << (bits - 1), dtype=np.int64),
         np.zeros(1, dtype=np.int64),
+        np.full(1, STRIDE * gap),
     )
 
 
@@ -127,8 +188,13 @@ def _climb(table, surface, room, z, curvature):
         # the step gains half of this: within a hundredth of the maximum's height is near enough
         if _uphill(curvature, damping, gradient, root, step) < 0.02 or damping > 1e8:
             break
+        length = 0.0
         for i in range(k):
-            one.z[i, 0] = z[i] + step[i]
+            length += step[i] * step[i]
+        # a long step could end on another hill
+        share = min(1.0, room.stride[0] / np.sqrt(length))
+        for i in range(k):
+            one.z[i, 0] = z[i] + share * step[i]
         place(table, one.z, one.at, one.value.size)
         evaluate(surface, one, one.value.size)
         if one.value[0] > value:
@@ -162,37 +228,78 @@ def _is_peak(values, index, side, k):
 
 
 @inlined
-def _find_modes(table, surface, room):
-    """Maxima of g into room.modes; returns their number and the highest g among them."""
-    modes, values = room.modes, room.scan.value
-    k = modes.shape[1]
+def _distance(curvature, z, other):
+    """Squared distance of two points in standard deviations, by a curvature's lower triangle."""
+    s = 0.0
+    for j in range(z.size):
+        for r in range(z.size):
+            entry = curvature[j, r] if j >= r else curvature[r, j]
+            s += entry * (z[j] - other[j]) * (z[r] - other[r])
+    return s
+
+
+@compiled
+def _peaks(room):
+    """Local maxima of the coarse lattice into room.edge; returns their number."""
+    values, k = room.scan.value, room.modes.shape[1]
     side = int(np.rint(values.size ** (1.0 / k)))
-    evaluate(surface, room.scan, values.size)
-    z, curvature = np.empty(k), np.empty((k, k))
-    room.curvature[:] = 0.0
-    count, peak = 0, -np.inf
+    found = 0
     for i in range(values.size):
-        below = values[i] < values[max(i - 1, 0)] or values[i] < values[min(i + 1, values.size - 1)]
-        if below and k == 1 or count == MOST_MODES or not _is_peak(values, i, side, k):
-            continue
+        at = i % side
+        below = at > 0 and values[i - 1] > values[i]
+        below = below or at < side - 1 and values[i + 1] > values[i]
+        if not below and _is_peak(values, i, side, k):
+            room.edge[found] = i
+            found += 1
+    return found
+
+
+@inlined
+def _find_modes(table, surface, room):
+    """Maxima of g into room.modes; returns their number and the highest g among them.
+
+    A climb may end on another hill than the one it started from, so where it has gone far, its
+    start counts too.
+    """
+    modes, values, candidates = room.modes, room.scan.value, room.edge
+    k = modes.shape[1]
+    evaluate(surface, room.scan, values.size)
+    z, curvature, start = np.empty(k), np.empty((k, k)), np.empty(k)
+    room.curvature[:] = 0.0
+    found = _peaks(room)
+    first = min(found, MOST_CLIMBS)
+    count, maxima, peak = 0, 0, -np.inf
+    for climb in range(first + room.starts.size):
+        if climb < first:
+            best = climb  # the highest of those that are left
+            for other in range(climb + 1, found):
+                if values[candidates[other]] > values[candidates[best]]:
+                    best = other
+            i = candidates[best]
+            candidates[best] = candidates[climb]
+        else:
+            i = room.starts[climb - first]
         for j in range(k):
-            z[j] = room.scan.z[j, i]
+            start[j] = z[j] = room.scan.z[j, i]
         height = _climb(table, surface, room, z, curvature)
         known = False
         for mode in range(count):
-            gap = 0.0
-            for j in range(k):
-                for r in range(k):
-                    entry = curvature[j, r] if j >= r else curvature[r, j]
-                    gap += entry * (z[j] - modes[mode, j]) * (z[r] - modes[mode, r])
-            known = known or gap < 0.25
+            known = known or _distance(curvature, z, modes[mode]) < 0.25
         if not known:
             modes[count] = z
+            count += 1
+            maxima += 1
             peak = max(peak, height)
             for j in range(k):
                 for r in range(j + 1):
                     room.curvature[j, r] += curvature[j, r]
+        if _distance(curvature, z, start) > FAR:
+            modes[count] = start
             count += 1
+    if maxima > 4:  # narrow in every direction in which one of them is, but not ever narrower
+        for j in range(k):
+            for r in range(j + 1):
+                room.curvature[j, r] *= 4.0 / maxima
     return count, peak
 
 
@@ -247,7 +354,7 @@ def _visit(keys, stamp, index):
 
 
 @compiled
-def _fill_ball(queue, step, shift, radius):
+def _fill_ball(queue, step, shifts, radius):
     """Nodes within a radius of the origin into the queue; returns their number (-1: too many)."""
     k = queue.shape[1]
     if (2.0 * radius / step + 3.0) ** k > queue.shape[0]:
@@ -260,7 +367,7 @@ def _fill_ball(queue, step, shift, radius):
         for i in range(k):
             index = rest % side - most
             queue[end, i] = index
-            distance += (index + shift) * (index + shift)
+            distance += (index + 0.5 * (shifts >> i & 1)) ** 2
             rest //= side
         if step * step * distance < radius * radius:
             end += 1
@@ -268,7 +375,7 @@ def _fill_ball(queue, step, shift, radius):
 
 
 @inlined
-def _sum_nodes(table, surface, room, begin, end, step, shift, peak, sums, edges, floor, inside):
+def _sum_nodes(table, surface, room, begin, end, step, shifts, peak, sums, edges, floor, inside):
     """Add queue[begin:end] to the sums; returns the sum of exp(g - peak) and the new `edges`.
 
     The nodes above the floor and outside the radius `inside` are noted in room.edge.
@@ -284,7 +391,7 @@ def _sum_nodes(table, surface, room, begin, end, step, shift, peak, sums, edges,
             for b in range(n):
                 z[i, b] = modes[0, i]
             for j in range(i, k):
-                c = step * whitening[i, j]
+                c, shift = step * whitening[i, j], 0.5 * (shifts >> j & 1)
                 for b in range(n):
                     z[i, b] += c * (queue[start + b, j] + shift)
         place(table, z, batch.at, n)
@@ -298,7 +405,7 @@ def _sum_nodes(table, surface, room, begin, end, step, shift, peak, sums, edges,
             if value[b] > floor:
                 distance = 0.0
                 for i in range(k):
-                    u = step * (queue[start + b, i] + shift)
+                    u = step * (queue[start + b, i] + 0.5 * (shifts >> i & 1))
                     distance += u * u
                 if distance >= inside:
                     edge[edges] = start + b
@@ -308,17 +415,20 @@ def _sum_nodes(table, surface, room, begin, end, step, shift, peak, sums, edges,
 
 
 @inlined
-def _sum_lattice(table, surface, room, count, step, shift, peak, reach, sums):
-    """Sum of exp(g - peak) over the lattice with this shift, and the nodes used (-1: no end)."""
+def _sum_lattice(table, surface, room, count, step, shifts, peak, reach, sums):
+    """Sum of exp(g - peak) over a lattice, and the nodes used (-1: no end).
+
+    shifts : bit i tells whether it is shifted by half a step along axis i.
+    """
     queue, edge, keys = room.queue, room.edge, room.keys
     k = queue.shape[1]
     radius = np.sqrt(2.0 * reach) + step
-    end = _fill_ball(queue, step, shift, radius)
+    end = _fill_ball(queue, step, shifts, radius)
     inside = (radius - step) ** 2
     begin, edges, done, total = 0, 0, 0, 0.0
     while begin < end:
         more, edges = _sum_nodes(
-            table, surface, room, begin, end, step, shift, peak, sums, edges, -reach, inside
+            table, surface, room, begin, end, step, shifts, peak, sums, edges, -reach, inside
         )
         total += more
         if begin == 0:
@@ -331,20 +441,41 @@ def _sum_lattice(table, surface, room, count, step, shift, peak, reach, sums):
         for mode in range(1, count if first else 0):
             for i in range(k):
                 s = 0.0
-                for j in range(i + 1):
+                for j in range(i, k):
                     s += room.root[j, i] * (room.modes[mode, j] - room.modes[0, j])
-                queue[end, i] = int(np.rint(s / step - shift))
+                queue[end, i] = int(np.rint(s / step - 0.5 * (shifts >> i & 1)))
             end += _visit(keys, room.stamp[0], queue[end])
+            if end >= queue.shape[0] - 1:
+                return total, -1
         for at in range(done, edges):
             for i in range(k):
                 for side in (-1, 1):
-                    if end >= queue.shape[0] - MOST_MODES:
+                    if end >= queue.shape[0] - 1:
                         return total, -1
                     queue[end] = queue[edge[at]]
                     queue[end, i] += side
                     end += _visit(keys, room.stamp[0], queue[end])
         done = edges
     return total, end
+
+
+@compiled
+def _frequencies(parts):
+    """Sum of the lattices' sums, and the largest of the other combinations relative to it."""
+    total = 0.0
+    for part in parts:
+        total += part
+    largest = 0.0
+    for kind in range(1, parts.size):
+        s = 0.0
+        for shifts in range(parts.size):
+            odd, both = 0, kind & shifts
+            while both:
+                odd ^= both & 1
+                both >>= 1
+            s += -parts[shifts] if odd else parts[shifts]
+        largest = max(largest, abs(s))
+    return total, largest / total
 
 
 @inlined
@@ -361,17 +492,21 @@ def lattice_integral(table, surface, room, step, largest_step, reach, sums):
     volume = _whiten(room)
     if count == 0 or not abs(volume) < 1e10 or not abs(peak) < np.inf:
         return np.nan, step, 0
-    tolerance = 1e-4 if k == 1 else 2e-5
-    evaluated, total, rounder = 0, np.nan, 1.0 / 64.0
+    parts = np.empty(2**k)
+    evaluated, total, rounder, step_used = 0, np.nan, 1.0 / 64.0, step
     for _ in range(LEVELS):
         sums[:] = 0.0
-        one, nodes = _sum_lattice(table, surface, room, count, step, 0.0, peak, reach, sums)
-        other, more = _sum_lattice(table, surface, room, count, step, 0.5, peak, reach, sums)
-        total = one + other
-        evaluated += abs(nodes) + abs(more)
-        full = nodes < 0 or more < 0
-        error = abs(one - other) / total
-        if error < tolerance and not full:
+        full, step_used = False, step
+        for shifts in range(parts.size):
+            parts[shifts], nodes = _sum_lattice(
+                table, surface, room, count, step, shifts, peak, reach, sums
+            )
+            evaluated += abs(nodes)
+            if nodes < 0:
+                full = True
+                break
+        total, error = _frequencies(parts)
+        if error < TOLERANCE and not full:
             break
         if k > 1 and rounder < 1.0 and (full or not error < 0.01):
             # a ridge that turns: what is its length at the maximum is its breadth elsewhere
@@ -381,10 +516,10 @@ def lattice_integral(table, surface, room, step, largest_step, reach, sums):
         elif full or not 0.0 < total < np.inf:
             return np.nan, step, evaluated
         else:
-            shrink = np.log(2.0 * k / error) / np.log(10.0 * k / tolerance)
+            shrink = np.log(2.0 * k / error) / np.log(10.0 * k / TOLERANCE)
             step *= min(0.85, max(0.35, np.sqrt(shrink)))
     if not 0.0 < total < np.inf:
         return np.nan, step, evaluated
     sums /= total
-    log_integral = peak + np.log(0.5 * total) + volume + k * (np.log(step) - 0.5 * LOG_2PI)
+    log_integral = peak + np.log(total) + volume + k * (np.log(0.5 * step_used) - 0.5 * LOG_2PI)
     return log_integral, min(1.2 * step, largest_step), evaluated

@@ -21,6 +21,9 @@ from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan
 REACH = 20.0
 STEP = 0.25
 
+ROUTES = ("sums", "one", "contour", "grid")
+SUMS, ONE, CONTOUR, GRID = range(4)
+
 INTEGER_FIELDS = (
     "sizes",
     "pattern_group",
@@ -44,6 +47,10 @@ INTEGER_FIELDS = (
     "node_exponent",
     "node_lower",
     "node_pair",
+    "columns",
+    "column_part",
+    "curved",
+    "curve_pair",
     "proper",
 )
 FLOAT_FIELDS = ("quadrature", "numbers")
@@ -53,14 +60,14 @@ class Plan(NamedTuple):
     """Views of the packed arrays, by name.
 
     sizes : observed p, latent m, products h, groups, patterns, factors f, integrated k, monomials,
-        observed factors o, node monomials, highest power of a node.
+        observed factors o, node monomials, place of the route in ROUTES, outcome.
     pattern_* : one entry a missingness pattern of a group: its group, number of respondents,
         number of observed variables, where its list of variables starts in `pattern_variables`,
         where its means, covariance (divisor n) and rows start in `numbers`, and where the sums of
         its monomials do, if all factors of products are observed: over the respondents of c (c,),
         of their products with the deviations of the variables from the means (width, c), and of
         c c' (c, c).
-    product_* to node_* : see products.py; node_lower and node_pair are its `lower` and `pair`.
+    product_* to curve_pair : see products.py; node_lower and node_pair are its `lower` and `pair`.
     proper : covariance blocks that must be positive definite by themselves, one after the other:
         0 for disturbances or 1 for residuals, group, number of variables, their indices.
     quadrature : reach, step.
@@ -89,6 +96,10 @@ class Plan(NamedTuple):
     node_exponent: np.ndarray
     node_lower: np.ndarray
     node_pair: np.ndarray
+    columns: np.ndarray
+    column_part: np.ndarray
+    curved: np.ndarray
+    curve_pair: np.ndarray
     proper: np.ndarray
     quadrature: np.ndarray
     numbers: np.ndarray
@@ -143,8 +154,12 @@ def unpack(ints, floats):
         ints[ints[20] : ints[21]],
         ints[ints[21] : ints[22]],
         ints[ints[22] : ints[23]],
-        floats[ints[24] : ints[25]],
-        floats[ints[25] : ints[26]],
+        ints[ints[23] : ints[24]],
+        ints[ints[24] : ints[25]],
+        ints[ints[25] : ints[26]],
+        ints[ints[26] : ints[27]],
+        floats[ints[28] : ints[29]],
+        floats[ints[29] : ints[30]],
         ints,
         floats,
     )
@@ -235,7 +250,7 @@ def build_plan(
             where.append(at)
             numbers.append(np.ascontiguousarray(array, dtype=np.float64).ravel())
             at += numbers[-1].size
-        if len(products.weight_of) and not len(products.factors):
+        if products.route == "sums" and len(products.weight_of):
             terms_at.append(at)
             numbers += _sums_of_monomials(x, products)
             at += sum(array.size for array in numbers[-3:])
@@ -250,7 +265,8 @@ def build_plan(
         len(products.weight_of),
         len(products.observed),
         len(products.node_exponent),
-        products.highest,
+        ROUTES.index(products.route),
+        products.outcome,
     ]
     return pack(
         {
@@ -276,6 +292,10 @@ def build_plan(
             "node_exponent": products.node_exponent,
             "node_lower": products.lower,
             "node_pair": products.pair,
+            "columns": products.columns,
+            "column_part": products.column_part,
+            "curved": products.curved,
+            "curve_pair": products.curve_pair,
             "proper": np.array(
                 [x for kind, g, block in proper for x in (kind, g, len(block), *block)],
                 dtype=np.int64,

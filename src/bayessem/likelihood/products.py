@@ -1,15 +1,22 @@
-"""Which latent variables of the product terms are integrated by nodes, and which monomials occur.
+"""How the latent variables of the product terms are integrated out, and which monomials occur.
 
-The latents in products, F, are split into C, integrated numerically over z, and Q, integrated
-analytically over w, so that every product is at most linear in w: given z all is Gaussian. C is the
-smallest set that does it (a square needs its own latent, X:Z needs X or Z). An observed variable in
-a product is neither: its value x is data. As the model is recursive, the density of a respondent's
-data is the same when each product has x as a number in it, so it never has to be conditioned on.
-Nor is a latent variable that nothing but products determines, such as a square under a name of its
-own: it is a polynomial of the others, which is how X:X:w is said.
+An observed variable in a product is data: as the model is recursive, the density of a respondent's
+data is the same when each product has its value x as a number in it, so it never has to be
+conditioned on. Nor is a latent variable that nothing but products determines, such as a square
+under a name of its own: it is a polynomial of the others, which is how X:X:w is said. For the rest,
+F, there are four routes (`ProductPlan.route`):
+
+- "sums": F is empty; products are columns of the data (kernel.py).
+- "one": one latent, at most squared: an integral of a quartic's exponential (terms.py,
+  integral.py).
+- "contour": any number of latents, at most squared or multiplied in pairs, and all that is squared
+  or multiplied explains one variable: one integral along a line (contour.py).
+- "grid": F is split into C, integrated on a grid over z, and Q, integrated analytically over w, so
+  that every product is at most linear in w: given z all is Gaussian. C is the smallest set that
+  does it (a square needs its own latent, X:Z needs X or Z), of up to three (grid.py).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -27,10 +34,13 @@ class ProductPlan:
     """The product terms of a model as the kernel wants them.
 
     A monomial is a product of powers of u = (z, w) and of the observed factors x. The first is 1,
-    then come the f entries of u, the o observed factors, and the rest.
+    then come the f entries of u, the o observed factors, and the rest. What the likelihood needs of
+    the monomials is the columns of a design: all but the constant one, except on a contour, where
+    the column of all that is of the second degree in u is one, the form q(u).
 
     Attributes
     ----------
+    route : how they are integrated, see the module.
     order : (product,) products so that each comes after those that its factors depend on.
     factor_at : (product + 1,) where the factors of each product start in `multiplied`.
     multiplied : what is multiplied: a latent variable, or -1 - s for observed factor s (the rows
@@ -43,8 +53,15 @@ class ProductPlan:
     node_of : (monomial,) its powers of z, as a row of node_exponent.
     node_exponent : (node monomial, k) powers of z that monomials and products of two have, and all
         lower ones, each after those with a smaller sum.
+    columns : (column,) monomial of each column, -1 for the form, which is the last.
+    column_part : (column,) on a contour, its entry of u, f for the form, f + 1 without u.
+    curved : (curved,) on a contour, the monomials of the form.
+    curve_pair : (curved, 2) the two entries of u in each.
+    outcome : the latent whose polynomial has the form, and whose total effects are its column; -1
+        without one.
     """
 
+    route: str
     order: np.ndarray
     factor_at: np.ndarray
     multiplied: np.ndarray
@@ -56,16 +73,11 @@ class ProductPlan:
     data_exponent: np.ndarray
     node_of: np.ndarray
     node_exponent: np.ndarray
-
-    @property
-    def needs_general_terms(self) -> bool:
-        """Whether the products are more than quadratic in one latent variable (terms.py)."""
-        return len(self.factors) > 1 or self.highest > 2
-
-    @property
-    def highest(self) -> int:
-        """The highest power of the variables that are integrated by nodes."""
-        return int(self.node_exponent[self.node_of].max(initial=0))
+    columns: np.ndarray
+    column_part: np.ndarray
+    curved: np.ndarray
+    curve_pair: np.ndarray
+    outcome: int
 
     def data_monomials(self, data: np.ndarray) -> np.ndarray:
         """The monomials but the constant one as numbers, (n, o) -> (n, c); without latent factors.
@@ -103,6 +115,7 @@ def _none(*shape: int) -> np.ndarray:
 
 
 NO_PRODUCTS = ProductPlan(
+    route="sums",
     order=_none(),
     factor_at=np.zeros(1, dtype=np.int64),
     multiplied=_none(),
@@ -114,6 +127,11 @@ NO_PRODUCTS = ProductPlan(
     data_exponent=_none(0, 0),
     node_of=_none(),
     node_exponent=_none(0, 0),
+    columns=_none(),
+    column_part=_none(),
+    curved=_none(),
+    curve_pair=_none(0, 2),
+    outcome=-1,
 )
 
 
@@ -146,8 +164,8 @@ def _product_monomials(
     factors: Sequence[int],
     observed: Sequence[int],
     determined: Collection[int],
-) -> list[Exponents]:
-    """Exponents of (u, x) that occur in the products."""
+) -> list[dict[Exponents, None]]:
+    """Exponents of (u, x) that occur in each product, those of its first factors included."""
     size = len(factors) + len(observed)
 
     def unit(j: int) -> Exponents:
@@ -158,7 +176,7 @@ def _product_monomials(
     latent = {i: {one, *map(unit, range(j + 1))} for j, i in enumerate(factors)}
     latent |= {i: {one} for i in determined}
     data = {i: {unit(len(factors) + s)} for s, i in enumerate(observed)}
-    found: dict[Exponents, None] = {}
+    found: list[dict[Exponents, None]] = [{} for _ in terms]
     for t in order:
         reached = {one}
         for k, i in enumerate(terms[t]):
@@ -167,32 +185,42 @@ def _product_monomials(
                 tuple(x + y for x, y in zip(a, b, strict=True)) for a in reached for b in right
             }
             if k:  # the product of the factors so far
-                found |= dict.fromkeys(sorted(reached, key=lambda e: (sum(e), [-x for x in e])))
+                found[t] |= dict.fromkeys(sorted(reached, key=lambda e: (sum(e), [-x for x in e])))
         for i in affected[t]:
             if i in latent:
                 latent[i] |= reached
-    return list(found)
+    return found
 
 
 def _smallest_split(
-    terms: Sequence[Sequence[int]],
-    affected: Sequence[set[int]],
-    order: Sequence[int],
-    *,
-    members: Sequence[int],
-    observed: Sequence[int],
-    determined: Collection[int],
-) -> tuple[list[int], int, list[Exponents]]:
-    """Factors (C, then Q), the size of C, and the monomials in products, for the smallest C."""
+    members: Sequence[int], expand: Callable[[Sequence[int]], list[dict[Exponents, None]]]
+) -> tuple[list[int], int, list[dict[Exponents, None]]]:
+    """Factors (C, then Q), the size of C, and the monomials of each product, for the smallest C.
+
+    expand : the monomials of each product for factors in a given order.
+    """
     for k in range(len(members) + 1):
         for chosen in combinations(members, k):
             factors = [*chosen, *(i for i in members if i not in chosen)]
-            monomials = _product_monomials(
-                terms, affected, order, factors=factors, observed=observed, determined=determined
-            )
-            if all(sum(e[k : len(factors)]) <= 1 for e in monomials):
-                return factors, k, monomials
+            found = expand(factors)
+            if all(sum(e[k : len(factors)]) <= 1 for part in found for e in part):
+                return factors, k, found
     raise AssertionError("integrating all factors leaves nothing that could be non-linear")
+
+
+def _cheapest_route(
+    found: Sequence[dict[Exponents, None]], f: int, outcomes: Sequence[Collection[int]]
+) -> tuple[str, int]:
+    """Route for the monomials of each product, and the outcome of all that is curved."""
+    if not f:
+        return "sums", -1
+    degrees = [max(sum(e[:f]) for e in part) for part in found]
+    if max(degrees) > 2:
+        return "grid", -1
+    if f == 1:
+        return "one", -1
+    curved = {i for t, degree in enumerate(degrees) if degree == 2 for i in outcomes[t]}
+    return ("contour", next(iter(curved), -1)) if len(curved) < 2 else ("grid", -1)
 
 
 def _node_exponents(powers: Sequence[Exponents]) -> list[Exponents]:
@@ -209,25 +237,48 @@ def _node_exponents(powers: Sequence[Exponents]) -> list[Exponents]:
     return sorted(found, key=lambda e: (sum(e), [-x for x in e]))
 
 
+def _columns(route: str, monomials: Sequence[Exponents], f: int) -> dict[str, np.ndarray]:
+    """Which monomials are columns of the design, and on a contour what each has to do with u."""
+    every = range(1, len(monomials))
+    if route != "contour":
+        columns, part, curved = list(every), [], []
+    else:
+        columns = [j for j in every if sum(monomials[j][:f]) < 2]
+        curved = [j for j in every if j not in columns]
+        part = [next((i for i in range(f) if monomials[j][i]), f + 1) for j in columns]
+        columns, part = columns + [-1] * bool(curved), part + [f] * bool(curved)
+    pairs = [[i for i in range(f) for _ in range(monomials[j][i])] for j in curved]
+    return {
+        "columns": np.array(columns, dtype=np.int64),
+        "column_part": np.array(part, dtype=np.int64),
+        "curved": np.array(curved, dtype=np.int64),
+        "curve_pair": np.array(pairs, dtype=np.int64).reshape(-1, 2),
+    }
+
+
 def plan_products(
     terms: Sequence[Sequence[int]],
     affected: Sequence[set[int]],
     *,
+    outcomes: Sequence[Collection[int]],
     observed: Mapping[int, int] | None = None,
     determined: Collection[int] = (),
     names: Sequence[str] = (),
+    route: str = "",
 ) -> ProductPlan:
-    """Choose the integration variables and tabulate the monomials.
+    """Choose the route and the integration variables, and tabulate the monomials.
 
     Parameters
     ----------
     terms : latent indices of the factors of each product term.
     affected : for each product term, the latents whose value depends on it (through any path).
+    outcomes : for each product term, the latents that it explains itself.
     observed : data column of each latent index in `terms` that is an observed variable (loading 1,
         intercept and residual 0).
     determined : latent indices without a disturbance of their own that no path explains, only
         products.
     names : names of the latents, for messages.
+    route : "grid" instead of the cheapest.
 
     Raises
     ------
@@ -242,16 +293,26 @@ def plan_products(
     order = _order(terms, affected, names)
     known = sorted(observed)
     members = sorted({i for term in terms for i in term} - set(known) - set(determined))
-    factors, k, products = _smallest_split(
-        terms, affected, order, members=members, observed=known, determined=determined
-    )
+    f, o = len(members), len(known)
+
+    def expand(factors: Sequence[int]) -> list[dict[Exponents, None]]:
+        return _product_monomials(
+            terms, affected, order, factors=factors, observed=known, determined=determined
+        )
+
+    factors, k, found = members, 0, expand(members)
+    cheapest, outcome = _cheapest_route(found, f, outcomes)
+    route = route or cheapest
+    if route != "contour":
+        outcome = -1
+        factors, k, found = _smallest_split(members, expand)
     if k > MOST_DIMENSIONS:
         raise NotSupported(
             f"these product terms need a {k}-dimensional integral; the integrated likelihood does "
             f'up to {MOST_DIMENSIONS} dimensions; use latents="sampled"'
         )
-    f, o = len(factors), len(known)
     units = [tuple(int(i == j) for i in range(f + o)) for j in range(f + o)]
+    products = [e for t in order for e in found[t]]
     monomials = list(dict.fromkeys([tuple([0] * (f + o)), *units, *products]))
     index = {e: i for i, e in enumerate(monomials)}
     table = [
@@ -262,6 +323,7 @@ def plan_products(
     node_index = {e: i for i, e in enumerate(nodes)}
     rows = {i: -1 - s for s, i in enumerate(known)}
     return ProductPlan(
+        route=route,
         order=np.array(order, dtype=np.int64),
         factor_at=np.cumsum([0, *map(len, terms)]),
         multiplied=np.array([rows.get(i, i) for term in terms for i in term], dtype=np.int64),
@@ -277,4 +339,6 @@ def plan_products(
         ),
         node_of=np.array([node_index[e[:k]] for e in monomials], dtype=np.int64),
         node_exponent=np.array(nodes, dtype=np.int64).reshape(len(nodes), k),
+        outcome=outcome,
+        **_columns(route, monomials, f),
     )

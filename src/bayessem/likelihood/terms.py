@@ -3,7 +3,7 @@
 For every respondent the log of the integral over the latents in products, E[c] under the normalised
 integrand, and over all respondents the sum of E[c c'], c the monomials without the constant one.
 
-A C function by itself, so that it compiles beside the rest of the kernel.
+The routes of products.py, in C functions, so that they compile beside the rest of the kernel.
 """
 
 import llvmlite.binding as llvm
@@ -11,9 +11,9 @@ import numpy as np
 from numba import carray, types
 
 from bayessem.likelihood.compiled import c_function, compiled
-from bayessem.likelihood.external import CALL, ROUTINE, general_terms
+from bayessem.likelihood.external import CALL, ROUTINE, contour_terms, grid_terms
 from bayessem.likelihood.integral import quartic_integral
-from bayessem.likelihood.plan import unpack
+from bayessem.likelihood.plan import CONTOUR, ONE, unpack
 
 SYMBOL = "bayessem_terms"
 
@@ -104,18 +104,36 @@ def _one_factor_terms(plan, data, projected, gram, pull, second, out):
 
 
 @compiled
-def _product_terms(plan, data, projected, gram, pull, second, out):
+def _product_terms(plan, data, projected, gram, curve, pull, second, d_curve, out):
     """Sum of the respondents' log-integrals (NaN when there is none), and the moments.
 
     data : (respondent, o) observed factors;  projected : (respondent, c) U = D' W r;
-    gram : (c, c) Q = D' W D;  pull : (respondent, c) and second : (c, c) are overwritten;
-    out : (respondent,), to which the log-integrals are added, or (0,).
+    gram : (c, c) Q = D' W D;  curve : (curved,) the form of a contour;  pull : (respondent, c) and
+    second : (c, c) are overwritten;  d_curve : (curved,), to which the derivatives by curve are
+    added;  out : (respondent,), to which the log-integrals are added, or (0,).
     """
-    if projected.shape[1] == 2 and plan.sizes[6] == 1:  # z and z^2 alone
-        return _square_terms(projected, gram, plan.quadrature, pull, second, out)
-    if plan.sizes[5] == 1 and plan.sizes[10] <= 2:
+    if plan.sizes[10] == ONE:
+        if projected.shape[1] == 2 and plan.sizes[6] == 1:  # z and z^2 alone
+            return _square_terms(projected, gram, plan.quadrature, pull, second, out)
         return _one_factor_terms(plan, data, projected, gram, pull, second, out)
-    return general_terms(
+    if plan.sizes[10] == CONTOUR:
+        return contour_terms(
+            plan.ints.ctypes,
+            plan.ints.size,
+            plan.floats.ctypes,
+            plan.floats.size,
+            data.ctypes,
+            projected.ctypes,
+            gram.ctypes,
+            curve.ctypes,
+            pull.ctypes,
+            second.ctypes,
+            d_curve.ctypes,
+            out.ctypes,
+            projected.shape[0],
+            out.size,
+        )
+    return grid_terms(
         plan.ints.ctypes,
         plan.ints.size,
         plan.floats.ctypes,
@@ -123,8 +141,10 @@ def _product_terms(plan, data, projected, gram, pull, second, out):
         data.ctypes,
         projected.ctypes,
         gram.ctypes,
+        curve.ctypes,
         pull.ctypes,
         second.ctypes,
+        d_curve.ctypes,
         out.ctypes,
         projected.shape[0],
         out.size,
@@ -132,17 +152,34 @@ def _product_terms(plan, data, projected, gram, pull, second, out):
 
 
 @c_function(ROUTINE)
-def entry(ints, n_ints, floats, n_floats, data, projected, gram, pull, second, out, n, n_out):
+def entry(
+    ints,
+    n_ints,
+    floats,
+    n_floats,
+    data,
+    projected,
+    gram,
+    curve,
+    pull,
+    second,
+    d_curve,
+    out,
+    n,
+    n_out,
+):
     """`_product_terms` on addresses."""
     plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
-    size, o = plan.sizes[7] - 1, plan.sizes[8]
+    size, curved = plan.columns.size, plan.curved.size
     return _product_terms(
         plan,
-        carray(data, (n, o)),
+        carray(data, (n, plan.sizes[8])),
         carray(projected, (n, size)),
         carray(gram, (size, size)),
+        carray(curve, (curved,)),
         carray(pull, (n, size)),
         carray(second, (size, size)),
+        carray(d_curve, (curved,)),
         carray(out, (n_out,)),
     )
 
@@ -152,7 +189,7 @@ _routine = types.ExternalFunction(SYMBOL, CALL)
 
 
 @compiled
-def product_terms(plan, data, projected, gram, pull, second, out):
+def product_terms(plan, data, projected, gram, curve, pull, second, d_curve, out):
     """As `_product_terms`, which is compiled by itself."""
     return _routine(
         plan.ints.ctypes,
@@ -162,8 +199,10 @@ def product_terms(plan, data, projected, gram, pull, second, out):
         data.ctypes,
         projected.ctypes,
         gram.ctypes,
+        curve.ctypes,
         pull.ctypes,
         second.ctypes,
+        d_curve.ctypes,
         out.ctypes,
         projected.shape[0],
         out.size,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import chosen_groups
 from bayessem.errors import ModelError
 from bayessem.measurement.constructs import (
@@ -48,6 +49,7 @@ from bayessem.results.standardize import model_moments
 from bayessem.threads import one_blas_thread
 
 
+@check_shared
 @one_blas_thread()
 def measurement(
     fit: Fitted,
@@ -117,7 +119,7 @@ def assess(
         return join_groups([table(p, *arguments) for p in parts], len(labels) > 1)
 
     return Measurement(
-        loadings=by_group(loadings_table, constructs, ci_prob),
+        loadings=by_group(loadings_table, constructs, prepared.sample.labels, ci_prob),
         reliability=by_group(reliability_table, constructs, ci_prob),
         fornell_larcker=by_group(fornell_larcker_table, structure, related),
         htmt=by_group(htmt_table, ci_prob),

@@ -24,9 +24,11 @@ from bayessem.text.document import (
     Paragraph,
     Table,
 )
-from bayessem.text.formats import COUNT, WORD, Format, estimate_text
+from bayessem.text.formats import COUNT, WORD, Format, estimate_text, shortened
 from bayessem.text.numbers import number
 
+# Characters of an indicator's label.
+LABEL = 40
 # A cell is (value, whether it stands on the diagonal, in parentheses).
 CELL = Format(lambda cell: f"({number(cell[0], 2)})" if cell[1] else number(cell[0], 2))
 
@@ -40,8 +42,8 @@ class Measurement(Described):
     Attributes
     ----------
     loadings : DataFrame
-        Standardised: construct, indicator, level; mean, sd, lower, upper, p_above (the
-        probability that it exceeds .70), r_hat, ess_bulk, ess_tail.
+        Standardised: construct, indicator, label (the indicator's, "" without), level; mean, sd,
+        lower, upper, p_above (the probability that it exceeds .70), r_hat, ess_bulk, ess_tail.
     reliability : DataFrame
         construct, level, items, measure ("omega", "ave", "alpha", "alpha_data", "omega_items");
         mean, sd, lower, upper, threshold, p_pass, r_hat, ess_bulk, ess_tail.
@@ -120,9 +122,10 @@ def _group(result: Measurement, group: str) -> Iterator[Block]:
             Column("", loadings["construct"].mask(again, "").tolist()),
             Column("", loadings["indicator"].tolist()),
             *_judged(loadings, "mean", "p_above", "loading"),
+            column(loadings, "label", how=shortened(LABEL)),
         ),
         "Standardised loadings",
-    )
+    ).without_empty()
     yield _reliability(_of(result.reliability, group))
     if len(result.draws["variable"]) > 1:
         yield Heading("Discriminant validity", 3 if group else 2)

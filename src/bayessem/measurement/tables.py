@@ -71,7 +71,9 @@ def _summary(draws: Sequence[np.ndarray], part: Part, ci_prob: float) -> pd.Data
     return table.drop(columns="p_positive").iloc[: len(draws)]
 
 
-def loadings_table(part: Part, constructs: Sequence[Construct], ci_prob: float) -> pd.DataFrame:
+def loadings_table(
+    part: Part, constructs: Sequence[Construct], labels: Mapping[str, str], ci_prob: float
+) -> pd.DataFrame:
     """Standardised loadings, a row each; `Measurement.loadings`."""
     level = {c.name: c.level for c in constructs}
     draws = part.model.loading
@@ -79,6 +81,7 @@ def loadings_table(part: Part, constructs: Sequence[Construct], ci_prob: float) 
         {
             "construct": [c for c, _ in draws],
             "indicator": [i for _, i in draws],
+            "label": [labels.get(i, "") for _, i in draws],
             "level": [level[c] for c, _ in draws],
             "group": part.group,
         }

@@ -6,14 +6,14 @@ effects need no symmetry.
 
 from __future__ import annotations
 
-import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from bayessem.arguments import seed, whole_number
+from bayessem.arguments import check_shared, seed, whole_number
 from bayessem.errors import BayessemError, FitError, ModelError, NotSupported
 from bayessem.ml.constrained import climb, named_values, read_constraints
 from bayessem.ml.estimate import MLFit, fit_ml
@@ -23,13 +23,15 @@ from bayessem.ml.sample import with_sample
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
+from bayessem.model.signs import Turn, bounded_names, free_turns
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.text.columns import column, intervals
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Table
 from bayessem.text.formats import fixed, interval, percent_text
-from bayessem.threads import one_blas_thread
+from bayessem.text.progress import Bar
+from bayessem.threads import one_blas_thread, side_by_side
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +61,7 @@ class Bootstrap(Described):
     draws: np.ndarray
     failed: int
 
+    @check_shared
     def summary(self, *, level: float = 0.95) -> pd.DataFrame:
         """Estimate, bootstrap standard error, bias and percentile interval of each name."""
         import pandas as pd
@@ -93,6 +96,7 @@ def bootstrap(
     prepared: Prepared,
     n: int = 1000,
     *,
+    cores: int | None = None,
     random_seed: int | np.random.Generator | None = None,
     progress: bool = True,
     stream: TextIO | None = None,
@@ -105,8 +109,10 @@ def bootstrap(
         Model and data.
     n : int
         Number of bootstrap samples.
+    cores : int, optional
+        Bootstrap samples at once; by default as many as the machine has.
     random_seed : int or Generator, optional
-        For the same samples again.
+        For the same samples again, however many cores.
     progress : bool
         Show a progress bar on `stream` (standard error by default).
 
@@ -118,6 +124,8 @@ def bootstrap(
         When the model does not converge on the data themselves, or on 9 of 10 samples.
     """
     n = whole_number("n, the number of bootstrap samples,", n, ModelError, least=2, most=1_000_000)
+    if cores is not None:
+        cores = whole_number("cores", cores, ModelError)
     if not isinstance(random_seed, np.random.Generator):
         random_seed = seed(random_seed, ModelError)
     if made_from_moments(prepared.sample):
@@ -128,24 +136,65 @@ def bootstrap(
     table = fit.prepared.table
     names = (*table.parameters, *(row.lhs for row in table.defined))
     density = likelihood_density(fit.prepared.structure, fit.prepared.space, fit.prepared.sample)
-    root = _root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
+    root = None  # without standard errors samples are fitted as the data were
+    if np.isfinite(fit.covariance).all():
+        root = _root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
     constraints = read_constraints(table)
     plain = not (constraints.curved or constraints.at_least)
-    rng = np.random.default_rng(random_seed)
-    bar = _Bar(n, stream or sys.stderr) if progress else None
-    kept: list[np.ndarray] = []
-    failed = 0
-    for i in range(n):
+    turns = _free_turns(fit)
+
+    def estimated(rng: np.random.Generator) -> np.ndarray | None:
         x = _estimate(fit, _resampled(fit.prepared, rng), root, plain=plain)
-        if x is None:
-            failed += 1
-        else:
-            kept.append(_with_definitions(table, x))
+        return None if x is None else _with_definitions(table, oriented(x, fit, turns))
+
+    rng = np.random.default_rng(random_seed)
+    samples = (rng.spawn(1)[0] for _ in range(n))  # numbers of its own for each
+    bar = Bar("bootstrap", n, stream or sys.stderr) if progress else None
+    kept: list[np.ndarray] = []
+    for done, x in enumerate(side_by_side(estimated, samples, cores=cores), start=1):
+        if x is not None:
+            kept.append(x)
         if bar is not None:
-            bar.show(i + 1, failed)
+            failed = done - len(kept)
+            bar.show(done, f", {failed} without a maximum" if failed else "")
     if len(kept) < max(2, n // 10):
         raise FitError(f"only {len(kept)} of {n} bootstrap samples have a maximum")
-    return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), failed)
+    return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), n - len(kept))
+
+
+def _free_turns(fit: MLFit) -> tuple[Turn, ...]:
+    """Turns of constructs that no bound or inequality forbids."""
+    structure = fit.prepared.structure
+    held = bounded_names(structure)
+    return tuple(turn for turn in free_turns(structure) if not turn.parameters & held)
+
+
+def oriented(x: np.ndarray, fit: MLFit, turns: Sequence[Turn]) -> np.ndarray:
+    """Estimates of a bootstrap sample with constructs running as in the estimates of the data.
+
+    A construct without a marker has two equally high maxima, and that of a weak one may be found on
+    either side. Nearer, in standard errors, is the one that counts.
+
+    Parameters
+    ----------
+    x : ndarray (D,)
+        Estimates of the sample.
+    fit : MLFit
+        Of the data themselves.
+    turns : sequence of Turn
+        What may turn round.
+    """
+    names = fit.prepared.table.parameters
+    se = np.sqrt(np.diag(fit.covariance))
+    near = fit.x / np.where(se > 0, se, np.where(fit.x, np.abs(fit.x), 1.0)) ** 2
+    changes = [np.array([name in turn.parameters for name in names]) for turn in turns]
+    x = x.copy()
+    for _ in range(len(turns) + 1):  # one turn may make another worth while
+        worse = [change for change in changes if (x[change] @ near[change]) < 0]
+        if not worse:
+            break
+        x[worse[0]] *= -1.0
+    return x
 
 
 def _root(covariance: np.ndarray, turn: np.ndarray | None = None) -> np.ndarray:
@@ -188,39 +237,22 @@ def _resampled(prepared: Prepared, rng: np.random.Generator) -> Prepared:
     return replace(prepared, sample=drawn)
 
 
-def _estimate(fit: MLFit, again: Prepared, root: np.ndarray, *, plain: bool) -> np.ndarray | None:
+def _estimate(
+    fit: MLFit, again: Prepared, root: np.ndarray | None, *, plain: bool
+) -> np.ndarray | None:
     """Estimates of one bootstrap sample, None where there is no maximum.
 
     root : (D, k) of the covariance of the estimates, the unit in which the likelihood is round.
     """
     try:
         density = likelihood_density(again.structure, again.space, again.sample)
-        if plain:
+        if plain and root is not None:
             x = climb(density, fit.x, root)
             if x is not None:
                 return x
-        known = dict(
-            zip(fit.prepared.table.parameters, np.sqrt(np.diag(fit.covariance)), strict=True)
-        )
+        spread = np.sqrt(np.diag(fit.covariance))
+        known = dict(zip(fit.prepared.table.parameters, spread, strict=True))
         found, _ = find_maximum(again, density, start=fit.x, known=known)
     except (BayessemError, np.linalg.LinAlgError):
         return None
     return found.x if found.converged else None
-
-
-class _Bar:
-    """A progress bar on one line."""
-
-    def __init__(self, total: int, stream: TextIO) -> None:
-        self.total, self.stream, self.shown = total, stream, -1
-
-    def show(self, done: int, failed: int) -> None:
-        share = math.floor(100 * done / self.total)
-        if share == self.shown:
-            return
-        self.shown = share
-        bar = "#" * (share // 4)
-        tail = f", {failed} without a maximum" if failed else ""
-        end = "\n" if done == self.total else ""
-        print(f"\rbootstrap [{bar:<25}] {done}/{self.total}{tail}", end=end, file=self.stream)
-        self.stream.flush()

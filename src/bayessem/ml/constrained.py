@@ -17,7 +17,7 @@ from scipy.linalg import null_space
 from scipy.optimize import minimize
 
 from bayessem.errors import ModelError
-from bayessem.model.linear_constraints import linear_form
+from bayessem.model.linear_constraints import linear_forms
 from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import hessian, maximise
 from bayessem.syntax.expression import Expression, evaluate
@@ -110,6 +110,7 @@ def read_constraints(table: ParameterTable) -> Constraints:
     """Collect the equalities, inequalities and bounds of a table."""
     rows, right, curved = [], [], []
     at_least: list[tuple[str, Callable[[np.ndarray], float]]] = []
+    read = linear_forms(table)
 
     def bound(at: int, sign: float, limit: float) -> Callable[[np.ndarray], float]:
         return lambda x: sign * (float(x[at]) - limit)
@@ -121,11 +122,13 @@ def read_constraints(table: ParameterTable) -> Constraints:
         if row.expression is None:
             continue
         if row.op == "==":
-            form = linear_form(table, row.expression)
+            form = read(row.expression)
             if form is None:
                 curved.append(row.expression)
             else:
-                rows.append(form[0])
+                slopes = np.zeros(len(table.parameters))
+                slopes[list(form[0])] = list(form[0].values())
+                rows.append(slopes)
                 right.append(-form[1])
         else:
             sign = 1.0 if row.op == ">" else -1.0

@@ -15,6 +15,7 @@ import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
 from bayessem.ml.constrained import Constrained, named_values, turned_basis
+from bayessem.ml.far_covariates import LOST, centred, far_covariates
 from bayessem.ml.fit_measures import (
     Ends,
     chi_square_measures,
@@ -43,6 +44,7 @@ from bayessem.ml.table import defined_standardised, estimates
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
+from bayessem.model.starts import start_values
 from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
@@ -134,11 +136,8 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
         start, known = _from_counterpart(prepared, counterpart)
     table, structure, sample = prepared.table, prepared.structure, prepared.sample
     density = likelihood_density(structure, prepared.space, sample)
-    found, scale = find_maximum(prepared, density, start=start, known=known)
-    signs = direction_signs(structure, density.elements(found.x))
-    found = replace(found, x=signs * found.x, basis=signs[:, None] * found.basis)
+    found, covariance, singular = _maximum(prepared, density, se, start=start, known=known)
     elements = density.elements(found.x)
-    covariance, singular = _parameter_covariance(prepared, density, found, scale, se)
     measures = _measures(prepared, found, elements, saturated)
     labels = [name or "all" for name in sample.groups]
     values = _all_values(prepared, found.x, elements)
@@ -179,6 +178,39 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
         problems=problems,
         counterpart=counterpart,
     )
+
+
+def _maximum(
+    prepared: Prepared,
+    density: Density,
+    se: str,
+    *,
+    start: np.ndarray | None,
+    known: Mapping[str, float] | None,
+) -> tuple[Constrained, np.ndarray, tuple[str, ...]]:
+    """The maximum, the covariance matrix of the parameters and what is wrong with it."""
+    structure = prepared.structure
+    about = centred(prepared, start_values(structure, prepared.covariances, prepared.means))
+    if about is not None:
+        space, sample = about.prepared.space, about.prepared.sample
+        density = likelihood_density(structure, space, sample)
+    used = prepared if about is None else about.prepared
+    found, scale = find_maximum(used, density, start=start, known=known)
+    signs = direction_signs(structure, density.elements(found.x))
+    found = replace(found, x=signs * found.x, basis=signs[:, None] * found.basis)
+    covariance, singular = _parameter_covariance(used, density, found, scale, se)
+    if about is not None:
+        x, change, _ = about.back(found.x)
+        found = replace(found, x=x, basis=change @ found.basis)
+        return found, change @ covariance @ change.T, singular
+    far = far_covariates(prepared, LOST)
+    if far and any(r.op == "=~" for r in prepared.table.rows) and se != "none":
+        singular = (
+            *singular,
+            f"{', '.join(map(repr, far))}: a mean more than {LOST:,.0f} standard deviations from "
+            "0, where standard errors lose their digits; subtract it from the data",
+        )
+    return found, covariance, singular
 
 
 def _numbers(values: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from bayessem.model.data import Sample
-from bayessem.model.structure import Structure, matrix_offsets, matrix_shapes
+from bayessem.model.structure import (
+    Structure,
+    matrix_offsets,
+    matrix_shapes,
+    moved_together,
+    parameter_groups,
+)
 from bayessem.posterior.density import Density
 from bayessem.results.standardize import model_moments
 
@@ -21,7 +27,7 @@ def moment_derivatives(
     Returns
     -------
     parameter : ndarray (e,)
-        The parameter that each of the e elements holds.
+        The parameter that each of the e elements holds; of two symmetric ones the first is there.
     left, right : ndarray (e, p)
         The implied covariance changes by left right' + right left', a matrix of rank two.
     mean : ndarray (e, p)
@@ -42,8 +48,8 @@ def moment_derivatives(
     sides = {
         "loadings": (np.eye(p), spread),
         "paths": (reach, spread),
-        "disturbances": (reach, 0.5 * reach),
-        "residuals": (np.eye(p), 0.5 * np.eye(p)),
+        "disturbances": (reach, reach),
+        "residuals": (np.eye(p), np.eye(p)),
     }
     parameters, lefts, rights, means = [], [], [], []
     for name, shape in shapes.items():
@@ -53,15 +59,21 @@ def moment_derivatives(
         i, j = np.divmod(place[inside], shape[1] if len(shape) == 2 else 1)
         if not len(i):
             continue
+        cells = density.fields["place_cell"][inside]
+        if name in ("disturbances", "residuals"):  # of two symmetric elements one does for both
+            half = i <= j
+            i, j, cells = i[half], j[half], cells[half]
         none = np.zeros((len(i), p))
         left, right, mean = none, none, none
         if name in sides:
             left, right = sides[name][0][:, i].T, sides[name][1][:, j].T
+        if name in ("disturbances", "residuals"):
+            right = np.where(i == j, 0.5, 1.0)[:, None] * right
         if name in ("loadings", "paths"):
             mean = left * moments.latent_mean[j][:, None]
         elif name in ("means", "intercepts"):
             mean = (reach if name == "means" else np.eye(p))[:, i].T
-        parameters.append(density.fields["place_cell"][inside])
+        parameters.append(cells)
         lefts.append(left)
         rights.append(right)
         means.append(mean)
@@ -80,7 +92,6 @@ def expected_information(
     x: np.ndarray,
     sample: Sample,
     *,
-    free: int | None = None,
     turn: np.ndarray | None = None,
 ) -> np.ndarray:
     """Expected (Fisher) information of a linear model at its implied moments, (D, D).
@@ -95,16 +106,40 @@ def expected_information(
         Where.
     sample : Sample
         The respondents.
-    free : int, optional
-        Among the parameters behind the first `free` only the diagonal is computed, and the rest of
-        that block is 0: score tests of many fixed parameters need no more.
     turn : ndarray (D, D), optional
         From `levels.level_turn`: the information is along its columns, along which means hardly
         change.
     """
+    return information_rows(structure, density, x, sample, free=len(x), turn=turn)[0]
+
+
+def information_rows(
+    structure: Structure,
+    density: Density,
+    x: np.ndarray,
+    sample: Sample,
+    *,
+    free: int,
+    turn: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the expected information that score tests of many fixed parameters need.
+
+    Parameters
+    ----------
+    structure, density, x, sample, turn
+        As in `expected_information`; `turn` with all rows only.
+    free : int
+        How many of the D parameters are free; they come first.
+
+    Returns
+    -------
+    rows : ndarray (free, D)
+        Information of the free parameters, with all others.
+    diagonal : ndarray (D - free,)
+        Of each of the others.
+    """
     size = len(x)
-    free = size if free is None else free
-    total = np.zeros((size, size))
+    total = np.zeros((free, size))
     diagonal = np.zeros(size)
     patterns = sample.patterns()
     for g in range(len(sample.groups)):
@@ -145,14 +180,14 @@ def expected_information(
                 by_level += n * levels[:, o] @ inverse @ levels[:, o].T
         known = own[own < free]
         if len(known):
-            rows = np.add.reduceat(by_element, first[: len(known)], axis=0)
-            total[np.ix_(known, own)] += np.add.reduceat(rows, first, axis=1)
+            if len(own) < len(parameter):  # a parameter stands in several places
+                by_element = np.add.reduceat(by_element, first[: len(known)], axis=0)
+                by_element = np.add.reduceat(by_element, first, axis=1)
+            total[np.ix_(known, own)] += by_element
         if turn is not None:
             total[np.ix_(own, own)] += by_level
         np.add.at(diagonal, parameter[pairs[:, 0]], by_pair)
-    total[free:, :free] = total[:free, free:].T
-    total[range(free, size), range(free, size)] = diagonal[free:]
-    return total
+    return total, diagonal[free:]
 
 
 def _pairs(parameter: np.ndarray, first: int) -> np.ndarray:
@@ -199,21 +234,9 @@ def observed_information(
     turn : ndarray (D, D), optional
         Directions to look along, from `levels.level_turn`; by default the parameters.
     """
-    groups: list[set[int]] = [set() for _ in x]
-    for k, place in structure.places.items():
-        free = structure.table.rows[k].free
-        if free >= 0:
-            groups[free].add(place.group)
-    together: list[tuple[list[int], set[int]]] = []
-    for i, own in enumerate(groups):
-        batch = next((b for b in together if not b[1] & own), None)
-        if batch is None:
-            together.append(([i], set(own)))
-        else:
-            batch[0].append(i)
-            batch[1].update(own)
+    groups = parameter_groups(structure)
     known = np.full((len(x), len(x)), np.nan)
-    for members, _ in together:
+    for members in moved_together(groups):
         step = np.zeros(len(x))
         step[members] = 1e-4 * scale[members]
         move = step if turn is None else turn @ step

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from bayessem.errors import FitError
-from bayessem.ml.constrained import Constrained, maximise_within
+from bayessem.ml.constrained import Constrained, maximise_within, read_constraints
 from bayessem.ml.information import expected_information
 from bayessem.ml.levels import level_turn
+from bayessem.model.linear_constraints import constraint_text
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import feedback_starts, start_values
 from bayessem.posterior.density import Density
@@ -103,6 +104,14 @@ def _climbed(
     return found, scale
 
 
+def _check_moments(prepared: Prepared, elements: np.ndarray) -> None:
+    """Raise LinAlgError where the implied covariances have no inverse."""
+    if prepared.structure.products:
+        return
+    for g in range(len(prepared.structure.table.groups)):
+        np.linalg.inv(model_moments(prepared.structure, elements, group=g).observed_covariance)
+
+
 def find_maximum(
     prepared: Prepared,
     density: Density,
@@ -130,7 +139,11 @@ def find_maximum(
         if not np.isfinite(density.value_and_gradient(x)[0]):
             continue
         least_value = -math.inf if best is None else best[0].value
-        found, scale = _climbed(prepared, density, x, known, least=least_value)
+        try:
+            found, scale = _climbed(prepared, density, x, known, least=least_value)
+            _check_moments(prepared, density.elements(found.x))
+        except np.linalg.LinAlgError:  # so far out that no matrix can be inverted
+            continue
         if np.isfinite(found.value) and (
             best is None or (found.converged, found.value) > (best[0].converged, best[0].value)
         ):
@@ -138,8 +151,12 @@ def find_maximum(
         if best is not None and best[0].converged and tried >= least:
             return best
     if best is None:
+        limits = [text for text, _ in read_constraints(prepared.table).at_least]
+        limits += [constraint_text(r) for r in prepared.table.constraints if r.op == "=="]
+        said = f", and that {', '.join(limits[:6])} suits the units of the data" if limits else ""
         raise FitError(
-            "the likelihood is not finite at any start value; give some with start(), and check "
-            "that the model's covariance matrix can be positive definite"
+            "the likelihood is not finite, or its matrices have no inverse, wherever its maximum "
+            "was looked for; give start values with start(), and check that the model's covariance "
+            f"matrix can be positive definite{said}"
         )
     return best

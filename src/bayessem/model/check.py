@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 
 from bayessem.errors import NotSupported
-from bayessem.likelihood.products import plan_products
 from bayessem.model.answer_checks import answer_findings
 from bayessem.model.data_checks import data_findings, sample_correlations, without_codes
 from bayessem.model.elimination import computed_parameters
@@ -70,8 +69,8 @@ def check(prepared: Prepared) -> CheckReport:
         + f", {_counted(moments - len(linear) + equalities, 'degree')} of freedom."
     )
     cases = _cases(prepared)
-    if cases:
-        text += f" {cases}"
+    for sentence in filter(None, (cases, _integral(prepared))):
+        text += f" {sentence}"
     return CheckReport(tuple(findings), moments, parameters, sample.size, text, cases)
 
 
@@ -205,7 +204,7 @@ def _growth_findings(prepared: Prepared) -> list[Finding]:
 
 
 def _integral_findings(prepared: Prepared) -> list[Finding]:
-    """What the product terms cost; they are integrated over as few latent variables as possible."""
+    """What stands in the way of the product terms, and which are slow."""
     structure = prepared.structure
     if prepared.table.ordered:
         return []  # answer_checks.py
@@ -215,31 +214,42 @@ def _integral_findings(prepared: Prepared) -> list[Finding]:
         remedy = 'leave these respondents out, missing="listwise", or impute the values before'
         return [Finding(True, "product terms", message, remedy)]
     try:
-        plan = plan_products(
-            structure.products,
-            structure.affected,
-            observed=structure.observed_factors,
-            determined=structure.determined,
-            names=structure.variables,
-        )
+        plan = structure.product_plan()
     except NotSupported as error:
         remedy = 'only sem.fit(..., latents="sampled") has them, without LOO and sem.ml'
         return [Finding(False, "product terms", str(error), remedy)]
-    if plan.integrated < 2:
+    if plan.route != "grid" or plan.integrated < 2:
         return []
     names = [structure.variables[i] for i in plan.factors[: plan.integrated]]
-    # benchmarks/complexity.py
-    cost = "about 35 times" if plan.integrated == 2 else "about 500 times"
     return [
         Finding(
             False,
             "product terms",
-            f"they need an integral over {len(names)} latent variables ({', '.join(names)}), which "
-            f"costs {cost} what one costs",
-            "fewer squares make it cheaper (X:Z alone needs one); so do fewer draws for a first "
-            'look, and latents="sampled" where respondents are many',
+            f"they need an integral over {len(names)} latent variables ({', '.join(names)}) for "
+            "each respondent, which takes many times what a single one takes",
+            "squares and products that explain one variable need a single integral, however many; "
+            'so fewer outcomes of products make it cheaper, or latents="sampled" where respondents '
+            "are many",
         )
     ]
+
+
+def _integral(prepared: Prepared) -> str:
+    """How latent variables in products are integrated out, "" without any."""
+    structure = prepared.structure
+    try:
+        plan = structure.product_plan()
+    except NotSupported:
+        return ""
+    names = ", ".join(structure.variables[i] for i in plan.factors)
+    if plan.route == "grid":
+        count = max(plan.integrated, 1)
+        kind = f"on a grid of {_counted(count, 'dimension')}"
+    elif plan.route == "sums" or not names:
+        return ""
+    else:
+        kind = "by a single integral"
+    return f"Products of {names} are integrated out {kind} for each respondent."
 
 
 def _missing_factors(prepared: Prepared) -> list[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from numbers import Number
 from typing import TYPE_CHECKING
@@ -18,46 +17,6 @@ from bayessem.model.texts import why_not_numeric
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# What makes a data frame of other things; the first that fits.
-_MAKES_A_FRAME: tuple[tuple[Callable[[object], bool], str], ...] = (
-    (
-        lambda data: isinstance(data, str | bytes | os.PathLike),
-        "read the file first: pd.read_csv('file.csv')",
-    ),
-    (lambda data: hasattr(data, "collect"), "data.collect().to_pandas() makes one of it"),
-    (lambda data: hasattr(data, "to_pandas"), "data.to_pandas() makes one of it"),
-    (lambda data: hasattr(data, "to_dataframe"), "data.to_dataframe() makes one of it"),
-    (lambda data: hasattr(data, "to_frame"), "data.to_frame() makes one of it"),
-    (
-        lambda data: isinstance(data, np.ndarray) and not data.dtype.names,
-        "name the columns: pd.DataFrame(array, columns=[...])",
-    ),
-    (lambda data: True, "pd.DataFrame(...) makes one of most things"),
-)
-
-
-def require_frame(data: object, what: str = "the data have") -> None:
-    """Refuse data that are no data frame.
-
-    Parameters
-    ----------
-    data : object
-        What was given.
-    what : str
-        Subject and verb of the message.
-
-    Raises
-    ------
-    DataError
-        Saying how to make one.
-    """
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        return
-    how = next((how for fits, how in _MAKES_A_FRAME if fits(data)))
-    raise DataError(f"{what} to be a pandas DataFrame, not {type(data).__name__}; {how}")
 
 
 def require_columns(
@@ -82,15 +41,18 @@ def require_columns(
     if double:
         raise DataError(f"the data have several columns named {', '.join(map(repr, double))}")
     for name in names:
-        if name not in ordered and not _numeric(data[name]):
+        if name not in ordered and not is_numeric(data[name]):
             why = why_not_numeric(name, data[name])
             raise DataError(f"column {name!r} is not numeric: {why}")
 
 
-def _numeric(column: pd.Series) -> bool:
+def is_numeric(column: pd.Series) -> bool:
     """Whether a column holds real numbers, or True and False."""
     import pandas as pd
 
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.ordered:
+        # categories without an order may be countries, whatever their codes
+        column = column.cat.categories.to_series()
     if column.dtype != object:
         types = pd.api.types
         logical = types.is_bool_dtype(column.dtype)
@@ -108,7 +70,7 @@ def _numeric(column: pd.Series) -> bool:
 def numbers(data: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     """The columns as numbers, (respondent, p); missing values are nan."""
     own = data[list(names)]
-    # Columns of objects, and of True and False, in several types are numbers one by one only.
+    # Columns of objects and categories, and of True and False, are numbers one by one only.
     if any(dtype.kind == "O" or dtype.kind == "b" for dtype in own.dtypes):
         own = own.apply(_as_numbers)
     return own.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -139,7 +101,7 @@ def number_column(data: pd.DataFrame, name: object, what: str) -> np.ndarray:
         )
     if data[name].ndim > 1:
         raise DataError(f"the data have several columns named {name!r}")
-    if not _numeric(data[name]):
+    if not is_numeric(data[name]):
         why = why_not_numeric(name, data[name])
         raise DataError(f"{what}: column {name!r} is not numeric: {why}")
     return numbers(data, [name])[:, 0]
@@ -148,6 +110,8 @@ def number_column(data: pd.DataFrame, name: object, what: str) -> np.ndarray:
 def _as_numbers(column: pd.Series) -> pd.Series:
     import pandas as pd
 
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
     known = column.dropna()
     if pd.api.types.is_bool_dtype(column.dtype) or (
         column.dtype == object and len(known) and isinstance(known.iloc[0], bool | np.bool_)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from bayessem.model.priors import Prior, default_prior
 from bayessem.model.structure import Structure
 
@@ -94,3 +96,18 @@ def _common_eta(
             return None
         etas.add(prior.named["eta"])
     return etas.pop() if len(etas) == 1 else None
+
+
+def partial_correlations(correlations: np.ndarray, size: int) -> np.ndarray:
+    """Canonical partial correlations of correlations below the diagonal, row by row.
+
+    (..., pair) -> (..., pair); the inverse of `posterior.correlations.partials_to_correlations`.
+    """
+    rows, columns = np.tril_indices(size, -1)
+    matrix = np.zeros((*correlations.shape[:-1], size, size)) + np.eye(size)
+    matrix[..., rows, columns] = correlations
+    matrix[..., columns, rows] = correlations
+    root = np.linalg.cholesky(matrix)
+    used = np.cumsum(root * root, axis=-1)
+    rest = 1.0 - np.concatenate([np.zeros((*used.shape[:-1], 1)), used[..., :-1]], axis=-1)
+    return root[..., rows, columns] / np.sqrt(rest[..., rows, columns])

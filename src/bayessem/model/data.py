@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ import numpy as np
 
 from bayessem.errors import DataError
 from bayessem.model.categories import Labels, normal_scores, read_categories
-from bayessem.model.columns import numbers, require_columns, require_frame
+from bayessem.model.columns import numbers, require_columns
+from bayessem.model.frames import as_frame, variable_labels
 from bayessem.model.group_column import lone_group, read_groups
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import Key, row_key
@@ -45,6 +46,8 @@ class Sample:
         Index labels of rows without any observed value (or, with listwise deletion, incomplete).
     elsewhere : int
         Rows of groups that were not asked for.
+    labels : dict
+        Labels of variables and constructs by name, where the data carry them.
     categories : tuple of tuple
         Categories of each ordered variable in their order, () for one that is not ordered; `values`
         has the position of the answer among them. () where none is ordered.
@@ -57,6 +60,7 @@ class Sample:
     rows: pd.Index
     dropped: tuple
     elsewhere: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
     categories: tuple[Labels, ...] = ()
 
     @property
@@ -75,7 +79,7 @@ class Sample:
         """Number of respondents used."""
         return len(self.values)
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         """Whether nothing is missing."""
         return not np.isnan(self.values).any()
@@ -85,12 +89,12 @@ class Sample:
         """How many different sets of variables respondents answered (1: nothing is missing)."""
         return len(np.unique(np.isnan(self.values), axis=0))
 
-    @property
+    @cached_property
     def means(self) -> np.ndarray:
         """Means of the observed values (of scores, where ordered), (p,)."""
         return np.nanmean(self.scores, axis=0)
 
-    @property
+    @cached_property
     def sds(self) -> np.ndarray:
         """Standard deviations (divisor n) of the observed values (or scores), (p,)."""
         return np.nanstd(self.scores, axis=0)
@@ -251,7 +255,7 @@ def read_sample(
     DataError
         Naming what is wrong and where.
     """
-    require_frame(data)
+    data = as_frame(data)
     if missing not in ("fiml", "listwise", "error"):
         raise DataError(f'missing is "fiml", "listwise" or "error", not {missing!r}')
     names = list(variables)
@@ -282,7 +286,9 @@ def read_sample(
             f"{len(values)} respondents for {len(names)} observed variables: their covariances "
             "cannot be estimated; use more respondents or fewer indicators"
         )
-    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, categories)
+    known = {*names, *constructs}
+    texts = {name: text for name, text in variable_labels(data).items() if name in known}
+    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, texts, categories)
 
 
 def _values(

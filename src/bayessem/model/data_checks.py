@@ -29,9 +29,6 @@ SKEWED = 1.0
 # Means of covariates, in their standard deviations, from which on the intercepts of a construct's
 # items, those of somebody with 0, say nothing about anybody in the data.
 FAR = 5.0
-# Up to a ratio of 1e5 sampling is as good as with equal units; from 1e7 on it takes minutes or
-# never ends.
-UNITS = 1e6
 # What survey programs write for "no answer"; at the end of a scale and apart from it, suspicious.
 MISSING_CODES = tuple(
     sign * code
@@ -242,12 +239,10 @@ def _scale_findings(prepared: Prepared) -> list[Finding]:
     message = (
         f"standard deviations run from {sds.min():.3g} ({low!r}) to {sds.max():.3g} ({high!r})"
     )
-    far = bool(sds.max() > UNITS * sds.min())
-    message += ", too far apart to sample" if far else ""
-    remedy = "rescale variables to similar units; paths are easier to read, too"
-    if far:
-        remedy += f": data[{high!r}] /= {10.0 ** np.round(np.log10(sds.max())):.0e}"
-    return [Finding(far, "scales", message, remedy)]
+    above, below = np.log10(sds.max()), -np.log10(sds.min())
+    change = f"{high!r}] /= 1e{above:.0f}" if above >= below else f"{low!r}] *= 1e{below:.0f}"
+    remedy = f"only to read paths more easily, since no result depends on it: data[{change}"
+    return [Finding(False, "scales", message, remedy)]
 
 
 def _far_covariates(prepared: Prepared) -> list[Finding]:

@@ -160,9 +160,9 @@ def _widened(kind: str, scale: float, location: float, offset: float) -> Prior:
 def _indicator_offset(structure: Structure, place: Place, scales: Scales) -> float:
     """Offset of an indicator's mean from its intercept through the constructs that it measures."""
     parts = []
-    for k, other in structure.places.items():
+    for k, other in structure.rows_of_groups[place.group].items():
         row = structure.table.rows[k]
-        if other.matrix == "loadings" and (other.group, other.i) == (place.group, place.i):
+        if other.matrix == "loadings" and other.i == place.i:
             free = scales.sds[place.i] / scales.latent[other.j]
             size = free if row.free >= 0 else abs(row.value or 0.0)
             parts.append(float(size * scales.offsets[other.j]))

@@ -1,60 +1,112 @@
-"""Data and models from files: read right, or refused with the line that is odd.
+"""Data and models from files: read right, or refused with what is odd and where.
 
-CSV files come with commas, semicolons (and then with decimal commas), tabs or bars, with or without
-byte-order mark, in UTF-8, UTF-16 or the Latin-1 of older programs. What was guessed is told, so
-that the caller can say it. A row with more fields than the header is an error: nobody can know
-which column its values belong to.
+Which program wrote a file is seen from how it begins, not from its name. Reading never changes a
+file, and nothing in it is executed.
 """
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
+import os
 import re
 import sys
-from dataclasses import dataclass
-from pathlib import Path
+import warnings
+import zlib
 from typing import TYPE_CHECKING
 
-from bayessem.disk import told
-from bayessem.errors import DataError
+from bayessem.arguments import shown, whole_number
+from bayessem.disk import expanded, told
+from bayessem.errors import BayessemWarning, DataError, outside
+from bayessem.model.data_file import DataFile, require_distinct
+from bayessem.model.delimited import decoded, read_delimited
+from bayessem.model.frames import VALUES, VARIABLES
+from bayessem.model.statistics_files import READERS, read_statistics_file
+from bayessem.model.workbook import read_workbook
 
 if TYPE_CHECKING:
     import pandas as pd
 
 STDIN = "-"
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-# How files begin that are no text.
-BINARY = {
-    b"PK\x03\x04": "an Excel or other zipped file; save it as CSV",
-    b"\xd0\xcf\x11\xe0": "an old Excel or Word file; save it as CSV",
-    b"$FL2": "an SPSS file; pd.read_spss reads it, its to_csv makes a CSV file",
-    b"$FL3": "an SPSS file; pd.read_spss reads it, its to_csv makes a CSV file",
-    b"<stata_dta>": "a Stata file; pd.read_stata reads it, its to_csv makes a CSV file",
-    b"%PDF": "a PDF file",
-    b"PAR1": "a Parquet file; pd.read_parquet reads it, its to_csv makes a CSV file",
-    b"\x89HDF": "an HDF5 file",
+GZIP = b"\x1f\x8b"
+# How files begin, and of what kind they are.
+BEGINNINGS = {
+    b"PK\x03\x04": "zip",
+    b"$FL2": "sav",
+    b"$FL3": "sav",
+    b"<stata_dta>": "dta",
+    b"HEADER RECORD*******L": "xpt",
+    b"\0" * 12 + b"\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\0": "sas7bdat",
+    b"PAR1": "parquet",
+    b"ARROW1": "feather",
+    b"FEA1": "feather",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "ole",
 }
-COMMA_NUMBER = re.compile(r"\s*[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?\s*")
-# 1,234 may be a thousand; 0,123 and 12,5 may not.
-MAY_BE_THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*")
+# How files begin that nothing here reads.
+OTHERS = {
+    b"%PDF": "a PDF file; save the data as CSV",
+    b"\x89HDF": "an HDF5 file; pd.read_hdf reads some of them",
+    b"RDX": "a file of R; write.csv(data, 'file.csv', row.names = FALSE) saves a data frame",
+    b"X\n\0\0": "a file of R (.rds); write.csv(data, 'file.csv', row.names = FALSE) saves it",
+    b"PGDMP": "a dump of a data base",
+    b"SQLite format 3": "a data base of SQLite; pd.read_sql reads its tables",
+    b"\x80\x04\x95": "a pickle, which can run anything when it is read",
+    b"7z\xbc\xaf": "a 7z archive; unpack it first",
+    b"Rar!": "a RAR archive; unpack it first",
+    b"BZh": "compressed by bzip2; unpack it first",
+    b"\x89PNG": "a picture",
+}
+READ = "CSV, Excel (.xlsx), SPSS, Stata, SAS, Parquet and Feather files are read"
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """What a data file holds.
+def read_data(
+    path: str | os.PathLike[str],
+    *,
+    sheet: str | None = None,
+    label_rows: int = 0,
+    encoding: str | None = None,
+) -> pd.DataFrame:
+    """Read a data file of almost any program; one row a respondent.
 
-    Attributes
+    CSV and its relatives (separator, decimal mark and encoding are found out), Excel (.xlsx,
+    .xlsm: the values that were calculated last; macros are not looked at), SPSS (.sav, .zsav,
+    .por), Stata (.dta), SAS (.sas7bdat, .xpt), Parquet and Feather; CSV also compressed by gzip.
+    Values with labels stay numbers. Codes that the file declares missing are missing.
+
+    Parameters
     ----------
-    frame : DataFrame
-        One row a respondent.
-    notes : tuple of str
-        What was guessed about the file, in words.
-    """
+    path : path
+        Of the file. What it is is seen from its content.
+    sheet : str, optional
+        Of an Excel workbook; by default the first one that is not hidden.
+    label_rows : int
+        CSV and Excel: rows below the header that hold no answers, as survey platforms write them;
+        the first has the labels of the variables.
+    encoding : str, optional
+        Of the texts, where what was found out is wrong.
 
-    frame: pd.DataFrame
-    notes: tuple[str, ...]
+    Returns
+    -------
+    DataFrame
+        Its `attrs` carry, where the file has them, `variable_labels` (name to label),
+        `value_labels` (name to value to label) and `notes` (what was found out about the file).
+        Groups are named by the labels of their values, and the labels of variables stand in the
+        tables of a fit. `bs.describe(data)` is the codebook.
+
+    Raises
+    ------
+    DataError
+        Naming the file, the place in it, and what would work.
+
+    Warns
+    -----
+    BayessemWarning
+        Of what was guessed and may be wrong.
+    """
+    found = read_data_file(path, sheet=sheet, label_rows=label_rows, encoding=encoding)
+    for doubt in found.doubts:
+        warnings.warn(doubt, BayessemWarning, stacklevel=outside())
+    return found.labelled_frame()
 
 
 def read_model_file(path: str) -> tuple[str, tuple[str, ...]]:
@@ -65,59 +117,113 @@ def read_model_file(path: str) -> tuple[str, tuple[str, ...]]:
     DataError
         When there is no such file, or it holds no text.
     """
-    return _decoded(_content(path, "model"), path, "model")
+    content = _content(path, "model")
+    found = next(
+        (k for start, k in {**BEGINNINGS, **OTHERS}.items() if content[:32].startswith(start)), ""
+    )
+    if found:
+        raise DataError(
+            f"the model file {path!r} is no text; it holds the model in lavaan's syntax"
+        )
+    return decoded(content, path, "model")
 
 
-def read_data_file(path: str) -> DataFile:
-    """The data of a CSV file ("-": standard input).
+def read_data_file(
+    path: str | os.PathLike[str],
+    *,
+    sheet: str | None = None,
+    label_rows: int = 0,
+    encoding: str | None = None,
+) -> DataFile:
+    """The data of a file ("-": of text from standard input); arguments as in `read_data`."""
+    if not isinstance(path, str | os.PathLike):
+        raise DataError(f"path names a file, as in 'survey.sav', not {shown(path)}")
+    label_rows = whole_number("label_rows", label_rows, DataError, least=0, most=9)
+    for name, value in (("sheet", sheet), ("encoding", encoding)):
+        if value is not None and not isinstance(value, str):
+            raise DataError(f"{name} is a text, not {shown(value)}")
+    name = os.fspath(path)
+    content = _content(name, "data")
+    if content.startswith(GZIP):
+        content = _unpacked(content, name)
+    kind = _kind(content, name)
+    if sheet is not None and kind != "zip":
+        raise DataError(f"{name} is no Excel workbook, so it has no sheet {sheet!r}")
+    if label_rows and kind not in ("zip", "text"):
+        raise DataError(f"label_rows= is for CSV and Excel; {name} says itself what its labels are")
+    if kind == "zip":
+        return read_workbook(content, name, sheet=sheet, label_rows=label_rows)
+    if kind in READERS:
+        if name == STDIN:
+            raise DataError("standard input holds a data file that is no text; give its path")
+        return read_statistics_file(str(expanded(name)), kind, encoding=encoding)
+    if kind in ("parquet", "feather"):
+        return _arrow(content, name, kind)
+    return read_delimited(content, name, encoding=encoding, label_rows=label_rows)
 
-    Parameters
-    ----------
-    path : str
-        Of the file; compressed by gzip, too.
+
+def _kind(content: bytes, path: str) -> str:
+    """What a file is: "text", or what its beginning says.
 
     Raises
     ------
     DataError
-        Naming the file, the line and what would work.
+        When it is something that is not read.
     """
-    content = _content(path, "data")
-    if content.startswith(b"\x1f\x8b"):
-        with told(f"{path} cannot be unpacked", DataError):
-            try:
-                content = gzip.decompress(content)
-            except EOFError as error:
-                raise DataError(f"{path} cannot be unpacked: {error}") from None
-    text, notes = _decoded(content, path, "data")
-    first, _, rest = text.partition("\n")
-    given = re.fullmatch(r"sep=(.)\s*", first)  # how Excel is told
-    lead = 1 if given else 0
-    text = rest if given else text
-    if not text.strip():
-        raise DataError(f"the data file {path!r} is empty")
-    separator = given[1] if given else _separator(text)
-    head, rows, short = _shape(text, separator, path, lead)
-    if separator != ",":
-        notes = (*notes, f"{path} is separated by {_named(separator)}")
-    frame, decimals = _parsed(text, separator, head, path)
-    if len(frame) != rows:
-        raise DataError(
-            f"{path} cannot be read as CSV: are quotation marks and blank lines as they should be?"
-        )
-    if decimals:
-        notes = (*notes, f"{path} has decimal commas")
-    if short:
-        count = f"{len(short)} line{'s have' if len(short) > 1 else ' has'}"
-        notes = (
-            *notes,
-            f"{path}: {count} fewer fields than the header (line {short[0]} the first); "
-            "what is absent at their ends counts as missing",
-        )
-    return DataFile(frame, notes)
+    head = content[:32]
+    for start, kind in BEGINNINGS.items():
+        if head.startswith(start):
+            if kind == "ole":
+                raise DataError(_ole(content, path))
+            return kind
+    # Stata's older format: release, byte order, 1
+    if re.match(rb"[\x68-\x73][\x01\x02]\x01", head):
+        return "dta"
+    if b"SPSS PORT FILE" in content[:300]:  # it begins with a greeting
+        return "por"
+    for start, what in OTHERS.items():
+        if head.startswith(start):
+            raise DataError(f"the data file {path!r} is {what}; {READ}")
+    return "text"
 
 
-def _named(separator: str) -> str:
-    return SEPARATORS.get(separator, repr(separator))
+def _ole(content: bytes, path: str) -> str:
+    """What to do about a file in Microsoft's older container."""
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        return (
+            f"the workbook {path!r} is protected by a password; open it in Excel, take the "
+            "password away (File, Info, Protect Workbook), and save it"
+        )
+    if "Workbook".encode("utf-16-le") in content:
+        return f"the data file {path!r} is an old Excel workbook (.xls); save it as .xlsx or CSV"
+    return f"the data file {path!r} is an old Office file; save the data as .xlsx or CSV"
+
+
+def _arrow(content: bytes, path: str, kind: str) -> DataFile:
+    """The table of a Parquet or Feather file."""
+    import pandas as pd
+
+    read = pd.read_parquet if kind == "parquet" else pd.read_feather
+    try:
+        frame = read(io.BytesIO(content))
+    except Exception as error:  # pyarrow has errors of several families
+        raise DataError(f"the data file {path!r} cannot be read as {kind}: {error}") from None
+    frame.columns = frame.columns.map(str)
+    require_distinct(frame.columns, path)
+    attrs = frame.attrs
+    return DataFile(
+        frame,
+        variable_labels=attrs.get(VARIABLES) or {},
+        value_labels=attrs.get(VALUES) or {},
+    )
+
+
+def _unpacked(content: bytes, path: str) -> bytes:
+    with told(f"{path} cannot be unpacked", DataError):
+        try:
+            return gzip.decompress(content)
+        except (EOFError, zlib.error) as error:
+            raise DataError(f"{path} cannot be unpacked: {error}") from None
 
 
 def _content(path: str, what: str) -> bytes:
@@ -127,7 +233,7 @@ def _content(path: str, what: str) -> bytes:
         content = sys.stdin.read().encode("utf-8") if stream is None else stream.read()
         path = "standard input"
     else:
-        place = Path(path)
+        place = expanded(path)
         with told(f"the {what} file {path!r} cannot be read", DataError):
             if place.is_dir():
                 raise DataError(f"{path!r} is a folder, not a {what} file")
@@ -137,141 +243,3 @@ def _content(path: str, what: str) -> bytes:
     if not content.strip():
         raise DataError(f"the {what} file {path!r} is empty")
     return content
-
-
-def _decoded(content: bytes, path: str, what: str) -> tuple[str, tuple[str, ...]]:
-    """Text of bytes, without a byte-order mark, and what was guessed about it."""
-    for start, found in BINARY.items():
-        if content.startswith(start):
-            raise DataError(f"the {what} file {path!r} is no text but {found}")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
-            return content.decode("utf-16"), ()
-        except UnicodeDecodeError as error:
-            raise DataError(f"the {what} file {path!r} is no UTF-16 text: {error}") from None
-    if b"\0" in content:
-        raise DataError(f"the {what} file {path!r} is no text: it holds bytes that are 0")
-    try:
-        return content.decode("utf-8-sig"), ()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        try:
-            text = content.decode("cp1252")
-        except UnicodeDecodeError:
-            text = content.decode("latin-1")
-        odd = text[error.start]
-        return text, (f"{path} is no UTF-8 (line {line}: {odd!r}); read as Latin-1",)
-
-
-def _separator(text: str) -> str:
-    """What parts the header into most fields; a comma rather than another."""
-    line = next(x for x in text.splitlines() if x.strip())
-    counts = {s: len(next(csv.reader([line], delimiter=s))) for s in SEPARATORS}
-    return max(counts, key=lambda s: counts[s])
-
-
-def _shape(text: str, separator: str, path: str, lead: int) -> tuple[list[str], int, list[int]]:
-    """The header, the number of rows, and the lines with fewer fields; with more is an error."""
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
-    )
-    head: list[str] | None = None
-    rows, short, before = 0, [], 0
-    try:
-        for row in reader:
-            line, before = before + 1 + lead, reader.line_num
-            if not "".join(row) and len(row) < 2:
-                continue
-            rows += head is not None
-            if head is None:
-                head = [x.strip() for x in row]
-                if len(head) == 1:
-                    _check_blanks(text, path)
-            elif len(row) > len(head):
-                raise DataError(_too_many(path, line, row, head, separator))
-            elif len(row) < len(head):
-                short.append(line)
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {before + 1 + lead}: cannot be read as CSV ({error}); is a quotation "
-            "mark not closed?"
-        ) from None
-    if head is None or not "".join(head):
-        raise DataError(f"{path} has no header: its first line names the columns")
-    return head, rows, short
-
-
-def _check_blanks(text: str, path: str) -> None:
-    """Refuse a file of one column whose lines fall into as many parts by blanks."""
-    lines = [x.split() for x in text.splitlines() if x.strip()][:20]
-    if len(lines[0]) > 1 and len(lines) > 1 and all(len(x) == len(lines[0]) for x in lines):
-        raise DataError(
-            f"{path} is separated by blanks, which is no CSV; separate the fields by commas, "
-            "semicolons or tabs"
-        )
-
-
-def _too_many(path: str, line: int, row: list[str], head: list[str], separator: str) -> str:
-    mark = "tab" if separator == "\t" else f"'{separator}'"
-    said = f"{path}, line {line}: {len(row)} fields, but the header has {len(head)}"
-    extra = row[len(head) :]
-    if not any(x.strip() for x in extra):
-        return (
-            f"{said}: the line ends with a {mark} more than the header; take it away from the ends "
-            f"of the lines, or add one to the header"
-        )
-    if len(extra) == 1:
-        return (
-            f"{said}; if the first field of each line is the row's name, give it a name in the "
-            f"header too; if a text or a number holds a {mark}, put it into quotation marks"
-        )
-    return f"{said}; if a text or a number holds a {mark}, put it into quotation marks"
-
-
-def _parsed(text: str, separator: str, head: list[str], path: str) -> tuple[pd.DataFrame, bool]:
-    """The table, with pandas' types, and whether decimal commas were read."""
-    import pandas as pd
-
-    def read(decimal: str) -> pd.DataFrame:
-        return pd.read_csv(
-            io.StringIO(text, newline=""),
-            sep=separator,
-            header=0,
-            names=range(len(head)),
-            index_col=False,
-            skipinitialspace=True,
-            decimal=decimal,
-            low_memory=False,
-        )
-
-    try:
-        frame = read(".")
-        decimals = separator != "," and _decimal_commas(frame)
-        if decimals:
-            commas = read(",")
-            for i in frame.columns:
-                if not _is_number(frame[i]) and _is_number(commas[i]):
-                    frame[i] = commas[i]
-    except (pd.errors.ParserError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as CSV: {error}") from None
-    names = [name or f"unnamed {i + 1}" for i, name in enumerate(head)]
-    frame.columns = pd.Index(names, dtype=object)
-    empty = [not name for name in head]
-    keep = [not (e and frame.iloc[:, i].isna().all()) for i, e in enumerate(empty)]
-    return frame.loc[:, keep], decimals
-
-
-def _is_number(column: pd.Series) -> bool:
-    return column.dtype.kind in "iuf"
-
-
-def _decimal_commas(frame: pd.DataFrame) -> bool:
-    """Whether some column's texts are numbers with commas that cannot mean thousands."""
-    for i in frame.columns:
-        if frame[i].dtype.kind in "iufb":
-            continue
-        cells = frame[i].dropna().astype(str)
-        numbers = cells[cells.map(lambda x: bool(COMMA_NUMBER.fullmatch(x)))]
-        if not numbers.map(lambda x: bool(MAY_BE_THOUSANDS.fullmatch(x))).all():
-            return True
-    return False

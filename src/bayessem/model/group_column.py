@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayessem.arguments import shown as quoted
 from bayessem.errors import DataError, did_you_mean
+from bayessem.model.frames import labelled, value_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,12 +45,12 @@ def group_labels(values: Iterable[object]) -> tuple[str, ...]:
 
 
 def require_group(data: pd.DataFrame, group: object) -> pd.Series:
-    """The column of the groups.
+    """The column of the groups; values that have labels are named by them.
 
     Raises
     ------
     DataError
-        When it is no column, doubled, or empty for some respondents.
+        When it is no column, doubled, empty for some respondents, or one label has two values.
     """
     try:
         known = group in data.columns
@@ -73,7 +74,7 @@ def require_group(data: pd.DataFrame, group: object) -> pd.Series:
             f"{n} {'respondents have' if n > 1 else 'respondent has'} no {group!r}: give them a "
             f"group, or leave them out with data.dropna(subset=[{group!r}])"
         )
-    return column
+    return labelled(data, str(group))
 
 
 def read_groups(
@@ -87,7 +88,14 @@ def read_groups(
             )
         return ("",), np.zeros(len(data), dtype=np.int64)
     present, codes = _present_groups(require_group(data, group), group)
-    labels = present if groups is None else _asked_groups(groups, present, group)
+    labels = present
+    if groups is not None:
+        by_code = dict(
+            zip(group_labels(named), group_labels(named.values()), strict=True)
+            if (named := value_labels(data, group))
+            else ()
+        )
+        labels = _asked_groups(groups, present, group, by_code)
     position = {label: i for i, label in enumerate(labels)}
     own = np.array([position.get(x, -1) for x in present], dtype=np.int64)
     return labels, own[codes]
@@ -126,11 +134,13 @@ def _present_groups(column: pd.Series, group: str) -> tuple[tuple[str, ...], np.
     return labels, codes
 
 
-def _asked_groups(asked: object, present: Sequence[str], group: str) -> tuple[str, ...]:
-    """The groups in the order that was asked for."""
+def _asked_groups(
+    asked: object, present: Sequence[str], group: str, by_code: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The groups in the order that was asked for, by their names or the codes that have labels."""
     if isinstance(asked, str | bytes) or not isinstance(asked, Iterable):
         raise DataError(f"group_order is a list of groups, as in ['a', 'b'], not {quoted(asked)}")
-    labels = group_labels(asked)
+    labels = tuple(x if x in present else by_code.get(x, x) for x in group_labels(asked))
     strangers = [x for x in labels if x not in present]
     if strangers:
         raise DataError(

@@ -6,22 +6,26 @@ Identification, Equivalent Models and Computer Algebra).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from bayessem.model.default_priors import latent_scales
+from bayessem.model.linear_constraints import constrained_names, linear_forms
 from bayessem.model.parameterization import threshold_variables
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
-from bayessem.model.structure import Place, Structure
-from bayessem.syntax.expression import evaluate
+from bayessem.model.structure import Place, Structure, moved_together, parameter_groups
+from bayessem.syntax.expression import Expression, evaluate
+from bayessem.syntax.linking import components
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import row_key, row_name_key
 
 # Of a correlation matrix's smallest eigenvalue: below, it is not positive definite in practice.
 LEAST = 1e-10
+# Random points at which the Jacobian is computed, and at which moments are looked for.
+NULL_POINTS, TRIED_POINTS = 3, 5
 
 
 def implied_moments(structure: Structure, elements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -36,9 +40,8 @@ def implied_moments(structure: Structure, elements: np.ndarray) -> tuple[np.ndar
 def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
     """The function that gives implied means and covariances from the table's free parameters.
 
-    In units of the sample's standard deviations, so that the units of the data do not matter; the
-    sums of parameters whose mean over the groups is 0 (pooling), and the differences that `==`
-    constraints set to 0, stand at the end.
+    By group, (group, moments), in units of the sample's standard deviations, so that the units of
+    the data do not matter.
     """
     structure, table = prepared.structure, prepared.table
     filled = [
@@ -51,7 +54,6 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
     lower = np.tril_indices(len(structure.observed))
     sds = np.sqrt(np.diagonal(prepared.covariances, axis1=1, axis2=2))
     has_means = any(row.op == "~1" and row.free >= 0 for row in table.rows)
-    sums = _zero_sums(prepared)
     base = _base_at_no_mean(prepared)
 
     answered = [structure.observed.index(name) for name in table.ordered]
@@ -62,19 +64,17 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
         elements[element] = values[source]
         means, covariances = implied_moments(structure, elements)
         own = sds.copy()
+        cut = np.empty((len(means), 0))
         if answered:  # of latent responses correlations are known, and where they are cut
             own[:, answered] = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)[:, answered])
             cut = structure.matrices(elements.reshape(len(means), -1))["thresholds"]
             cut = (cut - means[:, items]) / own[:, items]
             means[:, answered] = 0.0
         standardised = covariances / (own[:, :, None] * own[:, None, :])
-        parts = [standardised[:, lower[0], lower[1]].ravel()]
-        if answered:
-            parts.append(cut.ravel())
+        parts = [standardised[:, lower[0], lower[1]], cut]
         if has_means:
-            parts.append((means / own).ravel())
-        parts += [values[list(at)].sum(keepdims=True) for at in sums]
-        return np.concatenate([*parts, equality_differences(table, values)])
+            parts.append(means / own)
+        return np.concatenate(parts, axis=1)
 
     return moments
 
@@ -106,16 +106,40 @@ def _zero_sums(prepared: Prepared) -> list[tuple[int, ...]]:
     ]
 
 
-def equality_differences(table: ParameterTable, values: np.ndarray) -> np.ndarray:
-    """Left minus right side of each `==` constraint at values of the free parameters."""
-    named: dict[str, Any] = {
-        name: values[at] if isinstance(at, int) else at for name, at in table.names.items()
-    }
-    for row in table.defined:
-        assert row.expression is not None
-        named[row.lhs] = evaluate(row.expression, named)
-    equalities = [r.expression for r in table.constraints if r.op == "==" and r.expression]
-    return np.array([float(evaluate(e, named)) for e in equalities])
+def _equations(prepared: Prepared, point: np.ndarray) -> list[dict[int, float]]:
+    """Derivatives of what has to be 0, by free parameter.
+
+    The sums of parameters whose mean over the groups is 0 (pooling), and the differences of the
+    two sides of `==` constraints.
+    """
+    table = prepared.table
+    out = [dict.fromkeys(at, 1.0) for at in _zero_sums(prepared)]
+    read = linear_forms(table)
+    for row in table.constraints:
+        if row.op == "==" and row.expression is not None:
+            form = read(row.expression)
+            out.append(_slopes(table, row.expression, point) if form is None else form[0])
+    return out
+
+
+def _slopes(table: ParameterTable, expression: Expression, point: np.ndarray) -> dict[int, float]:
+    """Central differences of a constraint that is not linear."""
+
+    def value(at: np.ndarray) -> float:
+        named: dict[str, Any] = {
+            name: at[i] if isinstance(i, int) else i for name, i in table.names.items()
+        }
+        for row in table.defined:
+            assert row.expression is not None
+            named[row.lhs] = evaluate(row.expression, named)
+        return float(evaluate(expression, named))
+
+    position = {name: i for i, name in enumerate(table.parameters)}
+    out = {}
+    for i in sorted(position[name] for name in constrained_names(table)):
+        up, down, h = _about(point, [i])
+        out[i] = (value(up) - value(down)) / (2 * h[i])
+    return {i: slope for i, slope in out.items() if slope}
 
 
 def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndarray:
@@ -124,6 +148,7 @@ def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndar
     values = start_values(structure, prepared.covariances, prepared.means)
     scales = latent_scales(structure, prepared.sample.sds)
     out = values.copy()
+    variances = _variances(prepared, values)
     for k, place in structure.places.items():
         row = table.rows[k]
         if row.free < 0:
@@ -137,10 +162,7 @@ def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndar
             sd = scales[place.i] if place.matrix == "disturbances" else prepared.sample.sds[place.i]
             out[row.free] = (abs(start) or float(sd) ** 2) * generator.uniform(0.6, 1.4)
         elif row.op == "~~":
-            sizes = [
-                _variance(prepared, values, place.matrix, place.group, i)
-                for i in (place.i, place.j)
-            ]
+            sizes = [variances.get((place.matrix, place.group, i), 1.0) for i in (place.i, place.j)]
             out[row.free] = np.sqrt(sizes[0] * sizes[1]) * generator.uniform(0.05, 0.3)
         elif row.op == "~":
             size = scales[place.i] / scales[place.j] if place.matrix == "paths" else 1.0
@@ -160,17 +182,19 @@ def _ratio(prepared: Prepared, scales: np.ndarray, place: Place) -> float:
     return float(to[place.i] / scales[place.j])
 
 
-def _variance(
-    prepared: Prepared, values: np.ndarray, matrix: str, group: int, position: int
-) -> float:
-    for k, place in prepared.structure.places.items():
-        if (place.matrix, place.group, place.i, place.j) == (matrix, group, position, position):
-            row = prepared.table.rows[k]
-            return abs(float(values[row.free] if row.free >= 0 else (row.value or 0.0)))
-    return 1.0
+def _variances(prepared: Prepared, values: np.ndarray) -> dict[tuple[str, int, int], float]:
+    """Size of each diagonal element of a matrix, by matrix, group and position."""
+    rows = prepared.table.rows
+    return {
+        (p.matrix, p.group, p.i): abs(
+            float(values[rows[k].free] if rows[k].free >= 0 else (rows[k].value or 0.0))
+        )
+        for k, p in prepared.structure.places.items()
+        if p.i == p.j and rows[k].op == "~~"
+    }
 
 
-def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> list[list[str]]:
+def null_space(prepared: Prepared) -> list[list[str]]:
     """Groups of parameters that the moments leave undetermined together; [] when identified.
 
     The Jacobian of the implied moments by the parameters is computed at several random points; a
@@ -179,57 +203,57 @@ def null_space(prepared: Prepared, *, random_seed: int = 0, points: int = 3) -> 
     moments of higher order than the second.
     """
     structure, table = prepared.structure, prepared.table
-    generator = np.random.default_rng(random_seed)
+    generator = np.random.default_rng(0)
     products = {table.rows[k].free for k, p in structure.places.items() if p.matrix == "products"}
     keep = [i for i in range(len(table.parameters)) if i not in products]
     if not keep:
         return []
     moments = moments_of(prepared)
-    extra = len(prepared.zero_mean) + sum(r.op == "==" for r in table.constraints)
     best: tuple[int, list[list[str]]] | None = None
-    for _ in range(points):
+    for _ in range(NULL_POINTS):
         point = _random_point(prepared, generator)
         try:
-            jacobian = _jacobian(moments, point, keep) * np.abs(point[keep])
+            blocks = _jacobian(prepared, moments, point, keep)
         except np.linalg.LinAlgError:  # no such model at this point (`possible` says where at all)
             continue
-        if not np.isfinite(jacobian).all():
+        if not all(np.isfinite(block).all() for _, block in blocks):
             continue
-        if extra:  # equations between parameters have units of their own
-            size = np.linalg.norm(jacobian[-extra:], axis=1, keepdims=True)
-            jacobian[-extra:] /= np.where(size > 0, size, 1.0)
-        norms = np.linalg.norm(jacobian, axis=0)
-        scaled = jacobian / np.where(norms > 0, norms, 1.0)
-        if len(scaled) > len(keep):
-            scaled = np.linalg.qr(scaled, mode="r")
-        _, singular, rows = np.linalg.svd(scaled, full_matrices=True)
-        singular = np.concatenate([singular, np.zeros(len(keep) - len(singular))])
-        empty = rows[singular < 1e-6]
-        if best is None or len(empty) < best[0]:
-            involved = []
-            if len(empty):
-                share = np.sqrt((empty**2).sum(axis=0))
-                involved = [
-                    [table.parameters[keep[i]] for i in np.argsort(-share) if share[i] > 0.05]
-                ]
-            best = (len(empty), involved)
+        flat, share = 0, np.zeros(len(table.parameters))
+        for members, block in blocks:
+            empty = _empty_directions(block)
+            flat += len(empty)
+            share[members] = np.sqrt((empty**2).sum(axis=0))
+        if best is None or flat < best[0]:
+            involved = [table.parameters[i] for i in np.argsort(-share) if share[i] > 0.05]
+            best = (flat, [involved] if flat else [])
         if best[0] == 0:
             return []
-    return [] if best is None else best[1] * min(best[0], 1)
+    return [] if best is None else best[1]
 
 
-def possible(prepared: Prepared, *, random_seed: int = 0, points: int = 5) -> str:
+def _empty_directions(jacobian: np.ndarray) -> np.ndarray:
+    """Directions (., parameter) along which nothing changes, with columns of length 1."""
+    norms = np.linalg.norm(jacobian, axis=0)
+    scaled = jacobian / np.where(norms > 0, norms, 1.0)
+    if len(scaled) > scaled.shape[1]:
+        scaled = np.linalg.qr(scaled, mode="r")
+    _, singular, rows = np.linalg.svd(scaled, full_matrices=True)
+    singular = np.concatenate([singular, np.zeros(len(rows) - len(singular))])
+    return rows[singular < 1e-6]
+
+
+def possible(prepared: Prepared) -> str:
     """Why no data can be as the model says, "" where some can.
 
     Looked at are its start values and random points: at one of them at least the structural
     equations need a solution and the implied covariances have to be positive definite.
     """
     structure, table = prepared.structure, prepared.table
-    generator = np.random.default_rng(random_seed)
+    generator = np.random.default_rng(0)
     said = ""
     first = start_values(structure, prepared.covariances, prepared.means)
     sds = np.sqrt(np.diagonal(prepared.covariances, axis1=1, axis2=2))
-    for k in range(points + 1):
+    for k in range(1 + TRIED_POINTS):
         values = _random_point(prepared, generator) if k else first
         elements = prepared.space.base.copy()
         for row, place in structure.places.items():
@@ -254,14 +278,53 @@ def possible(prepared: Prepared, *, random_seed: int = 0, points: int = 5) -> st
 
 
 def _jacobian(
-    moments: Callable[[np.ndarray], np.ndarray], point: np.ndarray, keep: list[int]
-) -> np.ndarray:
-    """Central differences of the moments, (moment, parameter kept)."""
-    columns = []
-    for i in keep:
-        h = 1e-4 * (abs(point[i]) or 1.0)
-        up, down = point.copy(), point.copy()
-        up[i] += h
-        down[i] -= h
-        columns.append((moments(up) - moments(down)) / (2 * h))
-    return np.array(columns).T
+    prepared: Prepared,
+    moments: Callable[[np.ndarray], np.ndarray],
+    point: np.ndarray,
+    keep: Sequence[int],
+) -> list[tuple[list[int], np.ndarray]]:
+    """Central differences of the moments by the parameters kept, each times its own size.
+
+    In blocks that have neither a parameter nor a moment in common, such as groups in which
+    everything differs: each with its parameters, and (moments and equations, parameters).
+    """
+    columns, groups = {}, parameter_groups(prepared.structure)
+    for batch in moved_together([groups[i] for i in keep]):
+        up, down, h = _about(point, [keep[b] for b in batch])
+        change = moments(up) - moments(down)  # (group, moment)
+        for i in (keep[b] for b in batch):
+            columns[i] = change[sorted(groups[i])] * abs(point[i]) / (2 * h[i])
+    found = _equations(prepared, point)
+    equations = [e for e in ({i: e[i] for i in e if i in columns} for e in found) if e]
+    count = len(prepared.table.parameters)
+    links = [
+        *((i, count + g) for i in keep for g in groups[i]),
+        *((next(iter(e)), i) for e in equations for i in e),
+    ]
+    blocks = []
+    owner: dict[int, list[dict[int, float]]] = {}
+    for e in equations:
+        owner.setdefault(next(iter(e)), []).append(e)
+    for together in components(count + len(prepared.table.groups), links):
+        at = {i: c for c, i in enumerate(i for i in together if i in columns)}
+        rows = {g: r for r, g in enumerate(i - count for i in together if i >= count)}
+        if not at:
+            continue
+        block = np.zeros((len(rows), change.shape[1], len(at)))
+        for i, c in at.items():
+            block[[rows[g] for g in sorted(groups[i])], :, c] = columns[i]
+        own = [e for i in at for e in owner.get(i, ())]
+        extra = np.zeros((len(own), len(at)))
+        for r, e in enumerate(own):
+            extra[r, [at[i] for i in e]] = [slope * abs(point[i]) for i, slope in e.items()]
+        size = np.linalg.norm(extra, axis=1, keepdims=True)  # equations have units of their own
+        extra /= np.where(size > 0, size, 1.0)
+        blocks.append((list(at), np.concatenate([block.reshape(-1, len(at)), extra])))
+    return blocks
+
+
+def _about(point: np.ndarray, members: Sequence[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The point a small step up and down along some parameters, and the steps."""
+    h = np.zeros(len(point))
+    h[members] = 1e-4 * np.where(point[members] == 0, 1.0, np.abs(point[members]))
+    return point + h, point - h, h

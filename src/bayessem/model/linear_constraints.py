@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,27 +37,41 @@ class LinearSystem:
     texts: tuple[str, ...]
 
 
-def linear_form(table: ParameterTable, expression: Expression) -> tuple[np.ndarray, float] | None:
-    """Coefficients by free parameter (D,) and constant; None for a nonlinear expression."""
-    form = linear(expression)
-    if form is None:
-        return None
-    definitions = {row.lhs: row.expression for row in table.defined}
-    out, constant = np.zeros(len(table.parameters)), form[1]
-    for name, slope in form[0].items():
-        known = table.names.get(name)
-        if isinstance(known, int):
-            out[known] += slope
-        elif known is not None:
-            constant += slope * known
-        else:
-            inner = definitions.get(name)
-            nested = linear_form(table, inner) if inner is not None else None
-            if nested is None:
+# Coefficients by position of the free parameter, and a constant.
+LinearForm = tuple[dict[int, float], float]
+
+
+def linear_forms(table: ParameterTable) -> Callable[[Expression], LinearForm | None]:
+    """What reads expressions of a table as linear forms; None for one that is not linear.
+
+    Definitions are looked through. They come in the order in which they refer to each other, so
+    that a long chain of them is read in one pass.
+    """
+    known = table.names
+    inner: dict[str, LinearForm | None] = {}
+
+    def read(expression: Expression) -> LinearForm | None:
+        form = linear(expression)
+        if form is None:
+            return None
+        slopes: dict[int, float] = {}
+        constant = form[1]
+        for name, factor in form[0].items():
+            at = known.get(name)
+            part: LinearForm | None = ({at: 1.0}, 0.0) if isinstance(at, int) else ({}, at or 0.0)
+            if at is None:
+                part = inner.get(name)
+            if part is None:
                 return None
-            out += slope * nested[0]
-            constant += slope * nested[1]
-    return out, constant
+            for i, slope in part[0].items():
+                slopes[i] = slopes.get(i, 0.0) + factor * slope
+            constant += factor * part[1]
+        return {i: slope for i, slope in slopes.items() if slope}, constant
+
+    if table.constraints:  # nothing else asks for them
+        for row in table.defined:
+            inner[row.lhs] = None if row.expression is None else read(row.expression)
+    return read
 
 
 def constraint_text(row: Parameter) -> str:
@@ -77,23 +92,25 @@ def linear_system(table: ParameterTable) -> LinearSystem:
     above: list[np.ndarray] = []
     limit: list[float] = []
     texts: list[str] = []
+    read, d = linear_forms(table), len(table.parameters)
     for row in table.constraints:
-        form = linear_form(table, row.expression) if row.expression is not None else None
+        form = read(row.expression) if row.expression is not None else None
         if form is None:
             raise NotSupported(
                 f"'{constraint_text(row)}' is not linear in the parameters: sampling has linear "
                 "constraints only; estimate this model by maximum likelihood (sem.ml), or look at "
                 "the posterior of the difference with ':=' instead"
             )
+        slopes = np.zeros(d)
+        slopes[list(form[0])] = list(form[0].values())
         if row.op == "==":
-            equal.append(form[0])
+            equal.append(slopes)
             right.append(-form[1])
         else:
             sign = 1.0 if row.op == ">" else -1.0
-            above.append(sign * form[0])
+            above.append(sign * slopes)
             limit.append(-sign * form[1])
             texts.append(constraint_text(row))
-    d = len(table.parameters)
     return LinearSystem(
         np.array(equal).reshape(len(equal), d),
         np.array(right),
@@ -105,18 +122,19 @@ def linear_system(table: ParameterTable) -> LinearSystem:
 
 def constrained_names(table: ParameterTable) -> frozenset[str]:
     """Free parameters that take part in a constraint, through definitions too."""
-    definitions = {row.lhs: row.expression for row in table.defined}
+    if not table.constraints:
+        return frozenset()
+    values, definitions = table.names, {row.lhs: row.expression for row in table.defined}
     found: set[str] = set()
     todo = [row.expression for row in table.constraints if row.expression is not None]
     while todo:
         for name in names(todo.pop()):
-            known = table.names.get(name)
+            known = values.get(name)
             if isinstance(known, int):
                 found.add(table.parameters[known])
-            elif name in definitions and definitions[name] is not None:
-                inner = definitions[name]
-                assert inner is not None
-                todo.append(inner)
+            else:
+                inner = definitions.pop(name, None)  # once is enough
+                todo += [] if inner is None else [inner]
     return frozenset(found)
 
 

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayessem.arguments import shown
-from bayessem.errors import ModelError, NotSupported, PriorError
+from bayessem.errors import ModelError, NotSupported
 from bayessem.model.categories import cuts
-from bayessem.model.columns import require_frame
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
 from bayessem.model.elimination import eliminate
-from bayessem.model.group_column import group_labels
+from bayessem.model.frames import as_frame
+from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.parameterization import check_delta
 from bayessem.model.pooled_space import pool_space
 from bayessem.model.pooling import (
@@ -27,7 +26,8 @@ from bayessem.model.pooling import (
     table_options,
     with_free_means,
 )
-from bayessem.model.priors import KINDS, Prior
+from bayessem.model.prior_checks import by_name, check_priors, check_used
+from bayessem.model.priors import Prior
 from bayessem.model.space import Space, build_space
 from bayessem.model.structure import Structure, build_structure
 from bayessem.syntax.expression import names
@@ -91,6 +91,12 @@ class Prepared:
     unpooled: Space | None = None
     repeated: tuple[str, ...] = ()
     zero_mean: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> set[str]:
+        """Kinds of its parameters, with partial pooling those without it, too."""
+        spaces = (self.space, self.unpooled or self.space)
+        return {c.kind for space in spaces for c in space.coordinates}
 
     def check_sampling(self) -> None:
         """Refuse a model whose constraints maximum likelihood has but sampling has not.
@@ -174,14 +180,14 @@ def prepare(
         DataError, ModelError, PriorError or NotSupported, naming what is wrong.
     """
     statements, options = specification.statements, specification.options
-    _check_priors(priors)
+    check_priors(priors)
     asked = _asked(group, group_order, missing, priors, pooling)
     if pooling is not None:
         _check_pooling(pooling, group)
         options = table_options(pooling, options)
     first = {k: v for k, v in options.items() if k != "group_partial"}
     plain = build_table(statements, groups=specification.table.groups, **first)
-    require_frame(data)
+    data = as_frame(data)
     _check_labels(plain, statements, [str(c) for c in data.columns])
     sample = read_sample(
         data,
@@ -259,7 +265,7 @@ def prepare_sample(
         keys = {key for key in map(row_name_key, pooled) if key is not None}
         check_groups(sample, table, group=asked["group"], pooled=keys)
     covariances, means = sample_moments(sample)
-    priors = _by_name(priors, table)
+    priors = by_name(priors, table)
     own: Mapping[str, str | Prior] = {}
     if partial is not None:
         own, priors = split_priors(partial, priors)
@@ -271,7 +277,7 @@ def prepare_sample(
         group_means=means,
         priors=priors,
     )
-    _check_used(priors, table, {c.kind for c in space.coordinates})
+    check_used(priors, table, {c.kind for c in space.coordinates})
     unpooled = None
     if partial is not None:
         unpooled = space
@@ -341,7 +347,7 @@ def _predictor(
     """The group-level predictor of partial pooling, (group,); None where there is none."""
     if pooling is None or pooling.how != "partial" or pooling.by is None or group is None:
         return None
-    labelled = data.assign(**{group: group_labels(data[group])})
+    labelled = data.assign(**{group: group_labels(require_group(data, group))})
     return group_predictor(labelled, pooling.by, group=group, groups=groups)
 
 
@@ -375,90 +381,6 @@ def _check_labels(
             + (f"a product of variables is {product}: {meant}" if row.rhs else fixed)
             + "; a label needs a name that no column has"
         )
-
-
-def _check_priors(priors: object) -> None:
-    """Refuse priors that are no mapping of names to priors."""
-    if priors is None:
-        return
-    if not isinstance(priors, Mapping):
-        raise PriorError(
-            "priors go by name: priors={'path': 'normal(0, 0.5)', 'y~x': 'normal(0.3, 0.1)'}, "
-            f"not {priors!r}"
-        )
-    for key, prior in priors.items():
-        if not isinstance(prior, str | Prior):
-            raise PriorError(
-                f"priors: {key!r} has {shown(prior)}; a prior is a text such as 'normal(0, 0.5)', "
-                "or bs.Prior('normal', mu=0, sigma=0.5)"
-            )
-
-
-def _check_used(
-    priors: Mapping[str, str | Prior] | None, table: ParameterTable, kinds: Collection[str]
-) -> None:
-    """Refuse priors that would be ignored: of kinds that are not there, and given twice."""
-    given = priors or {}
-    absent = [k for k in given if k in KINDS and k not in kinds]
-    if absent:
-        there = ", ".join(k for k in KINDS if k in kinds)
-        pooled = (
-            "; those of pooled parameters go by name: 'sd(y~x)'"
-            if absent[0].startswith("pool_")
-            else ""
-        )
-        raise PriorError(
-            f"priors: the model has no parameter of the kind {absent[0]!r}; its kinds: {there}"
-            f"{pooled}"
-        )
-    first: dict[str, str] = {}
-    for row in table.rows:
-        if row.free >= 0:
-            own = [k for k in (table.parameters[row.free], row.label, row.name) if k in given]
-            keys = [*(["the model's text"] if row.prior else []), *dict.fromkeys(own)]
-            for key in keys[1:]:
-                first.setdefault(key, keys[0])
-            for key in keys[:1]:
-                first[key] = key
-    for key, other in first.items():
-        if key != other:
-            where = other if other == "the model's text" else repr(other)
-            raise PriorError(
-                f"priors: {key!r} has a prior by {where} already, the same parameter; keep one"
-            )
-
-
-def priors_that_apply(
-    priors: Mapping[str, str | Prior], prepared: Prepared
-) -> dict[str, str | Prior]:
-    """Of one set of priors for several models, those that are not of a kind that a model lacks.
-
-    Parameters
-    ----------
-    priors : mapping
-        Prior by parameter name, label or kind.
-    prepared : Prepared
-        The model, prepared without them.
-    """
-    spaces = (prepared.space, prepared.unpooled or prepared.space)
-    kinds = {c.kind for space in spaces for c in space.coordinates}
-    return {k: v for k, v in priors.items() if k not in KINDS or k in kinds}
-
-
-def _by_name(
-    priors: Mapping[str, str | Prior] | None, table: ParameterTable
-) -> dict[str, str | Prior] | None:
-    """The user's priors with names as the table writes them: "y ~ x" is "y~x"."""
-    if priors is None:
-        return None
-    known = {"".join(x.split()): x for x in (*table.parameters, *(r.name for r in table.rows))}
-    out: dict[str, str | Prior] = {}
-    for key, prior in priors.items():
-        name = known.get("".join(str(key).split()), str(key))
-        if name in out:
-            raise PriorError(f"priors: {name!r} is given twice")
-        out[name] = prior
-    return out
 
 
 def _constrained(space: Space, structure: Structure) -> tuple[Space, str]:

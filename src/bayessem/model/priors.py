@@ -225,7 +225,7 @@ def parse_prior(text: str | Prior, *, where: str = "") -> Prior:
         raise PriorError(f"{prefix}{error}") from None
 
 
-def default_prior(kind: str, *, scale: float, location: float = 0.0) -> Prior:
+def default_prior(kind: str, *, scale: float) -> Prior:
     """The weakly informative default of a kind of parameter.
 
     scale is the ratio of standard deviations that makes the parameter a standardised one (outcome
@@ -239,9 +239,9 @@ def default_prior(kind: str, *, scale: float, location: float = 0.0) -> Prior:
     maximum likelihood (tests/test_fit.py).
     """
     if kind in ("loading", "path", "covariance", "product"):
-        return Prior("normal", mu=location, sigma=scale)
+        return Prior("normal", mu=0.0, sigma=scale)
     if kind in ("intercept", "mean"):
-        return Prior("normal", mu=location, sigma=LEVEL_WIDTH * scale)
+        return Prior("normal", mu=0.0, sigma=LEVEL_WIDTH * scale)
     if kind == "residual_sd":
         return Prior("half_normal", sigma=0.6 * scale)
     if kind == "disturbance_sd":

@@ -17,7 +17,7 @@ from operator import xor
 
 import numpy as np
 
-from bayessem.model.linear_constraints import constrained_names, linear_form
+from bayessem.model.linear_constraints import constrained_names, linear_forms
 from bayessem.model.pooling import Pooling, link_name, pooled_parameters, slope_name
 from bayessem.model.space import Coordinate, Space
 from bayessem.model.structure import Place, Structure
@@ -153,13 +153,14 @@ def _constraint_masks(structure: Structure, masks: Mapping[int, int]) -> list[in
     """
     table = structure.table
     out: list[int] = []
+    read = linear_forms(table)
     for row in table.constraints:
         if row.op != "==" or row.expression is None:
             continue
-        form = linear_form(table, row.expression)
+        form = read(row.expression)
         if form is None:
             continue  # only maximum likelihood has it, and keeps the side it finds
-        involved = [masks.get(int(i), 0) for i in np.flatnonzero(form[0])]
+        involved = [masks.get(int(i), 0) for i in sorted(form[0])]
         first = 0 if form[1] or not involved else involved[0]
         out += [first ^ mask for mask in involved]
     return out

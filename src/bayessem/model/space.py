@@ -138,7 +138,8 @@ def dimension(kind: str) -> str:
     return f"{kind}s"
 
 
-def _kind(row: Parameter, place: Place) -> str:
+def kind_of_row(row: Parameter, place: Place) -> str:
+    """Kind of a row's parameter by the matrix it fills; a covariance counts as correlation."""
     if place.matrix == "loadings" or row.op == "=~":
         return "loading"
     if place.matrix == "thresholds":
@@ -388,7 +389,7 @@ def _parameter_kind(
 ) -> str:
     """Kind of a parameter; one for all the rows that share it."""
     table = structure.table
-    kinds = {_kind(table.rows[k], structure.places[k]) for k in rows}
+    kinds = {kind_of_row(table.rows[k], structure.places[k]) for k in rows}
     if kinds <= {"residual_sd", "disturbance_sd"}:
         return "residual_sd" if "residual_sd" in kinds else "disturbance_sd"
     if len(kinds) > 1:

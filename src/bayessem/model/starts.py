@@ -34,9 +34,9 @@ def start_values(structure: Structure, covariances: np.ndarray, means: np.ndarra
     values = np.full(len(table.parameters), np.nan)
     for group in range(len(table.groups)):
         guess = _group_guess(structure, covariances[group], means[group], group)
-        for k, place in structure.places.items():
+        for k in structure.rows_of_groups[group]:
             row = table.rows[k]
-            if row.free >= 0 and place.group == group and np.isnan(values[row.free]):
+            if row.free >= 0 and np.isnan(values[row.free]):
                 values[row.free] = guess[k] if row.start is None else row.start
     return _within_bounds(structure, values)
 
@@ -84,7 +84,7 @@ def _group_guess(
 ) -> dict[int, float]:
     """Start value of each row of one group, by row position."""
     table = structure.table
-    rows = {k: table.rows[k] for k, p in structure.places.items() if p.group == group}
+    rows = {k: table.rows[k] for k in structure.rows_of_groups[group]}
     position = {name: i for i, name in enumerate(structure.observed)}
     # Constructs are approximated by weighted sums of their indicators, so that a second-order
     # factor can be started from the scores of its dimensions in the same way.

@@ -7,12 +7,14 @@ variable with loading 1 and residual 0, so that paths and disturbances are about
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from bayessem.errors import ModelError
+from bayessem.likelihood.products import ProductPlan, plan_products
 from bayessem.syntax.parameters import Parameter, ParameterTable
 
 MATRICES = (
@@ -82,6 +84,14 @@ class Structure:
     variables: tuple[str, ...]
     products: tuple[tuple[int, ...], ...]
     places: dict[int, Place]
+
+    @cached_property
+    def rows_of_groups(self) -> tuple[dict[int, Place], ...]:
+        """Places by row of the table, of each group."""
+        found: list[dict[int, Place]] = [{} for _ in self.table.groups]
+        for k, place in self.places.items():
+            found[place.group][k] = place
+        return tuple(found)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -163,13 +173,30 @@ class Structure:
         return frozenset(i for pair in self.products for i in pair) - random
 
     @property
-    def affected(self) -> list[set[int]]:
-        """For each product term, the variables that depend on it."""
+    def outcomes(self) -> list[set[int]]:
+        """For each product term, the variables that it explains itself."""
         outcomes: list[set[int]] = [set() for _ in self.products]
         for place in self.places.values():
             if place.matrix == "products":
                 outcomes[place.j].add(place.i)
-        return [self.descendants(x) for x in outcomes]
+        return outcomes
+
+    @property
+    def affected(self) -> list[set[int]]:
+        """For each product term, the variables that depend on it."""
+        return [self.descendants(x) for x in self.outcomes]
+
+    def product_plan(self, route: str = "") -> ProductPlan:
+        """How the latent variables of the product terms are integrated out; see `plan_products`."""
+        return plan_products(
+            self.products,
+            self.affected,
+            outcomes=self.outcomes,
+            observed=self.observed_factors,
+            determined=self.determined,
+            names=self.variables,
+            route=route,
+        )
 
 
 def _place(
@@ -299,3 +326,30 @@ def product_order(structure: Structure) -> list[int]:
         order += ready
         waiting = [t for t in waiting if t not in ready]
     return order
+
+
+def parameter_groups(structure: Structure) -> list[frozenset[int]]:
+    """The groups in whose matrices each free parameter of the table stands."""
+    found: list[set[int]] = [set() for _ in structure.table.parameters]
+    for k, place in structure.places.items():
+        free = structure.table.rows[k].free
+        if free >= 0:
+            found[free].add(place.group)
+    return [frozenset(own) for own in found]
+
+
+def moved_together(groups: Sequence[frozenset[int]]) -> list[list[int]]:
+    """Parameters in batches of which no two stand in one group.
+
+    They do not meet in the likelihood or in a group's moments: derivatives of all that are in a
+    batch cost one evaluation.
+    """
+    batches: list[tuple[list[int], set[int]]] = []
+    for i, own in enumerate(groups):
+        batch = next((b for b in batches if not b[1] & own), None)
+        if batch is None:
+            batches.append(([i], set(own)))
+        else:
+            batch[0].append(i)
+            batch[1].update(own)
+    return [members for members, _ in batches]

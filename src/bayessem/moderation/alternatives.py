@@ -31,10 +31,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.compare import compare
 from bayessem.comparison.compare_result import Comparison
 from bayessem.errors import ModelError
-from bayessem.model.prepare import prepare, priors_that_apply
+from bayessem.model.prepare import prepare
+from bayessem.model.prior_checks import priors_that_apply
 from bayessem.model.priors import Prior
 from bayessem.moderation.poolings import NAMES, Poolings, compare_poolings, rows_of
 from bayessem.posterior.settings import DEFAULTS, Sampling
@@ -169,6 +171,7 @@ def _outcomes_and_causes(sem: Specification, paths: Sequence[str]) -> list[tuple
     return out
 
 
+@check_shared
 def moderation_study(
     sem: Specification,
     data: pd.DataFrame,
@@ -205,7 +208,7 @@ def moderation_study(
     continuous = None
     if moderator is not None:
         wider = continuous_moderator(sem, moderator, *parameters)
-        own = priors and priors_that_apply(priors, prepare(wider, data, missing=missing))
+        own = priors and priors_that_apply(priors, prepare(wider, data, missing=missing).kinds)
         continuous = estimate(prepare(wider, data, missing=missing, priors=own), sampling)
     comparison = None
     if loo:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.errors import FitError, ModelError
 from bayessem.model.check import check
 from bayessem.model.pooling import partial, pooled_parameters
@@ -50,6 +51,7 @@ APPROXIMATE = {
 JOINT = 0.95
 
 
+@check_shared
 def approximate_invariance(
     sem: Specification,
     data: pd.DataFrame,

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from bayessem.errors import ModelError
+from bayessem.model.frames import as_frame
 from bayessem.model.prepare import Prepared
 from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.syntax.rows import Key, row_name_key
@@ -168,4 +169,5 @@ def _refuse_units(table: ParameterTable, items: set[str]) -> None:
 
 def in_standard_units(data: pd.DataFrame, scales: dict[str, float]) -> pd.DataFrame:
     """The data with items divided by their scales; all other columns as they are."""
+    data = as_frame(data)
     return data.assign(**{name: data[name].astype(float) / s for name, s in scales.items()})

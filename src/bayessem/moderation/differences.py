@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.model.pooling import Pooling, pooled_parameters
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
@@ -14,6 +15,7 @@ from bayessem.text.columns import labels, summary
 from bayessem.text.document import Table
 
 
+@check_shared
 def group_differences(fit: Fitted, pooling: Pooling, ci_prob: float) -> pd.DataFrame:
     """Each parameter's difference between every two groups.
 

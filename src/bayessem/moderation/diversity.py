@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bayessem.errors import BayessemWarning, DataError, outside
+from bayessem.model.frames import as_frame
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Paragraph, Table
 from bayessem.text.formats import COUNT, SHARE, Format
@@ -82,6 +83,7 @@ def alliance_portfolio_diversity(data: pd.DataFrame, columns: Sequence[str]) -> 
     twice = [c for i, c in enumerate(columns) if c in columns[:i]]
     if twice:
         raise DataError(f"{twice[0]!r} is named twice in columns")
+    data = as_frame(data)
     for name in columns:
         _refuse_absent(data, name)
     for name in columns:
@@ -102,6 +104,7 @@ def _refuse_absent(data: pd.DataFrame, name: str) -> None:
 
 
 def _numbers(data: pd.DataFrame, column: str) -> pd.Series:
+    data = as_frame(data)
     _refuse_absent(data, column)
     try:
         values = data[column].astype(float)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.errors import ModelError
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.model.pooling import (
@@ -93,6 +94,7 @@ class GroupComparison(Described):
         )
 
 
+@check_shared
 def compare_groups(
     sem: Specification,
     data: pd.DataFrame,

@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import chi2
 
+from bayessem.arguments import check_shared
 from bayessem.criticism.indices import fit_indices
 from bayessem.errors import ModelError, NotSupported
 from bayessem.ml.estimate import MLFit, fit_ml
@@ -72,6 +73,7 @@ def _against(fit: MLFit, before: MLFit) -> dict[str, Any]:
     }
 
 
+@check_shared
 def invariance(
     sem: Specification,
     data: pd.DataFrame,

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.errors import FitError, ModelError
 from bayessem.model.pooling import (
     Pooling,
@@ -162,10 +163,10 @@ def prior_share(fit: Fitted) -> pd.DataFrame:
 
     columns = ["parameter", "prior", "data", "share"]
     pooling = require_partial(fit)
-    if pooling.sd is not None or "log_likelihood" not in fit.data.children:
+    if pooling.sd is not None or "log_likelihood" not in fit.draws.children:
         return pd.DataFrame(columns=columns)
-    stored = fit.data["log_likelihood"].to_dataset()["y"].sum("respondent")
-    kept = fit.data["posterior"].to_dataset().sel(draw=stored["draw"])
+    stored = fit.draws["log_likelihood"].to_dataset()["y"].sum("respondent")
+    kept = fit.draws["posterior"].to_dataset().sel(draw=stored["draw"])
     rows = []
     for name in pooling.parameters:
         sd = kept["pool_sd"].sel({"pool_sds": pooled_sd(name)}, drop=True)
@@ -189,6 +190,7 @@ def prior_share(fit: Fitted) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+@check_shared
 def pooling_report(
     fit: Fitted,
     *,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.comparison.comparable import check_comparable
 from bayessem.comparison.compare import compare
 from bayessem.comparison.compare_result import Comparison
@@ -19,7 +20,8 @@ from bayessem.model.pooling import (
     no_pooling,
     partial,
 )
-from bayessem.model.prepare import prepare, priors_that_apply
+from bayessem.model.prepare import prepare
+from bayessem.model.prior_checks import priors_that_apply
 from bayessem.model.priors import Prior
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.moderation.pooling_result import PoolingReport
@@ -89,6 +91,7 @@ class Poolings(Described):
         )
 
 
+@check_shared
 def compare_poolings(
     sem: Specification,
     data: pd.DataFrame,
@@ -128,7 +131,7 @@ def compare_poolings(
             "pooling": pooling,
         }
         if own:
-            own = priors_that_apply(own, prepare(sem, data, **reading))
+            own = priors_that_apply(own, prepare(sem, data, **reading).kinds)
         fits[kind] = estimate(prepare(sem, data, priors=own, **reading), sampling)
     if complete is not None:  # of the same respondents, or it says what is wrong
         notes = check_comparable({NAMES[k]: target_of(f.prepared) for k, f in fits.items()})

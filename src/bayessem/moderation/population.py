@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import At, EffectRow, Effects, effects, table_of
 from bayessem.errors import ModelError
 from bayessem.model.prepare import prepare
@@ -45,7 +46,7 @@ def population[F: Fitted](fit: F, *, at: float | None = None) -> F:
                 f"{name} differs between groups and is not pooled, so it has no value for the "
                 "population; pool it too, or make it equal (group_equal=)"
             )
-    posterior = xr.Dataset(coords=fit.data["posterior"].to_dataset().coords)
+    posterior = xr.Dataset(coords=fit.draws["posterior"].to_dataset().coords)
     posterior = posterior.drop_vars([c for c in posterior.coords if c not in ("chain", "draw")])
     for kind, where in prepared.space.kinds().items():
         posterior[kind] = xr.DataArray(
@@ -54,14 +55,14 @@ def population[F: Fitted](fit: F, *, at: float | None = None) -> F:
             coords={dimension(kind): list(prepared.space.names[where])},
         )
     tree = xr.DataTree.from_dict(
-        {"posterior": posterior, "sample_stats": fit.data["sample_stats"].to_dataset()}
+        {"posterior": posterior, "sample_stats": fit.draws["sample_stats"].to_dataset()}
     )
-    tree.attrs.update({**fit.data.attrs, "population": 1})
+    tree.attrs.update({**fit.draws.attrs, "population": 1})
     where_at = "at the average" if at is None else f"at {pooling.by} = {at:g}"
     return dataclasses.replace(
         fit,
         prepared=prepared,
-        data=tree,
+        draws=tree,
         settings={**fit.settings, "group": None, "group_order": None, "pooling": None},
         notes=(*fit.notes, f"The population of groups, {where_at}; {pooling}."),
     )
@@ -73,6 +74,7 @@ def _with_levels(fit: Fitted) -> Specification:
     return fit.specification.extended(means)
 
 
+@check_shared
 def effects_with_population(
     fit: Fitted,
     x: str,

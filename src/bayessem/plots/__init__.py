@@ -1,5 +1,24 @@
 """Figures of results. They draw what other functions computed, and return matplotlib's objects."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bayessem.comparison.compare_result import Comparison
+from bayessem.comparison.loo import Loo
+from bayessem.comparison.pit import LooPit
+from bayessem.criticism.indices import Indices
+from bayessem.criticism.predictive import PredictiveCheck
+from bayessem.criticism.prior_consequences import PriorConsequences
+from bayessem.criticism.residuals import Residuals
+from bayessem.criticism.sensitivity import Sensitivity
+from bayessem.effects.effects import Effects
+from bayessem.effects.mediation_result import Mediation
+from bayessem.effects.slopes import Slopes
+from bayessem.effects.whatif import WhatIf
+from bayessem.measurement.quality_result import Measurement
+from bayessem.moderation.poolings import Poolings
 from bayessem.plots.calibration import plot_calibration
 from bayessem.plots.comparison import (
     plot_comparison,
@@ -9,7 +28,6 @@ from bayessem.plots.comparison import (
 )
 from bayessem.plots.criticism import (
     plot_discrepancy,
-    plot_predictive,
     plot_prior_consequences,
     plot_residuals,
     plot_sensitivity,
@@ -18,9 +36,52 @@ from bayessem.plots.forest import plot_effects, plot_estimates
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
 from bayessem.plots.pooling import plot_poolings
+from bayessem.plots.predictive import plot_predictive
+from bayessem.plots.response_surface import plot_response_surface, plot_surface_3d
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
 from bayessem.plots.whatif import plot_johnson_neyman, plot_slopes, plot_what_if
+from bayessem.results.fitted import Fitted
+from bayessem.shapes.cubic_result import CubicShape
+from bayessem.shapes.response_surface_result import ResponseSurface
+from bayessem.shapes.shape_result import Shape
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# More values of a moderator than this are a curve.
+FEW_VALUES = 20
+
+
+def _slopes(result: Slopes) -> Axes | Figure:
+    """Regions where the moderator was followed, points at the values that were asked for."""
+    if len(result.regions) or result.table["value_sd"].nunique() > FEW_VALUES:
+        return plot_johnson_neyman(result)
+    return plot_slopes(result)
+
+
+# The figure of each type of result, for its `.plot()`.
+FIGURES: dict[type, Callable[..., Any]] = {
+    Comparison: plot_comparison,
+    CubicShape: plot_shape,
+    Effects: plot_effects,
+    Fitted: plot_estimates,
+    Indices: plot_discrepancy,
+    Loo: plot_pareto_k,
+    LooPit: plot_loo_pit,
+    Measurement: plot_measurement,
+    Mediation: plot_mediation,
+    Poolings: plot_poolings,
+    PredictiveCheck: plot_predictive,
+    PriorConsequences: plot_prior_consequences,
+    Residuals: plot_residuals,
+    ResponseSurface: plot_response_surface,
+    Sensitivity: plot_sensitivity,
+    Shape: plot_shape,
+    Slopes: _slopes,
+    WhatIf: plot_what_if,
+}
 
 __all__ = [
     "plot_calibration",
@@ -38,9 +99,11 @@ __all__ = [
     "plot_predictive",
     "plot_prior_consequences",
     "plot_residuals",
+    "plot_response_surface",
     "plot_sensitivity",
     "plot_shape",
     "plot_slopes",
+    "plot_surface_3d",
     "plot_traces",
     "plot_what_if",
 ]

@@ -60,7 +60,7 @@ def plot_calibration(results: Mapping[str, Calibration]) -> Figure:
     for ax in axes[len(results) :]:
         ax.set_visible(False)
     for ax in axes[::columns][:rows]:
-        ax.set_ylabel("share of ranks - uniform")
+        ax.set_ylabel("share of ranks\nless the uniform one")
     for k, ax in enumerate(axes[: len(results)]):
         if k + columns >= len(results):
             ax.set_xlabel("rank of the true value")

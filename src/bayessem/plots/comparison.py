@@ -16,13 +16,19 @@ from bayessem.plots.style import (
     MARKERS,
     ONE,
     QUIET,
+    TICKS,
     TWO,
+    above,
     axes_for,
+    fit_labels,
+    legend_columns,
     new_figure,
     styled,
+    width_of,
     without_scale,
     zero_line,
 )
+from bayessem.plots.wrapping import BOLD, inches, line_height, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +95,7 @@ def plot_pareto_k(result: Loo, *, ax: Axes | None = None, names: int = 5) -> Axe
     ax.set_xlabel("respondent, in the order of the data")
     ax.set_ylabel("Pareto k")
     if bad.any():
-        ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.2)
+        above(ax, ncols=3)
     return ax
 
 
@@ -105,7 +111,11 @@ def plot_comparison(result: Comparison, *, ax: Axes | None = None) -> Axes:
         To draw on.
     """
     table = result.table
-    ax = axes_for(ax, width=ONE + 1.2, height=0.9 + 0.3 * len(table))
+    width = ONE + 1.2 if ax is None else width_of(ax)
+    labels = [wrapped(str(name), 0.3 * width, TICKS) for name in table.index]
+    lines = max(label.count("\n") + 1 for label in labels)
+    each = max(0.3, line_height(TICKS) * lines + 0.08)
+    ax = axes_for(ax, width=width, height=0.95 + each * len(table))
     ax.axvspan(-4.0, 4.0, color=FAINT, alpha=0.6, linewidth=0, zorder=0)
     zero_line(ax)
     notes = []
@@ -115,8 +125,8 @@ def plot_comparison(result: Comparison, *, ax: Axes | None = None) -> Axes:
             ends = [size - times * se, size + times * se]
             ax.plot(ends, [height, height], color=COLOURS[0], linewidth=width, zorder=2)
         ax.plot(size, height, "o", color=COLOURS[0], markersize=4, markeredgewidth=0, zorder=3)
-        notes.append(f"weight {r['stacking']:.2f}; {r['verdict']}")
-    ax.set_yticks(range(len(table)), [str(name) for name in table.index])
+        notes.append(f"weight {r['stacking']:.2f}\n{r['verdict']}")
+    ax.set_yticks(range(len(table)), labels)
     ax.set_ylim(len(table) - 0.4, -0.6)
     without_scale(ax)
     for height, note in enumerate(notes):
@@ -130,8 +140,9 @@ def plot_comparison(result: Comparison, *, ax: Axes | None = None) -> Axes:
             color=QUIET,
         )
     ax.set_xlabel(
-        f"elpd less that of {result.best} (lines: 1 and 2 SE; grey: less than 4)", fontsize=7
+        f"elpd less that of {result.best}\n(lines: 1 and 2 SE; grey: less than 4)", fontsize=7
     )
+    fit_labels(ax, room=max(inches(name, TICKS) for name in labels) + 0.8)
     return ax
 
 
@@ -155,7 +166,8 @@ def plot_pointwise(
     name = str(result.differences.columns[0]) if model is None else model
     if name not in result.differences:
         raise FitError(f"{name!r} is not in this comparison, or is its best model")
-    ax = axes_for(ax, width=TWO, height=2.6)
+    legend = [f"favour {m}: 000, 000.0 in all" for m in (result.best, name)]
+    ax = axes_for(ax, width=TWO, height=2.6, legend=legend)
     gap = result.differences[name].to_numpy()
     at = np.arange(1, len(gap) + 1)
     for sign, position, favoured in ((-1, 0, result.best), (1, 1, name)):
@@ -183,7 +195,8 @@ def plot_pointwise(
     unit = result.target.unit
     ax.set_xlabel(f"{unit}, in the order of {result.best}")
     ax.set_ylabel(f"elpd: {name} less {result.best}")
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
+    above(ax, ncols=legend_columns(legend, width_of(ax))[1])
+    fit_labels(ax)
     return ax
 
 
@@ -201,28 +214,24 @@ def plot_loo_pit(result: LooPit, *, columns: int = 5) -> Figure:
     names = list(result.curves)
     across = min(columns, len(names))
     down = int(np.ceil(len(names) / across))
-    figure = new_figure(width=max(TWO * across / 5, ONE), height=0.5 + 1.15 * down)
+    width = max(TWO * across / columns, ONE)
+    titles = [wrapped(name, width / across - 0.35, BOLD * TICKS) for name in names]
+    lines = max(title.count("\n") + 1 for title in titles)
+    each = 1.15 + (lines - 1) * line_height(TICKS)
+    figure = new_figure(width=width, height=0.5 + each * down)
     panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    for ax, name in zip(panels.flat, names, strict=False):
+    for ax, name, title in zip(panels.flat, names, titles, strict=False):
         curve = result.curves[name]
         wrong = bool(result.table.loc[name, "outside"])
         ax.fill_between(curve["x"], curve["lower"], curve["upper"], color=FAINT, linewidth=0)
         zero_line(ax, vertical=False)
         ax.plot(curve["x"], curve["difference"], color=COLOURS[1 if wrong else 0], linewidth=1.0)
-        ax.set_title(name)
+        ax.set_title(title, fontsize=TICKS)
         ax.set_xlim(0, 1)
         ax.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
         if wrong:
-            ax.text(
-                0.5,
-                0.02,
-                str(result.table.loc[name, "verdict"]),
-                transform=ax.transAxes,
-                ha="center",
-                va="bottom",
-                fontsize=6.0,
-                color=COLOURS[1],
-            )
+            verdict = wrapped(str(result.table.loc[name, "verdict"]), width / across - 0.5, 6.0)
+            ax.set_xlabel(verdict, fontsize=6.0, color=COLOURS[1], labelpad=1.0)
     for ax in panels.flat[len(names) :]:
         ax.set_visible(False)
     for ax in panels.flat[len(names) - across : len(names)]:  # the lowest of each column

@@ -1,13 +1,13 @@
-"""Figures of model criticism: discrepancies, residuals, predictive checks, priors, sensitivity."""
+"""Figures of model criticism: discrepancies, residuals, priors, sensitivity."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unicodedata import lookup
 
 import numpy as np
 
 from bayessem.criticism.indices import Indices
-from bayessem.criticism.predictive import PredictiveCheck
 from bayessem.criticism.prior_consequences import PriorConsequences
 from bayessem.criticism.residuals import Residuals
 from bayessem.criticism.sensitivity import Sensitivity
@@ -18,7 +18,9 @@ from bayessem.plots.style import (
     INK,
     ONE,
     QUIET,
+    SMALL,
     TWO,
+    above,
     axes_for,
     chance,
     colour,
@@ -26,18 +28,19 @@ from bayessem.plots.style import (
     line,
     marker,
     new_figure,
+    panels,
     styled,
     term_name,
-    without_scale,
-    zero_line,
+    width_of,
 )
+from bayessem.plots.wrapping import inches, line_height, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST = 30
-PANELS = 16
+# Most prior quantities that a figure shows; inches of the names at a matrix.
+PANELS, NAMES = 16, 1.3
 
 
 @styled
@@ -64,7 +67,7 @@ def plot_discrepancy(result: Indices, *, ax: Axes | None = None) -> Axes:
     ax.spines["left"].set_visible(False)
     ax.set_ylim(bottom=0)
     ax.set_xlabel(f"Discrepancy from the model (PPP {chance(result.ppp)})")
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
+    above(ax, ncols=2)
     return ax
 
 
@@ -91,7 +94,11 @@ def plot_residuals(result: Residuals, *, group: str | None = None) -> Figure:
         for r in result.table.to_dict("records")
         if r["large"] and r["group"] == chosen
     }
-    side = min(TWO, 1.4 + 0.2 * size)
+    labels = [wrapped(name, NAMES, SMALL) for name in names]
+    around = max(inches(label, SMALL) for label in labels)
+    lines = max(label.count("\n") + 1 for label in labels)
+    each = max(0.2, line_height(SMALL) * lines)
+    side = min(TWO - 0.7, 0.9 + around + each * size)
     figure = new_figure(width=side + 0.7, height=side)
     ax = figure.add_subplot()
     shown = np.where(np.tri(size, k=-1, dtype=bool), value, np.nan)
@@ -101,8 +108,8 @@ def plot_residuals(result: Residuals, *, group: str | None = None) -> Figure:
             if frozenset((names[i], names[j])) in large:
                 text = f"{value[i, j]:.2f}".replace("0.", ".", 1).replace("-", "\N{MINUS SIGN}")
                 ax.text(j, i, text, ha="center", va="center", fontsize=5 if size > 12 else 6.5)
-    ax.set_xticks(range(size - 1), names[:-1], rotation=90, fontsize=6.5)
-    ax.set_yticks(range(1, size), names[1:], fontsize=6.5)
+    ax.set_xticks(range(size - 1), labels[:-1], rotation=90, fontsize=SMALL)
+    ax.set_yticks(range(1, size), labels[1:], fontsize=SMALL)
     ax.set_ylim(size - 0.5, 0.5)
     ax.set_xlim(-0.5, size - 1.5)
     ax.tick_params(length=0)
@@ -117,97 +124,6 @@ def plot_residuals(result: Residuals, *, group: str | None = None) -> Figure:
 
 
 @styled
-def plot_predictive(result: PredictiveCheck) -> Figure:
-    """The data beside data drawn from the model.
-
-    Correlations: each with the interval of the drawn ones, the most surprising first. Indicators:
-    densities of drawn data sets and of the data. Shape: the fitted curve and its band.
-
-    Parameters
-    ----------
-    result : PredictiveCheck
-        From `Fit.predictive_check`.
-    """
-    if result.check == "indicators":
-        return _indicators(result)
-    if result.check == "shape":
-        return _shape(result)
-    table = result.table.head(MOST)
-    figure = new_figure(width=ONE, height=0.8 + 0.14 * len(table))
-    ax = figure.add_subplot()
-    labels = []
-    for k, r in enumerate(table.to_dict("records")):
-        ax.plot([r["lower"], r["upper"]], [k, k], color=QUIET, linewidth=1.4, zorder=1)
-        ax.plot(r["mean"], k, "|", color=QUIET, markersize=4.5, zorder=2)
-        shade = COLOURS[1] if r["surprising"] else COLOURS[0]
-        shape = marker(1) if r["surprising"] else marker(0)
-        ax.plot(r["observed"], k, shape, color=shade, markersize=3.4, markeredgewidth=0, zorder=3)
-        labels.append(r["quantity"] + (f" [{r['group']}]" if r["group"] else ""))
-    ax.set_yticks(range(len(labels)), labels, fontsize=6.5)
-    ax.set_ylim(len(labels) - 0.4, -0.6)
-    without_scale(ax)
-    zero_line(ax)
-    more = len(result.table) - len(table)
-    ax.set_xlabel(
-        f"Correlation: data (points), {100 * result.ci_prob:g} % of drawn data (lines)"
-        + (f"\n{more} less surprising ones not shown" if more else ""),
-        fontsize=7,
-    )
-    return figure
-
-
-def _indicators(result: PredictiveCheck) -> Figure:
-    """Density of each indicator in the data and in a few drawn data sets."""
-    names = list(dict.fromkeys(result.table["quantity"]))  # the most surprising first
-    names = names[:PANELS]
-    columns = min(4, len(names))
-    rows = -(-len(names) // columns)
-    figure = new_figure(width=TWO, height=0.4 + 1.15 * rows)
-    all_axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    every = list(result.observed.columns)
-    some = np.linspace(0, len(result.replicated) - 1, min(20, len(result.replicated))).astype(int)
-    for k, (ax, name) in enumerate(zip(all_axes, names, strict=False)):
-        j = every.index(name)
-        observed = result.observed[name].to_numpy()
-        low, high = np.nanmin(observed), np.nanmax(observed)
-        for s in some:
-            grid, height = density(result.replicated[s, :, j])
-            ax.plot(grid, height, color=QUIET, linewidth=0.4, alpha=0.6,
-                    label="drawn from the model" if k == 0 and s == some[0] else None)  # fmt: skip
-        grid, height = density(observed)
-        ax.plot(grid, height, color=COLOURS[0], linewidth=1.3, label="data" if k == 0 else None)
-        if not result.prior:
-            ax.set_xlim(low - 0.4 * (high - low), high + 0.4 * (high - low))
-        ax.set_title(name, fontsize=7)
-        ax.set_yticks([])
-        ax.spines["left"].set_visible(False)
-        ax.set_ylim(bottom=0)
-    for ax in all_axes[len(names) :]:
-        ax.set_visible(False)
-    figure.legend(loc="outside upper right", ncols=2, fontsize=7)
-    return figure
-
-
-def _shape(result: PredictiveCheck) -> Figure:
-    figure = new_figure(width=ONE, height=2.5)
-    ax = figure.add_subplot()
-    relation = str(result.table["quantity"].iloc[0])
-    y, x = relation.split(" ~ ")
-    for g, (group, part) in enumerate(result.curves.groupby("group", sort=False)):
-        name = f" [{group}]" if group else ""
-        ax.fill_between(part["x"], part["lower"], part["upper"], color=colour(g), alpha=0.18,
-                        linewidth=0, label=f"drawn from the model{name}")  # fmt: skip
-        ax.plot(part["x"], part["mean"], color=colour(g), linewidth=0.8, linestyle=":")
-        ax.plot(part["x"], part["observed"], color=INK if g == 0 else colour(g), linestyle=line(g),
-                label=f"data{name}")  # fmt: skip
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2)
-    ax.margins(x=0)
-    ax.set_xlabel(f"Score of {x}, SD")
-    ax.set_ylabel(f"Score of {y}, SD")
-    return figure
-
-
-@styled
 def plot_prior_consequences(result: PriorConsequences) -> Figure:
     """Densities of the implied priors, a panel a quantity: R2, effects, correlations, loadings.
 
@@ -218,13 +134,10 @@ def plot_prior_consequences(result: PriorConsequences) -> Figure:
     """
     order = ("R2", "standardised path", "effect", "shape", "correlation", "standardised loading")
     rows = [r for kind in order for r in result.table.to_dict("records") if r["kind"] == kind]
-    rows = rows[:PANELS]
-    columns = min(4, max(len(rows), 1))
-    height = -(-len(rows) // columns)
-    figure = new_figure(width=TWO, height=0.4 + 1.2 * height)
-    all_axes = figure.subplots(height, columns, squeeze=False).ravel()
-    for ax, r in zip(all_axes, rows, strict=False):
-        label = r["quantity"] + (f" [{r['group']}]" if r["group"] else "")
+    labels = [r["quantity"] + (f" [{r['group']}]" if r["group"] else "") for r in rows]
+    titles = [_title(label) for label in labels[:PANELS]]
+    figure, axes = panels(titles, of=len(rows), size=SMALL)
+    for ax, label, r in zip(axes, labels, rows[:PANELS], strict=False):
         values = result.draws.sel(quantity=f"{r['kind']}: {label}").values
         bounded = r["kind"] in ("R2", "correlation", "standardised loading")
         low = 0.0 if r["kind"] == "R2" else -1.0
@@ -232,22 +145,23 @@ def plot_prior_consequences(result: PriorConsequences) -> Figure:
         inside = values[(values >= low) & (values <= high)]
         ax.hist(inside, bins=24, range=(low, high), color=COLOURS[0], alpha=0.55)
         ax.set_xlim(low, high)
-        ax.set_title(_title(label), fontsize=6.5)
-        ax.set_yticks([])
-        ax.spines["left"].set_visible(False)
-        ax.tick_params(labelsize=6)
-        if not bounded:
+        if not bounded and low < 0.0 < high:
             ax.axvline(0.0, color=QUIET, linewidth=0.6)
-    for ax in all_axes[len(rows) :]:
-        ax.set_visible(False)
+        if bounded:
+            ax.set_xticks([0.0, 0.5, 1.0] if low == 0.0 else [-1.0, 0.0, 1.0])
+        else:
+            ax.locator_params(axis="x", nbins=4)
     return figure
 
 
 def _title(label: str) -> str:
-    if " ~ " in label and ":" in label.split(" ~ ")[1] and ": " not in label:
+    if " ~ " in label and ": " not in label:
         y, x = label.split(" ~ ")
-        label = f"{y} ~ {term_name(x)}"
-    label = label.replace(" -> ", "\N{RIGHTWARDS ARROW}")
+        x, bracket, group = x.partition(" [")
+        label = f"{y} ~ {term_name(x)}{bracket}{group}"
+    for op, arrow in (("->", "RIGHTWARDS ARROW"), ("=~", "RIGHTWARDS ARROW"),
+                      ("~~", "LEFT RIGHT ARROW")):  # fmt: skip
+        label = label.replace(f" {op} ", f" {lookup(arrow)} ")
     for mark in (": ", " ("):
         head, found, tail = label.partition(mark)
         if found and len(label) > 24:
@@ -268,6 +182,7 @@ def plot_sensitivity(result: Sensitivity, *, ax: Axes | None = None) -> Axes:
     """
     from bayessem.criticism.sensitivity import VERDICTS
 
+    width = ONE if ax is None else width_of(ax)
     ax = axes_for(ax, height=2.8)
     table = result.table
     for k, name in enumerate(VERDICTS):
@@ -283,11 +198,21 @@ def plot_sensitivity(result: Sensitivity, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, max(1.1 * float(table["likelihood"].max()), 1.6 * limit))
     named = table[table["prior"] >= limit].sort_values("prior", ascending=False).head(6)
     names = {"standardised path": "std. ", "standardised loading": "std. "}
-    at = np.inf
-    for r in named.to_dict("records"):
-        at = min(r["prior"], at - 0.06 * top)  # labels below each other, apart
-        group = f" [{r['group']}]" if r["group"] else ""
-        label = names.get(r["kind"], "") + _title(r["quantity"]).replace("\n", " ") + group
+    labels = [
+        wrapped(
+            names.get(r["kind"], "")
+            + _title(r["quantity"]).replace("\n", " ")
+            + (f" [{r['group']}]" if r["group"] else ""),
+            0.4 * width,
+            6.0,
+        )
+        for r in named.to_dict("records")
+    ]
+    heights = _apart(
+        named["prior"].to_numpy(),
+        np.array([label.count("\n") + 1 for label in labels]) * 0.075 * top,
+    )
+    for r, label, at in zip(named.to_dict("records"), labels, heights, strict=True):
         ax.annotate(
             label,
             (r["likelihood"], r["prior"]),
@@ -300,7 +225,19 @@ def plot_sensitivity(result: Sensitivity, *, ax: Axes | None = None) -> Axes:
         )
     ax.set_xlabel("Sensitivity to the data")
     ax.set_ylabel("Sensitivity to the prior")
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.2,
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.2,
               handletextpad=0.2, columnspacing=0.8)  # fmt: skip
     ax.axhspan(0, limit, color=FAINT, alpha=0.35, linewidth=0, zorder=0)
     return ax
+
+
+def _apart(wanted: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Heights of labels from top to bottom, as near to where they belong as they can be read."""
+    out = np.array(wanted, dtype=float)
+    for k in range(1, len(out)):
+        out[k] = min(out[k], out[k - 1] - (sizes[k - 1] + sizes[k]) / 2)
+    low = sizes[-1] / 2 if len(out) else 0.0
+    for k in range(len(out) - 1, -1, -1):  # none below the axis
+        out[k] = max(out[k], low)
+        low = out[k] + (sizes[k] + sizes[k - 1]) / 2
+    return out

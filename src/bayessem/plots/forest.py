@@ -7,26 +7,45 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import Effects
 from bayessem.errors import ModelError
 from bayessem.plots.style import (
+    FAINT,
+    ONE,
+    TICKS,
     axes_for,
+    below,
     group_legend,
     interval_rows,
     path_name,
     styled,
     term_name,
+    width_of,
     zero_line,
 )
+from bayessem.plots.wrapping import inches, line_height, wrapped
 from bayessem.results.fitted import Fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Labels take at most this part of the width.
+LABELS = 0.45
 # What can be asked for, and what its rows of the table are.
-KINDS = ("path", "product", "loading", "covariance", "variance", "intercept", "defined")
+KINDS = (
+    "path",
+    "product",
+    "loading",
+    "covariance",
+    "variance",
+    "intercept",
+    "threshold",
+    "defined",
+)
 
 
+@check_shared
 @styled
 def plot_estimates(
     fit: Fitted,
@@ -44,7 +63,7 @@ def plot_estimates(
         A sampled model.
     kinds : sequence of str
         Which parameters: "path", "product" (squares and interactions), "loading", "covariance",
-        "variance", "intercept", "defined".
+        "variance", "intercept", "threshold", "defined".
     standardized : bool
         Standardised values; a square has the coefficient of the squared standardised factor.
         Where a parameter has none (intercepts and defined ones may), it is left out.
@@ -75,6 +94,7 @@ def plot_estimates(
             "lower": table[columns[1]],
             "upper": table[columns[2]],
             "p_positive": table["p_positive"],
+            "asked": [_kind(r) != "variance" for r in table.to_dict("records")],
         }
     )
     unit = "Standardised estimate" if standardized else "Estimate"
@@ -88,13 +108,14 @@ def plot_effects(effects: Effects, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     effects : Effects
-        From `Fit.effects`.
+        From `Fit.effects`. Differences between groups are in its table, not in the figure.
     ax : Axes, optional
         Where to draw; by default a new figure of one column's width.
     """
     from bayessem.effects.effects import without_repetition
 
     table = without_repetition(effects.table)
+    table = table[~_differences(table["group"])]
     shown = pd.DataFrame(
         {
             "label": [_effect_label(r) for r in table.to_dict("records")],
@@ -103,11 +124,20 @@ def plot_effects(effects: Effects, *, ax: Axes | None = None) -> Axes:
             "lower": table["lower"],
             "upper": table["upper"],
             "p_positive": table["p_positive"],
+            "asked": True,
         }
     )
     unit = "Standardised effect" if effects.standardized else "Effect"
     title = f"{unit} of {effects.x} on {effects.y}\n{100 * effects.ci_prob:g} % interval"
+    title += "".join(f"\n{name}: {unit}" for name, unit in effects.units.items() if unit)
     return _forest(shown, title, ax)
+
+
+def _differences(groups: pd.Series) -> pd.Series:
+    """Which rows are of the difference between two groups, named "one - other"."""
+    known = [g for g in groups.unique() if g]
+    pairs = {f"{one} - {other}" for one in known for other in known}
+    return groups.isin(pairs)
 
 
 def _kind(row: dict) -> str:
@@ -120,6 +150,8 @@ def _kind(row: dict) -> str:
             return "variance" if row["lhs"] == row["rhs"] else "covariance"
         case "~1":
             return "intercept"
+        case "|":
+            return "threshold"
     return "defined"
 
 
@@ -132,6 +164,10 @@ def _label(row: dict) -> str:
         case "~~":
             both = f"{row['lhs']} \N{LEFT RIGHT ARROW} {row['rhs']}"
             return both if row["lhs"] != row["rhs"] else f"variance of {row['lhs']}"
+        case "~1":
+            return f"intercept of {row['lhs']}"
+        case "|":
+            return f"threshold {row['rhs'][1:]} of {row['lhs']}"
     return term_name(row["lhs"])
 
 
@@ -147,22 +183,53 @@ def at_name(text: str) -> str:
     return text.replace(" -", " \N{MINUS SIGN}")
 
 
+def _in_common(shown: pd.DataFrame) -> pd.DataFrame:
+    """Rows that are the same in every group as one row of the group ""."""
+    groups = shown["group"].nunique()
+    if groups < 2:
+        return shown
+    numbers = ["label", "mean", "lower", "upper"]
+    same = shown.groupby("label")["mean"].transform("size") == groups
+    same &= shown.groupby("label")[numbers[1:]].transform("nunique").max(axis=1) == 1
+    shown = shown.assign(group=shown["group"].mask(same, ""))
+    return shown[~(same & shown.duplicated(numbers))]
+
+
 def _forest(shown: pd.DataFrame, title: str, ax: Axes | None) -> Axes:
-    labels = list(dict.fromkeys(shown["label"]))
-    groups = list(dict.fromkeys(shown["group"]))
+    shown = _in_common(shown)
+    groups = list(dict.fromkeys(g for g in shown["group"] if g))
     several = len(groups) > 1
-    lines = sum(1 + label.count("\n") for label in labels)
-    rows_each = 1.0 if not several else 0.5 + 0.4 * len(groups)
-    height = 0.7 + 0.09 * len(labels) + 0.10 * lines * rows_each
-    ax = axes_for(ax, height=height)
+    width = ONE if ax is None else width_of(ax)
+    names = list(dict.fromkeys(shown["label"]))
+    labels = [wrapped(name, LABELS * width, TICKS) for name in names]
+    # Each row is as high as its label and its groups need, and the tallest decides for all.
+    most = max(shown.groupby("label").size())
+    lines = max(label.count("\n") + 1 for label in labels)
+    each = max(0.09 * (most + 1), line_height(TICKS) * lines + 0.04)
+    if several and (shown["group"] == "").any():
+        title += "\nblack, without a group: the same in all groups"
+    notes = [] if several else [_chance(r) for r in shown.to_dict("records")]
+    room = max(inches(label, TICKS) for label in labels) + (0.45 if any(notes) else 0.0)
+    title, under = below(title, room, width=width)
+    ax = axes_for(ax, height=0.2 + each * len(labels) + under, legend=groups if several else ())
     rows = []
     for r in shown.to_dict("records"):
-        g = groups.index(r["group"])
-        offset = (g - (len(groups) - 1) / 2) * (0.7 / len(groups))
-        rows.append((labels.index(r["label"]) + offset, r["mean"], r["lower"], r["upper"], g))
-    notes = [] if several else [f"{p:.3f}" for p in shown["p_positive"]]
-    interval_rows(ax, labels, rows, notes=notes, note_title="" if several else "P(>0)")
+        g = groups.index(r["group"]) if several and r["group"] else 0
+        offset = (g - (len(groups) - 1) / 2) * (0.75 / len(groups)) if r["group"] else 0.0
+        common = several and not r["group"]
+        at = names.index(r["label"]) + offset
+        rows.append((at, r["mean"], r["lower"], r["upper"], -1 if common else g))
+    interval_rows(ax, labels, rows, notes=notes, note_title="P(>0)" if any(notes) else "")
+    if several:
+        for edge in range(len(labels) - 1):
+            ax.axhline(edge + 0.5, color=FAINT, linewidth=0.4, zorder=0)
     zero_line(ax)
     group_legend(ax, groups)
     ax.set_xlabel(title)
     return ax
+
+
+def _chance(row: dict) -> str:
+    """P(> 0) where that is a question: not of variances, nor of what is fixed."""
+    asked = row["asked"] and pd.notna(row["p_positive"])
+    return f"{row['p_positive']:.3f}" if asked else ""

@@ -18,13 +18,24 @@ from bayessem.plots.style import (
     marker,
     new_figure,
     styled,
+    width_of,
     without_scale,
 )
+from bayessem.plots.wrapping import inches, line_height, wrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+# Points of the letters of names; inches for those of indicators and for names that stand upright.
+NAMES, INDICATORS, UPRIGHT = 6.5, 1.15, 1.1
+
+
+# Characters of a variable's label that fit beside an axis.
+SHORT_LABEL = 28
 
 
 @styled
@@ -43,9 +54,17 @@ def plot_measurement(result: Measurement, *, group: str | None = None) -> Figure
         raise ModelError(f"group={group!r} is not in this result; groups: {result.groups}")
     loadings = _of(result.loadings, shown)
     constructs = loadings["construct"].nunique()
-    height = max(3.8, 0.8 + 0.14 * (len(loadings) + 1.2 * constructs))
+    names = loadings["indicator"].tolist()
+    labels = [wrapped(name, INDICATORS, NAMES) for name in names]
+    lines = max([label.count("\n") + 1 for label in labels], default=1)
+    each = max(0.14, line_height(NAMES) * lines + 0.03)
+    observed = result.draws.sizes["variable"]
+    # Rows of reliabilities and of the matrix at the right, which need as much for long names.
+    right = 2.0 + 0.36 * constructs + 0.24 * observed
+    height = max(3.8, right, 0.9 + each * (len(loadings) + 1.3 * constructs))
     figure = new_figure(width=TWO, height=height)
-    grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.35), height_ratios=(1, 1.6))
+    ratios = (1, max(1.6, 0.4 + 1.1 * observed / max(constructs, 1)))
+    grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.35), height_ratios=ratios)
     left = figure.add_subplot(grid[:, 0])
     upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
     title = f" [{shown}]" if shown else ""
@@ -65,6 +84,8 @@ def _threshold(ax: Axes, value: float, position: int | None = None) -> None:
 
 
 def _loadings(ax: Axes, table: pd.DataFrame, title: str) -> None:
+    # labels say more than names, where there is room for all of them
+    short = bool(table["label"].str.len().between(1, SHORT_LABEL).all())
     height, ticks, labels, last = -1.0, [], [], None
     for r in table.to_dict("records"):
         if r["construct"] != last:
@@ -83,8 +104,9 @@ def _loadings(ax: Axes, table: pd.DataFrame, title: str) -> None:
         ax.plot([r["lower"], r["upper"]], [height, height], color=COLOURS[0], linewidth=1.1)
         ax.plot(r["mean"], height, "o", color=COLOURS[0], markersize=3.2, markeredgewidth=0)
         ticks.append(height)
-        labels.append(r["indicator"])
-    ax.set_yticks(ticks, labels, fontsize=6.5)
+        name = r["label"] if short else r["indicator"]
+        labels.append(wrapped(name, INDICATORS, NAMES))
+    ax.set_yticks(ticks, labels, fontsize=NAMES)
     ax.set_ylim(height + 0.7, -0.7)
     without_scale(ax)
     ax.set_xlim(min(0.4, float(np.floor(10 * table["lower"].min()) / 10)), 1.02)
@@ -112,7 +134,8 @@ def _reliability(ax: Axes, table: pd.DataFrame) -> None:
             label=f"{label}, dashed {THRESHOLDS[measure]:.2f}",
         )
         _threshold(ax, THRESHOLDS[measure], position)
-    ax.set_yticks(range(len(names)), names)
+    labels = [wrapped(name, 0.3 * width_of(ax), NAMES) for name in names]
+    ax.set_yticks(range(len(names)), labels, fontsize=NAMES)
     ax.set_ylim(len(names) - 0.4, -0.6)
     without_scale(ax)
     ax.set_xlim(0, 1)
@@ -130,47 +153,54 @@ def _reliability(ax: Axes, table: pd.DataFrame) -> None:
         )
 
 
-def _matrix(ax: Axes, result: Measurement, group: str) -> None:
-    names = [str(v) for v in result.draws["variable"].values]
-    size = len(names)
-    value = np.full((size, size), np.nan)
-    bold = np.zeros((size, size), dtype=bool)
-    for r in _of(result.correlations, group).to_dict("records"):
-        i, j = names.index(r["other"]), names.index(r["construct"])
+def _entries(result: Measurement, group: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Names (constructs first), values (row, column) and which of them are a reason to look.
+
+    Below the diagonal correlations, on it the root of the AVE, above it HTMT.
+    """
+    roots = {r["construct"]: r["ave"] for r in _rows(result.fornell_larcker, group)}
+    given = [str(v) for v in result.draws["variable"].values]
+    constructs = set(_of(result.loadings, group)["construct"])
+    names = [v for v in given if v in constructs] + [v for v in given if v not in constructs]
+    value = np.full((len(names), len(names)), np.nan)
+    bold = np.zeros(value.shape, dtype=bool)
+    for r in _rows(result.correlations, group):
+        j, i = sorted((names.index(r["construct"]), names.index(r["other"])))
         value[i, j] = r["mean"]
         bold[i, j] = r["verdict"] not in ("", "no problem")
-    for r in _of(result.htmt, group).to_dict("records"):
+    for r in _rows(result.htmt, group):
         i, j = sorted((names.index(r["construct"]), names.index(r["other"])))
         value[i, j] = r["htmt"]
         bold[i, j] = r["upper"] >= HTMT_LIMITS[0]
-    roots = {
-        names.index(r["construct"]): np.sqrt(r["ave"])
-        for r in _of(result.fornell_larcker, group).to_dict("records")
-    }
-    ax.imshow(np.abs(value), cmap="Greys", vmin=0.0, vmax=2.4, aspect="auto")
-    font = 6.5 if size <= 10 else 5.5
-    for i in range(size):
-        for j in range(size):
-            if np.isfinite(value[i, j]):
-                ax.text(
-                    j,
-                    i,
-                    f"{value[i, j]:.2f}".replace("0.", ".", 1),
-                    ha="center",
-                    va="center",
-                    fontsize=font,
-                    fontweight="bold" if bold[i, j] else "normal",
-                    color=COLOURS[1] if bold[i, j] else INK,
-                )
-        if i in roots:
-            text = f"{roots[i]:.2f}".replace("0.", ".", 1)
-            ax.text(i, i, text, ha="center", va="center", fontsize=font, color=COLOURS[0])
-    ax.set_xticks(range(size), names, fontsize=6.5)
-    if size > 5:
-        ax.tick_params(axis="x", rotation=45)
-        for label in ax.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(size), names, fontsize=6.5)
+    for k, name in enumerate(names):
+        value[k, k] = np.sqrt(roots[name]) if name in roots else np.nan
+    return names, value, bold
+
+
+def _rows(table: pd.DataFrame, group: str) -> list[dict]:
+    return _of(table, group).to_dict("records")
+
+
+def _matrix(ax: Axes, result: Measurement, group: str) -> None:
+    names, value, bold = _entries(result, group)
+    # An observed variable has neither HTMT nor AVE: the last one's column would be empty.
+    across = np.flatnonzero(np.isfinite(value).any(axis=0))
+    down = np.flatnonzero(np.isfinite(value).any(axis=1))
+    rows, columns = [names[k] for k in down], [names[k] for k in across]
+    font = 6.5 if len(names) <= 10 else 5.5
+    if value.size and len(across):
+        shade = np.where(np.eye(len(names), dtype=bool), np.nan, np.abs(value))
+        ax.imshow(shade[np.ix_(down, across)], cmap="Greys", vmin=0.0, vmax=2.4, aspect="auto")
+    for y, i in enumerate(down):
+        for x, j in enumerate(across):
+            if not np.isfinite(value[i, j]):
+                continue
+            ink = COLOURS[0] if i == j else COLOURS[1] if bold[i, j] else INK
+            text = f"{value[i, j]:.2f}".replace("0.", ".", 1).replace("-", "\N{MINUS SIGN}")
+            weight = "bold" if bold[i, j] else "normal"
+            ax.text(x, y, text, ha="center", va="center", fontsize=font, fontweight=weight,
+                    color=ink)  # fmt: skip
+    _names(ax, rows, columns)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
@@ -182,3 +212,24 @@ def _matrix(ax: Axes, result: Measurement, group: str) -> None:
         fontsize=6.5,
         color=QUIET,
     )
+
+
+def _names(ax: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Names of the matrix, below each column upright where they are too long for it."""
+    whole = width_of(ax)
+    left = [wrapped(name, 0.3 * whole, NAMES) for name in rows]
+    ax.set_yticks(range(len(rows)), left, fontsize=NAMES)
+    used = max([inches(name, NAMES) for name in left], default=0.0) + 0.2
+    each = (whole - used) / max(len(columns), 1)
+    level = [wrapped(name, each - 0.06, NAMES) for name in columns]
+    if any(_broken(a, b) for a, b in zip(level, columns, strict=True)):
+        upright = [wrapped(name, UPRIGHT, NAMES) for name in columns]
+        ax.set_xticks(range(len(columns)), upright, fontsize=NAMES, rotation=90)
+    else:
+        ax.set_xticks(range(len(columns)), level, fontsize=NAMES)
+
+
+def _broken(lines: str, name: str) -> bool:
+    """Whether a name took more than two lines, or was cut inside a word."""
+    parts = lines.split("\n")
+    return len(parts) > 2 or any(p[-1].isalnum() and p[-1].isascii() for p in parts[:-1] if p)

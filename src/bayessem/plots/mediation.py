@@ -6,21 +6,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayessem.effects.effects import Effects
 from bayessem.effects.mediation_result import Mediation
 from bayessem.errors import ModelError
 from bayessem.plots.style import (
     FAINT,
+    ONE,
     QUIET,
+    TICKS,
     axes_for,
+    below,
     chance,
     colour,
     density,
+    fit_labels,
     group_legend,
     path_name,
     styled,
+    width_of,
     without_scale,
     zero_line,
 )
+from bayessem.plots.wrapping import inches, line_height, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,24 +73,29 @@ def plot_mediation(
     chosen = table[
         overall & table["group"].isin(groups) & ~((table["effect"] == "total indirect") & single)
     ]
-    labels = list(dict.fromkeys(_label(r) for r in chosen.to_dict("records")))
-    ax = axes_for(ax, height=0.75 + 0.42 * len(labels))
+    width = ONE if ax is None else width_of(ax)
+    labels = list(dict.fromkeys(_label(r, width) for r in chosen.to_dict("records")))
+    lines = max(label.count("\n") + 1 for label in labels)
+    each = max(0.42, line_height(TICKS) * lines + 0.05)
+    room = max(inches(label, TICKS) for label in labels)
+    region = standardized and "direct" in set(chosen["effect"])
+    title, under = below(_title(result, effects, region=region), room, width=width)
+    height = 0.35 + each * (len(labels) + 0.45) + under
+    ax = axes_for(ax, height=height, legend=groups if len(groups) > 1 else ())
     curves = []
     for k, r in chosen.iterrows():
         draws = effects.draws.values[..., int(k)]
         low, high = np.nanquantile(draws, [(1 - SHOWN) / 2, (1 + SHOWN) / 2])
-        grid, height = density(draws)
+        grid, tall = density(draws)
         inside = (grid >= low) & (grid <= high)
-        curves.append(
-            (labels.index(_label(r)), groups.index(r["group"]), r, grid[inside], height[inside])
-        )
-    region = standardized and "direct" in set(chosen["effect"])
+        row, g = labels.index(_label(r, width)), groups.index(r["group"])
+        curves.append((row, g, r, grid[inside], tall[inside]))
     if region:
-        row = labels.index("direct")
+        none = labels.index("direct")
         ax.fill_between(
             [-result.rope, result.rope],
-            row + 0.12,
-            row - HEIGHT,
+            none + 0.12,
+            none - HEIGHT,
             color=FAINT,
             linewidth=0,
             zorder=0,
@@ -92,22 +104,19 @@ def plot_mediation(
     scale = HEIGHT / min(
         max(h.max() for *_, h in curves), 4 * float(np.median([h.max() for *_, h in curves]))
     )
-    for row, g, r, grid, height in curves:
-        top = row - np.minimum(height * scale, HEIGHT)
+    for row, g, r, grid, tall in curves:
+        top = row - np.minimum(tall * scale, HEIGHT)
         ax.fill_between(grid, row, top, color=colour(g), alpha=0.22, linewidth=0, zorder=1)
         ax.plot(grid, top, color=colour(g), linewidth=0.9, zorder=2)
-        below = row + 0.08 * (g + 0.5) / max(1, len(groups) / 2)
-        ax.plot([r["lower"], r["upper"]], [below, below], color=colour(g), linewidth=1.2)
-        ax.plot(r["mean"], below, "o", color=colour(g), markersize=3.2, markeredgewidth=0)
+        under_it = row + 0.16 * (g + 0.5) / max(2, len(groups))
+        ax.plot([r["lower"], r["upper"]], [under_it, under_it], color=colour(g), linewidth=1.2)
+        ax.plot(r["mean"], under_it, "o", color=colour(g), markersize=3.2, markeredgewidth=0)
     ax.set_yticks(np.arange(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.6, -1.05)
     without_scale(ax)
     zero_line(ax)
     group_legend(ax, groups)
-    unit = "Standardised effect" if standardized else "Effect"
-    percent = f"{100 * effects.ci_prob:g} % interval"
-    percent += "; grey: counts as no direct effect" if region else ""
-    ax.set_xlabel(f"{unit} of {result.x} on {result.y}\n{percent}")
+    ax.set_xlabel(title)
     if len(groups) == 1:
         rows = result.types[(result.types["group"] == groups[0])]
         total = rows[rows["path"] == "total indirect"].iloc[0]
@@ -115,10 +124,19 @@ def plot_mediation(
         name = f"{kind}: {ALSO[kind]}" if kind in ALSO else kind
         note = f"P({name}) {chance(float(total[kind]))}"
         ax.set_title(note, fontweight="normal", fontsize=7, color=QUIET)
+    fit_labels(ax, room=room)
     return ax
 
 
-def _label(row: dict) -> str:
-    if row["effect"] == "indirect":
-        return path_name(row["path"])
-    return row["effect"]
+def _title(result: Mediation, effects: Effects, *, region: bool) -> str:
+    """What the axis shows, in which units."""
+    unit = "Standardised effect" if effects.standardized else "Effect"
+    percent = f"{100 * effects.ci_prob:g} % interval"
+    percent += "; grey: counts as no direct effect" if region else ""
+    units = "".join(f"\n{name}: {own}" for name, own in effects.units.items() if own)
+    return f"{unit} of {result.x} on {result.y}\n{percent}{units}"
+
+
+def _label(row: dict, width: float) -> str:
+    name = path_name(row["path"]) if row["effect"] == "indirect" else row["effect"]
+    return wrapped(name, 0.45 * width, TICKS)

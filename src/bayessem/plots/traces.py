@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.errors import ModelError
-from bayessem.plots.style import FAINT, TWO, colour, new_figure, path_name, styled
+from bayessem.plots.style import FAINT, TWO, colour, fit_labels, new_figure, path_name, styled
 from bayessem.results.fitted import Fitted
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def plot_traces(fit: Fitted, parameters: str | Sequence[str]) -> Figure:
         for c, chain in enumerate(draws):
             trace.plot(chain, color=colour(c), linewidth=0.35, alpha=0.8, rasterized=True)
         trace.set_title(readable(name))
+        fit_labels(trace, room=0.4)
         trace.margins(x=0)
         _ranks(rank, draws)
     axes[-1, 0].set_xlabel("Draw")
@@ -83,6 +84,11 @@ def readable(name: str) -> str:
     """A parameter's name for people: `RAD~AMC[high]` as AMC, arrow, RAD [high]."""
     base, bracket, group = name.partition("[")
     end = f" [{group}" if bracket else ""
+    if base.startswith("sd(") and base.endswith(")"):  # of a parameter over the groups
+        return f"SD of {readable(base[3:-1])} over the groups{end}"
+    if "|" in base:  # how a parameter moves with a predictor of the groups
+        parameter, predictor = base.split("|", 1)
+        return f"{readable(parameter)} by {predictor}{end}"
     if "=~" in base:
         construct, indicator = base.split("=~", 1)
         return path_name(f"{construct} -> {indicator}") + end
@@ -91,7 +97,7 @@ def readable(name: str) -> str:
         both = f"{one} \N{LEFT RIGHT ARROW} {other}"
         return (f"variance of {one}" if one == other else both) + end
     if base.endswith("~1"):
-        return f"mean of {base.removesuffix('~1')}{end}"
+        return f"intercept of {base.removesuffix('~1')}{end}"
     if "~" in base:
         outcome, predictor = base.split("~", 1)
         return path_name(f"{predictor} -> {outcome}") + end

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
 
 from bayessem.errors import NotSupported, PriorError
-from bayessem.likelihood.entry import load_general_terms
+from bayessem.likelihood.entry import load_terms
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
-from bayessem.likelihood.products import NO_PRODUCTS, plan_products
+from bayessem.likelihood.products import NO_PRODUCTS
 from bayessem.model.data import Sample
 from bayessem.model.space import Coordinate, PriorRow, Space, Term
 from bayessem.model.structure import Structure
@@ -41,12 +41,7 @@ def respondent_order(sample: Sample) -> np.ndarray:
 def has_integral(structure: Structure) -> bool:
     """Whether the latent variables behind the product terms can be integrated out."""
     try:
-        plan_products(
-            structure.products,
-            structure.affected,
-            observed=structure.observed_factors,
-            determined=structure.determined,
-        )
+        structure.product_plan()
     except NotSupported:
         return False
     return True
@@ -60,12 +55,14 @@ def kernel_plan(
     reach: float = 0,
     step: float = 0,
     integrate: bool = True,
+    route: str = "",
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan of a model with its data; `reach` and `step` override the quadrature's.
 
     integrate : False leaves product terms out of the likelihood but not out of the matrices, for
         sampled latents whose products have no integral: the density then serves to transform
         coordinates and fill matrices alone, its value and gradient are not those of the model.
+    route : how products are integrated out, instead of the cheapest way (`plan_products`).
 
     Raises
     ------
@@ -74,17 +71,8 @@ def kernel_plan(
     DataError
         For a missing value of an observed variable that is a factor of a product.
     """
-    products = NO_PRODUCTS
-    if structure.products and integrate:
-        products = plan_products(
-            structure.products,
-            structure.affected,
-            observed=structure.observed_factors,
-            determined=structure.determined,
-            names=structure.variables,
-        )
-    if products.needs_general_terms:
-        load_general_terms()
+    products = structure.product_plan(route) if integrate else NO_PRODUCTS
+    load_terms(products.route)
     options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
     return build_plan(
         structure.shape,
@@ -239,6 +227,7 @@ def posterior_density(
     reach: float = 0,
     step: float = 0,
     integrate: bool = True,
+    route: str = "",
     at: np.ndarray | None = None,
     finer: float = 1.0,
 ) -> Density:
@@ -276,7 +265,13 @@ def posterior_density(
         plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
     else:
         plan = kernel_plan(
-            structure, sample, proper=space.proper, reach=reach, step=step, integrate=integrate
+            structure,
+            sample,
+            proper=space.proper,
+            reach=reach,
+            step=step,
+            integrate=integrate,
+            route=route,
         )
     return build_density(space.names, fields, plan, respondents=sample.size)
 

@@ -173,15 +173,17 @@ def diagnose(
     values: np.ndarray,
     stats: dict[str, np.ndarray],
     *,
+    table: pd.DataFrame | None = None,
     quadrature_error: float = 0.0,
     walls: bool = False,
 ) -> Diagnosis:
     """Judge draws (chain, draw, quantity) and the sampler's statistics (chain, draw).
 
+    table : `convergence` of the draws, where it is known already.
     walls : the prior ends inside the space of the coordinates (`Space.proper`), so that a
         trajectory that ends outside the support (`outside`) is no divergence.
     """
-    table = convergence(values)
+    table = convergence(values) if table is None else table
 
     def extreme(column: str, largest: bool) -> tuple[str, float]:
         series = table[column].to_numpy()

@@ -9,6 +9,9 @@ from scipy.optimize import minimize
 
 from bayessem.posterior.density import Density
 
+# Least eigenvalue of a Hessian that a direction is given, in units of the median.
+FLATTEST = 1e-4
+
 
 @dataclass(frozen=True)
 class Maximum:
@@ -49,7 +52,7 @@ def hessian(density: Density, x: np.ndarray) -> np.ndarray:
     return 0.5 * (out + out.T)
 
 
-def inverse_root(curvature: np.ndarray, *, floor: float = 1e-4) -> np.ndarray:
+def inverse_root(curvature: np.ndarray) -> np.ndarray:
     """C (D, D) with C C' = H^-1, flat and negative directions given a plausible width.
 
     What is flat is judged with a unit diagonal, so that it does not depend on units.
@@ -58,16 +61,13 @@ def inverse_root(curvature: np.ndarray, *, floor: float = 1e-4) -> np.ndarray:
     ----------
     curvature : ndarray (D, D)
         The Hessian of a negative log-density.
-    floor : float
-        Least eigenvalue, in units of the median.
     """
     size = np.sqrt(np.abs(np.diag(curvature)))
     size = np.where(size > 0, size, 1.0)
     roots, vectors = np.linalg.eigh(curvature / np.outer(size, size))
     roots = np.abs(roots)
-    return (
-        (vectors / np.sqrt(np.maximum(roots, floor * np.median(roots)))) @ vectors.T / size[:, None]
-    )
+    roots = np.maximum(roots, FLATTEST * np.median(roots))
+    return (vectors / np.sqrt(roots)) @ vectors.T / size[:, None]
 
 
 def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximum:

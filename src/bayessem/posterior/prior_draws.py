@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import stats
@@ -17,7 +17,7 @@ from bayessem.posterior.correlations import partials_to_correlations
 from bayessem.posterior.density import Density
 from bayessem.posterior.thresholds import ITEM
 
-# Give up when this many draws are improper for each that is proper.
+# Draws that may be improper for each that is proper.
 PATIENCE = 1000
 
 
@@ -90,19 +90,36 @@ def _candidates(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
     return out
 
 
-def _draw_thresholds(density: Density, out: np.ndarray, rng: np.random.Generator) -> None:
-    """Fills in thresholds with an induced Dirichlet prior, given the loadings in `out` (n, D)."""
+def threshold_priors(
+    density: Density, values: np.ndarray
+) -> Iterator[tuple[slice, float, np.ndarray]]:
+    """The induced Dirichlet priors of thresholds at values (..., D) on the natural scale.
+
+    Yields
+    ------
+    own : slice
+        The thresholds of one ordered variable among the coordinates.
+    alpha : float
+        Of the Dirichlet distribution of its categories' proportions.
+    scale : ndarray (..., 1)
+        Standard deviation of its latent response, with residual variance 1.
+    """
     fields, at = density.fields, 0
     items = np.reshape(fields["item_at"], (-1, ITEM)).astype(np.int64)
     for (first, count, _, loadings), alpha in zip(items, fields["item_alpha"], strict=True):
         which = np.asarray(fields["item_loading"][at : at + loadings], dtype=np.int64)
-        values = np.where(which >= 0, out[:, which], 1.0) * fields["item_by"][at : at + loadings]
+        sds = np.where(which >= 0, values[..., which], 1.0) * fields["item_by"][at : at + loadings]
         at += loadings
         if alpha > 0:
-            shares = rng.dirichlet(np.full(count + 1, alpha), len(out))
-            kappa = ndtri(np.cumsum(shares, axis=1)[:, :-1])
-            scale = np.sqrt(1.0 + np.sum(values**2, axis=1, keepdims=True))
-            out[:, first : first + count] = kappa * scale
+            scale = np.sqrt(1.0 + np.sum(sds**2, axis=-1, keepdims=True))
+            yield slice(int(first), int(first + count)), float(alpha), scale
+
+
+def _draw_thresholds(density: Density, out: np.ndarray, rng: np.random.Generator) -> None:
+    """Fills in thresholds with an induced Dirichlet prior, given the loadings in `out` (n, D)."""
+    for own, alpha, scale in threshold_priors(density, out):
+        shares = rng.dirichlet(np.full(own.stop - own.start + 1, alpha), len(out))
+        out[:, own] = ndtri(np.cumsum(shares, axis=1)[:, :-1]) * scale
 
 
 def _proper(space: Space, structure: Structure, elements: np.ndarray) -> np.ndarray:
@@ -123,6 +140,7 @@ def prior_draws(
     *,
     draws: int,
     random_seed: int | np.random.Generator | None = None,
+    patience: int = PATIENCE,
 ) -> np.ndarray:
     """Draws of the sampled numbers from their joint prior, (draws, D), on the natural scale.
 
@@ -136,6 +154,8 @@ def prior_draws(
         How many.
     random_seed : int or Generator, optional
         Makes them repeatable.
+    patience : int
+        Give up when this many draws are improper for each that is proper.
 
     Raises
     ------
@@ -153,7 +173,7 @@ def prior_draws(
             some = some[_proper(space, structure, density.elements(some))]
         kept.append(some)
         count += len(some)
-        if tried > PATIENCE * max(count, draws):
+        if tried > patience * max(count, draws):
             raise PriorError(
                 f"only {count} of {tried} draws from the prior have positive definite covariances; "
                 "priors of the covariances nearer to 0 would help"

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
 import numpy as np
 
 from bayessem.errors import FitError
 from bayessem.posterior.density import Density
-from bayessem.posterior.optimise import Maximum, maximise
+from bayessem.posterior.optimise import Maximum, inverse_root, maximise
 from bayessem.posterior.program import FOLD
 from bayessem.threads import one_blas_thread
 
@@ -37,7 +40,8 @@ class Approximation:
     maximum : Maximum
         In those coordinates.
     root : ndarray (D, D)
-        Symmetric square root of the inverse Hessian; without correlations of folded coordinates.
+        C with C C' the inverse Hessian, without correlations of folded coordinates: the symmetric
+        root in standard units, its rows multiplied by the units of the coordinates.
     """
 
     density: Density
@@ -97,14 +101,6 @@ def complete(result: Draws, draws: int) -> Draws:
     raise Interrupted(Draws(result.values[kept, :count], stats, result.seconds))
 
 
-def _inverse_root(curvature: np.ndarray) -> np.ndarray:
-    """Symmetric C with C C' = H^-1, flat and negative directions given a plausible width."""
-    roots, vectors = np.linalg.eigh(curvature)
-    floor = 1e-4 * np.median(np.abs(roots))
-    roots = np.maximum(np.abs(roots), max(floor, 1e-8))
-    return (vectors / np.sqrt(roots)) @ vectors.T
-
-
 def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """The root for a density with a mirror image in each folded coordinate, (D, D).
 
@@ -112,11 +108,12 @@ def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
     the covariance that fits both halves has none. (With them, the curvature seen in the mirrored
     half is up to ten times that at the maximum, and single trajectories diverge.)
     """
-    root = _inverse_root(curvature)
+    root = inverse_root(curvature)
     covariance = root @ root.T
     alone = fold[:, None] | fold[None, :]
     covariance = np.where(alone, np.diag(np.diag(covariance)), covariance)
-    return _inverse_root(np.linalg.inv(covariance))
+    sd = np.sqrt(np.diag(covariance))
+    return inverse_root(np.linalg.inv(covariance / np.outer(sd, sd)) / np.outer(sd, sd))
 
 
 @one_blas_thread()
@@ -134,7 +131,7 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
             "bounds and priors"
         )
     maximum = maximise(density, start)
-    root = _inverse_root(maximum.hessian)
+    root = inverse_root(maximum.hessian)
     spread = np.sqrt(np.sum(root * root, axis=1))
     fold = density.foldable & (spread > FOLD_ABOVE)
     soft = density.positive & ~fold
@@ -144,7 +141,7 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
         point = np.where(fold, math.sqrt(1.25) * size, maximum.x)  # where the folded sd is `size`
         linear = size * (1.0 + SOFT_BELOW * math.log(-math.expm1(-1.0 / SOFT_BELOW)))
         maximum = maximise(density, np.where(soft, linear, point))
-        root = _inverse_root(maximum.hessian)
+        root = inverse_root(maximum.hessian)
         if fold.any():
             root = _mirrored_root(maximum.hessian, fold)
     return Approximation(density, maximum, root)
@@ -163,7 +160,7 @@ def again(found: Approximation, density: Density) -> Approximation:
     """
     maximum = maximise(density, found.maximum.x)
     fold = density.fields["transform"] == FOLD
-    root = _mirrored_root(maximum.hessian, fold) if fold.any() else _inverse_root(maximum.hessian)
+    root = _mirrored_root(maximum.hessian, fold) if fold.any() else inverse_root(maximum.hessian)
     return Approximation(density, maximum, root)
 
 
@@ -178,6 +175,7 @@ def sample(
     random_seed: int,
     progress: bool,
     target_accept: float = 0.8,
+    meanwhile: Callable[[], None] | None = None,
     **options: Any,
 ) -> Draws:
     """Draw from the posterior.
@@ -196,6 +194,8 @@ def sample(
         Show nutpie's progress bar.
     target_accept : float
         Aim of the step size's adaptation.
+    meanwhile : callable, optional
+        Called in a thread of its own while the chains run, which need no interpreter.
     **options
         Handed to `nutpie.sample`.
 
@@ -212,23 +212,39 @@ def sample(
     began = time.perf_counter()
     generator = np.random.default_rng(random_seed)
     starts = _finite_starts(density.whitened(maximum.x, root), generator, 16 * chains)
-    white, found = run_nutpie(
-        native_model(density.whitened(maximum.x, root), starts),
-        draws=draws,
-        tune=tune,
-        chains=chains,
-        cores=cores,
-        seed=random_seed,
-        progress_bar=progress,
-        target_accept=target_accept,
-        save_warmup=False,
-        **options,
-    )
+    model = native_model(density.whitened(maximum.x, root), starts)
+    with _beside(meanwhile):
+        white, found = run_nutpie(
+            model,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            seed=random_seed,
+            progress_bar=progress,
+            target_accept=target_accept,
+            save_warmup=False,
+            **options,
+        )
     values = density.natural(maximum.x + white @ root.T)
     stats = {name: array for name, array in found.items() if array.dtype.kind in "biuf"}
     stats["lp"] = stats.pop("logp")
     stats["outside"] = np.char.find(found["divergence_message"], f"error code: {OUTSIDE}") >= 0
     return complete(Draws(values, stats, time.perf_counter() - began), draws)
+
+
+@contextmanager
+def _beside(work: Callable[[], None] | None) -> Iterator[None]:
+    """Do work in another thread, which ends before the context does."""
+    if work is None:
+        yield
+        return
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def _finite_starts(density: Density, generator: np.random.Generator, count: int) -> np.ndarray:

@@ -22,8 +22,12 @@ from bayessem.measurement.quality_result import Measurement
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.results.fitted import Fitted
+from bayessem.shapes.cubic_result import CubicShape
+from bayessem.shapes.response_surface import response_surface
+from bayessem.shapes.response_surface_result import ResponseSurface
 from bayessem.shapes.shape import shape
 from bayessem.shapes.shape_result import Shape
+from bayessem.shapes.surface_coefficients import surface_triples
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,9 @@ class Contents:
     ----------
     fit : Fitted
         The sampled model.
-    mediations, shapes : tuple
-        Of every predictor and outcome with something between them; of every square.
+    mediations, shapes, surfaces : tuple
+        Of every predictor and outcome with something between them; of every square; of every two
+        predictors whose product and squares are in an equation.
     measurement, indices, residuals, predictive, loo, sensitivity, priors, ml
         None where the model has none; then `reasons` says why.
     pooling : object or None
@@ -46,7 +51,8 @@ class Contents:
 
     fit: Fitted
     mediations: tuple[Mediation, ...]
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Shape | CubicShape, ...]
+    surfaces: tuple[ResponseSurface, ...]
     measurement: Measurement | None
     indices: Indices | None
     residuals: Residuals | None
@@ -59,7 +65,9 @@ class Contents:
     reasons: dict[str, str]
 
 
-def gather(fit: Fitted, *, random_seed: int = 0) -> Contents:
+def gather(
+    fit: Fitted, *, random_seed: int = 0, told: Callable[[str], None] | None = None
+) -> Contents:
     """Compute what the report shows.
 
     Parameters
@@ -68,10 +76,14 @@ def gather(fit: Fitted, *, random_seed: int = 0) -> Contents:
         A sampled model.
     random_seed : int
         Of replicated data and prior draws.
+    told : callable, optional
+        Hears what is computed next.
     """
     reasons: dict[str, str] = {}
 
     def result(name: str, compute: Callable[[], Any]) -> Any:
+        if told is not None:
+            told(name)
         try:
             return compute()
         except BayessemError as problem:
@@ -86,12 +98,20 @@ def gather(fit: Fitted, *, random_seed: int = 0) -> Contents:
     shapes = [
         result(f"shape of {y} on {x}", partial(shape, fit, x, y)) for x, y in squares(structure)
     ]
+    surfaces = [
+        result(
+            f"surface of {y} over {x} and {z}",
+            partial(response_surface, fit, x, z, y, random_seed=random_seed),
+        )
+        for x, z, y in surface_triples(structure)
+    ]
     latent = bool(prepared.table.latent)
     pooled = prepared.pooling is not None and prepared.pooling.how == "partial"
     return Contents(
         fit=fit,
         mediations=tuple(m for m in mediations if m is not None),
         shapes=tuple(s for s in shapes if s is not None),
+        surfaces=tuple(s for s in surfaces if s is not None),
         measurement=result("measurement", lambda: measurement(fit)) if latent else None,
         indices=result("indices", lambda: fit_indices(fit, random_seed=random_seed)),
         residuals=result("residuals", lambda: residuals(fit)),

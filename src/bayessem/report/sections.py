@@ -8,12 +8,15 @@ import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from bayessem.criticism.prior_table import prior_table
+from bayessem.diagram.diagram import GROUPS, fitted_diagram
+from bayessem.diagram.elements import is_drawn
+from bayessem.model.data import Sample
 from bayessem.plots.comparison import plot_pareto_k
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
+from bayessem.plots.response_surface import plot_response_surface
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
-from bayessem.posterior.diagnostics import convergence
 from bayessem.report.checklists import barg, wambs
 from bayessem.report.contents import Contents
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
@@ -22,6 +25,7 @@ from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import (
     Block,
+    Column,
     Document,
     Figure,
     Heading,
@@ -31,10 +35,12 @@ from bayessem.text.document import (
     Table,
     Verbatim,
 )
-from bayessem.text.formats import TEXT, interval_text
+from bayessem.text.formats import COUNT, RAW, TEXT, interval_text
 from bayessem.text.numbers import number
 
 TRACES = 6
+# Characters of a variable's label in the tables.
+LONGEST_LABEL = 60
 Blocks = Iterator[Block]
 
 
@@ -48,7 +54,7 @@ def report_document(contents: Contents) -> Document:
         ("Estimates", estimates),
         ("Measurement", measurement),
         ("Mediation", mediations),
-        ("Shape of the quadratic relations", shapes),
+        ("Shape of the curved relations", shapes),
         ("Pooling across groups", pooling),
         ("Fit of the model", fit_of_the_model),
         ("Prediction", prediction),
@@ -106,6 +112,8 @@ def says(contents: Contents) -> Blocks:
         yield from mediation.answers()
     for shape in contents.shapes:
         yield from shape.answers()
+    for surface in contents.surfaces:
+        yield from surface.answers()
 
 
 def model(contents: Contents) -> Blocks:
@@ -131,9 +139,24 @@ def model(contents: Contents) -> Blocks:
         lines.append(f"Across groups: {fit.prepared.pooling}.")
     yield Verbatim(fit.specification.text.strip("\n"))
     yield Items(tuple(lines))
+    yield _variables(sample)
     if fit.notes:
         yield Paragraph("The check before sampling noted:")
         yield Items(fit.notes)
+
+
+def _variables(sample: Sample) -> Table:
+    """The variables used: labels, answers, means and standard deviations."""
+    return Table(
+        (
+            Column("variable", sample.variables),
+            Column("label", [sample.labels.get(x, "") for x in sample.variables]),
+            Column("n", (~np.isnan(sample.values)).sum(axis=0).tolist(), COUNT),
+            Column("mean", list(zip(sample.means, sample.sds, strict=True)), RAW),
+            Column("sd", list(zip(sample.sds, sample.sds, strict=True)), RAW),
+        ),
+        "Observed variables",
+    ).without_empty()
 
 
 def priors(contents: Contents) -> Blocks:
@@ -165,7 +188,7 @@ def computation(contents: Contents) -> Blocks:
     fit = contents.fit
     timings = fit.timings
     names = [str(x) for x in fit.parameters["parameter"].values]
-    order = np.argsort(convergence(fit.parameters.values)["ess_bulk"].to_numpy())
+    order = np.argsort(fit.mixing["ess_bulk"].to_numpy())
     least = [names[i] for i in order[:TRACES]]
     yield from fit.diagnosis.document().blocks
     yield Paragraph(
@@ -183,7 +206,16 @@ def estimates(contents: Contents) -> Blocks:
     """Tables of estimates by kind, and R2."""
     fit = contents.fit
     yield Paragraph("Posterior means with equal-tailed 95 % intervals.")
-    yield from estimates_tables(fit.summary())
+    groups = fit.prepared.table.groups
+    if len(groups) <= GROUPS and any(map(is_drawn, fit.prepared.table.rows)):
+        yield Figure(
+            lambda: fitted_diagram(fit).figure(),
+            "Path diagram with standardised estimates and their 95 % intervals; grey: the "
+            "interval covers 0.",
+        )
+    yield from estimates_tables(
+        fit.summary(), labels=fit.prepared.sample.labels, longest=LONGEST_LABEL
+    )
     yield Notes(scale_notes(name for name, _ in fit.prepared.table.products))
     yield r2_table(fit.r2(), title="Explained variance (R2)")
 
@@ -217,7 +249,7 @@ def mediations(contents: Contents) -> Blocks:
 
 
 def shapes(contents: Contents) -> Blocks:
-    """Shape of every quadratic relation."""
+    """Shape of every quadratic or cubic relation, and every response surface."""
     if contents.shapes:
         yield Paragraph("Posterior probabilities of the shapes; they sum to 1.")
     for result in contents.shapes:
@@ -226,6 +258,14 @@ def shapes(contents: Contents) -> Blocks:
             lambda r=result: plot_shape(r),  # type: ignore[misc]
             f"{result.y} as a function of {result.x}.",
         )
+    for surface in contents.surfaces:
+        yield from surface.document().within(3)
+        for name in surface.surfaces:
+            yield Figure(
+                lambda r=surface, s=name: _whole(plot_response_surface(r, surface=s)),  # type: ignore[misc]
+                f"{surface.y} over {surface.x} and {surface.z}"
+                f"{'' if name == 'all' else f', {name}'}.",
+            )
 
 
 def pooling(contents: Contents) -> Blocks:

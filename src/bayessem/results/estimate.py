@@ -6,10 +6,9 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from bayessem.errors import BayessemWarning, FitError, outside
 from bayessem.model.check import check
@@ -35,8 +34,13 @@ from bayessem.posterior.sampling import (
 )
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
+from bayessem.results.groups import data_group, respondent_labels
 from bayessem.results.orientation import Orientation, orient
+from bayessem.results.versions import installed_versions
 from bayessem.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Respondent-level log-likelihoods are kept for every draw while they fit in this many numbers
 # (400 MB); beyond, for evenly spaced draws.
@@ -178,10 +182,18 @@ def _sampled(prepared: Prepared, approximation: Approximation, sampling: Samplin
     keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept", "progress")
     options: dict[str, Any] = {k: getattr(sampling, k) for k in keys}
     if sampling.engine == "native":
-        return sample(approximation, **options)
+        return sample(approximation, meanwhile=_load_the_rest, **options)
     from bayessem.graph.pymc_sampling import sample_pymc
 
     return sample_pymc(prepared, approximation, latents=sampling.latents, **options)
+
+
+def _load_the_rest() -> None:
+    """What takes time and is first needed after the last draw."""
+    import xarray as xr
+
+    xr.DataTree.from_dict({})
+    installed_versions()
 
 
 def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
@@ -218,7 +230,9 @@ def _tree(
     *,
     integrate: bool,
 ) -> xr.DataTree:
-    """Draws as a DataTree in ArviZ's layout; without an integral no log-likelihoods."""
+    """Draws on the scale they were sampled on; without an integral no log-likelihoods."""
+    import xarray as xr  # while the sampler worked (`_load_the_rest`)
+
     space, sample = prepared.space, prepared.sample
     chains, draws = values.shape[:2]
     axes = {"chain": np.arange(chains), "draw": np.arange(draws)}
@@ -230,16 +244,12 @@ def _tree(
             dims=("chain", "draw", dimension(kind)),
             coords={dimension(kind): names},
         )
-    rows = [str(x) for x in sample.rows]
     parts = {
         "posterior": posterior,
         "sample_stats": xr.Dataset(
             {name: (("chain", "draw"), array) for name, array in stats.items()}, coords=axes
         ),
-        "observed_data": xr.Dataset(
-            {"y": (("respondent", "indicator"), sample.values)},
-            coords={"respondent": rows, "indicator": list(sample.variables)},
-        ),
+        "observed_data": data_group(sample, range(len(sample.variables))),
     }
     if integrate:
         step = int(np.ceil(chains * draws * sample.size / LOG_LIKELIHOOD_LIMIT))
@@ -250,7 +260,7 @@ def _tree(
         parts["log_likelihood"] = xr.Dataset(
             # laid out as a saved fit has it: sums are the same to the last bit
             {"y": (("chain", "draw", "respondent"), np.ascontiguousarray(log_likelihood))},
-            coords={"chain": axes["chain"], "draw": kept, "respondent": rows},
+            coords={"chain": axes["chain"], "draw": kept, "respondent": respondent_labels(sample)},
         )
     tree = xr.DataTree.from_dict(parts)
     tree.attrs["data_hash"] = sample.hash

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bayessem.errors import FitError
+from bayessem.arguments import probability
 from bayessem.model.structure import Structure
 from bayessem.posterior.diagnostics import convergence
 from bayessem.syntax.expression import evaluate
@@ -22,10 +22,7 @@ def tail_probability(ci_prob: float) -> float:
     FitError
         When `ci_prob` is no probability, such as 95.
     """
-    if not 0 < ci_prob < 1:
-        percent = f": write {ci_prob / 100:g} for {ci_prob:g} %" if 1 < ci_prob < 100 else ""
-        raise FitError(f"ci_prob lies between 0 and 1, not {ci_prob}{percent}")
-    return (1.0 - ci_prob) / 2.0
+    return (1.0 - probability("ci_prob", ci_prob)) / 2.0
 
 
 def summarise(values: np.ndarray, *, ci_prob: float = 0.95, quality: bool = True) -> pd.DataFrame:

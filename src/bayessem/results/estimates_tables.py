@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bayessem.text.columns import column, intervals
 from bayessem.text.document import Column, Table
-from bayessem.text.formats import COUNT, NUMBER, RAW, RAW_INTERVAL, percent_text
+from bayessem.text.formats import COUNT, NUMBER, RAW, RAW_INTERVAL, percent_text, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # In place of a group's name, where there are more groups than these.
 ALL, FEW = "all groups", 3
+# Characters of a variable's label on the terminal.
+LABEL = 30
 SECTIONS = (
     ("=~", "Loadings"),
     ("~", "Paths"),
@@ -24,8 +26,26 @@ SECTIONS = (
 )
 
 
-def estimates_tables(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> Iterator[Table]:
-    """The table of estimates (`Fitted.summary`), a section a kind of parameter."""
+def estimates_tables(
+    summary: pd.DataFrame,
+    *,
+    ci_prob: float = 0.95,
+    labels: Mapping[str, str] | None = None,
+    longest: int = LABEL,
+) -> Iterator[Table]:
+    """The table of estimates (`Fitted.summary`), a section a kind of parameter.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `Fitted.summary` makes it.
+    ci_prob : float
+        Probability of its intervals.
+    labels : mapping, optional
+        Labels of variables, which stand beside the loadings.
+    longest : int
+        Characters of a label that are shown.
+    """
     percent = percent_text(ci_prob)
     squares = "std_square" in summary and has_square(summary["rhs"])
     summary = _once(summary)
@@ -48,9 +68,17 @@ def estimates_tables(summary: pd.DataFrame, *, ci_prob: float = 0.95) -> Iterato
                 *([column(part, "std_square", "std sq")] if squares else []),
                 column(part, "r_hat", "R-hat"),
                 column(part, "ess_bulk", "ESS", COUNT),
+                *_labels(part, labels or {}, longest),
             ),
             title,
         ).without_empty()
+
+
+def _labels(part: pd.DataFrame, labels: Mapping[str, str], longest: int) -> list[Column]:
+    """The labels of what constructs are measured by, where there are any."""
+    if not (part["op"] == "=~").all():
+        return []
+    return [Column("label", [labels.get(x, "") for x in part["rhs"]], shortened(longest))]
 
 
 def _variance(part: pd.DataFrame) -> pd.Series:

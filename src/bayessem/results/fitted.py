@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
+from bayessem.arguments import check_shared, flag
 from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
 from bayessem.model.priors import KINDS
 from bayessem.model.space import Space, dimension
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
-from bayessem.posterior.diagnostics import Diagnosis, diagnose
+from bayessem.posterior.diagnostics import Diagnosis, convergence, diagnose
 from bayessem.posterior.settings import Sampling
-from bayessem.results.estimates import defined_draws, free_draws, row_labels, summarise
+from bayessem.results.estimates import row_labels, summarise
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
+from bayessem.results.groups import arviz_groups, parameter_draws, parameters_by_kind, table_rows
 from bayessem.results.latent_responses import reported
-from bayessem.results.standardize import r_squared, row_values, standardised
+from bayessem.results.standardize import r_squared, standardised
 from bayessem.results.versions import installed_versions
 from bayessem.syntax.parameters import Parameter
 from bayessem.syntax.specification import Specification
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines, Notes, Paragraph
 
-# Kinds of coordinates that describe the population of groups (pooling.py).
-POPULATION = ("pool_mean", "pool_sd", "pool_slope", "pool_link")
-# Draws of a chain whose model matrices are in memory together.
-DRAWS_AT_ONCE = 50
+if TYPE_CHECKING:
+    import xarray as xr
+
 # Draws at which lattices for ordered answers are chosen.
 LATTICE_DRAWS = 20
 
@@ -72,10 +73,10 @@ class Fitted(Described):
     ----------
     prepared : Prepared
         The model with its data.
-    data : DataTree
-        For ArviZ: `posterior` (vectors by kind with lavaan's names as coordinates),
-        `sample_stats`, `log_likelihood` (`y` by respondent given covariates, latents integrated
-        out), `observed_data`.
+    draws : DataTree
+        As sampled: `posterior` (standard deviations and correlations rather than variances and
+        covariances, vectors by kind), `sample_stats`, `log_likelihood`, `observed_data`. What
+        ArviZ reads is `data`.
     settings : dict
         Arguments of `SEM.fit`, with the random seed used.
     timings : dict
@@ -87,7 +88,7 @@ class Fitted(Described):
     """
 
     prepared: Prepared
-    data: xr.DataTree
+    draws: xr.DataTree
     settings: dict[str, Any]
     timings: dict[str, float]
     notes: tuple[str, ...] = ()
@@ -107,14 +108,14 @@ class Fitted(Described):
     @cached_property
     def values(self) -> np.ndarray:
         """Sampled coordinates (chain, draw, D), in the order of `prepared.space.names`."""
-        return _coordinate_draws(self.data.children["posterior"], self.prepared.space)
+        return _coordinate_draws(self.draws.children["posterior"], self.prepared.space)
 
     @cached_property
     def density(self) -> Density:
         """The posterior density that was sampled."""
         p = self.prepared
         # Without an integral over the latent variables there are no log-likelihoods (run.py).
-        integrate = "log_likelihood" in self.data.children
+        integrate = "log_likelihood" in self.draws.children
         density = posterior_density(p.space, p.structure, p.sample, integrate=integrate)
         if not p.table.ordered:
             return density
@@ -130,36 +131,56 @@ class Fitted(Described):
     @cached_property
     def row_draws(self) -> np.ndarray:
         """Draws of every row of the table (chain, draw, row), without keeping the matrices."""
-        structure, values, step = self.prepared.structure, self.values, DRAWS_AT_ONCE
-        matrices = (
-            self.density.elements(values[:, i : i + step]) for i in range(0, values.shape[1], step)
-        )
-        return np.concatenate(
-            [row_values(structure, reported(structure, m)) for m in matrices], axis=1
-        )
+        return table_rows(self.prepared, self.density, self.values)
 
     @cached_property
     def parameters(self) -> xr.DataArray:
         """Draws of the free and defined parameters on lavaan's scale, and of what pooling adds."""
-        structure, table = self.prepared.structure, self.prepared.table
-        free = free_draws(structure, self.row_draws)
-        defined = defined_draws(table, free)
-        coordinates = self.prepared.space.coordinates
-        pool = [i for i, c in enumerate(coordinates) if c.kind in POPULATION]
-        scales = self.prepared.space.typical_sds
-        # standard deviations are sampled, lavaan's scale is that of variances
-        power = np.array([2.0 if coordinates[i].name in scales else 1.0 for i in pool])
-        stacked = np.concatenate(
-            [free, *(d[..., None] for d in defined.values()), self.values[..., pool] ** power],
-            axis=-1,
+        return parameter_draws(self.prepared, self.row_draws, self.values)
+
+    @cached_property
+    def data(self) -> xr.DataTree:
+        """For ArviZ; derived from the draws, so that a saved fit has the same.
+
+        Groups: `posterior` (vectors by kind, with the names and on the scale of the summary),
+        `sample_stats`, `log_likelihood` (`y` by respondent given covariates, latents integrated
+        out), `log_prior` (by kind of `priors=`), `prior` (as many draws as the posterior has),
+        `observed_data`, `constant_data` (covariates, groups; the model's text as an attribute).
+        `posterior_predictive` adds predictive data. Without `prior` when priors are improper or
+        their draws too rarely positive definite: `attrs["no_prior"]` says which. Defined parameters
+        without a value in some draws are left out (`undefined`): they have no posterior.
+        """
+        import xarray as xr
+
+        stored = self.draws.children
+        parameters = self.parameters.drop_sel(parameter=list(self.undefined))
+        if self.draws.attrs.get("population"):
+            draws = stored["sample_stats"].to_dataset()["draw"].values
+            tree = xr.DataTree.from_dict(
+                {
+                    "posterior": parameters_by_kind(parameters, draws),
+                    "sample_stats": stored["sample_stats"].to_dataset(),
+                }
+            )
+        else:
+            tree = arviz_groups(
+                self.prepared,
+                self.density,
+                parameters,
+                self.values,
+                stored,
+                random_seed=self.settings["random_seed"],
+            )
+        tree.attrs.update(
+            {
+                "inference_library": "bayessem",
+                "inference_library_version": self.versions["bayessem"],
+                **self.draws.attrs,
+            }
         )
-        names = [*table.parameters, *defined, *(coordinates[i].name for i in pool)]
-        return xr.DataArray(
-            stacked,
-            dims=("chain", "draw", "parameter"),
-            coords={"parameter": names},
-            name="parameters",
-        )
+        if self.undefined:
+            tree.attrs["undefined"] = ", ".join(self.undefined)
+        return tree
 
     @cached_property
     def undefined(self) -> dict[str, float]:
@@ -169,30 +190,45 @@ class Fitted(Described):
         return {name: float(s) for name, s in zip(names, lost, strict=True) if s > 0}
 
     @cached_property
+    def mixing(self) -> pd.DataFrame:
+        """R-hat and effective sample sizes (r_hat, ess_bulk, ess_tail), one row a parameter."""
+        return convergence(self.parameters.values)
+
+    @cached_property
     def diagnosis(self) -> Diagnosis:
         """Convergence of all sampled and defined parameters, with advice."""
         draws = self.parameters
-        stats = {str(k): v.values for k, v in self.data["sample_stats"].data_vars.items()}
+        stats = {str(k): v.values for k, v in self.draws["sample_stats"].data_vars.items()}
         return diagnose(
             [str(x) for x in draws["parameter"].values],
             draws.values,
             stats,
-            quadrature_error=float(self.data.attrs.get("quadrature_error", 0.0)),
+            table=self.mixing,
+            quadrature_error=float(self.draws.attrs.get("quadrature_error", 0.0)),
             walls=bool(self.prepared.space.proper),
         )
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What took long to compute and follows from the fit alone, by what it is."""
+        return {}
 
     @cached_property
     def _summaries(self) -> dict[float, pd.DataFrame]:
         """Tables of estimates by interval, since printing and saving ask for the same one."""
         return {}
 
-    def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
+    @check_shared
+    def summary(self, *, ci_prob: float = 0.95, labels: bool = False) -> pd.DataFrame:
         """Table of estimates: every free and defined parameter, and fixed loadings (markers).
 
         Parameters
         ----------
         ci_prob : float
             Probability of the equal-tailed intervals.
+        labels : bool
+            Add the labels of variables that came with the data (see `bayessem.read_data`) as
+            columns lhs_label and rhs_label; "" where there is none.
 
         Returns
         -------
@@ -205,7 +241,13 @@ class Fitted(Described):
         """
         if ci_prob not in self._summaries:
             self._summaries[ci_prob] = self._summarise(ci_prob)
-        return self._summaries[ci_prob].copy()
+        out = self._summaries[ci_prob].copy()
+        if flag("labels", labels, FitError):
+            known = self.prepared.sample.labels
+            after = out.columns.tolist().index("rhs") + 1
+            for at, name in enumerate(("lhs", "rhs"), start=after):
+                out.insert(at, f"{name}_label", [known.get(x, "") for x in out[name]])
+        return out
 
     def _summarise(self, ci_prob: float) -> pd.DataFrame:
         structure, table = self.prepared.structure, self.prepared.table
@@ -215,18 +257,15 @@ class Fitted(Described):
         ]
         draws = self.parameters
         position = {str(n): i for i, n in enumerate(draws["parameter"].values)}
-        raw = draws.values[
-            ...,
-            [
-                table.rows[k].free
-                if table.rows[k].free >= 0
-                else position.get(table.rows[k].lhs, 0)
-                for k in shown
-            ],
+        at = [
+            table.rows[k].free if table.rows[k].free >= 0 else position.get(table.rows[k].lhs, 0)
+            for k in shown
         ]
+        raw = draws.values[..., at]
         std = standardised(structure, self.elements)[..., shown]
         out = row_labels(table, shown)
-        main = summarise(raw, ci_prob=ci_prob)
+        main = summarise(raw, ci_prob=ci_prob, quality=False)
+        main[["r_hat", "ess_bulk", "ess_tail"]] = self.mixing.to_numpy()[at]
         # A parameter without a value in some draws has no posterior to summarise (`undefined`).
         main[np.isnan(raw).any(axis=(0, 1))] = np.nan
         main.iloc[fixed] = np.nan
@@ -246,21 +285,31 @@ class Fitted(Described):
         out[["r_hat", "ess_bulk", "ess_tail"]] = main[["r_hat", "ess_bulk", "ess_tail"]]
         return out
 
+    @check_shared
     def r2(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """Explained share of the variance of each indicator and outcome, from draws."""
+        return self._shares(ci_prob)
+
+    def _shares(
+        self, ci_prob: float, *, only: Collection[str] | None = None, quality: bool = True
+    ) -> pd.DataFrame:
+        """`r2`, of all variables or only some, and with or without R-hat (see `summarise`)."""
         structure = self.prepared.structure
         frames = []
         for g, label in enumerate(self.prepared.table.groups):
             shares = r_squared(structure, self.elements, group=g)
+            shares = {v: s for v, s in shares.items() if only is None or v in only}
             if not shares:  # nothing is explained by anything
                 return pd.DataFrame(columns=["variable", "mean", "sd", "lower", "upper"])
-            frame = summarise(np.stack(list(shares.values()), axis=-1), ci_prob=ci_prob)
+            draws = np.stack(list(shares.values()), axis=-1)
+            frame = summarise(draws, ci_prob=ci_prob, quality=quality)
             frame.insert(0, "variable", list(shares))
             if len(self.prepared.table.groups) > 1:
                 frame.insert(1, "group", label)
             frames.append(frame.drop(columns="p_positive"))
         return pd.concat(frames, ignore_index=True)
 
+    @check_shared
     def document(self, *, ci_prob: float = 0.95) -> Document:
         """The run, its diagnostics, the estimates and R2."""
         settings, sample = self.settings, self.prepared.sample
@@ -272,8 +321,8 @@ class Fitted(Described):
             f"{settings['draws']} draws after {settings['tune']} of warm-up, seed "
             f"{settings['random_seed']}, {self.timings['total']:.1f} s."
         )
-        share = self.r2(ci_prob=ci_prob)
         outcomes = {r.lhs for r in self.prepared.table.rows if r.op == "~"}
+        explained = self._shares(ci_prob, only=outcomes, quality=False)
         return Document.of(
             Lines((head,)),
             self.diagnosis.document().blocks,
@@ -287,9 +336,9 @@ class Fitted(Described):
                 )
                 for name, share in self.undefined.items()
             ],
-            estimates_tables(self.summary(ci_prob=ci_prob), ci_prob=ci_prob),
+            estimates_tables(self.summary(ci_prob=ci_prob), ci_prob=ci_prob, labels=sample.labels),
             Notes(scale_notes(name for name, _ in self.prepared.table.products)),
-            r2_table(share[share["variable"].isin(outcomes)], ci_prob=ci_prob),
+            r2_table(explained, ci_prob=ci_prob),
         )
 
 
@@ -307,7 +356,7 @@ def refuse_population(fit: Fitted, what: str) -> None:
     NotSupported
         Saying what to use.
     """
-    if fit.data.attrs.get("population"):
+    if fit.draws.attrs.get("population"):
         raise NotSupported(
             f"the population of groups has no {what}: each respondent belongs to a group, and the "
             "population's mean is about none of them. Use the fit with the groups, from which "

@@ -34,7 +34,6 @@ from bayessem.model.structure import Structure
 from bayessem.posterior.assemble import has_integral, posterior_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import Maximum, inverse_root, maximise
-from bayessem.results.fitted import Fitted
 from bayessem.results.standardize import standardised
 
 # A loading that is the same in all groups says which way a construct runs before those that are
@@ -135,15 +134,6 @@ def oriented(prepared: Prepared) -> Prepared:
     """The model with the bounds that sampling it would have."""
     found = orient(prepared, integrate=has_integral(prepared.structure))
     return prepared if found is None else found.prepared
-
-
-def as_sampled(fit: Fitted) -> Fitted:
-    """A fit that was read from a folder, with the bounds that it was sampled with."""
-    signs = fit.settings.get("signs")
-    if not signs:
-        return fit
-    prepared = dataclasses.replace(fit.prepared, space=with_signs(fit.prepared.space, signs))
-    return dataclasses.replace(fit, prepared=prepared)
 
 
 def direction_signs(structure: Structure, elements: np.ndarray) -> np.ndarray:

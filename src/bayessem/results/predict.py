@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.arguments import between, texts, whole_number
+from bayessem.arguments import between, check_shared, texts, whole_number
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
-from bayessem.model.columns import number_column, require_frame
+from bayessem.model.columns import number_column
 from bayessem.model.conditioning import has_means
 from bayessem.model.data import Sample
+from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import refuse_answers
@@ -77,6 +78,7 @@ class Prediction(Described):
         )
 
 
+@check_shared
 def predict(
     fit: Fitted,
     new_rows: pd.DataFrame,
@@ -138,7 +140,7 @@ def _any_known(column: np.ndarray) -> bool:
 
 def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sample:
     """The new rows as a sample: unknown values are nan, groups those of the fit."""
-    require_frame(new_rows, "the new rows have")
+    new_rows = as_frame(new_rows, "the new rows have")
     if not len(new_rows):
         raise DataError("there are no rows to predict")
     values = np.full((len(new_rows), len(old.variables)), np.nan)

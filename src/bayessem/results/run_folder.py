@@ -33,6 +33,7 @@ from bayessem.errors import BayessemError, BayessemWarning, FitError
 from bayessem.model.data import Sample
 from bayessem.model.pooling import Pooling
 from bayessem.model.prepare import prepare_sample
+from bayessem.model.signs import with_signs
 from bayessem.results.fitted import Fitted
 from bayessem.results.labels import back, plain, read_labels, written_labels
 from bayessem.syntax.specification import Specification
@@ -160,7 +161,7 @@ def _contents(fit: Fitted) -> dict[str, bytes]:
     return {
         "model.txt": fit.specification.text.encode("utf-8"),
         "data.csv": _data_text(fit).encode("utf-8", "surrogatepass"),
-        "draws.nc": bytes(fit.data.to_netcdf(None, engine="h5netcdf")),
+        "draws.nc": bytes(fit.draws.to_netcdf(None, engine="h5netcdf")),
         "estimates.csv": fit.summary().to_csv(index=False).encode("utf-8"),
         "summary.txt": (document_text(fit.document()) + "\n").encode("utf-8"),
     }
@@ -210,6 +211,7 @@ def _about(fit: Fitted) -> dict[str, Any]:
         "respondents": sample.size,
         "dropped_rows": [plain(x) for x in sample.dropped],
         "elsewhere": sample.elsewhere,
+        "variable_labels": dict(sample.labels),
         "versions": dict(fit.versions),
     }
 
@@ -454,7 +456,11 @@ def _restored(
         predictor=None if predictor is None else np.array(predictor, dtype=np.float64),
     )
     out = Fitted(
-        replace(prepared, notes=tuple(about["prepared_notes"])),
+        replace(
+            prepared,
+            notes=tuple(about["prepared_notes"]),
+            space=with_signs(prepared.space, settings.get("signs", {})),  # as it was sampled
+        ),
         data,
         settings,
         about["timings"],
@@ -479,6 +485,7 @@ def _sample(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Sample:
         read_labels(labels, about["labels"]),
         tuple(back(x) for x in about["dropped_rows"]),
         about["elsewhere"],
+        about.get("variable_labels", {}),  # earlier versions did not write any
         tuple(tuple(labels) for labels in about.get("categories", ())),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.arguments import whole_number
+from bayessem.arguments import check_shared, whole_number
 from bayessem.errors import DataError, FitError, ModelError
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample
@@ -68,6 +68,7 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
     )
 
 
+@check_shared
 def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataFrame:
     """Posterior mean and standard deviation of each construct for each respondent.
 
@@ -88,27 +89,8 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
     return pd.DataFrame(out, index=sample.rows)
 
 
-def quick_scores(fit: Fitted, *, repeats: int = 100, random_seed: int = 0) -> pd.DataFrame:
-    """Expected scores at the posterior mean of the parameters: quick, for a figure's rug.
-
-    Regression scores in a linear model; with products the mean of `repeats` draws.
-    """
-    refuse_answers(fit.prepared.table, "a factor score")
-    structure, sample = fit.prepared.structure, fit.prepared.sample
-    elements = fit.elements.reshape(-1, fit.elements.shape[-1]).mean(axis=0)
-    if structure.products:
-        rng = np.random.default_rng(random_seed)
-        values = np.mean(
-            [draw_scores(structure, elements, sample, rng) for _ in range(repeats)], axis=0
-        )
-    else:
-        values = draw_scores(structure, elements, sample, None)
-    frame = pd.DataFrame(values, columns=list(structure.variables), index=sample.rows)
-    return frame[[v for v in structure.variables if v not in sample.variables]]
-
-
 def draw_scores(
-    structure: Structure, elements: np.ndarray, sample: Sample, rng: np.random.Generator | None
+    structure: Structure, elements: np.ndarray, sample: Sample, rng: np.random.Generator
 ) -> np.ndarray:
     """One value of each latent variable for each respondent, (respondent, m).
 
@@ -118,8 +100,8 @@ def draw_scores(
         Model and one draw of its flat matrices (elements,).
     sample : Sample
         The data.
-    rng : Generator or None
-        None for conditional means instead of draws; linear models only.
+    rng : Generator
+        Source of the randomness.
 
     Raises
     ------
@@ -253,14 +235,12 @@ def _draw(
     part: _Conditional,
     rows: np.ndarray,
     known: dict[int, np.ndarray],
-    rng: np.random.Generator | None,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Latent variables of respondents whose data, less their mean, are `rows` (n, o)."""
     n, f = len(rows), len(part.factors)
     u = np.zeros((n, 0))
     if f:
-        if rng is None:
-            raise FitError("conditional means with product terms are not available in closed form")
         pull = rows @ part.precision @ part.design
         curve = part.design.T @ part.precision @ part.design
         sampler = _sample_on_grid if f == 1 else _sample_by_steps
@@ -269,9 +249,7 @@ def _draw(
     left = rows - features @ part.design.T
     eta = part.means + features @ np.concatenate([part.linear, part.weights], axis=1).T
     eta = eta + left @ part.gain.T
-    if rng is not None:
-        eta = eta + rng.standard_normal((n, len(part.means))) @ part.root.T
-    return eta
+    return eta + rng.standard_normal((n, len(part.means))) @ part.root.T
 
 
 def _exponent(

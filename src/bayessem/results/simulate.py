@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from bayessem.arguments import flag, real_number, seed, shown, whole_number
+from bayessem.arguments import check_shared, flag, real_number, seed, shown, whole_number
 from bayessem.errors import FitError, ModelError
 from bayessem.likelihood.family_ordered import draw, draw_residual
 from bayessem.model.prepare import Prepared
@@ -156,6 +156,7 @@ def simulate(
     return pd.concat(frames, ignore_index=True)
 
 
+@check_shared
 def simulate_from(
     sem: Specification,
     parameters: Mapping[str, float] | Estimated,

@@ -1,9 +1,9 @@
-"""The shape of a quadratic relation: inverted U, U, or one-sided, as posterior probabilities.
+"""The shape of a relation: inverted U, U, or one-sided, as posterior probabilities.
 
 The slope of y on x is b1 + 2 b2 x. On an interval [xL, xH] the relation is an inverted U when the
 slope is positive at xL and negative at xH: the condition of Lind & Mehlum (2010,
 doi:10.1111/j.1468-0084.2009.00569.x), here with its posterior probability. The table of three steps
-is that of Haans, Pieters & He (2016, doi:10.1002/smj.2399).
+is that of Haans, Pieters & He (2016, doi:10.1002/smj.2399). Cubics are judged in `shapes/cubic.py`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayessem.algebra.polynomial import value_at
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import POINTS, chosen_groups
 from bayessem.effects.pathways import position
 from bayessem.errors import ModelError
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
-from bayessem.results.intervention import intervene, raw_moments
-from bayessem.shapes.quadratic import (
-    Quadratic,
-    direct_quadratic,
-    latent_means,
-    latent_quantiles,
-    total_quadratic,
+from bayessem.results.units import units_of
+from bayessem.shapes.arms import j_shapes
+from bayessem.shapes.cubic import cubic_shape
+from bayessem.shapes.cubic_result import CubicShape
+from bayessem.shapes.curve import Curve, direct_curve, level_of, range_of, total_curve
+from bayessem.shapes.moderated_shape import (
+    changes_between_groups,
+    changes_by_moderator,
+    changes_frame,
 )
 from bayessem.shapes.shape_result import Shape
 from bayessem.shapes.turning_point import (
@@ -47,7 +49,7 @@ def _chosen_effect(
     if effect not in (None, "direct", "total"):
         raise ModelError(f'effect is "direct" or "total", not {effect!r}')
     own = square is not None or any(
-        p.matrix == "products" and p.i == y and structure.products[p.j] == (x, x)
+        p.matrix == "products" and p.i == y and structure.products[p.j] in ((x, x), (x, x, x))
         for p in structure.places.values()
     )
     if effect == "total" and square is not None:
@@ -55,26 +57,7 @@ def _chosen_effect(
     return effect or ("direct" if own else "total")
 
 
-def _bounds(
-    fit: Fitted, x: int, bounds: tuple[float, float] | None, group: int
-) -> tuple[np.ndarray, np.ndarray, str]:
-    """Lower and upper bound (...) of x, and what they are in words."""
-    structure, sample = fit.prepared.structure, fit.prepared.sample
-    shape, name = fit.elements.shape[:-1], structure.variables[x]
-    if bounds is not None:
-        low, high = (float(b) for b in bounds)
-        if not (np.isfinite([low, high]).all() and low < high):
-            raise ModelError(f"bounds are two numbers, the lower one first, not {bounds!r}")
-        return np.full(shape, low), np.full(shape, high), "as given"
-    if name in sample.variables:
-        column = sample.values[:, sample.variables.index(name)]
-        low, high = np.nanmin(column), np.nanmax(column)
-        words = "the smallest and largest value in the data"
-        return np.full(shape, low), np.full(shape, high), words
-    found = latent_quantiles(structure, fit.elements, x, group=group)
-    return found[..., 0], found[..., 1], "the 5 % and 95 % quantiles that the model implies"
-
-
+@check_shared
 def shape(
     fit: Fitted,
     x: str,
@@ -89,7 +72,7 @@ def shape(
     lines: bool = True,
     ci_prob: float = 0.95,
     random_seed: int = 0,
-) -> Shape:
+) -> Shape | CubicShape:
     """Judge whether the relation of y with x is an inverted U, a U, or one-sided.
 
     Arguments, result and errors: `Fit.shape`.
@@ -99,28 +82,60 @@ def shape(
     i, j = position(structure, x), position(structure, y)
     column = None if square is None else position(structure, square, "square:")
     kind = _chosen_effect(structure, i, j, column, effect)
+    groups = structure.table.groups
+    curves = {
+        g: direct_curve(structure, fit.elements, i, j, square=column, group=g)
+        if kind == "direct"
+        else total_curve(structure, fit.elements, i, j, group=g)
+        for g in chosen_groups(groups, group)
+    }
+    if any(curve.cubic for curve in curves.values()):
+        return cubic_shape(
+            fit, i, j, curves, kind=kind, bounds=bounds, hypothesis=hypothesis, ci_prob=ci_prob
+        )
     if hypothesis not in (None, "inverted U", "U"):
         raise ModelError(f'hypothesis is "inverted U" or "U", not {hypothesis!r}')
-    groups = structure.table.groups
-    picked = chosen_groups(groups, group)
-    labels = [groups[g] if len(groups) > 1 else "" for g in picked]
-    judged = [_of_group(fit, i, j, column, kind, bounds, g) for g in picked]
-    drawn = [values for _, values, _ in judged]
-    by_group = list(zip(drawn, labels, strict=True))
-    moderated = [
-        row
-        for (curve, _, _), g in zip(judged, picked, strict=True)
-        for row in moderated_turning_points(fit, curve, at, g, ci_prob)
-    ]
-    turning = pd.DataFrame(moderated, columns=MODERATED)
     by_lines = [
         lines_of_scores(fit, i, j, column, g, kind=kind, ci_prob=ci_prob, seed=random_seed)
-        for g in (picked if lines else ())
+        for g in (curves if lines else ())
     ]
-    found = pd.DataFrame(by_lines, columns=LINES)
+    return _quadratic_shape(
+        fit, i, j, column, curves, kind, bounds, hypothesis, at, ci_prob,
+        pd.DataFrame(by_lines, columns=LINES),
+    )  # fmt: skip
+
+
+def _quadratic_shape(
+    fit: Fitted,
+    x: int,
+    y: int,
+    square: int | None,
+    curves: dict[int, Curve],
+    kind: str,
+    bounds: tuple[float, float] | None,
+    hypothesis: str | None,
+    at: Sequence[float],
+    ci_prob: float,
+    lines: pd.DataFrame,
+) -> Shape:
+    """Judge a quadratic in each group; `curves` by position of the group. The rest: `Fit.shape`."""
+    structure = fit.prepared.structure
+    groups, names = structure.table.groups, structure.variables
+    labels = [groups[g] if len(groups) > 1 else "" for g in curves]
+    drawn, words = [], ""
+    for g, curve in curves.items():
+        low, high, words = range_of(fit, x, bounds, g)
+        level = level_of(fit, curve, x, y, square, kind, g)
+        drawn.append(_quantities(curve, low, high, level))
+    by_group = list(zip(drawn, labels, strict=True))
+    turning = pd.DataFrame(
+        [r for g, c in curves.items() for r in moderated_turning_points(fit, c, at, g, ci_prob)],
+        columns=MODERATED,
+    )
+    changes = [r for g, c in curves.items() for r in changes_by_moderator(fit, c, at, g, ci_prob)]
     return Shape(
-        x=x,
-        y=y,
+        x=names[x],
+        y=names[y],
         effect=kind,
         probabilities=pd.DataFrame(
             [{"group": g, **shape_probabilities(v[..., 4], v[..., 5])} for v, g in by_group]
@@ -135,7 +150,7 @@ def shape(
             ignore_index=True,
         ),
         moderated=turning,
-        lines=found,
+        lines=lines,
         draws=xr.DataArray(
             np.stack(drawn, axis=-2),
             dims=("chain", "draw", "group", "quantity"),
@@ -143,29 +158,24 @@ def shape(
             name="shape",
         ),
         ci_prob=ci_prob,
-        bounds=judged[-1][2],
-        notes=_notes(x, y, kind, turning, found, bool(structure.products), _scored(fit, i, j)),
+        bounds=words,
+        units=units_of(fit.prepared, names[x], names[y]),
+        notes=_notes(
+            names[x], names[y], kind, turning, lines, bool(structure.products), _scored(fit, x, y)
+        ),
+        arms=pd.DataFrame([{"group": g, **_arms(v)} for v, g in by_group]),
+        changes=changes_frame(
+            changes + changes_between_groups(list(curves.values()), labels, ci_prob)
+        ),
     )
 
 
-def _of_group(
-    fit: Fitted,
-    x: int,
-    y: int,
-    square: int | None,
-    kind: str,
-    bounds: tuple[float, float] | None,
-    group: int,
-) -> tuple[Quadratic, np.ndarray, str]:
-    """The quadratic of a group, its draws of `QUANTITIES`, and what the bounds are in words."""
-    structure, elements = fit.prepared.structure, fit.elements
-    if kind == "direct":
-        curve = direct_quadratic(structure, elements, x, y, square=square, group=group)
-    else:
-        curve = total_quadratic(structure, elements, x, y, group=group)
-    low, high, words = _bounds(fit, x, bounds, group)
-    level = _level(fit, curve, x, y, square, kind, group)
-    return curve, _quantities(curve, low, high, level), words
+def _arms(values: np.ndarray) -> dict[str, float]:
+    """J-shapes: the arms of a parabola are as high as their lengths squared."""
+    square, low, high, slope_low, slope_high, turning = (values[..., k] for k in range(1, 7))
+    left, right = (square * (end - turning) ** 2 for end in (low, high))
+    peak, trough = (slope_low > 0) & (slope_high < 0), (slope_low < 0) & (slope_high > 0)
+    return j_shapes(peak, trough, left, right)
 
 
 def _likelier(values: np.ndarray) -> str:
@@ -173,22 +183,7 @@ def _likelier(values: np.ndarray) -> str:
     return "inverted U" if (values[..., 1] < 0).mean() >= 0.5 else "U"
 
 
-def _level(
-    fit: Fitted, curve: Quadratic, x: int, y: int, square: int | None, kind: str, group: int
-) -> np.ndarray:
-    """Expected y at x = 0, other things as they are on average."""
-    structure, elements = fit.prepared.structure, fit.elements
-    if kind == "total":
-        return value_at(intervene(structure, elements, (x,), group=group).expected(y), [0.0])
-    means = latent_means(structure, elements, group)
-    moments = raw_moments(structure, elements, x, 2, group=group)
-    squared = moments[..., 2] if square is None else means[..., square]
-    return means[..., y] - curve.linear * moments[..., 1] - curve.square * squared
-
-
-def _quantities(
-    curve: Quadratic, low: np.ndarray, high: np.ndarray, level: np.ndarray
-) -> np.ndarray:
+def _quantities(curve: Curve, low: np.ndarray, high: np.ndarray, level: np.ndarray) -> np.ndarray:
     """Draws of `QUANTITIES` stacked, (..., quantity)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         turning = -curve.linear / (2.0 * curve.square)

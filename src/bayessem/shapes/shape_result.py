@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,16 @@ import xarray as xr
 
 from bayessem.effects.effects import chance_text, sd_text
 from bayessem.effects.whatif import pointwise
+from bayessem.shapes.arms import J_NOTE, J_SHAPES
 from bayessem.shapes.turning_point import QUANTITIES, SHAPES
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
 from bayessem.text.formats import INTERVAL, NUMBER, WORD, YES, percent_text
 from bayessem.text.numbers import number
+
+# From which probability of a J on the J-shapes are shown.
+LEAST_J = 0.05
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +52,13 @@ class Shape(Described):
     notes : tuple of str
     bounds : str
         What the interval is on which the shape is judged, in words.
+    units : dict of str to str
+        What a unit of each variable is, in words; "" for columns of the data.
+    arms : DataFrame
+        A row a group, a column for each of `J_SHAPES`: parts of the U and the inverted U.
+    changes : DataFrame
+        What moderators and groups change (Haans, Pieters & He 2016): group, moderator, p_flip,
+        p_steeper, p_flatter, shift of the turning point with lower and upper, p_right.
     """
 
     x: str
@@ -62,6 +74,9 @@ class Shape(Described):
     ci_prob: float
     notes: tuple[str, ...]
     bounds: str = "as given"
+    units: Mapping[str, str] = field(default_factory=dict)
+    arms: pd.DataFrame = field(default_factory=pd.DataFrame)
+    changes: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def curve(self, *, points: int = 81, beyond: float = 0.25) -> pd.DataFrame:
         """The quadratic with its pointwise band, for a figure.
@@ -117,9 +132,11 @@ class Shape(Described):
                 ),
                 "Three steps (Haans, Pieters & He 2016)",
             ),
+            _arms(self) if _has_js(self) else None,
+            _changes(self) if len(self.changes) else None,
             _moderated(self) if len(self.moderated) else None,
             _lines(self) if len(self.lines) else None,
-            Notes(self.notes),
+            Notes((*([J_NOTE] if _has_js(self) else []), *self.notes)),
         )
 
     def answers(self) -> list[Paragraph]:
@@ -147,6 +164,36 @@ def _sentence(result: Shape, k: int) -> str:
         f"given that, the {turn['kind']} is at {result.x} = {number(turn['median'])}, "
         f"{percent_text(result.ci_prob)} {number(turn['lower'])} to {number(turn['upper'])}. "
         f"It lies inside the bounds with probability {chance_text(turn['p_inside'])}."
+    )
+
+
+def _has_js(result: Shape) -> bool:
+    return len(result.arms) > 0 and result.arms[list(J_SHAPES)].to_numpy().max() >= LEAST_J
+
+
+def _arms(result: Shape) -> Table:
+    return Table(
+        (
+            *labels(result.arms, ("group",)),
+            *(column(result.arms, name) for name in J_SHAPES),
+        ),
+        "J-shapes",
+    )
+
+
+def _changes(result: Shape) -> Table:
+    found = result.changes
+    return Table(
+        (
+            *labels(found, ("moderator", "group"), titles={"moderator": ""}),
+            column(found, "p_steeper", "P(steeper)"),
+            column(found, "p_flatter", "P(flatter)"),
+            column(found, "p_flip", "P(flips)"),
+            column(found, "shift", "turning point moves by"),
+            intervals(found, percent_text(result.ci_prob)),
+            column(found, "p_right", "P(to the right)"),
+        ),
+        "Changes of the shape (Haans, Pieters & He 2016)",
     )
 
 

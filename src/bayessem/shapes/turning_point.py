@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
-from bayessem.shapes.quadratic import Quadratic, latent_means
+from bayessem.shapes.curve import Curve, latent_means
 
 SHAPES = ("inverted U", "U", "increasing", "decreasing")
 QUANTITIES = (
@@ -117,8 +118,9 @@ def moderated_turning_point(
     return b1 + b3 * w, square, shift
 
 
+@check_shared
 def moderated_turning_points(
-    fit: Fitted, curve: Quadratic, at: Sequence[float], group: int, ci_prob: float
+    fit: Fitted, curve: Curve, at: Sequence[float], group: int, ci_prob: float
 ) -> list[dict]:
     """Turning points by moderator, x*(w) = -(b1 + b3 w) / (2 (b2 + b4 w)), and their shift."""
     structure, elements = fit.prepared.structure, fit.elements

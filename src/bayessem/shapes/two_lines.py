@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayessem.arguments import check_shared
 from bayessem.effects.pathways import arrows, descendants
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import tail_probability
@@ -183,6 +184,7 @@ def _product(factors: Sequence[np.ndarray]) -> np.ndarray:
     return np.prod([f - f.mean(axis=1, keepdims=True) for f in factors], axis=0)
 
 
+@check_shared
 def lines_of_scores(
     fit: Fitted,
     x: int,

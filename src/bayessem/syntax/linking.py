@@ -7,8 +7,9 @@ two labels. Where one of them is fixed, all are, as in lavaan.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
 
 from bayessem.errors import ModelError
 from bayessem.syntax.expression import (
@@ -59,12 +60,14 @@ def link_rows(
     labels = _rows_by_label(rows)
     definitions = _ordered_definitions(statements, labels)
     constraints = tuple(s for s in statements if s.op in ("==", "<", ">"))
-    _check_constraints(constraints, labels, {s.lhs for s in definitions})
+    _check_constraints(constraints, labels, {s.lhs: s for s in definitions})
     merging = tuple(s for s in constraints if _merges(s, labels))
-    bounding = tuple(s for s in constraints if s not in merging and _bound(s, labels))
+    others = tuple(s for s in constraints if not _merges(s, labels))
+    bounding = tuple(s for s in others if _bound(s, labels))
+    kept = tuple(s for s in others if not _bound(s, labels))
 
     bounded = _with_bounds(rows, bounding, labels)
-    members = _components(
+    members = components(
         len(rows),
         (
             *_label_links(labels),
@@ -80,7 +83,6 @@ def link_rows(
     _check_priors(rows, final)
     free, parameters = _numbered(final, members, options)
 
-    kept = tuple(s for s in constraints if s not in merging and s not in bounding)
     derived = (
         *(_derived(s) for s in (*definitions, *kept)),
         *_effect_coding(final, free, parameters, roles, options),
@@ -89,11 +91,11 @@ def link_rows(
 
 
 def _rows_by_label(rows: Sequence[Row]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
+    found: dict[str, list[int]] = {}
     for position, row in enumerate(rows):
         if row.label:
-            found[row.label] = (*found.get(row.label, ()), position)
-    return found
+            found.setdefault(row.label, []).append(position)
+    return {label: tuple(positions) for label, positions in found.items()}
 
 
 def _derived(statement: Statement) -> Derived:
@@ -123,25 +125,36 @@ def _ordered_definitions(
         waiting[statement.lhs] = statement
     for statement in waiting.values():
         _check_known(statement, labels, waiting)
+    written = {name: at for at, name in enumerate(waiting)}
+    graph = TopologicalSorter(
+        {name: [x for x in _used_names(s) if x in waiting] for name, s in waiting.items()}
+    )
+    try:
+        graph.prepare()
+        circle = False
+    except CycleError:  # what stands before the circle can be had all the same
+        circle = True
     ordered: list[Statement] = []
-    while waiting:
-        ready = [s for s in waiting.values() if not set(_used_names(s)) & set(waiting)]
+    while graph.is_active():
+        ready = sorted(graph.get_ready(), key=lambda name: written[name])
         if not ready:
-            raise ModelError(
-                f"the definitions of {', '.join(waiting)} go in a circle, for example "
-                f"{next(iter(waiting.values())).where}"
-            )
-        ordered += ready
-        waiting = {name: s for name, s in waiting.items() if s not in ready}
+            break
+        ordered += [waiting.pop(name) for name in ready]
+        graph.done(*ready)
+    if circle:
+        raise ModelError(
+            f"the definitions of {', '.join(waiting)} go in a circle, for example "
+            f"{next(iter(waiting.values())).where}"
+        )
     return tuple(ordered)
 
 
 def _check_known(
-    statement: Statement, labels: Mapping[str, object], defined: Iterable[str]
+    statement: Statement, labels: Mapping[str, object], defined: Collection[str]
 ) -> None:
-    known = [*labels, *defined]
     for name in _used_names(statement):
-        if name not in known:
+        if name not in labels and name not in defined:
+            known = [*labels, *defined]
             raise ModelError(
                 f"'{name}' in {statement.where} is not a label of the model; "
                 f"labels: {', '.join(x for x in known if x != statement.lhs) or 'none'}. A label "
@@ -150,9 +163,8 @@ def _check_known(
 
 
 def _check_constraints(
-    constraints: Sequence[Statement], labels: Mapping[str, object], defined: Iterable[str]
+    constraints: Sequence[Statement], labels: Mapping[str, object], defined: Collection[str]
 ) -> None:
-    defined = tuple(defined)
     for statement in constraints:
         if not _used_names(statement):
             raise ModelError(f"{statement.where} holds no label, so it constrains nothing")
@@ -252,8 +264,8 @@ def _group_links(rows: Sequence[Row], roles: Roles, options: Options) -> Iterato
             yield positions[0], other
 
 
-def _components(count: int, links: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
-    """Return the rows that are linked, directly or not, in the order of their first row."""
+def components(count: int, links: Iterable[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
+    """Return what is linked of `count` things, directly or not, in the order of their first."""
     parent = list(range(count))
 
     def root(i: int) -> int:

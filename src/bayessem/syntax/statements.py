@@ -124,6 +124,7 @@ def parse(text: str) -> tuple[Statement, ...]:
             f"a model is a text in lavaan's syntax, not {type(text).__name__}; the text of a file "
             "is pathlib.Path('model.txt').read_text()"
         )
+    text = re.sub("\r\n?", "\n", text)  # line ends of Windows and of old Macs
     pieces = split_statements(text)
     written = [statement for tokens in pieces for statement in _parse_statement(tokens, text)]
     _refuse_assignments(pieces, written, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -165,7 +166,7 @@ def _group_names(groups: Sequence[str]) -> tuple[str, ...]:
     names = tuple(str(name) for name in groups)
     if not names:
         raise ModelError("groups is empty; leave it out for a model of one group")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise ModelError(f"groups names {', '.join(map(repr, twice))} twice")
     return names

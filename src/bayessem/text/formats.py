@@ -77,6 +77,11 @@ SHARE = Format(lambda value: f"{value:.0%}")
 YES = Format(lambda value: "yes" if value else "no")
 
 
+def shortened(longest: int) -> Format:
+    """Text that ends in dots where it is longer than so many characters."""
+    return Format(lambda x: x if len(x) <= longest else f"{x[: longest - 3].rstrip()}...", False)
+
+
 def group_text(name: str, group: str) -> str:
     """A name with its group, "x1 ~~ x2 [high]"; alone where there are no groups."""
     return f"{name} [{group}]" if group else name

@@ -1,21 +1,17 @@
-"""The quadratic of y in x that a model holds: coefficients, turning points, the range of x."""
+"""The curve of y over x that a model holds, quadratic or cubic: coefficients, level, range of x."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayessem.algebra.polynomial import coefficients, degree, value_at
 from bayessem.errors import ModelError
 from bayessem.model.structure import Structure
-from bayessem.results.intervention import intervene
+from bayessem.results.fitted import Fitted
+from bayessem.results.intervention import intervene, raw_moments
 from bayessem.results.standardize import model_moments
-
-if TYPE_CHECKING:
-    pass
 
 TAILS = (0.05, 0.95)
 QUANTILE_POINTS = 1024
@@ -27,9 +23,8 @@ def latent_quantiles(
     variable: int,
     *,
     group: int = 0,
-    probabilities: Sequence[float] = TAILS,
 ) -> np.ndarray:
-    """Model-implied quantiles of a variable, (..., probability).
+    """The 5 % and 95 % quantiles of a variable that a model implies, (..., 2).
 
     Exact for a normal variable; one with product terms is evaluated at 1,024 scrambled Sobol
     points of the normal variables behind it.
@@ -44,32 +39,34 @@ def latent_quantiles(
         variance = sum((c**2 for e, c in value.items() if sum(e)), start=np.zeros(()))
         mean = value.get(zero, np.zeros(()))
         return np.stack(
-            np.broadcast_arrays(*(mean + ndtri(p) * np.sqrt(variance) for p in probabilities)),
+            np.broadcast_arrays(*(mean + ndtri(p) * np.sqrt(variance) for p in TAILS)),
             axis=-1,
         )
     points = ndtri(qmc.Sobol(alone.size, rng=np.random.default_rng(0)).random(QUANTILE_POINTS))
     widened = {e: np.asarray(c)[..., None] for e, c in value.items()}
-    return np.moveaxis(
-        np.quantile(value_at(widened, list(points.T)), probabilities, axis=-1), 0, -1
-    )
+    return np.moveaxis(np.quantile(value_at(widened, list(points.T)), TAILS, axis=-1), 0, -1)
 
 
 @dataclass(frozen=True)
-class Quadratic:
-    """Coefficients (...) of y on x and x^2 in one group, and how moderators change them.
+class Curve:
+    """Coefficients (...) of y on x, x^2 and x^3 in one group, and how moderators change them.
 
     Attributes
     ----------
-    linear, square : ndarray (...)
-        With every moderator at its mean.
+    linear, square, cube : ndarray (...)
+        With every moderator at its mean; cube is 0 in a quadratic.
     by_linear, by_square : dict of int to ndarray (...)
         Change of `linear` and of `square` with a moderator.
+    cubic : bool
+        Whether the model has a cube.
     """
 
     linear: np.ndarray
     square: np.ndarray
+    cube: np.ndarray
     by_linear: dict[int, np.ndarray]
     by_square: dict[int, np.ndarray]
+    cubic: bool = False
 
 
 def _terms(
@@ -92,7 +89,7 @@ def _terms(
     return out
 
 
-def direct_quadratic(
+def direct_curve(
     structure: Structure,
     elements: np.ndarray,
     x: int,
@@ -100,25 +97,27 @@ def direct_quadratic(
     *,
     square: int | None = None,
     group: int = 0,
-) -> Quadratic:
-    """The quadratic in y's own equation; `square` is the variable that holds x^2, if it is one."""
+) -> Curve:
+    """The curve in y's own equation; `square` is the variable that holds x^2, if it is one."""
     matrices = structure.matrices(elements, group)
     terms = _terms(structure, matrices, y, x, square)
     names = structure.variables
-    if not any(power == 2 and not rest for power, rest, _ in terms):
+    if not any(power >= 2 and not rest for power, rest, _ in terms):
         raise ModelError(
             f"{names[y]} has no square of {names[x]} in its equation; write {names[y]} ~ "
             f"{names[x]} + {names[x]}:{names[x]}, or name the column that holds the square with "
             "square="
         )
-    if any(power > 2 for power, _, _ in terms):
+    highest = max(power for power, _, _ in terms)
+    if highest > 3:
         raise ModelError(
-            f"{names[y]} depends on a higher power of {names[x]} than its square: look at it with "
+            f"{names[y]} depends on a higher power of {names[x]} than its cube: look at it with "
             "what_if"
         )
     means = latent_means(structure, elements, group)
-    levels = {1: matrices["paths"][..., y, x] * 0.0, 2: matrices["paths"][..., y, x] * 0.0}
-    changes: dict[int, dict[int, np.ndarray]] = {1: {}, 2: {}}
+    zero = matrices["paths"][..., y, x] * 0.0
+    levels = {1: zero, 2: zero, 3: zero}
+    changes: dict[int, dict[int, np.ndarray]] = {1: {}, 2: {}, 3: {}}
     for power, rest, coefficient in terms:
         levels[power] = levels[power] + coefficient * np.prod(means[..., list(rest)], axis=-1)
         for w in set(rest):
@@ -126,7 +125,7 @@ def direct_quadratic(
             others.remove(w)
             change = rest.count(w) * coefficient * np.prod(means[..., others], axis=-1)
             changes[power][w] = changes[power].get(w, 0.0) + change
-    return Quadratic(levels[1], levels[2], changes[1], changes[2])
+    return Curve(levels[1], levels[2], levels[3], changes[1], changes[2], highest == 3)
 
 
 def latent_means(structure: Structure, elements: np.ndarray, group: int) -> np.ndarray:
@@ -134,19 +133,54 @@ def latent_means(structure: Structure, elements: np.ndarray, group: int) -> np.n
     return model_moments(structure, elements, group=group).latent_mean
 
 
-def total_quadratic(
+def total_curve(
     structure: Structure, elements: np.ndarray, x: int, y: int, *, group: int = 0
-) -> Quadratic:
-    """E[y | do(x)] as a quadratic in x."""
+) -> Curve:
+    """E[y | do(x)] as a quadratic or cubic in x."""
     expected = intervene(structure, elements, (x,), group=group).expected(y)
     power = degree(expected, 0)
     names = structure.variables
     if power < 2:
         raise ModelError(f"{names[y]} depends on {names[x]} linearly: a line has no shape to test")
-    if power > 2:
+    if power > 3:
         raise ModelError(
-            f"E[{names[y]} | do({names[x]})] is of degree {power} in {names[x]}, not a quadratic; "
-            "look at it with what_if, or at the relation of one arrow alone"
+            f"E[{names[y]} | do({names[x]})] is of degree {power} in {names[x]}, neither quadratic "
+            "nor cubic; look at it with what_if, or at the relation of one arrow alone"
         )
     found = coefficients(expected, elements.shape[:-1])
-    return Quadratic(found[..., 1], found[..., 2], {}, {})
+    cube = found[..., 3] if power == 3 else np.zeros(elements.shape[:-1])
+    return Curve(found[..., 1], found[..., 2], cube, {}, {}, power == 3)
+
+
+def range_of(
+    fit: Fitted, x: int, bounds: tuple[float, float] | None, group: int
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Lower and upper bound (...) of x on which a shape is judged, and what they are in words."""
+    structure, sample = fit.prepared.structure, fit.prepared.sample
+    shape, name = fit.elements.shape[:-1], structure.variables[x]
+    if bounds is not None:
+        low, high = (float(b) for b in bounds)
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise ModelError(f"bounds are two numbers, the lower one first, not {bounds!r}")
+        return np.full(shape, low), np.full(shape, high), "as given"
+    if name in sample.variables:
+        column = sample.values[:, sample.variables.index(name)]
+        low, high = np.nanmin(column), np.nanmax(column)
+        words = "the smallest and largest value in the data"
+        return np.full(shape, low), np.full(shape, high), words
+    found = latent_quantiles(structure, fit.elements, x, group=group)
+    return found[..., 0], found[..., 1], "the 5 % and 95 % quantiles that the model implies"
+
+
+def level_of(
+    fit: Fitted, curve: Curve, x: int, y: int, square: int | None, kind: str, group: int
+) -> np.ndarray:
+    """Expected y at x = 0, other things as they are on average."""
+    structure, elements = fit.prepared.structure, fit.elements
+    if kind == "total":
+        return value_at(intervene(structure, elements, (x,), group=group).expected(y), [0.0])
+    means = latent_means(structure, elements, group)
+    moments = raw_moments(structure, elements, x, 3 if curve.cubic else 2, group=group)
+    squared = moments[..., 2] if square is None else means[..., square]
+    level = means[..., y] - curve.linear * moments[..., 1] - curve.square * squared
+    return level - curve.cube * moments[..., 3] if curve.cubic else level

@@ -1,4 +1,4 @@
-"""Product terms other than one square: every respondent's integral, by the lattices of lattice.py.
+"""Product terms that no other route takes: each respondent's integral, by lattices (lattice.py).
 
 Compiled as one C function, `entry`, which the kernel calls by its symbol (external.py).
 """
@@ -8,21 +8,14 @@ from numba import carray
 
 from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.external import ROUTINE
-from bayessem.likelihood.lattice import lattice_integral, new_room
-from bayessem.likelihood.plan import unpack
-from bayessem.likelihood.surface import (
-    Surface,
-    accumulate,
-    add_pulled,
-    collect_gram,
-    evaluate,
-    tables,
-)
+from bayessem.likelihood.lattice import lattice_integral, new_room, scan_gap
+from bayessem.likelihood.plan import STEP, unpack
+from bayessem.likelihood.surface import Surface, add_pulled, collect_gram, tables
 
 # lattice.py's first step in standard deviations, and its reach (beyond which there is one more
 # layer of nodes), over those of one square
-STEP_FACTOR = 5.0
-REACH_FACTOR = 0.7
+STEP_FACTOR = 5.6
+REACH_FACTOR = 0.8
 
 
 @compiled
@@ -33,6 +26,17 @@ def _scale(table, values, scale):
         for s in range(values.size):
             for _ in range(table.data[j, s]):
                 scale[j] *= values[s]
+
+
+@compiled
+def _largest(table, data):
+    """The largest powers of the respondents' observed factors in every monomial."""
+    scale, largest = np.empty(table.part.size), np.zeros(table.part.size)
+    for i in range(data.shape[0]):
+        _scale(table, data[i], scale)
+        for j in range(scale.size):
+            largest[j] = max(largest[j], abs(scale[j]))
+    return largest
 
 
 @compiled
@@ -51,7 +55,7 @@ def _add_moments(table, scale, sums, q, pull, second):
 
 
 @compiled
-def general_terms(plan, data, projected, gram, pull, second, out):
+def grid_terms(plan, data, projected, gram, pull, second, out):
     """See terms.py; returns the number of nodes too."""
     n, size = projected.shape
     k, o, monomials = plan.sizes[6], plan.sizes[8], plan.sizes[9]
@@ -65,7 +69,8 @@ def general_terms(plan, data, projected, gram, pull, second, out):
         np.empty(size),
         gram,
     )
-    room = new_room(table, k, q)
+    gap, trusted = scan_gap(table, gram, _largest(table, data), k, plan.quadrature[1] / STEP)
+    room = new_room(table, k, q, gap, trusted)
     sums = np.empty((1 + q + q * (q + 1) // 2, monomials))
     largest_step = STEP_FACTOR * plan.quadrature[1]
     step, reach = largest_step, REACH_FACTOR * plan.quadrature[0]
@@ -78,17 +83,8 @@ def general_terms(plan, data, projected, gram, pull, second, out):
             _scale(table, data[i], surface.scale)
             collect_gram(table, surface)
         add_pulled(table, surface, 1.0)
-        if k:
-            value, step, used = lattice_integral(
-                table, surface, room, step, largest_step, reach, sums
-            )
-            nodes += used
-        else:
-            evaluate(surface, room.one, room.one.value.size)
-            value = room.one.value[0] - 0.5 * room.one.logdet[0]
-            sums[:] = 0.0
-            room.weight[0] = 1.0
-            accumulate(room.one, room.weight, sums, room.one.value.size)
+        value, step, used = lattice_integral(table, surface, room, step, largest_step, reach, sums)
+        nodes += used
         if not o:
             add_pulled(table, surface, -1.0)
         if np.isnan(value):
@@ -104,11 +100,26 @@ def general_terms(plan, data, projected, gram, pull, second, out):
 
 
 @c_function(ROUTINE)
-def entry(ints, n_ints, floats, n_floats, data, projected, gram, pull, second, out, n, n_out):
-    """`general_terms` on addresses (external.py)."""
+def entry(
+    ints,
+    n_ints,
+    floats,
+    n_floats,
+    data,
+    projected,
+    gram,
+    curve,
+    pull,
+    second,
+    d_curve,
+    out,
+    n,
+    n_out,
+):
+    """`grid_terms` on addresses (external.py)."""
     plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
     size, o = plan.sizes[7] - 1, plan.sizes[8]
-    return general_terms(
+    return grid_terms(
         plan,
         carray(data, (n, o)),
         carray(projected, (n, size)),
