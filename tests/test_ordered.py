@@ -420,7 +420,7 @@ def test_data_for_arviz_are_those_of_the_summary(fit):
     for kind, op in (("threshold", "|"), ("loading", "=~")):
         expected = summary[summary["op"] == op]["mean"].to_numpy()
         np.testing.assert_allclose(posterior[kind].mean(("chain", "draw")), expected, atol=1e-12)
-        assert prior[kind].shape == posterior[kind].shape
+        assert prior[kind].shape == (1, 1000, len(expected))
     first = ndtr(prior["threshold"].sel(thresholds="x1|t1").values.ravel())
     assert kstest(first, "beta", args=(1, 3)).pvalue > 0.001
     lowest = {c.name: c.lower for c in fit.prepared.space.coordinates if c.kind == "loading"}
