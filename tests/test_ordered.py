@@ -366,6 +366,9 @@ def test_what_is_not_there_yet_says_so(fit, answers, tmp_path):
         lambda: fit.posterior_predictive("x1"),
         lambda: fit.pymc(),
         lambda: fit.response_surface("x1", "x2", "f"),
+        lambda: bs.compare_shapes(
+            bs.SEM(f"{MODEL}\nz ~ f", ordered=list(CUTS)), answers.assign(z=answers["x1"]), "f", "z"
+        ),
     ]
     for call in calls:
         with pytest.raises(NotSupported, match="ordered answers"):
@@ -451,3 +454,14 @@ def test_log_priors_are_the_density_less_the_likelihood(answers, alpha):
     joint = ["x1|t1 to x1|t3", "x2|t1 to x2|t2", "x3|t1", "x4|t1 to x4|t3"]
     assert [t.name for t in terms if t.joint] == joint
     assert np.ptp(own - sum(t.values for t in terms)) < 1e-8
+
+
+def test_figures_and_diagrams_of_ordered_answers(fit):
+    """Thresholds in a forest, by name; a diagram is about loadings."""
+    axes = bs.plots.plot_estimates(fit, ("threshold",))
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert {"threshold 1 of x1", "threshold 3 of x1", "threshold 1 of x3"} < set(names)
+    assert len(names) == sum(map(len, CUTS.values()))
+    loading = fit.summary().query("op == '=~'")["std"]
+    dot = fit.diagram().dot()
+    assert all(f"{value:.2f}" in dot for value in loading)

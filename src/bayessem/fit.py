@@ -329,6 +329,8 @@ class Fit(Fitted):
         ------
         ModelError
             When y depends on x and z linearly or through higher powers, or an argument is none.
+        NotSupported
+            For a model with ordered answers.
 
         Warns
         -----
@@ -971,7 +973,7 @@ class Fit(Fitted):
         PriorError
             With `prior`, for an improper prior, naming the parameter.
         NotSupported
-            For the population of groups.
+            For the population of groups, and a model with ordered answers.
         """
         from bayessem.criticism.predictive_data import posterior_predictive
 

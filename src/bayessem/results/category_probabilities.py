@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayessem.arguments import between, whole_number
-from bayessem.errors import FitError, ModelError
+from bayessem.arguments import check_shared
+from bayessem.errors import ModelError
 from bayessem.likelihood.family_ordered import probabilities
 from bayessem.model.structure import Structure, latent_values
 from bayessem.results.estimates import summarise
@@ -61,6 +61,7 @@ class CategoryProbabilities(Described):
         )
 
 
+@check_shared
 def category_probabilities(
     fit: Fitted, *, draws: int = 200, ci_prob: float = 0.95, random_seed: int = 0
 ) -> CategoryProbabilities:
@@ -72,9 +73,7 @@ def category_probabilities(
     structure, sample, table = prepared.structure, prepared.sample, prepared.table
     if not table.ordered:
         raise ModelError("the model has no ordered variables: SEM(model, ordered=[...])")
-    draws = whole_number("draws", draws, FitError)
-    ci_prob = between("ci_prob", ci_prob, FitError, 0, 1)
-    rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
+    rng = np.random.default_rng(random_seed)
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
     chosen = flat[np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)]
     frames = []

@@ -145,7 +145,8 @@ class Fitted(Described):
         Groups: `posterior` (vectors by kind, with the names and on the scale of the summary),
         `sample_stats`, `log_likelihood` (`y` by respondent given covariates, latents integrated
         out), `log_prior` (by kind of `priors=`), `prior` (as many draws as the posterior has),
-        `observed_data`, `constant_data` (covariates, groups; the model's text as an attribute).
+        `observed_data` (of ordered variables the positions of the categories, from 0),
+        `constant_data` (covariates, groups; the model's text as an attribute).
         `posterior_predictive` adds predictive data. Without `prior` when priors are improper or
         their draws too rarely positive definite: `attrs["no_prior"]` says which. Defined parameters
         without a value in some draws are left out (`undefined`): they have no posterior.
