@@ -265,6 +265,7 @@ def _flat(
     rows = [
         spread(matrices[key], groups, len(shape)).reshape((groups, int(np.prod(shape))))
         for key, shape in shapes.items()
+        if np.prod(shape)  # a node has no thresholds
     ]
     return pt.concatenate(rows, axis=1).ravel()
 
