@@ -136,7 +136,11 @@ def gradient_of(model: dict[str, np.ndarray], rows: np.ndarray) -> Callable[[int
     """Repeated gradients of a model with these respondents."""
     p, m = model["loadings"].shape
     h = model["products"].shape[1]
-    products = plan_products([(AMC, AMC)], [{RAD, INC, SUCC, SPEED}]) if h else NO_PRODUCTS
+    products = (
+        plan_products([(AMC, AMC)], [{RAD, INC, SUCC, SPEED}], outcomes=[{RAD, INC}])
+        if h
+        else NO_PRODUCTS
+    )
     pattern = pattern_from_rows(0, np.arange(p), rows)
     ints, floats = build_plan((p, m, h), [pattern], products=products)
     elements = np.concatenate([model[name].ravel() for name in MATRICES])

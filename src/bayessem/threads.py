@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -57,8 +57,10 @@ def one_blas_thread() -> Iterator[None]:
 
 def side_by_side[T, R](
     task: Callable[[T], R], items: Iterable[T], *, cores: int | None = None
-) -> Iterator[R]:
+) -> Generator[R]:
     """Results of a task for each item, in their order, computed on several cores.
+
+    Close it (`contextlib.closing`), so that an interruption leaves no threads at work.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from bayessem.likelihood import entry, external
 from bayessem.likelihood.grid import grid_terms
 from bayessem.likelihood.oracle import product_log_likelihood
 from bayessem.likelihood.plan import unpack
+from tests.likelihood import curved
 from tests.likelihood.families import (
     CHAIN,
     INTERACTION,
@@ -17,6 +18,7 @@ from tests.likelihood.families import (
     SQUARE,
     TWO_SQUARES,
     elements,
+    planned,
     problem,
 )
 from tests.likelihood.test_integral import STRESS
@@ -94,6 +96,19 @@ def test_hard_settings(name):
     )
     got = problem(family, rows).respondents(elements(draw))
     np.testing.assert_allclose(got, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("setting", curved.SETTINGS, ids=lambda s: s.name)
+def test_no_hill_is_missed(setting, k):
+    """Where one maximum is not enough, by the grid that models with several outcomes need."""
+    model, m, rows = curved.draw(setting, k, 25 if k == 2 else 5, np.random.default_rng(k + 7))
+    assert planned(model, "grid").integrated >= k - 1
+    got = problem(model, rows, route="grid").respondents(elements(m))
+    if k == 3 and setting.name == "unmeasured":  # too many nodes: none rather than a wrong one
+        assert np.isneginf(got).all()
+    else:
+        np.testing.assert_allclose(got, curved.log_likelihood(m, model, rows), rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("route", external.SLOTS)

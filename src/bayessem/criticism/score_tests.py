@@ -19,6 +19,7 @@ observed information would not do: where the model is wrong it can be far too sm
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -159,10 +160,11 @@ def modification_values(
 
     out = np.empty((len(elements), len(rows), 3))
     points = free_draws(structure, row_values(structure, elements))
-    for done, values in enumerate(side_by_side(at, points), start=1):
-        out[done - 1] = values
-        if told is not None:
-            told(done)
+    with closing(side_by_side(at, points)) as scores:
+        for done, values in enumerate(scores, start=1):
+            out[done - 1] = values
+            if told is not None:
+                told(done)
     return out
 
 

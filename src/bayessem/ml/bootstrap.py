@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
@@ -151,12 +152,13 @@ def bootstrap(
     samples = (rng.spawn(1)[0] for _ in range(n))  # numbers of its own for each
     bar = Bar("bootstrap", n, stream or sys.stderr) if progress else None
     kept: list[np.ndarray] = []
-    for done, x in enumerate(side_by_side(estimated, samples, cores=cores), start=1):
-        if x is not None:
-            kept.append(x)
-        if bar is not None:
-            failed = done - len(kept)
-            bar.show(done, f", {failed} without a maximum" if failed else "")
+    with closing(side_by_side(estimated, samples, cores=cores)) as estimates:
+        for done, x in enumerate(estimates, start=1):
+            if x is not None:
+                kept.append(x)
+            if bar is not None:
+                failed = done - len(kept)
+                bar.show(done, f", {failed} without a maximum" if failed else "")
     if len(kept) < max(2, n // 10):
         raise FitError(f"only {len(kept)} of {n} bootstrap samples have a maximum")
     return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), n - len(kept))
