@@ -456,6 +456,14 @@ def test_log_priors_are_the_density_less_the_likelihood(answers, alpha):
     assert np.ptp(own - sum(t.values for t in terms)) < 1e-8
 
 
+def test_a_reverse_keyed_item_is_turned_by_its_categories(answers):
+    """The advice is about the answers in the data, not about their scores."""
+    turned = answers.assign(x2=4 - answers["x2"])
+    said = str(bs.SEM(MODEL, std_lv=True, ordered=True).check(turned))
+    assert "reverse-keyed" in said and "the categories of 'x2'" in " ".join(said.split())
+    assert "data['x2']" not in said
+
+
 def test_figures_and_diagrams_of_ordered_answers(fit):
     """Thresholds in a forest, by name; a diagram is about loadings."""
     axes = bs.plots.plot_estimates(fit, ("threshold",))
