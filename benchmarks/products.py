@@ -128,7 +128,7 @@ def sampling() -> dict[str, float]:
 
 
 def accuracy() -> dict[str, float]:
-    """Largest errors by setting, and errors that a rule with four times the nodes does not see."""
+    """Largest errors by setting (inf: refused), and those that a finer rule would not see."""
     out: dict[str, float] = {}
     unseen = 0
     for k in (2, 3, 5):
