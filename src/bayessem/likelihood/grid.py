@@ -11,10 +11,7 @@ from bayessem.likelihood.lattice import lattice_integral, new_room, scan_gap
 from bayessem.likelihood.plan import STEP
 from bayessem.likelihood.surface import Surface, add_pulled, collect_gram, tables
 
-# lattice.py's first step in standard deviations, and its reach (beyond which there is one more
-# layer of nodes), over those of one square
-STEP_FACTOR = 5.6
-REACH_FACTOR = 0.8
+STEP_FACTOR = 5.6  # lattice.py's first step in standard deviations, over that of one square
 
 
 @compiled
@@ -72,7 +69,7 @@ def grid_terms(plan, data, projected, gram, curve, pull, second, d_curve, out):
     room = new_room(table, k, q, gap, trusted)
     sums = np.empty((1 + q + q * (q + 1) // 2, monomials))
     largest_step = STEP_FACTOR * plan.quadrature[1]
-    step, reach = largest_step, REACH_FACTOR * plan.quadrature[0]
+    step, reach = largest_step, plan.quadrature[0]
     total, nodes = 0.0, 0
     second[:] = 0.0
     collect_gram(table, surface)
