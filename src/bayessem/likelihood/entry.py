@@ -16,6 +16,7 @@ from numba import carray, types
 from bayessem.likelihood import external
 from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.kernel import evaluate
+from bayessem.likelihood.plan import ROUTES
 
 SYMBOL = "bayessem_log_likelihood"
 _DOUBLES = types.CPointer(types.float64)
@@ -42,11 +43,15 @@ llvm.add_symbol(SYMBOL, entry.address)
 kernel = types.ExternalFunction(SYMBOL, SIGNATURE)
 
 
+# Routes (products.py) with a routine in a module of their own, which is compiled by itself.
+ROUTED = ("contour", "grid")
+
+
 def load_terms(route: str) -> None:
-    """Load the routine of a route (products.py), where it has one; compiled first if need be."""
-    if route in external.SLOTS:
+    """Load the routine of a route, where it has one; compiled first if need be."""
+    if route in ROUTED:
         module = import_module(f"bayessem.likelihood.{route}")
-        external.SLOTS[route].value = module.entry.address
+        external.SLOTS[ROUTES.index(route)] = module.entry.address
 
 
 def _first_call(route: str) -> Any:
@@ -54,14 +59,14 @@ def _first_call(route: str) -> Any:
 
     def call(*arguments: int) -> float:
         load_terms(route)
-        return external.PROTOTYPE(external.SLOTS[route].value)(*arguments)
+        return external.PROTOTYPE(external.SLOTS[ROUTES.index(route)])(*arguments)
 
     return external.PROTOTYPE(call)
 
 
-first_calls = {route: _first_call(route) for route in external.SLOTS}
+first_calls = {route: _first_call(route) for route in ROUTED}
 for _route, _call in first_calls.items():
-    external.SLOTS[_route].value = ctypes.cast(_call, ctypes.c_void_p).value or 0
+    external.SLOTS[ROUTES.index(_route)] = ctypes.cast(_call, ctypes.c_void_p).value or 0
 
 
 @compiled

@@ -9,7 +9,10 @@ then the slot holds a Python callback that does so on the first call.
 import ctypes
 
 import llvmlite.binding as llvm
-from numba import types
+from numba import carray, types
+
+from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.plan import ROUTES, unpack
 
 # ints, floats, data, projected, gram, curve, pull, second, d_curve, out: addresses of contiguous
 # arrays, each of the first two followed by its size; last the numbers of respondents and of places
@@ -33,38 +36,55 @@ ROUTINE = types.float64(
 )
 
 
-def _symbol(route: str) -> str:
-    return f"bayessem_{route}_terms"
+# Addresses of the routines by their place in plan.ROUTES; entry.py fills those of its own.
+SLOTS = (ctypes.c_int64 * len(ROUTES))()
+
+SYMBOL = "bayessem_routed_terms"
+# the place of the route, then what its routine is called with
+routed_terms = types.ExternalFunction(SYMBOL, types.float64(types.int64, *CALL.args))
 
 
-grid_terms = types.ExternalFunction(_symbol("grid"), CALL)
-contour_terms = types.ExternalFunction(_symbol("contour"), CALL)
-
-# Addresses of the routines by their route in products.py; entry.py fills them.
-SLOTS = {"contour": ctypes.c_int64(0), "grid": ctypes.c_int64(0)}
-
-
-def _register_symbols() -> llvm.ExecutionEngine:
-    """Compile the jumps to the addresses in the slots, and make them known to Numba's code."""
+def _register_symbol() -> llvm.ExecutionEngine:
+    """Compile the jump to the address in a route's slot, and make it known to Numba's code."""
     kinds = ["ptr" if t is ctypes.c_void_p else "i64" for t in C_TYPES]
     declared = ", ".join(f"{kind} %a{i}" for i, kind in enumerate(kinds))
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    jumps = "".join(
-        f"define double @{_symbol(route)}({declared}) {{\n"
-        f"  %slot = inttoptr i64 {ctypes.addressof(slot)} to ptr\n"
+    module = llvm.parse_assembly(
+        f"define double @{SYMBOL}(i64 %route, {declared}) {{\n"
+        f"  %first = inttoptr i64 {ctypes.addressof(SLOTS)} to ptr\n"
+        "  %slot = getelementptr i64, ptr %first, i64 %route\n"
         "  %routine = load volatile ptr, ptr %slot\n"
         f"  %value = tail call double %routine({declared})\n"
         "  ret double %value\n"
         "}\n"
-        for route, slot in SLOTS.items()
     )
     machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(jumps), machine)
+    engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    for route in SLOTS:
-        llvm.add_symbol(_symbol(route), engine.get_function_address(_symbol(route)))
+    llvm.add_symbol(SYMBOL, engine.get_function_address(SYMBOL))
     return engine
 
 
-_engine = _register_symbols()  # owns the machine code
+_engine = _register_symbol()  # owns the machine code
+
+
+@compiled
+def arrays(
+    ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out,
+    n, n_out,
+):  # fmt: skip
+    """The arrays at the addresses of a call, the first two as a Plan."""
+    plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
+    size, curved = plan.columns.size, plan.curved.size
+    return (
+        plan,
+        carray(data, (n, plan.sizes[8])),
+        carray(projected, (n, size)),
+        carray(gram, (size, size)),
+        carray(curve, (curved,)),
+        carray(pull, (n, size)),
+        carray(second, (size, size)),
+        carray(d_curve, (curved,)),
+        carray(out, (n_out,)),
+    )
