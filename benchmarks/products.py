@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import bayessem as bs
-from bayessem.likelihood.entry import load_terms
+from bayessem.likelihood.external import load_terms
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import posterior_density

@@ -1,15 +1,13 @@
 """The integral on a grid where it is hard: several modes, ridges that turn, outliers."""
 
-import ctypes
-
 import numpy as np
 import pytest
 
 from bayessem.errors import DataError
-from bayessem.likelihood import entry, external
+from bayessem.likelihood.external import TERMS
 from bayessem.likelihood.grid import grid_terms
 from bayessem.likelihood.oracle import product_log_likelihood
-from bayessem.likelihood.plan import ROUTES, unpack
+from bayessem.likelihood.plan import ROUTED, unpack
 from tests.likelihood import curved
 from tests.likelihood.families import (
     CHAIN,
@@ -111,17 +109,18 @@ def test_no_hill_is_missed(setting, k):
         np.testing.assert_allclose(got, curved.log_likelihood(m, model, rows), rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("route", entry.ROUTED)
+@pytest.mark.parametrize("route", ROUTED)
 def test_routine_is_loaded_by_the_first_call(route):
     """A plan may reach the kernel without planning: unpickled, in another process."""
     rng = np.random.default_rng(3)
     draw = INTERACTION.draw(rng)
     p = problem(INTERACTION, INTERACTION.simulate(draw, 5, rng), route=route)
     expected = p.respondents(elements(draw))
-    slots, at = external.SLOTS, ROUTES.index(route)
+    slots, at = TERMS.slots, ROUTED.index(route)
     loaded = slots[at]
     try:
-        slots[at] = ctypes.cast(entry.first_calls[route], ctypes.c_void_p).value
+        TERMS.unload(at)
+        assert slots[at] != loaded
         np.testing.assert_array_equal(p.respondents(elements(draw)), expected)
         assert slots[at] == loaded
     finally:

@@ -5,18 +5,12 @@ the sampler or a PyTensor graph; the kernel takes twenty seconds of that. Compil
 called by name, it costs its callers nothing.
 """
 
-import ctypes
-from importlib import import_module
-from typing import Any
-
 import llvmlite.binding as llvm
 import numpy as np
 from numba import carray, types
 
-from bayessem.likelihood import external
 from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.kernel import evaluate
-from bayessem.likelihood.plan import ROUTES
 
 SYMBOL = "bayessem_log_likelihood"
 _DOUBLES = types.CPointer(types.float64)
@@ -41,32 +35,6 @@ def entry(elements, size, ints, n_ints, floats, n_floats, gradient, out, n_out):
 
 llvm.add_symbol(SYMBOL, entry.address)
 kernel = types.ExternalFunction(SYMBOL, SIGNATURE)
-
-
-# Routes (products.py) with a routine in a module of their own, which is compiled by itself.
-ROUTED = ("contour", "grid")
-
-
-def load_terms(route: str) -> None:
-    """Load the routine of a route, where it has one; compiled first if need be."""
-    if route in ROUTED:
-        module = import_module(f"bayessem.likelihood.{route}")
-        external.SLOTS[ROUTES.index(route)] = module.entry.address
-
-
-def _first_call(route: str) -> Any:
-    """A C function that loads the routine of a route, then is it."""
-
-    def call(*arguments: int) -> float:
-        load_terms(route)
-        return external.PROTOTYPE(external.SLOTS[ROUTES.index(route)])(*arguments)
-
-    return external.PROTOTYPE(call)
-
-
-first_calls = {route: _first_call(route) for route in ROUTED}
-for _route, _call in first_calls.items():
-    external.SLOTS[ROUTES.index(_route)] = ctypes.cast(_call, ctypes.c_void_p).value or 0
 
 
 @compiled

@@ -13,7 +13,7 @@ from numba import types
 from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.external import CALL, ROUTINE, arrays, routed_terms
 from bayessem.likelihood.integral import quartic_integral
-from bayessem.likelihood.plan import ONE
+from bayessem.likelihood.plan import CONTOUR, ONE
 
 SYMBOL = "bayessem_terms"
 
@@ -117,7 +117,7 @@ def _product_terms(plan, data, projected, gram, curve, pull, second, d_curve, ou
             return _square_terms(projected, gram, plan.quadrature, pull, second, out)
         return _one_factor_terms(plan, data, projected, gram, pull, second, out)
     return routed_terms(
-        plan.sizes[10],
+        plan.sizes[10] - CONTOUR,  # its place in plan.ROUTED
         plan.ints.ctypes,
         plan.ints.size,
         plan.floats.ctypes,

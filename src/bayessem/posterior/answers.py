@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bayessem.errors import PriorError
-from bayessem.likelihood.node_external import load_nodes
+from bayessem.likelihood.engines import ENGINES, NODES
 from bayessem.likelihood.node_plan import pack_nodes
 from bayessem.model.data import Sample
 from bayessem.model.default_priors import latent_scales
@@ -58,7 +58,7 @@ def answers_plan(
         Steps of the lattices are divided by this.
     """
     model = node_model(structure, sample)
-    load_nodes()
+    ENGINES.load(NODES)
     where = start_elements(structure, base, sample) if at is None else at
     nodes = choose_nodes(model, sample, where, finer=finer)
     groups = [type(g)(g.factors, g.nodes, order[g.members]) for g in model.groups(nodes)]
