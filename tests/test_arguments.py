@@ -89,7 +89,7 @@ def test_the_arguments_of_model_and_fit_are_told_apart():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"ordered": True}, NotSupported, "does not have ordered"),
+        ({"sampling.weights": "w"}, NotSupported, "does not have sampling weights"),
         ({"estimator": "MLR"}, NotSupported, 'se="robust"'),
         ({"data": 1}, NotSupported, r"SEM\(model\).fit\(data\)"),
         ({"group": "school"}, TypeError, r"belongs to .*fit\(data, group=...\)"),
@@ -105,7 +105,7 @@ def test_the_model_refuses(options, error, message):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"ordered": ["x1"]}, NotSupported, "does not have ordered"),
+        ({"ordered": ["x1"]}, TypeError, r"SEM\(model, ordered=...\)"),
         ({"group.equal": "loadings"}, TypeError, r"SEM\(model, group_equal=...\)"),
         ({"seed": 1}, TypeError, "it is called random_seed here"),
         ({"burnin": 10}, TypeError, "it is called tune here"),

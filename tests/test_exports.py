@@ -322,7 +322,7 @@ def test_results_of_a_fit_have_all_of_them(hs_fit, tmp_path):
         result.to_excel(tmp_path / "r.xlsx")
         assert "</div>" in result.to_html()
     assert hs_fit.to_frame().equals(hs_fit.summary())
-    found = SEM(ABILITIES.replace("x3", "x4")).check(abilities().assign(x1=99.0)).to_frame()
+    found = SEM(ABILITIES.replace("x3", "x4")).check(abilities()).to_frame()
     assert list(found) == ["serious", "topic", "message", "remedy", "warning"]
     assert found["serious"].any()
     assert (hs_fit.diagram().plot()).axes

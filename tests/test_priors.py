@@ -73,6 +73,8 @@ def test_defaults_scale_with_the_data(kind):
     one, ten = default_prior(kind, scale=1.0), default_prior(kind, scale=10.0)
     if kind == "correlation":
         assert one == ten == Prior("lkj", eta=1)
+    elif kind == "threshold":
+        assert one == ten == Prior("induced_dirichlet", alpha=1)
     else:
         assert ten.named["sigma"] == pytest.approx(10 * one.named["sigma"])
 

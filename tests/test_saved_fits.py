@@ -87,6 +87,19 @@ def turned():
     return fit
 
 
+def answered():
+    """Ordered and binary answers, with missing ones, a covariate and texts for categories."""
+    data = noise("z q1 q2 q3 y", n=120)
+    factor = np.random.default_rng(9).normal(size=120)
+    for name in ("q1", "q2", "q3"):
+        data[name] = np.searchsorted([-0.6, 0.8], data[name] + factor)
+    data["q2"] = pd.Categorical.from_codes(data["q2"], ["no", "perhaps", "yes"], ordered=True)
+    data["y"] = (data["y"] + factor > 0.4).astype(float)
+    data.loc[5, ["q1", "y"]] = np.nan
+    model = "F =~ q1 + q2 + q3\nF ~ z\ny ~ F"
+    return SEM(model, ordered=True, family={"y": "bernoulli"}).fit(data, **SHORT)
+
+
 def populations():
     return pooled().population()
 
@@ -96,6 +109,7 @@ FITS = {
     "pooled": pooled,
     "moderated": moderated,
     "turned": turned,
+    "answered": answered,
     "population": populations,
 }
 ENDS = {
@@ -103,6 +117,7 @@ ENDS = {
     "pooled": ("F", "y"),
     "moderated": ("x", "y"),
     "turned": ("F", "y"),
+    "answered": ("F", "y"),
     "population": ("F", "y"),
 }
 NEW = pd.DataFrame(
@@ -124,6 +139,7 @@ def asked(method):
         "diagram": lambda f, x, y, d: f.diagram().tikz(),
         "plot": lambda f, x, y, d: [text.get_text() for text in f.plot().findobj(Text)],
         "measurement": lambda f, x, y, d: f.measurement(bootstrap=50),
+        "category_probabilities": lambda f, x, y, d: f.category_probabilities(draws=20),
         "scores": lambda f, x, y, d: f.scores(),
         "predict": lambda f, x, y, d: f.predict(NEW, variables=y, draws=50),
         "loo": lambda f, x, y, d: f.loo(refit=False),

@@ -236,8 +236,7 @@ def test_the_caret_stands_under_the_place():
     ("text", "feature"),
     [
         ("f <~ x1 + x2", "formative"),
-        ("y | t1 + t2", "thresholds"),
-        ("y ~*~ y", "response scaling"),
+        ("y ~*~ y", "scales of latent responses"),
         ("y %in% x", "percent"),
         ("level: 1\nf =~ x1", "two-level"),
         ("group: a\nf =~ x1", "group blocks"),

@@ -290,9 +290,10 @@ def test_equal_loadings_with_std_lv_free_the_variances_of_later_groups():
 
 
 def test_every_family_of_group_equal():
-    text = "f =~ x1 + x2 + x3\nf ~ 1\nf ~ z\nx1 ~~ x2\nk =~ y1 + y2\nk ~~ v\n"
+    text = "f =~ x1 + x2 + x3\nf ~ 1\nf ~ z\nx1 ~~ x2\nk =~ y1 + y2 + o1\nk ~~ v\n"
     families = {
         "loadings": "f=~x2",
+        "thresholds": "o1|t1",
         "intercepts": "x2~1",
         "means": "f~1",
         "residuals": "x2~~x2",
@@ -303,7 +304,7 @@ def test_every_family_of_group_equal():
     }
     assert set(families) == set(GROUP_EQUAL)
     for family in GROUP_EQUAL:
-        found = table(text, groups=TWO, group_equal=family)
+        found = table(text, groups=TWO, group_equal=family, ordered=["o1"], categories={"o1": 3})
         shared = [f for f, name in families.items() if len(set(values_by_group(found, name))) == 1]
         assert shared == [family]
 

@@ -90,6 +90,12 @@ def _model_command(commands: Commands, name: str, text: str) -> argparse.Argumen
         action="store_true",
         help="loadings of a construct have mean 1, intercepts of its indicators sum 0",
     )
+    command.add_argument(
+        "--ordered",
+        default="",
+        metavar="A,B",
+        help="indicators and outcomes that are answers in ordered categories; all: all indicators",
+    )
     command.add_argument("--growth", action="store_true", help="a growth model, as growth()")
     command.add_argument(
         "--orthogonal", action="store_true", help="exogenous constructs do not covary"
@@ -258,6 +264,7 @@ def _model(arguments: argparse.Namespace) -> SEM:
         group_equal=_listed(arguments.group_equal),
         group_partial=_listed(arguments.group_partial),
         effect_coding=arguments.effect_coding,
+        ordered=arguments.ordered == "all" or _listed(arguments.ordered),
         growth=arguments.growth,
         orthogonal=arguments.orthogonal,
         meanstructure=not arguments.no_means,

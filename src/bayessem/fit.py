@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bayessem.effects.whatif import WhatIf
     from bayessem.measurement.quality_result import Measurement
     from bayessem.moderation.pooling_result import PoolingReport
+    from bayessem.results.category_probabilities import CategoryProbabilities
     from bayessem.results.predict import Prediction
     from bayessem.shapes.cubic_result import CubicShape
     from bayessem.shapes.response_surface_result import ResponseSurface
@@ -267,7 +268,7 @@ class Fit(Fitted):
             All groups by default.
         lines : bool
             Add the two-lines companion of a quadratic (takes a second or more: it draws factor
-            scores).
+            scores; not for models with ordered answers).
         ci_prob : float
             Probability of the equal-tailed intervals.
         random_seed : int
@@ -372,6 +373,8 @@ class Fit(Fitted):
         ------
         ModelError
             When y depends on x and z linearly or through higher powers, or an argument is none.
+        NotSupported
+            For a model with ordered answers.
 
         Warns
         -----
@@ -556,6 +559,35 @@ class Fit(Fitted):
             bootstrap=bootstrap,
             random_seed=random_seed,
         )
+
+    def category_probabilities(
+        self, *, draws: int = 200, ci_prob: float = 0.95, random_seed: int = 0
+    ) -> CategoryProbabilities:
+        """Shares of the categories of ordered variables that the model expects, and observed ones.
+
+        Parameters
+        ----------
+        draws : int
+            Posterior draws that are used.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the respondents that are drawn.
+
+        Returns
+        -------
+        CategoryProbabilities
+            `.table` has a row a category: observed share, and mean, sd, lower, upper of the
+            expected one.
+
+        Raises
+        ------
+        ModelError
+            For a model without ordered variables.
+        """
+        from bayessem.results.category_probabilities import category_probabilities
+
+        return category_probabilities(self, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
 
     def scores(self, *, draws: int = 100, random_seed: int = 0) -> pd.DataFrame:
         """Posterior mean and standard deviation of each construct for each respondent.
@@ -985,7 +1017,7 @@ class Fit(Fitted):
         PriorError
             With `prior`, for an improper prior, naming the parameter.
         NotSupported
-            For the population of groups.
+            For the population of groups, and a model with ordered answers.
         """
         from bayessem.criticism.predictive_data import posterior_predictive
 
@@ -1011,11 +1043,13 @@ class Fit(Fitted):
         Raises
         ------
         NotSupported
-            For the population of groups.
+            For the population of groups, and a model with ordered answers.
         """
         from bayessem.graph.pymc_sampling import fitted_draws
+        from bayessem.model.thresholds import refuse_answers
         from bayessem.results.fitted import refuse_population
 
+        refuse_answers(self.prepared.table, "the PyMC model")
         refuse_population(self, "PyMC model")
         return fitted_draws(self.prepared, self.values, self.data)
 

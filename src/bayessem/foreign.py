@@ -15,8 +15,6 @@ from bayessem.errors import NotSupported
 
 # What bayessem does not have, or has elsewhere.
 ELSEWHERE = {
-    "ordered": "bayessem does not have ordered (categorical) indicators: leave it out to treat "
-    "them as continuous, which loses little with five or more answers",
     "estimator": "leave it out: fit samples the posterior, ml is maximum likelihood "
     '(se="robust" gives the standard errors of MLR)',
     "cluster": "name the clusters as groups: fit(data, group=..., pooling=bs.partial('y ~ 1')) has "
@@ -27,7 +25,6 @@ ELSEWHERE = {
     "estimates are printed anyway",
     "standardized": "leave it out: standardised estimates are always printed "
     "(fit.effects and fit.measurement have standardized=True)",
-    "parameterization": "it belongs to ordered indicators, which bayessem does not have",
     "bootstrap": "sem.bootstrap(data, 1000) is the bootstrap of maximum likelihood",
     "test": "leave it out: fit.indices() and sem.ml(data) print tests and indices of fit",
     "sample_cov": "bs.from_covariance(matrix, n) makes data of a covariance matrix",

@@ -40,6 +40,10 @@ MODEL_ARGUMENTS = (
     "orthogonal",
     "effect_coding",
     "auto",
+    "ordered",
+    "family",
+    "link",
+    "parameterization",
 )
 FIT_ARGUMENTS = (
     "group",
@@ -73,6 +77,16 @@ class SEM(Specification):
         Fix the (residual) variances of constructs at 1 instead of their first loadings. A construct
         then runs the way most of its items do, in whatever order they are written; a bound, a prior
         or a start value on a loading decides instead.
+    ordered : bool or sequence of str
+        Indicators and outcomes that are answers in ordered categories (two: yes or no); True for
+        all indicators. `x1 | t1 + t2` in the text declares one, too, and speaks of its thresholds.
+    family : mapping, optional
+        The same by variable: {"x1": "ordered", "exporter": "bernoulli"}.
+    link : {"probit", "logit"}
+        Distribution of the latent responses behind ordered variables.
+    parameterization : {"delta", "theta"}
+        Scale on which their loadings and thresholds are reported: latent responses with total
+        variance 1, or with residual variance 1.
     meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto
         As in lavaan; see `bayessem.syntax.table.build_table`.
 

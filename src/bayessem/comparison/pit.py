@@ -23,9 +23,10 @@ from bayessem.comparison.criterion import frame_of, stored_values
 from bayessem.comparison.importance import good_k
 from bayessem.comparison.loo import loo_weights
 from bayessem.model.prepare import Prepared
+from bayessem.model.structure import latent_values
+from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import normal_root
-from bayessem.results.simulate import latent_values
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Notes, Paragraph, Table
@@ -88,6 +89,7 @@ def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = Non
 
     Arguments, result and errors: `Fit.loo_pit`.
     """
+    refuse_answers(fit.prepared.table, "LOO-PIT")
     prepared = fit.prepared
     seed = fit.settings["random_seed"] if random_seed is None else random_seed
     rng = np.random.default_rng(seed)

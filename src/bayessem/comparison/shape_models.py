@@ -26,6 +26,7 @@ from bayessem.errors import DataError, ModelError
 from bayessem.model.prepare import prepare
 from bayessem.model.prior_checks import priors_that_apply
 from bayessem.model.priors import Prior
+from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.settings import DEFAULTS, Sampling
 from bayessem.results.estimate import estimate
 from bayessem.results.fitted import Fitted
@@ -112,6 +113,8 @@ def compare_shapes(
     Arguments and result: `bayessem.compare_shapes`.
     """
     base = _of_degree(sem, x, y, 1)
+    if spline and x not in base.table.observed:
+        refuse_answers(base.table, "a spline of a construct (spline=True)")
     reading: dict[str, Any] = {"group": group, "missing": missing}
 
     def fitted(model: Specification, frame: pd.DataFrame) -> Fitted:

@@ -29,6 +29,8 @@ _DIRECT = {  # lavaan's option: ours
     "fixed.x": "fixed_x",
     "orthogonal": "orthogonal",
     "effect.coding": "effect_coding",
+    "ordered": "ordered",
+    "parameterization": "parameterization",
 }
 _MISSING = {
     "ml": "fiml",

@@ -132,6 +132,13 @@ def check_case(case: Mapping[str, Any], directory: Path, *, bayes: bool = False)
         model = case_model(case)
         data, options = read_data(case, directory, model.options)
         prepared = prepared_case(case, data, options)
+        if prepared.table.ordered:
+            if not bayes:
+                skipped = Outcome((), ("ordered answers: compared with --bayes only",))
+                return _summary(case, skipped, 0.0)
+            from bayessem.conformance.posterior import answers_outcome
+
+            return _summary(case, answers_outcome(case, directory), time.perf_counter() - began)
         se = model.se or ("expected" if _lavaan_expects(prepared, options) else "observed")
         fit = fit_ml(prepared, se=se)
         outcome = compare(case, fit, data=data)

@@ -85,7 +85,7 @@ def _sample(
     fit_options = {k: options.pop(k) for k in READING if k in options}
     sem = Specification(f"{case['model']}\n{extra}", **options)
     effort: dict[str, Any] = {"draws": DRAWS, "target_accept": TARGET_ACCEPT}
-    if sem.table.products:
+    if sem.table.products or sem.table.ordered:
         effort = {"draws": DRAWS_OF_PRODUCTS}
     sampling = Sampling(random_seed=SEED, progress=False, **effort)
     if priors is not None:  # blavaan's, of which a model needs those of its own kinds
@@ -214,6 +214,36 @@ def weak_prior_outcome(case: Mapping[str, Any], directory: Path) -> Outcome:
                     f"{_name(row)} posterior mean", here["mean"], row["est"], row["tol_bayes_mean"]
                 )
             )
+    return _outcome(found)
+
+
+def answers_outcome(case: Mapping[str, Any], directory: Path) -> Outcome:
+    """Compare posterior means of a model with ordered answers with estimates of other methods.
+
+    Every row that has a tolerance of its own (`tol_ml`), fixed ones too: in the delta
+    parameterization residual variances follow from the others.
+    """
+    fit = _sample(case, directory, priors=None)
+    table, means = fit.prepared.table, fit.row_draws.mean(axis=(0, 1))
+    here = {
+        (row_key(r.lhs, r.op, r.rhs), table.groups[max(r.group, 0)]): float(means[k])
+        for k, r in enumerate(table.rows)
+    }
+    found: list[Check | str] = []
+    for row in case["expected"]:
+        rhs = "" if row["op"] == "~1" else str(row.get("rhs") or "")
+        key = row_key(str(row["lhs"]), str(row["op"]), rhs), str(row.get("group") or "")
+        if key not in here:
+            found.append(f"{_name(row)}: no row here")
+        elif is_number(row.get("tol_ml")):
+            found.append(
+                Check(f"{_name(row)} posterior mean", here[key], row["est"], row["tol_ml"])
+            )
+    measures = dict(case.get("fit") or {})
+    if is_number(measures.get("npar")):
+        count = float(len(table.parameters))
+        found.append(Check("npar", count, measures.pop("npar"), 0.5))
+    found += [f"fit.{key}" for key in measures]
     return _outcome(found)
 
 

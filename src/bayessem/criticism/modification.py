@@ -20,6 +20,7 @@ from bayessem.arguments import check_shared
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import ModelError
 from bayessem.model.prepare import Prepared
+from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
@@ -108,6 +109,7 @@ def modification_indices(
 
     Arguments, result and errors: `Fit.modification_indices`.
     """
+    refuse_answers(fit.prepared.table, "a modification index")
     refuse_population(fit, "modification indices")
     for kind in kinds:
         if kind not in KINDS:

@@ -6,8 +6,8 @@ import numpy as np
 
 from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
+from bayessem.model.structure import latent_values
 from bayessem.results.intervention import deviations, normal_root
-from bayessem.results.simulate import latent_values
 
 # Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
 BLOCK = 10_000_000

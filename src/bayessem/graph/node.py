@@ -21,7 +21,7 @@ from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.graph.matrices import matrix_structure, read_matrix, spread, static_shape
 from bayessem.graph.operation import GenerateIndicators
 from bayessem.graph.respondents import RespondentLogLikelihood
-from bayessem.likelihood.entry import load_terms
+from bayessem.likelihood.external import load_terms
 from bayessem.likelihood.plan import build_plan, unpack
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan, plan_products
 from bayessem.model.data import Sample
@@ -265,6 +265,7 @@ def _flat(
     rows = [
         spread(matrices[key], groups, len(shape)).reshape((groups, int(np.prod(shape))))
         for key, shape in shapes.items()
+        if np.prod(shape)  # a node has no thresholds
     ]
     return pt.concatenate(rows, axis=1).ravel()
 

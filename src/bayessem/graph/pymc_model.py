@@ -24,6 +24,7 @@ from bayessem.model.data import Sample
 from bayessem.model.priors import FAMILIES, KINDS
 from bayessem.model.space import Coordinate, Space, dimension
 from bayessem.model.structure import Structure
+from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import (
     cell_arrays,
     encode_prior,
@@ -271,6 +272,7 @@ def build_pymc_model(
     PriorError
         For a prior that cannot have the parameter's bounds.
     """
+    refuse_answers(structure.table, "the PyMC model")
     if latents not in ("integrated", "sampled"):
         raise ModelError(f'latents is "integrated" or "sampled", not {latents!r}')
     coords = {

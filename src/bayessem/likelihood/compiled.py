@@ -46,6 +46,7 @@ ENGINES = {
     "bayessem.likelihood.terms": ("products of one latent variable", 6.0),
     "bayessem.likelihood.contour": ("products of several latent variables", 10.0),
     "bayessem.likelihood.grid": ("products of several latent variables, by a grid", 27.0),
+    "bayessem.likelihood.node_entry": ("ordered answers", 25.0),
 }
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")
@@ -71,6 +72,7 @@ def source_version() -> str:
             "posterior/evaluation.py",
             "posterior/hierarchies.py",
             "posterior/program.py",
+            "posterior/thresholds.py",
             "posterior/transforms.py",
             "graph/operation.py",
         )

@@ -42,6 +42,7 @@ from bayessem.measurement.tables import (
 )
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
+from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted
 from bayessem.results.reliability import average_variance_extracted, composite_reliability
 from bayessem.results.standardize import model_moments
@@ -96,6 +97,7 @@ def assess(
     ci_prob, group, standardized, bootstrap, random_seed
         See `measurement`.
     """
+    refuse_answers(prepared.table, "a table of measurement quality")
     structure, labels = prepared.structure, prepared.table.groups
     constructs = find_constructs(structure)
     if not constructs:

@@ -45,6 +45,7 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
+from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
 from bayessem.results.orientation import direction_signs
@@ -123,6 +124,7 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
         DataError for singular data, FitError when the likelihood is not finite at the start,
         NotSupported for standard errors that do not exist for the model.
     """
+    refuse_answers(prepared.table, "maximum likelihood")
     _check_standard_errors(prepared, se)
     # first, since it refuses singular data
     saturated = tuple(

@@ -6,10 +6,12 @@ Pure NumPy on the parameter table and the data: the answer comes within a second
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 
 from bayessem.errors import NotSupported
+from bayessem.model.answer_checks import answer_findings
 from bayessem.model.data_checks import data_findings, sample_correlations, without_codes
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
@@ -31,7 +33,9 @@ def check(prepared: Prepared) -> CheckReport:
     p, groups = len(table.observed), len(table.groups)
     has_means = any(row.op == "~1" and row.free >= 0 for row in table.rows)
     q = len(table.exogenous)
-    moments = groups * (p * (p + 1) // 2 - q * (q + 1) // 2 + (p - q) * has_means)
+    answered = len(table.ordered)  # of latent responses there are correlations and thresholds
+    moments = groups * (p * (p + 1) // 2 - q * (q + 1) // 2 + (p - q - answered) * has_means)
+    moments += groups * (prepared.structure.thresholds - answered)
     linear = {
         r.free
         for k, r in enumerate(table.rows)
@@ -49,7 +53,8 @@ def check(prepared: Prepared) -> CheckReport:
         *_integral_findings(prepared),
         *_impossible_findings(prepared),
         *_identification_findings(prepared, moments, len(linear) - equalities),
-        *data_findings(prepared),
+        *data_findings(_with_scores(prepared)),
+        *answer_findings(prepared),
     ]
     # a code for missing answers is behind much of what else is found, so it comes first
     findings.sort(key=lambda f: (not f.serious, f.topic != "missing code?", not f.warning))
@@ -67,6 +72,14 @@ def check(prepared: Prepared) -> CheckReport:
     for sentence in filter(None, (cases, _integral(prepared))):
         text += f" {sentence}"
     return CheckReport(tuple(findings), moments, parameters, sample.size, text, cases)
+
+
+def _with_scores(prepared: Prepared) -> Prepared:
+    """The same with the answers in ordered categories as scores, for checks about numbers."""
+    sample = prepared.sample
+    if not sample.ordered:
+        return prepared
+    return replace(prepared, sample=replace(sample, values=sample.scores, categories=()))
 
 
 def _equalities(table: ParameterTable) -> int:
@@ -193,6 +206,8 @@ def _growth_findings(prepared: Prepared) -> list[Finding]:
 def _integral_findings(prepared: Prepared) -> list[Finding]:
     """What stands in the way of the product terms, and which are slow."""
     structure = prepared.structure
+    if prepared.table.ordered:
+        return []  # answer_checks.py
     holes = _missing_factors(prepared)
     if holes:
         message = f"{_listed(holes)} in a product term"

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 
 def require_columns(
-    data: pd.DataFrame, names: Sequence[str], constructs: Sequence[str] = ()
+    data: pd.DataFrame,
+    names: Sequence[str],
+    constructs: Sequence[str] = (),
+    ordered: Sequence[str] = (),
 ) -> None:
-    """Refuse columns that are absent, doubled or not numbers; by name."""
+    """Refuse columns that are absent, doubled or (unless ordered) not numbers; by name."""
     available = [str(c) for c in data.columns]
     absent = [x for x in names if x not in available]
     if absent:
@@ -38,7 +41,7 @@ def require_columns(
     if double:
         raise DataError(f"the data have several columns named {', '.join(map(repr, double))}")
     for name in names:
-        if not is_numeric(data[name]):
+        if name not in ordered and not is_numeric(data[name]):
             why = why_not_numeric(name, data[name])
             raise DataError(f"column {name!r} is not numeric: {why}")
 

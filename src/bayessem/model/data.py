@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.errors import DataError
+from bayessem.model.categories import Labels, normal_scores, read_categories
 from bayessem.model.columns import numbers, require_columns
 from bayessem.model.frames import as_frame, variable_labels
 from bayessem.model.group_column import lone_group, read_groups
@@ -47,6 +48,9 @@ class Sample:
         Rows of groups that were not asked for.
     labels : dict
         Labels of variables and constructs by name, where the data carry them.
+    categories : tuple of tuple
+        Categories of each ordered variable in their order, () for one that is not ordered; `values`
+        has the position of the answer among them. () where none is ordered.
     """
 
     variables: tuple[str, ...]
@@ -57,6 +61,18 @@ class Sample:
     dropped: tuple
     elsewhere: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
+    categories: tuple[Labels, ...] = ()
+
+    @property
+    def ordered(self) -> dict[str, int]:
+        """How many categories each ordered variable has."""
+        named = zip(self.variables, self.categories, strict=False)
+        return {name: len(labels) for name, labels in named if labels}
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Values with the codes of ordered variables as normal scores, (respondent, p)."""
+        return normal_scores(self.values, self.categories) if self.ordered else self.values
 
     @property
     def size(self) -> int:
@@ -75,13 +91,13 @@ class Sample:
 
     @cached_property
     def means(self) -> np.ndarray:
-        """Means of the observed values, (p,)."""
-        return np.nanmean(self.values, axis=0)
+        """Means of the observed values (of scores, where ordered), (p,)."""
+        return np.nanmean(self.scores, axis=0)
 
     @cached_property
     def sds(self) -> np.ndarray:
-        """Standard deviations (divisor n) of the observed values, (p,)."""
-        return np.nanstd(self.values, axis=0)
+        """Standard deviations (divisor n) of the observed values (or scores), (p,)."""
+        return np.nanstd(self.scores, axis=0)
 
     @property
     def hash(self) -> str:
@@ -212,6 +228,7 @@ def read_sample(
     groups: Sequence[str] | None = None,
     missing: str = "fiml",
     constructs: Sequence[str] = (),
+    ordered: Sequence[str] = (),
 ) -> Sample:
     """Check the columns of a data frame and take them out.
 
@@ -230,6 +247,8 @@ def read_sample(
         refuse.
     constructs : sequence of str
         Names of the model that are no columns, for messages about names.
+    ordered : sequence of str
+        Columns with answers in ordered categories.
 
     Raises
     ------
@@ -240,13 +259,13 @@ def read_sample(
     if missing not in ("fiml", "listwise", "error"):
         raise DataError(f'missing is "fiml", "listwise" or "error", not {missing!r}')
     names = list(variables)
-    require_columns(data, names, constructs)
+    require_columns(data, names, constructs, ordered)
     if not len(data):
         raise DataError("the data have columns but no rows")
-    values = numbers(data, names)
     index = data.index
     labels, code = read_groups(data, group, groups)
     keep = code >= 0
+    values, categories = _values(data, names, keep, ordered)
     elsewhere = int((~keep).sum())
     absent = np.isnan(values)
     if missing == "error" and absent[keep].any():
@@ -269,4 +288,22 @@ def read_sample(
         )
     known = {*names, *constructs}
     texts = {name: text for name, text in variable_labels(data).items() if name in known}
-    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, texts)
+    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, texts, categories)
+
+
+def _values(
+    data: pd.DataFrame, names: Sequence[str], keep: np.ndarray, ordered: Sequence[str]
+) -> tuple[np.ndarray, tuple[Labels, ...]]:
+    """The columns as numbers (row, p), codes where ordered, and the categories of those."""
+    if not ordered:
+        return numbers(data, names), ()
+    values = np.full((len(data), len(names)), np.nan)
+    categories: list[Labels] = []
+    for j, name in enumerate(names):
+        labels: Labels = ()
+        if name in ordered:
+            values[keep, j], labels = read_categories(data[keep], name)
+        else:
+            values[:, j] = numbers(data, [name])[:, 0]
+        categories.append(labels)
+    return values, tuple(categories)

@@ -13,6 +13,7 @@ import numpy as np
 
 from bayessem.model.priors import Prior, default_prior
 from bayessem.model.structure import Place, Structure
+from bayessem.model.thresholds import threshold_sets
 from bayessem.syntax.parameters import Parameter
 
 
@@ -105,11 +106,13 @@ def default_of(
     row: Parameter, place: Place, kind: str, structure: Structure, scales: Scales
 ) -> Prior:
     """Default prior of the parameter in a row of the table, whose kind is known."""
-    sds, latent = scales.sds, scales.latent
+    sds, latent, sets = scales.sds, scales.latent, threshold_sets(structure)
     observed = {name: i for i, name in enumerate(structure.observed)}
     if kind == "loading":
         variable = {name: i for i, name in enumerate(structure.variables)}
         own = sds[observed[row.rhs]] if row.rhs in observed else latent[variable[row.rhs]]
+        if row.rhs in structure.table.responses.families:
+            return _ordered_loading(structure, float(latent[variable[row.lhs]]))
         return default_prior(kind, scale=own / latent[variable[row.lhs]])
     if kind == "path":
         return default_prior(kind, scale=latent[place.i] / latent[place.j])
@@ -127,11 +130,26 @@ def default_of(
         location = scales.means[observed[name]] if name in observed else 0.0
         offset = math.hypot(scales.offsets[place.i], _fixed_intercepts(structure, place, scales))
         return _widened(kind, latent[place.i], location, offset)
+    if kind == "threshold":
+        if any(structure.table.parameters[row.free] in one.names for one in sets):
+            return default_prior(kind, scale=1.0)
+        spread = math.sqrt(2.0 * structure.table.responses.residual_variance)
+        return Prior("normal", mu=0.0, sigma=2.0 * spread)
     if kind == "residual_sd":
         return default_prior(kind, scale=sds[place.i])
     if kind == "disturbance_sd":
         return default_prior(kind, scale=latent[place.i])
     return default_prior(kind, scale=1.0)
+
+
+def _ordered_loading(structure: Structure, scale: float) -> Prior:
+    """Under which the standardised loading of a latent response is uniform between -1 and 1.
+
+    With residual variance v and a construct of standard deviation s the standardised loading is
+    l s / sqrt(l^2 s^2 + v), which is uniform for l Student t with 2 df and scale sqrt(v / 2) / s.
+    """
+    residual = structure.table.responses.residual_variance
+    return Prior("student_t", nu=2.0, mu=0.0, sigma=math.sqrt(0.5 * residual) / scale)
 
 
 def _widened(kind: str, scale: float, location: float, offset: float) -> Prior:

@@ -13,6 +13,7 @@ import numpy as np
 
 from bayessem.model.default_priors import latent_scales
 from bayessem.model.linear_constraints import constrained_names, linear_forms
+from bayessem.model.parameterization import threshold_variables
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
 from bayessem.model.structure import Place, Structure, moved_together, parameter_groups
@@ -55,14 +56,24 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
     has_means = any(row.op == "~1" and row.free >= 0 for row in table.rows)
     base = _base_at_no_mean(prepared)
 
+    answered = [structure.observed.index(name) for name in table.ordered]
+    items = threshold_variables(structure)
+
     def moments(values: np.ndarray) -> np.ndarray:
         elements = base.copy()
         elements[element] = values[source]
         means, covariances = implied_moments(structure, elements)
-        standardised = covariances / (sds[:, :, None] * sds[:, None, :])
-        parts = [standardised[:, lower[0], lower[1]]]
+        own = sds.copy()
+        cut = np.empty((len(means), 0))
+        if answered:  # of latent responses correlations are known, and where they are cut
+            own[:, answered] = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)[:, answered])
+            cut = structure.matrices(elements.reshape(len(means), -1))["thresholds"]
+            cut = (cut - means[:, items]) / own[:, items]
+            means[:, answered] = 0.0
+        standardised = covariances / (own[:, :, None] * own[:, None, :])
+        parts = [standardised[:, lower[0], lower[1]], cut]
         if has_means:
-            parts.append(means / sds)
+            parts.append(means / own)
         return np.concatenate(parts, axis=1)
 
     return moments
@@ -156,6 +167,8 @@ def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndar
         elif row.op == "~":
             size = scales[place.i] / scales[place.j] if place.matrix == "paths" else 1.0
             out[row.free] = size * generator.uniform(0.2, 0.6) * generator.choice([-1.0, 1.0])
+        elif row.op == "|":
+            out[row.free] = start
         else:
             # about the size of the variable's spread: far from 0 a mean would drown all else
             own = prepared.sample.sds if place.matrix == "intercepts" else scales

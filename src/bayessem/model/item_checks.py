@@ -102,13 +102,15 @@ def _turned(
         item = row.rhs
         column = prepared.sample.values[:, prepared.sample.variables.index(item)]
         ends = np.nanmin(column) + np.nanmax(column)
+        turned = f"data[{item!r}] = {ends:.6g} - data[{item!r}]"
+        if item in prepared.table.ordered:  # the column here is scores, not what the data hold
+            turned = f"reverse the order of the categories of {item!r}"
         yield Finding(
             False,
             "reverse-keyed item",
             f"{item!r} correlates negatively with the other items of {construct!r}: its loading "
             "will be negative",
-            f"where that is its wording, all is well; to turn it round: data[{item!r}] = "
-            f"{ends:.6g} - data[{item!r}]",
+            f"where that is its wording, all is well; to turn it round: {turned}",
         )
 
 

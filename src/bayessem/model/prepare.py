@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
+from bayessem.model.categories import cuts
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
 from bayessem.model.elimination import eliminate
 from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
+from bayessem.model.parameterization import check_delta
 from bayessem.model.pooled_space import pool_space
 from bayessem.model.pooling import (
     Pooling,
@@ -122,7 +124,7 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     covariances, means = [], []
     least = SMALLEST_VARIANCE * sample.sds**2
     for g in range(len(sample.groups)):
-        values = sample.values[sample.group == g]
+        values = sample.scores[sample.group == g]
         known = ~np.isnan(values)
         count = known.sum(axis=0)
         total = np.where(known, values, 0.0).sum(axis=0)
@@ -194,6 +196,7 @@ def prepare(
         groups=group_order,
         missing=missing,
         constructs=plain.latent,
+        ordered=plain.ordered,
     )
     predictor = _predictor(pooling, data, group, sample.groups)
     return prepare_sample(
@@ -239,12 +242,24 @@ def prepare_sample(
         plain = build_table(statements, groups=specification.table.groups, **first)
         count = len(sample.groups)
         model, zero_mean = with_free_means(statements, plain, pooling, groups=count)
-    table = build_table(model, groups=sample.groups, **options)
+    table = build_table(model, groups=sample.groups, categories=sample.ordered, **options)
+    if sample.ordered:
+        found = {
+            name: cuts(sample.values[:, sample.variables.index(name)], count)
+            for name, count in sample.ordered.items()
+        }
+        table = replace(table, responses=replace(table.responses, cuts=found))
     structure = build_structure(table)
+    check_delta(structure)
     if structure.products:
         require_respondents(sample, "the likelihood of a product term")
     sample, notes = condition(sample, table)
     partial = pooling if pooling is not None and pooling.how == "partial" else None
+    if partial is not None and table.ordered:
+        raise NotSupported(
+            "partial pooling is not there yet for models with ordered answers; pool completely or "
+            "not at all (pooling=bs.no_pooling(...)), or leave ordered= out"
+        )
     if asked["group"] is not None:
         pooled = partial.parameters if partial is not None else ()
         keys = {key for key in map(row_name_key, pooled) if key is not None}

@@ -30,6 +30,7 @@ FAMILIES: dict[str, tuple[str, tuple[str, ...], tuple[float, float]]] = {
     "beta": ("Beta", ("alpha", "beta"), UNIT),
     "uniform": ("Uniform", ("lower", "upper"), REAL),
     "lkj": ("LKJCorr", ("eta",), (-1.0, 1.0)),
+    "induced_dirichlet": ("Dirichlet", ("alpha",), REAL),
     "flat": ("Flat", (), REAL),
 }
 ALIASES = {
@@ -53,6 +54,7 @@ KINDS = (
     "product",
     "intercept",
     "mean",
+    "threshold",
     "residual_sd",
     "disturbance_sd",
     "covariance",
@@ -231,8 +233,10 @@ def default_prior(kind: str, *, scale: float) -> Prior:
     path or coefficient of a product is then N(0, 1): of the order of one, and no more said. A
     residual sd gets a half-normal of 0.6 of the indicator's sd, which it cannot exceed; that of a
     latent variable 0.75 of its scale. Correlations are uniform over the positive definite
-    matrices, LKJ(1). With 75 to 300 respondents the posterior means of the reference cases then
-    lie within a quarter to half a standard error of maximum likelihood (tests/test_fit.py).
+    matrices, LKJ(1). The thresholds of an ordered variable get the prior under which the
+    proportions of its categories are uniform over all proportions. With 75 to 300 respondents the
+    posterior means of the reference cases then lie within a quarter to half a standard error of
+    maximum likelihood (tests/test_fit.py).
     """
     if kind in ("loading", "path", "covariance", "product"):
         return Prior("normal", mu=0.0, sigma=scale)
@@ -244,4 +248,6 @@ def default_prior(kind: str, *, scale: float) -> Prior:
         return Prior("half_normal", sigma=0.75 * scale)
     if kind == "correlation":
         return Prior("lkj", eta=1)
+    if kind == "threshold":
+        return Prior("induced_dirichlet", alpha=1)
     raise PriorError(f"no kind of parameter {kind!r}; kinds: {', '.join(KINDS)}")

@@ -19,7 +19,7 @@ from bayessem.model.correlation_blocks import Block, correlation_blocks
 from bayessem.model.default_priors import default_of, model_scales
 from bayessem.model.linear_constraints import constrained_names
 from bayessem.model.priors import KINDS, Prior, parse_prior
-from bayessem.model.structure import Place, Structure, matrix_offsets
+from bayessem.model.structure import Place, Structure
 from bayessem.syntax.parameters import Parameter, ParameterTable
 
 # A cell is a number that goes into the matrices: a sum of terms, each the product of three factors
@@ -142,6 +142,8 @@ def kind_of_row(row: Parameter, place: Place) -> str:
     """Kind of a row's parameter by the matrix it fills; a covariance counts as correlation."""
     if place.matrix == "loadings" or row.op == "=~":
         return "loading"
+    if place.matrix == "thresholds":
+        return "threshold"
     if place.matrix in ("paths", "products", "intercepts", "means"):
         return {"paths": "path", "products": "product", "intercepts": "intercept"}.get(
             place.matrix, "mean"
@@ -297,6 +299,9 @@ def _coordinates(
     out = []
     for kind in KINDS:
         members = [name for name in rows_of if kinds[name] == kind]
+        if kind == "threshold":  # those of a variable side by side, in order
+            first = {n: structure.places[rows_of[n][0]] for n in members}
+            members.sort(key=lambda n: (first[n].group, first[n].i))
         if kind == "correlation":  # blocks first, contiguous and in their own order
             inside = [name for block in blocks for name in block.names]
             members = inside + [name for name in members if name not in block_of]
@@ -309,6 +314,8 @@ def _coordinates(
             if prior.family == "lkj" and kind != "correlation":
                 raise PriorError(f"{name}: lkj is a prior of correlations, not of a {kind}")
             lower, upper = _bounds(row, kind, prior)
+            if prior.family == "induced_dirichlet" and kind != "threshold":
+                raise PriorError(f"{name}: induced_dirichlet is a prior of thresholds")
             if name in block_of:
                 prior = Prior("lkj", eta=blocks[block_of[name]].eta)
             out.append(Coordinate(name, kind, prior, lower, upper, block_of.get(name, -1)))
@@ -352,7 +359,7 @@ def _sd_term(table: ParameterTable, k: int) -> Factor:
 def _base(structure: Structure, covariances: np.ndarray, group_means: np.ndarray) -> np.ndarray:
     """Flat matrices of all groups with every fixed value, moments of covariates included."""
     table = structure.table
-    _, stride = matrix_offsets(*structure.shape)
+    _, stride = structure.offsets
     base = np.zeros(stride * len(table.groups))
     position = {name: i for i, name in enumerate(structure.observed)}
     for g in range(len(table.groups)):

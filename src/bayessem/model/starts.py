@@ -127,6 +127,8 @@ def _group_guess(
         if r.op == "~~" and r.lhs == r.rhs:
             share = explained.get(r.lhs, 0.0 if r.lhs in table.latent else 0.5)
             guess[k] = variance[r.lhs] * (1.0 - share)
+        elif r.op == "|":
+            guess[k] = table.responses.cuts[r.lhs][int(r.rhs[1:]) - 1]
         elif r.op == "~1":
             guess[k] = mean[position[r.lhs]] if r.lhs in position else 0.0
         elif r.op != "=~":

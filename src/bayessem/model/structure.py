@@ -7,8 +7,8 @@ variable with loading 1 and residual 0, so that paths and disturbances are about
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,11 +17,20 @@ from bayessem.errors import ModelError
 from bayessem.likelihood.products import ProductPlan, plan_products
 from bayessem.syntax.parameters import Parameter, ParameterTable
 
-MATRICES = ("loadings", "paths", "disturbances", "residuals", "intercepts", "means", "products")
+MATRICES = (
+    "loadings",
+    "paths",
+    "disturbances",
+    "residuals",
+    "intercepts",
+    "means",
+    "products",
+    "thresholds",
+)
 
 
-def matrix_shapes(p: int, m: int, h: int) -> dict[str, tuple[int, ...]]:
-    """Shape of each model matrix: p observed, m latent variables, h product terms."""
+def matrix_shapes(p: int, m: int, h: int, t: int = 0) -> dict[str, tuple[int, ...]]:
+    """Shape of each model matrix: p observed, m latent variables, h products, t thresholds."""
     return {
         "loadings": (p, m),
         "paths": (m, m),
@@ -30,13 +39,14 @@ def matrix_shapes(p: int, m: int, h: int) -> dict[str, tuple[int, ...]]:
         "intercepts": (p,),
         "means": (m,),
         "products": (m, h),
+        "thresholds": (t,),
     }
 
 
-def matrix_offsets(p: int, m: int, h: int) -> tuple[dict[str, int], int]:
+def matrix_offsets(p: int, m: int, h: int, t: int = 0) -> tuple[dict[str, int], int]:
     """Where each matrix starts inside one group's elements, and how many elements a group has."""
     offsets, at = {}, 0
-    for name, shape in matrix_shapes(p, m, h).items():
+    for name, shape in matrix_shapes(p, m, h, t).items():
         offsets[name] = at
         at += math.prod(shape)
     return offsets, at
@@ -88,10 +98,29 @@ class Structure:
         """(p, m, h)."""
         return len(self.observed), len(self.variables), len(self.products)
 
+    @property
+    def thresholds(self) -> int:
+        """How many thresholds the ordered variables have together."""
+        return sum(self.table.responses.thresholds.values())
+
+    @property
+    def threshold_at(self) -> dict[str, int]:
+        """Where the thresholds of each ordered variable start in the vector `thresholds`."""
+        out, at = {}, 0
+        for name, count in self.table.responses.thresholds.items():
+            out[name] = at
+            at += count
+        return out
+
+    @property
+    def offsets(self) -> tuple[dict[str, int], int]:
+        """Where each matrix starts inside one group's elements, and how many a group has."""
+        return matrix_offsets(*self.shape, self.thresholds)
+
     def element(self, place: Place) -> tuple[int, ...]:
         """Positions of a place in the flat elements: two for an off-diagonal symmetric one."""
-        offsets, stride = matrix_offsets(*self.shape)
-        shape = matrix_shapes(*self.shape)[place.matrix]
+        offsets, stride = self.offsets
+        shape = matrix_shapes(*self.shape, self.thresholds)[place.matrix]
         start = place.group * stride + offsets[place.matrix]
         if len(shape) == 1:
             return (start + place.i,)
@@ -102,10 +131,10 @@ class Structure:
 
     def matrices(self, elements: np.ndarray, group: int = 0) -> dict[str, np.ndarray]:
         """Views of one group's matrices inside flat elements (..., elements)."""
-        offsets, stride = matrix_offsets(*self.shape)
+        offsets, stride = self.offsets
         lead = elements.shape[:-1]
         out = {}
-        for name, shape in matrix_shapes(*self.shape).items():
+        for name, shape in matrix_shapes(*self.shape, self.thresholds).items():
             start = group * stride + offsets[name]
             part = elements[..., start : start + math.prod(shape)]
             out[name] = part.reshape(*lead, *shape)
@@ -171,7 +200,11 @@ class Structure:
 
 
 def _place(
-    row: Parameter, observed: dict[str, int], variable: dict[str, int], product: dict[str, int]
+    row: Parameter,
+    observed: dict[str, int],
+    variable: dict[str, int],
+    product: dict[str, int],
+    first: dict[str, int],
 ) -> Place:
     if row.op == "=~":
         j = variable[row.lhs]
@@ -192,6 +225,8 @@ def _place(
                 "disturbance of a construct; write a path between them instead"
             )
         return Place("residuals", observed[row.lhs], observed[row.rhs], row.group)
+    if row.op == "|":
+        return Place("thresholds", first[row.lhs] + int(row.rhs[1:]) - 1, 0, row.group)
     if row.lhs in variable:
         return Place("means", variable[row.lhs], 0, row.group)
     return Place("intercepts", observed[row.lhs], 0, row.group)
@@ -210,13 +245,14 @@ def build_structure(table: ParameterTable) -> Structure:
     variable = {name: i for i, name in enumerate(variables)}
     product = {name: t for t, (name, _) in enumerate(table.products)}
     terms = tuple(tuple(variable[x] for x in factors) for _, factors in table.products)
+    empty = Structure(table, table.observed, variables, terms, {})
     places = {
-        k: _place(row, observed, variable, product)
+        k: _place(row, observed, variable, product, empty.threshold_at)
         for k, row in enumerate(table.rows)
-        if row.op in ("=~", "~", "~~", "~1")
+        if row.op in ("=~", "~", "~~", "~1", "|")
     }
     _check_factors(table)
-    return Structure(table, table.observed, variables, terms, places)
+    return replace(empty, places=places)
 
 
 def _check_factors(table: ParameterTable) -> None:
@@ -241,6 +277,30 @@ def _check_factors(table: ParameterTable) -> None:
                 f"error by {row.rhs!r}: write {row.rhs} itself in place of {row.lhs}, or give it "
                 f"an error variance ({row.rhs} ~~ v*{row.rhs} with a number v)"
             )
+
+
+def latent_values(
+    structure: Structure, matrices: Mapping[str, np.ndarray], own: np.ndarray
+) -> np.ndarray:
+    """Latent variables (..., n, m) that solve the structural equations, product terms included.
+
+    Parameters
+    ----------
+    structure : Structure
+        The model.
+    matrices : mapping of str to ndarray (..., rows, columns)
+        Its matrices in one group, of one draw or many.
+    own : ndarray (..., n, m)
+        What each equation adds of its own: intercept and disturbance.
+    """
+    total = np.linalg.inv(np.eye(own.shape[-1]) - matrices["paths"])
+    eta = own @ np.swapaxes(total, -1, -2)
+    if structure.products:
+        weights = total @ matrices["products"]
+        for t in product_order(structure):
+            product = np.prod(eta[..., list(structure.products[t])], axis=-1)
+            eta = eta + product[..., None] * weights[..., None, :, t]
+    return eta
 
 
 def product_order(structure: Structure) -> list[int]:

@@ -33,7 +33,16 @@ if TYPE_CHECKING:
 # Labels take at most this part of the width.
 LABELS = 0.45
 # What can be asked for, and what its rows of the table are.
-KINDS = ("path", "product", "loading", "covariance", "variance", "intercept", "defined")
+KINDS = (
+    "path",
+    "product",
+    "loading",
+    "covariance",
+    "variance",
+    "intercept",
+    "threshold",
+    "defined",
+)
 
 
 @check_shared
@@ -54,7 +63,7 @@ def plot_estimates(
         A sampled model.
     kinds : sequence of str
         Which parameters: "path", "product" (squares and interactions), "loading", "covariance",
-        "variance", "intercept", "defined".
+        "variance", "intercept", "threshold", "defined".
     standardized : bool
         Standardised values; a square has the coefficient of the squared standardised factor.
         Where a parameter has none (intercepts and defined ones may), it is left out.
@@ -141,6 +150,8 @@ def _kind(row: dict) -> str:
             return "variance" if row["lhs"] == row["rhs"] else "covariance"
         case "~1":
             return "intercept"
+        case "|":
+            return "threshold"
     return "defined"
 
 
@@ -155,6 +166,8 @@ def _label(row: dict) -> str:
             return both if row["lhs"] != row["rhs"] else f"variance of {row['lhs']}"
         case "~1":
             return f"intercept of {row['lhs']}"
+        case "|":
+            return f"threshold {row['rhs'][1:]} of {row['lhs']}"
     return term_name(row["lhs"])
 
 

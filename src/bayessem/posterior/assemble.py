@@ -9,13 +9,14 @@ import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
 
 from bayessem.errors import NotSupported, PriorError
-from bayessem.likelihood.entry import load_terms
+from bayessem.likelihood.external import load_terms
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS
 from bayessem.model.data import Sample
 from bayessem.model.space import Coordinate, PriorRow, Space, Term
 from bayessem.model.structure import Structure
 from bayessem.posterior import program as d
+from bayessem.posterior.answers import answers_plan, threshold_fields
 from bayessem.posterior.density import Density, build_density
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -131,7 +132,7 @@ def encode_prior(
         return d.STUDENT_T, (mu, sigma, nu), float(constant) - math.log(sigma) - mass
     if family == "uniform":
         return d.FLAT, (0.0, 0.0, 0.0), -math.log(high - low)
-    if family == "flat":
+    if family in ("flat", "induced_dirichlet"):  # the latter of all thresholds (thresholds.py)
         return d.FLAT, (0.0, 0.0, 0.0), 0.0
     support = (-1.0, 1.0) if coordinate.kind == "correlation" else prior.support
     if family == "lkj" and coordinate.kind == "pool_link":
@@ -227,8 +228,13 @@ def posterior_density(
     step: float = 0,
     integrate: bool = True,
     route: str = "",
+    at: np.ndarray | None = None,
+    finer: float = 1.0,
 ) -> Density:
-    """The posterior of a model on unconstrained coordinates, as one program; see `kernel_plan`."""
+    """The posterior of a model on unconstrained coordinates, as one program; see `kernel_plan`.
+
+    at, finer : of the node engine, for ordered answers; see `answers.answers_plan`.
+    """
     coordinates = space.coordinates
     partial: dict[str, tuple[int, int]] = {}
     for block in space.blocks:
@@ -251,15 +257,22 @@ def posterior_density(
         "base": space.base,
         **cell_arrays(space, index),
     }
-    plan = kernel_plan(
-        structure,
-        sample,
-        proper=space.proper,
-        reach=reach,
-        step=step,
-        integrate=integrate,
-        route=route,
-    )
+    if structure.table.ordered:
+        own = threshold_fields(space, structure, sample)
+        constant = fields["constant"] + own.pop("constant")
+        fields = {**fields, **own, "constant": constant}
+        order = respondent_order(sample)
+        plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
+    else:
+        plan = kernel_plan(
+            structure,
+            sample,
+            proper=space.proper,
+            reach=reach,
+            step=step,
+            integrate=integrate,
+            route=route,
+        )
     return build_density(space.names, fields, plan, respondents=sample.size)
 
 

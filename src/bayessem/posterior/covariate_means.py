@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bayessem.model.parameterization import threshold_variables
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Place
 from bayessem.posterior.centring import FACTORS, Shift
 from bayessem.posterior.density import Density
 
+# What says where a variable's mean is.
+LEVELS = ("intercepts", "thresholds")
 # A path or loading: its coordinate and 1, or none and its fixed value.
 Factor = tuple[tuple[int, ...], float]
 
@@ -36,6 +39,7 @@ def covariate_shifts(prepared: Prepared) -> list[Shift]:
     if not covariates:
         return []
     means = dict(zip(prepared.sample.variables, prepared.sample.means, strict=True))
+    items = threshold_variables(structure)
     out: list[Shift] = []
     seen: set[int] = set()
     for g in range(len(table.groups)):
@@ -43,16 +47,23 @@ def covariate_shifts(prepared: Prepared) -> list[Shift]:
         effects = _effects(places, structure.shape[1], covariates)
         own: set[int] = set()
         for (matrix, i, _), (coordinates, _) in places.items():
-            if matrix != "intercepts" or not coordinates or coordinates[0] in seen:
+            if matrix not in LEVELS or not coordinates or coordinates[0] in seen:
                 continue
+            side = 1.0
+            if matrix == "thresholds":  # P(y* < t) depends on t less the mean of y*
+                i, side = items[i], -1.0
             target = coordinates[0]
             own.add(target)
-            for (kind, row, j), loading in places.items():
+            name = structure.observed[i]
+            direct = {}
+            if matrix == "thresholds" and name in structure.variables:
+                direct = {("loadings", i, structure.variables.index(name)): ((), 1.0)}
+            for (kind, row, j), loading in {**places, **direct}.items():
                 if kind != "loadings" or row != i:
                     continue
                 for x, effect in effects.get(j, []):
                     factors, by = _times(loading, effect)
-                    by *= float(means[structure.variables[x]])
+                    by *= side * float(means[structure.variables[x]])
                     if by and len(factors) <= FACTORS:
                         out.append(Shift(target, factors, by))
         seen |= own
@@ -65,7 +76,7 @@ def _places(prepared: Prepared, group: int) -> dict[tuple[str, int, int], Factor
     at = {c.name: k for k, c in enumerate(space.coordinates)}
     out: dict[tuple[str, int, int], Factor] = {}
     for k, place in prepared.structure.places.items():
-        if place.group != group or place.matrix not in ("loadings", "paths", "intercepts"):
+        if place.group != group or place.matrix not in ("loadings", "paths", *LEVELS):
             continue
         row = table.rows[k]
         if row.free < 0:
@@ -77,7 +88,7 @@ def _places(prepared: Prepared, group: int) -> dict[tuple[str, int, int], Factor
         if not plain or coordinate is None:
             continue
         free = coordinate.lower == -np.inf and coordinate.upper == np.inf
-        if free or place.matrix != "intercepts":
+        if free or place.matrix not in LEVELS:
             out[_key(place)] = ((at[name],), 1.0)
     return out
 

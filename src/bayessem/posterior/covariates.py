@@ -22,7 +22,7 @@ def covariate_log_density(space: Space, structure: Structure, sample: Sample) ->
     """
     out = np.zeros(sample.size)
     names = structure.table.exogenous
-    if not names:
+    if not names or structure.table.ordered:  # the node engine conditions on them itself
         return out
     columns = np.array([sample.variables.index(name) for name in names])
     places = [structure.variables.index(name) for name in names]

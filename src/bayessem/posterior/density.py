@@ -14,6 +14,7 @@ from bayessem.posterior.centring import Shift
 from bayessem.posterior.entry import Calls
 from bayessem.posterior.hierarchies import Hierarchy
 from bayessem.posterior.program import (
+    ASINH,
     FLAT,
     FLOAT_FIELDS,
     FOLD,
@@ -24,6 +25,7 @@ from bayessem.posterior.program import (
     SOFT,
     STUDENT_T,
 )
+from bayessem.posterior.thresholds import ITEM, to_cubes
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,41 @@ class Density:
             shift_by=np.array([s.by for s in shifts]),
         )
 
+    def answered(self, loadings: dict[int, float]) -> "Density":
+        """The same density with ordered variables in the coordinates they are sampled in.
+
+        Thresholds become those of latent responses with total variance 1, as distances from one in
+        the middle (thresholds.py). A loading becomes asinh(loading s), whose tanh is the
+        standardised loading where the construct has standard deviation s.
+
+        loadings : s by the coordinate of a loading without bounds.
+        """
+        transform = np.array(self.fields["transform"])
+        upper = np.array(self.fields["upper"], dtype=np.float64)
+        for k, sd in loadings.items():
+            if transform[k] == IDENTITY:
+                transform[k], upper[k] = ASINH, sd
+        return self._changed(transform=transform, upper=upper, item_cubed=np.ones(1))
+
+    def answered_point(self, x: np.ndarray) -> np.ndarray:
+        """Coordinates of a point (D,) of the density from which `answered` made this one."""
+        f, out = self.fields, np.array(x, dtype=np.float64)
+        curved = f["transform"] == ASINH
+        out[curved] = np.arcsinh(out[curved] * f["upper"][curved])
+        natural, at = self.natural(out), 0  # loadings; the thresholds are not yet coordinates
+        for first, count, anchor, loadings in np.reshape(f["item_at"], (-1, ITEM)).astype(int):
+            which = np.asarray(f["item_loading"], dtype=int)[at : at + loadings]
+            by = np.asarray(f["item_by"])[at : at + loadings]
+            scale = np.sqrt(1.0 + np.sum((by * np.where(which < 0, 1.0, natural[which])) ** 2))
+            out[first : first + count] = to_cubes(x[first : first + count], scale, anchor)
+            at += loadings
+        return out
+
+    def with_plan(self, other: "Density") -> "Density":
+        """The same density with the data of another one, such as other nodes."""
+        plan = (other.ints, other.floats)
+        return build_density(self.names, self.fields, plan, respondents=self.respondents)
+
     def _changed(self, **fields: np.ndarray) -> "Density":
         return build_density(
             self.names,
@@ -191,7 +228,7 @@ def build_density(
 ) -> Density:
     """Pack a program (fields of `Layout`) together with a packed plan."""
     names_of = (*INTEGER_FIELDS, *FLOAT_FIELDS)
-    prefixes = ("pool_", "row_", "scaled_", "shift_")
+    prefixes = ("pool_", "row_", "scaled_", "shift_", "item_")
     optional = ("centre", "whitening", *(n for n in names_of if n.startswith(prefixes)))
     fields = {**{name: np.empty(0) for name in optional}, **fields}
     program, numbers = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)

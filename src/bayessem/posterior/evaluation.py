@@ -14,11 +14,12 @@ same log-probability and gradient.
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
-from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
+from bayessem.likelihood.engines import log_likelihood, respondent_log_likelihood
 from bayessem.posterior.centring import pull_intercepts, to_intercepts
 from bayessem.posterior.correlations import partials_to_correlations, pull_correlations
 from bayessem.posterior.hierarchies import balance, pull_balance
 from bayessem.posterior.program import layout_of
+from bayessem.posterior.thresholds import pull_thresholds, to_thresholds
 from bayessem.posterior.transforms import log_prior, transform
 
 
@@ -147,10 +148,10 @@ def log_density(point, program, numbers, ints, floats, gradient):
     before = x
     pooled = layout.pool_at.size > 0
     jacobian = 0.0
-    moved = pooled or layout.shift_by.size > 0
+    moved = pooled or layout.shift_by.size > 0 or layout.item_alpha.size > 0
     if moved:
         x = before.copy()
-        jacobian = balance(layout, x)
+        jacobian = balance(layout, x) + to_thresholds(layout, x)
         to_intercepts(layout, x)
     v = np.empty(_extended(layout))
     slope = np.empty(d)
@@ -177,6 +178,7 @@ def log_density(point, program, numbers, ints, floats, gradient):
         d_x[i] = d_v[i] * slope[i] + d_prior[i]
     if moved:
         pull_intercepts(layout, x, d_x)
+        pull_thresholds(layout, before, d_x)
         pull_balance(layout, x, before, d_x)
     if white:
         d_x = np.dot(matrix.T, d_x)
@@ -194,6 +196,7 @@ def natural_values(points, program, numbers, out):
     for i in range(points.shape[0]):
         x = points[i].copy()
         balance(layout, x)
+        to_thresholds(layout, x)
         to_intercepts(layout, x)
         _natural(layout, x, v, slope, d_prior)
         _correlate(layout, v)

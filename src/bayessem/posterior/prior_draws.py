@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import stats
+from scipy.special import ndtri
 
 from bayessem.errors import PriorError
 from bayessem.model.priors import Prior
@@ -14,6 +15,7 @@ from bayessem.model.space import Coordinate, Space
 from bayessem.model.structure import Structure
 from bayessem.posterior.correlations import partials_to_correlations
 from bayessem.posterior.density import Density
+from bayessem.posterior.thresholds import ITEM
 
 # Draws that may be improper for each that is proper.
 PATIENCE = 1000
@@ -68,7 +70,8 @@ def _candidates(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
     position = {name: i for i, name in enumerate(space.names)}
     joint = {name for row in space.rows for name in row.names}
     for i, coordinate in enumerate(space.coordinates):
-        if coordinate.block < 0 and coordinate.name not in joint:
+        own = coordinate.block < 0 and coordinate.name not in joint
+        if own and coordinate.prior.family != "induced_dirichlet":
             out[:, i] = _draw(coordinate, n, rng)
     for block in space.blocks:
         where = [position[name] for name in block.names]
@@ -85,6 +88,38 @@ def _candidates(space: Space, n: int, rng: np.random.Generator) -> np.ndarray:
         where = [position[name] for name in row.names]
         out[:, where] = normal / np.sqrt(rng.chisquare(row.nu, (n, 1)))
     return out
+
+
+def threshold_priors(
+    density: Density, values: np.ndarray
+) -> Iterator[tuple[slice, float, np.ndarray]]:
+    """The induced Dirichlet priors of thresholds at values (..., D) on the natural scale.
+
+    Yields
+    ------
+    own : slice
+        The thresholds of one ordered variable among the coordinates.
+    alpha : float
+        Of the Dirichlet distribution of its categories' proportions.
+    scale : ndarray (..., 1)
+        Standard deviation of its latent response, with residual variance 1.
+    """
+    fields, at = density.fields, 0
+    items = np.reshape(fields["item_at"], (-1, ITEM)).astype(np.int64)
+    for (first, count, _, loadings), alpha in zip(items, fields["item_alpha"], strict=True):
+        which = np.asarray(fields["item_loading"][at : at + loadings], dtype=np.int64)
+        sds = np.where(which >= 0, values[..., which], 1.0) * fields["item_by"][at : at + loadings]
+        at += loadings
+        if alpha > 0:
+            scale = np.sqrt(1.0 + np.sum(sds**2, axis=-1, keepdims=True))
+            yield slice(int(first), int(first + count)), float(alpha), scale
+
+
+def _draw_thresholds(density: Density, out: np.ndarray, rng: np.random.Generator) -> None:
+    """Fills in thresholds with an induced Dirichlet prior, given the loadings in `out` (n, D)."""
+    for own, alpha, scale in threshold_priors(density, out):
+        shares = rng.dirichlet(np.full(own.stop - own.start + 1, alpha), len(out))
+        out[:, own] = ndtri(np.cumsum(shares, axis=1)[:, :-1]) * scale
 
 
 def _proper(space: Space, structure: Structure, elements: np.ndarray) -> np.ndarray:
@@ -132,6 +167,7 @@ def prior_draws(
     count = tried = 0
     while count < draws:
         some = _candidates(space, draws, rng)
+        _draw_thresholds(density, some, rng)
         tried += draws
         if space.proper:
             some = some[_proper(space, structure, density.elements(some))]

@@ -7,7 +7,7 @@ import numpy as np
 from bayessem.likelihood.compiled import compiled
 
 # transforms
-IDENTITY, LOG, INTERVAL, BELOW, FOLD, SOFT = range(6)
+IDENTITY, LOG, INTERVAL, BELOW, FOLD, SOFT, ASINH = range(7)
 # families (unnormalised; their constants are summed in `constant`)
 FLAT, NORMAL, STUDENT_T, GAMMA, INVERSE_GAMMA, EXPONENTIAL, LOG_NORMAL, BETA = range(8)
 
@@ -35,6 +35,9 @@ INTEGER_FIELDS = (
     "row_at",
     "row_size",
     "shift_at",
+    "item_at",
+    "item_loading",
+    "item_cubed",
 )
 FLOAT_FIELDS = (
     "lower",
@@ -49,6 +52,8 @@ FLOAT_FIELDS = (
     "pool_data",
     "row_power",
     "shift_by",
+    "item_alpha",
+    "item_by",
 )
 
 
@@ -56,7 +61,7 @@ class Layout(NamedTuple):
     """Views of the packed program, by name (sizes: D parameters).
 
     transform, family : (D,) codes;  lower, upper : (D,) bounds of LOG (lower) and INTERVAL (both);
-        upper is the scale of FOLD and of SOFT.
+        upper is the scale of FOLD, of SOFT and of ASINH.
     hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
     block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
         and position of their first partial correlation (row by row below the diagonal).
@@ -78,6 +83,11 @@ class Layout(NamedTuple):
         power of 1 / (1 + sum of squares) in it (the constant is in `constant`).
     shift_* : terms of intercepts that are sampled at the covariates' means (centring.py): intercept
         and three factors (-1: none) a term, and the number their product is multiplied by.
+    item_* : ordered variables, whose thresholds have a joint prior or coordinates (thresholds.py).
+        item_at (4 an item): first threshold, how many, which is the anchor, number of loadings.
+        item_loading, item_by : coordinate of each loading (-1: fixed) and the standard deviation it
+        is multiplied by (or the product). item_alpha : of the induced Dirichlet, 0 for own priors.
+        item_cubed (1,) : whether thresholds are sampled as distances (1) or as they are (0).
     """
 
     transform: np.ndarray
@@ -103,6 +113,9 @@ class Layout(NamedTuple):
     row_at: np.ndarray
     row_size: np.ndarray
     shift_at: np.ndarray
+    item_at: np.ndarray
+    item_loading: np.ndarray
+    item_cubed: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
     hyper: np.ndarray
@@ -115,6 +128,8 @@ class Layout(NamedTuple):
     pool_data: np.ndarray
     row_power: np.ndarray
     shift_by: np.ndarray
+    item_alpha: np.ndarray
+    item_by: np.ndarray
 
 
 @compiled
@@ -144,9 +159,9 @@ def layout_of(ints, floats):
         ints[ints[20] : ints[21]],
         ints[ints[21] : ints[22]],
         ints[ints[22] : ints[23]],
-        floats[ints[24] : ints[25]],
-        floats[ints[25] : ints[26]],
-        floats[ints[26] : ints[27]],
+        ints[ints[23] : ints[24]],
+        ints[ints[24] : ints[25]],
+        ints[ints[25] : ints[26]],
         floats[ints[27] : ints[28]],
         floats[ints[28] : ints[29]],
         floats[ints[29] : ints[30]],
@@ -156,4 +171,9 @@ def layout_of(ints, floats):
         floats[ints[33] : ints[34]],
         floats[ints[34] : ints[35]],
         floats[ints[35] : ints[36]],
+        floats[ints[36] : ints[37]],
+        floats[ints[37] : ints[38]],
+        floats[ints[38] : ints[39]],
+        floats[ints[39] : ints[40]],
+        floats[ints[40] : ints[41]],
     )

@@ -20,6 +20,7 @@ import numpy as np
 from bayessem.errors import FitError
 from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import Maximum, inverse_root, maximise
+from bayessem.posterior.program import FOLD
 from bayessem.threads import one_blas_thread
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
@@ -143,6 +144,23 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
         root = inverse_root(maximum.hessian)
         if fold.any():
             root = _mirrored_root(maximum.hessian, fold)
+    return Approximation(density, maximum, root)
+
+
+@one_blas_thread()
+def again(found: Approximation, density: Density) -> Approximation:
+    """The approximation of nearly the same density in the same coordinates, from one to the other.
+
+    Parameters
+    ----------
+    found : Approximation
+        Of the one.
+    density : Density
+        The other.
+    """
+    maximum = maximise(density, found.maximum.x)
+    fold = density.fields["transform"] == FOLD
+    root = _mirrored_root(maximum.hessian, fold) if fold.any() else inverse_root(maximum.hessian)
     return Approximation(density, maximum, root)
 
 

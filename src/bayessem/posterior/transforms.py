@@ -37,6 +37,11 @@ def transform(code, x, lower, upper):
         slope = 1.0 / (1.0 + e) if x >= 0.0 else e / (1.0 + e)
         raw = upper * soft + max(x, 0.0)
         return raw, slope, min(x, 0.0) / upper - soft, (1.0 - slope) / upper
+    if code == 6:
+        # sinh(x) / s, s in place of the upper bound: tanh(x) is a standardised loading
+        e, inverse = np.exp(x), np.exp(-x)
+        sinh, cosh = 0.5 * (e - inverse), 0.5 * (e + inverse)
+        return sinh / upper, cosh / upper, np.log(cosh / upper), sinh / cosh
     return x, 1.0, 0.0, 0.0
 
 

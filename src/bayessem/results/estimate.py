@@ -15,14 +15,23 @@ from bayessem.model.check import check
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
+from bayessem.model.thresholds import refuse_answers
+from bayessem.posterior.answers import loading_scales
 from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
 from bayessem.posterior.balance import balanced_density
-from bayessem.posterior.covariate_means import covariate_shifts
+from bayessem.posterior.covariate_means import at_means, covariate_shifts
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
 from bayessem.posterior.optimise import Maximum
-from bayessem.posterior.sampling import Approximation, Draws, Interrupted, sample
+from bayessem.posterior.sampling import (
+    Approximation,
+    Draws,
+    Interrupted,
+    again,
+    approximate,
+    sample,
+)
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
 from bayessem.results.groups import data_group, respondent_labels
@@ -40,6 +49,8 @@ LOG_LIKELIHOOD_LIMIT = 50_000_000
 WORTH_KEEPING = 100
 # Draws at which the quadrature is checked against four times the nodes.
 QUADRATURE_DRAWS = 20
+# Points of the approximate posterior at which lattices for ordered answers are chosen.
+LATTICE_POINTS = 20
 
 
 @one_blas_thread()
@@ -141,11 +152,29 @@ def _approximation(
         start = direction.start
     if not integrate:
         return density, _as_it_is(density, start), ()
+    if prepared.table.ordered:
+        return _answered(prepared, density, start)
     if prepared.unpooled is not None:
         found = None if direction is None else direction.base
         density, start = balanced_density(prepared, density, found=found, start=start)
     approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
     return density, approximation, tuple(seen)
+
+
+def _answered(
+    prepared: Prepared, density: Density, start: np.ndarray
+) -> tuple[Density, Approximation, tuple[str, ...]]:
+    """The same for ordered answers: the lattices of the node engine are chosen at the maximum."""
+    space, structure, sample = prepared.space, prepared.structure, prepared.sample
+    shifts = covariate_shifts(prepared)
+    scales = loading_scales(space, structure, sample)
+    own = density.centred(shifts).answered(scales)
+    found = approximate(own, own.answered_point(at_means(density, shifts, start)))
+    rng = np.random.default_rng(0)
+    near = found.maximum.x + rng.standard_normal((LATTICE_POINTS, own.size)) @ found.root.T
+    at = own.elements(found.density.natural(near))
+    density = posterior_density(space, structure, sample, at=at)
+    return density, again(found, found.density.with_plan(density)), ()
 
 
 def _sampled(prepared: Prepared, approximation: Approximation, sampling: Sampling) -> Draws:
@@ -175,6 +204,9 @@ def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
         seed = int(np.random.default_rng().integers(2**31))
     if accept is None:
         accept = POOLED_ACCEPT if pooled else ACCEPT
+    if engine == "pymc" or sampling.latents == "sampled":
+        asked = "engine='pymc'" if engine == "pymc" else "latents='sampled'"
+        refuse_answers(prepared.table, asked)
     if sampling.latents == "sampled":
         if engine == "native":
             raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')
@@ -236,19 +268,19 @@ def _tree(
 
 
 def _quadrature_error(prepared: Prepared, density: Density, values: np.ndarray) -> float:
-    """Largest change of a draw's log-likelihood with four times the nodes; 0 for linear models."""
-    if not prepared.structure.products:
+    """Largest change of a draw's log-likelihood with four times the nodes; 0 for linear models.
+
+    With ordered answers, of the node engine with twice the nodes.
+    """
+    if not prepared.structure.products and not prepared.table.ordered:
         return 0.0
     from bayessem.likelihood.plan import REACH, STEP
 
     flat = values.reshape(-1, values.shape[-1])
     some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
-    fine = posterior_density(
-        prepared.space,
-        prepared.structure,
-        prepared.sample,
-        reach=REACH + 8.0,
-        step=STEP / 4.0,
-    )
+    finer: dict[str, Any] = {"reach": REACH + 8.0, "step": STEP / 4.0}
+    if prepared.table.ordered:
+        finer = {"at": density.elements(some), "finer": 2.0}
+    fine = posterior_density(prepared.space, prepared.structure, prepared.sample, **finer)
     coarse = density.respondent_log_likelihood(some).sum(axis=1)
     return float(np.abs(coarse - fine.respondent_log_likelihood(some).sum(axis=1)).max())

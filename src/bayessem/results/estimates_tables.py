@@ -22,6 +22,7 @@ SECTIONS = (
     (":=", "Defined parameters"),
     ("~~", "Variances and covariances"),
     ("~1", "Intercepts and means"),
+    ("|", "Thresholds"),
 )
 
 

@@ -22,6 +22,7 @@ from bayessem.posterior.settings import Sampling
 from bayessem.results.estimates import row_labels, summarise
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
 from bayessem.results.groups import arviz_groups, parameter_draws, parameters_by_kind, table_rows
+from bayessem.results.latent_responses import reported
 from bayessem.results.standardize import r_squared, standardised
 from bayessem.results.versions import installed_versions
 from bayessem.syntax.parameters import Parameter
@@ -31,6 +32,9 @@ from bayessem.text.document import Document, Lines, Notes, Paragraph
 
 if TYPE_CHECKING:
     import xarray as xr
+
+# Draws at which lattices for ordered answers are chosen.
+LATTICE_DRAWS = 20
 
 
 def _coordinate_draws(posterior: xr.DataTree, space: Space) -> np.ndarray:
@@ -112,12 +116,17 @@ class Fitted(Described):
         p = self.prepared
         # Without an integral over the latent variables there are no log-likelihoods (run.py).
         integrate = "log_likelihood" in self.draws.children
-        return posterior_density(p.space, p.structure, p.sample, integrate=integrate)
+        density = posterior_density(p.space, p.structure, p.sample, integrate=integrate)
+        if not p.table.ordered:
+            return density
+        flat = self.values.reshape(-1, self.values.shape[-1])
+        some = flat[np.linspace(0, len(flat) - 1, LATTICE_DRAWS).astype(int)]
+        return posterior_density(p.space, p.structure, p.sample, at=density.elements(some))
 
     @cached_property
     def elements(self) -> np.ndarray:
         """Draws of the flat model matrices (chain, draw, elements); see `structure.py`."""
-        return self.density.elements(self.values)
+        return reported(self.prepared.structure, self.density.elements(self.values))
 
     @cached_property
     def row_draws(self) -> np.ndarray:
@@ -136,7 +145,8 @@ class Fitted(Described):
         Groups: `posterior` (vectors by kind, with the names and on the scale of the summary),
         `sample_stats`, `log_likelihood` (`y` by respondent given covariates, latents integrated
         out), `log_prior` (by kind of `priors=`), `prior` (as many draws as the posterior has),
-        `observed_data`, `constant_data` (covariates, groups; the model's text as an attribute).
+        `observed_data` (of ordered variables the positions of the categories, from 0),
+        `constant_data` (covariates, groups; the model's text as an attribute).
         `posterior_predictive` adds predictive data. Without `prior` when priors are improper or
         their draws too rarely positive definite: `attrs["no_prior"]` says which. Defined parameters
         without a value in some draws are left out (`undefined`): they have no posterior.

@@ -1,9 +1,9 @@
 """The groups of `Fit.data`, in ArviZ's layout: names and scale are those of the summary.
 
 Variables are vectors by kind, with lavaan's names as coordinates: `loading`, `path`, `product`,
-`intercept`, `mean`, `residual_variance`, `disturbance_variance`, `covariance`, `defined` (what `:=`
-defines), and what pooling adds. Priors are about what is sampled, so `log_prior` has the kinds of
-`priors=`.
+`intercept`, `mean`, `threshold`, `residual_variance`, `disturbance_variance`, `covariance`,
+`defined` (what `:=` defines), and what pooling adds. Priors are about what is sampled, so
+`log_prior` has the kinds of `priors=`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bayessem.model.space import dimension, kind_of_row
 from bayessem.posterior.density import Density
 from bayessem.posterior.prior_draws import PATIENCE, prior_draws
 from bayessem.results.estimates import defined_draws, free_draws
+from bayessem.results.latent_responses import reported
 from bayessem.results.log_prior import prior_terms
 from bayessem.results.standardize import row_values
 
@@ -46,7 +47,8 @@ def table_rows(prepared: Prepared, density: Density, values: np.ndarray) -> np.n
     """Draws of every row of the table (chain, draw, row), without keeping the matrices."""
     starts = range(0, values.shape[1], DRAWS_AT_ONCE)
     matrices = (density.elements(values[:, i : i + DRAWS_AT_ONCE]) for i in starts)
-    return np.concatenate([row_values(prepared.structure, m) for m in matrices], axis=1)
+    structure = prepared.structure
+    return np.concatenate([row_values(structure, reported(structure, m)) for m in matrices], axis=1)
 
 
 def parameter_draws(prepared: Prepared, rows: np.ndarray, values: np.ndarray) -> xr.DataArray:
@@ -122,7 +124,9 @@ def parameters_by_kind(parameters: xr.DataArray, draws: np.ndarray | None = None
     return out
 
 
-def log_prior_group(prepared: Prepared, values: np.ndarray, draws: np.ndarray) -> xr.Dataset:
+def log_prior_group(
+    prepared: Prepared, density: Density, values: np.ndarray, draws: np.ndarray
+) -> xr.Dataset:
     """Log density of the priors at draws (chain, draw, D), one variable a kind.
 
     A prior of several parameters together is in `<kind>_joint`.
@@ -131,7 +135,7 @@ def log_prior_group(prepared: Prepared, values: np.ndarray, draws: np.ndarray) -
 
     out = xr.Dataset(coords={"chain": np.arange(values.shape[0]), "draw": draws})
     found: dict[str, list] = {}
-    for term in prior_terms(prepared.space, values):
+    for term in prior_terms(prepared.space, values, density):
         found.setdefault(f"{term.kind}_joint" if term.joint else term.kind, []).append(term)
     for kind, terms in found.items():
         dim = dimension(kind)
@@ -182,7 +186,10 @@ def modelled(prepared: Prepared) -> list[int]:
 
 
 def data_group(sample: Sample, columns: Sequence[int]) -> xr.Dataset:
-    """Some columns of the data: y (respondent, indicator), nan where missing."""
+    """Some columns of the data: y (respondent, indicator), nan where missing.
+
+    Answers in ordered categories are the positions of their categories, 0 for the lowest.
+    """
     import xarray as xr
 
     return xr.Dataset(
@@ -250,7 +257,7 @@ def arviz_groups(
     for name in ("sample_stats", "log_likelihood"):
         if name in stored:
             parts[name] = stored[name].to_dataset()
-    parts["log_prior"] = log_prior_group(prepared, values, draws)
+    parts["log_prior"] = log_prior_group(prepared, density, values, draws)
     parts["observed_data"] = observed_group(prepared)
     parts["constant_data"] = constant_group(prepared)
     count = int(np.prod(values.shape[:2]))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
 from bayessem.model.space import Block, Coordinate, Space
-from bayessem.posterior.prior_draws import DISTRIBUTIONS
+from bayessem.posterior.density import Density
+from bayessem.posterior.prior_draws import DISTRIBUTIONS, threshold_priors
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class PriorTerm:
     values: np.ndarray
 
 
-def prior_terms(space: Space, values: np.ndarray) -> list[PriorTerm]:
+def prior_terms(
+    space: Space, values: np.ndarray, density: Density | None = None
+) -> list[PriorTerm]:
     """Log density of each prior as it is written, up to constants.
 
     They are about the sampled numbers: standard deviations where `priors=` is about those. LKJ
@@ -46,22 +50,28 @@ def prior_terms(space: Space, values: np.ndarray) -> list[PriorTerm]:
         The sampled numbers.
     values : ndarray (..., D)
         On the natural scale, as `Fit.values`.
+    density : Density, optional
+        Of the same numbers: it knows which thresholds have a joint prior. Without ordered variables
+        it is not needed.
     """
     at = {name: i for i, name in enumerate(space.names)}
     joint = {name for row in space.rows for name in row.names}
+    answers = [] if density is None else _thresholds(space, values, density)
+    joint |= {name for names, _ in answers for name in names}
     terms = [
         PriorTerm(c.kind, c.name, False, _alone(c, values[..., i]))
         for i, c in enumerate(space.coordinates)
         if c.kind != "pool_z" and c.block < 0 and c.name not in joint
     ]
     for block in space.blocks:
-        density = _block(block, values[..., [at[name] for name in block.names]])
-        terms.append(PriorTerm("correlation", _range(block.names), True, density))
+        log_density = _block(block, values[..., [at[name] for name in block.names]])
+        terms.append(PriorTerm("correlation", _range(block.names), True, log_density))
     for row in space.rows:
         square = np.sum(values[..., [at[name] for name in row.names]] ** 2, axis=-1)
-        density = -0.5 * (row.nu + len(row.names)) * np.log1p(square)
+        log_density = -0.5 * (row.nu + len(row.names)) * np.log1p(square)
         kind = space.coordinates[at[row.names[0]]].kind
-        terms.append(PriorTerm(kind, _range(row.names), True, density))
+        terms.append(PriorTerm(kind, _range(row.names), True, log_density))
+    terms += [PriorTerm("threshold", _range(names), True, found) for names, found in answers]
     return terms
 
 
@@ -83,6 +93,24 @@ def _alone(c: Coordinate, x: np.ndarray) -> np.ndarray:
         return (a["eta"] - 1.0) * np.log1p(-x * x)
     stretched = c.prior.family == "beta" and c.kind == "correlation"
     return DISTRIBUTIONS[c.prior.family](a).logpdf((x + 1.0) / 2.0 if stretched else x)
+
+
+def _thresholds(
+    space: Space, values: np.ndarray, density: Density
+) -> list[tuple[tuple[str, ...], np.ndarray]]:
+    """Names and log density (...) of thresholds with an induced Dirichlet prior (thresholds.py)."""
+    out = []
+    for own, alpha, scale in threshold_priors(density, values):
+        kappa = values[..., own] / scale
+        found = -0.5 * np.sum(kappa**2, axis=-1) - kappa.shape[-1] * np.log(scale[..., 0])
+        if alpha != 1.0:
+            edge = np.full((*kappa.shape[:-1], 1), np.inf)
+            low, high = (np.concatenate(p, axis=-1) for p in ((-edge, kappa), (kappa, edge)))
+            # from the nearer tail, where small probabilities are known
+            share = np.where(low > 0, ndtr(-low) - ndtr(-high), ndtr(high) - ndtr(low))
+            found += (alpha - 1.0) * np.sum(np.log(share), axis=-1)
+        out.append((tuple(space.names[own]), found))
+    return out
 
 
 def _block(block: Block, correlations: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from bayessem.model.data import Sample
 from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.structure import Structure
+from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
@@ -91,6 +92,7 @@ def predict(
 
     Arguments, result and errors: `Fit.predict`.
     """
+    refuse_answers(fit.prepared.table, "prediction for new rows")
     prepared = fit.prepared
     structure, table = prepared.structure, prepared.table
     if not has_means(table):

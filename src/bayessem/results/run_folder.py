@@ -203,6 +203,7 @@ def _about(fit: Fitted) -> dict[str, Any]:
         "notes": list(fit.notes),
         "prepared_notes": list(prepared.notes),
         "variables": list(sample.variables),
+        "categories": [list(map(plain, labels)) for labels in sample.categories],
         "groups": list(sample.groups),
         "predictor": None if predictor is None else [float(x) for x in predictor],
         "labels": written_labels(sample.rows)[1],
@@ -485,6 +486,7 @@ def _sample(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Sample:
         tuple(back(x) for x in about["dropped_rows"]),
         about["elsewhere"],
         about.get("variable_labels", {}),  # earlier versions did not write any
+        tuple(tuple(labels) for labels in about.get("categories", ())),
     )
 
 
@@ -496,7 +498,12 @@ def _in_order(sample: Sample, names: tuple[str, ...]) -> Sample:
             f"({', '.join(sample.variables)})"
         )
     at = [sample.variables.index(name) for name in names]
-    return replace(sample, variables=names, values=np.ascontiguousarray(sample.values[:, at]))
+    return replace(
+        sample,
+        variables=names,
+        values=np.ascontiguousarray(sample.values[:, at]),
+        categories=tuple(sample.categories[i] for i in at) if sample.categories else (),
+    )
 
 
 def _settings(saved: dict[str, Any]) -> dict[str, Any]:

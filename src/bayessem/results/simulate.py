@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from bayessem.arguments import check_shared, flag, real_number, seed, shown, whole_number
 from bayessem.errors import FitError, ModelError
+from bayessem.likelihood.family_ordered import draw, draw_residual
 from bayessem.model.prepare import Prepared
-from bayessem.model.structure import Structure, build_structure, matrix_offsets, product_order
+from bayessem.model.structure import Structure, build_structure, latent_values
+from bayessem.results.standardize import model_moments
 from bayessem.syntax.specification import Specification
 from bayessem.syntax.table import build_table
 
@@ -48,8 +51,7 @@ def elements_at(structure: Structure, values: Mapping[str, float]) -> np.ndarray
         For parameters without a value, and names that are none.
     """
     table = structure.table
-    offsets, stride = matrix_offsets(*structure.shape)
-    p, m, _ = structure.shape
+    _, stride = structure.offsets
     out = np.zeros(stride * len(table.groups))
     for g in range(len(table.groups)):
         loadings = structure.matrices(out, g)["loadings"]
@@ -94,6 +96,7 @@ def simulate(
     random_seed: int | np.random.Generator | None = None,
     latents: bool = False,
     group_column: str = "group",
+    categories: Mapping[str, Sequence[object]] | None = None,
 ) -> pd.DataFrame:
     """Draw respondents from a model.
 
@@ -111,6 +114,8 @@ def simulate(
         Add the constructs' values as columns.
     group_column : str
         Column with the groups' names, for a model of several groups.
+    categories : mapping, optional
+        Categories of ordered variables in their order; by default 0 and 1, or 1, 2, ...
 
     Returns
     -------
@@ -139,7 +144,8 @@ def simulate(
     frames = []
     for g, size in enumerate(sizes):
         eta, y = _one_group(structure, elements, g, size, rng)
-        frame = pd.DataFrame(y, columns=list(structure.observed))
+        answers = _answers(structure, elements, g, y, categories or {})
+        frame = pd.DataFrame(answers)
         if latents:
             for j, name in enumerate(structure.variables):
                 if name not in structure.observed:
@@ -163,11 +169,13 @@ def simulate_from(
     """Draw respondents from a model at given or at estimated values; see `SEM.simulate`."""
     rng = np.random.default_rng(seed(random_seed, ModelError))
     latents = flag("latents", latents, ModelError)
+    labels: Mapping[str, Sequence[object]] = {}
     if isinstance(parameters, Mapping):
         names = sem.table.groups if groups is None else groups
-        table = build_table(sem.statements, groups=names, **sem.options)
+        counts = _category_counts(parameters)
+        table = build_table(sem.statements, groups=names, categories=counts, **sem.options)
         structure = build_structure(table)
-        elements = elements_at(structure, parameters)
+        elements = with_residuals(structure, elements_at(structure, parameters))
     elif not hasattr(parameters, "prepared"):
         raise ModelError(
             "parameters go by name, as in {'y~x': 0.5, 'y~~y': 1}, or are a fit of this model, not "
@@ -185,7 +193,9 @@ def simulate_from(
         draws = np.asarray(parameters.elements)
         flat = draws.reshape(-1, draws.shape[-1])
         elements = flat[rng.integers(len(flat))]
-    return simulate(structure, elements, n, random_seed=rng, latents=latents)
+        sample = parameters.prepared.sample
+        labels = dict(zip(sample.variables, sample.categories, strict=False))
+    return simulate(structure, elements, n, random_seed=rng, latents=latents, categories=labels)
 
 
 def _sizes(n: object, groups: Sequence[str]) -> list[int]:
@@ -206,33 +216,99 @@ def _one_group(
     groups = structure.table.groups
     where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
     zeta = rng.standard_normal((n, m)) @ _root(matrices["disturbances"], f"disturbances{where}").T
+    _logistic(structure, structure.variables, matrices["disturbances"], zeta, rng)
     eta = latent_values(structure, matrices, matrices["means"] + zeta)
     epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
+    _logistic(structure, structure.observed, matrices["residuals"], epsilon, rng)
     return eta, matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon
 
 
-def latent_values(
-    structure: Structure, matrices: Mapping[str, np.ndarray], own: np.ndarray
-) -> np.ndarray:
-    """Latent variables (..., n, m) that solve the structural equations, product terms included.
+def _logistic(
+    structure: Structure,
+    names: Sequence[str],
+    covariance: np.ndarray,
+    residuals: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Puts logistic residuals (n, names) in place of normal ones where the link is the logit."""
+    responses = structure.table.responses
+    if responses.link == "probit":
+        return
+    for j, name in enumerate(names):
+        if name in responses.families and covariance[j, j] > 0:
+            scale = np.sqrt(covariance[j, j] / responses.residual_variance)
+            residuals[:, j] = scale * draw_residual(responses.link, (len(residuals),), rng)
 
-    Parameters
-    ----------
-    structure : Structure
-        The model.
-    matrices : mapping of str to ndarray (..., rows, columns)
-        Its matrices in one group, of one draw or many.
-    own : ndarray (..., n, m)
-        What each equation adds of its own: intercept and disturbance.
+
+def _answers(
+    structure: Structure,
+    elements: np.ndarray,
+    group: int,
+    y: np.ndarray,
+    categories: Mapping[str, Sequence[object]],
+) -> dict[str, Any]:
+    """Columns of a group's data: numbers, and categories where latent responses (n, p) are cut."""
+    cut = structure.matrices(elements, group)["thresholds"]
+    counts, at = structure.table.responses.thresholds, structure.threshold_at
+    out: dict[str, Any] = {}
+    for j, name in enumerate(structure.observed):
+        out[name] = y[:, j]
+        if name in at:
+            codes = draw(y[:, j], cut[at[name] : at[name] + counts[name]]).astype(np.int64)
+            labels = categories.get(name) or range(counts[name] > 1, counts[name] + 2)
+            whole = all(isinstance(x, int) for x in labels)
+            out[name] = (
+                np.array(labels)[codes]
+                if whole
+                else pd.Categorical.from_codes(codes, categories=list(labels), ordered=True)
+            )
+    return out
+
+
+def _category_counts(parameters: Mapping[str, float]) -> dict[str, int]:
+    """How many categories each ordered variable has, by the thresholds that have values."""
+    out: dict[str, int] = {}
+    for key in parameters:
+        found = re.match(r"\s*([\w.]+)\s*\|\s*t(\d+)", str(key))
+        if found:
+            out[found[1]] = max(out.get(found[1], 0), int(found[2]) + 1)
+    return out
+
+
+def with_residuals(structure: Structure, elements: np.ndarray) -> np.ndarray:
+    """Flat model matrices in which latent responses have total variance 1 (delta).
+
+    Values of the other parameters determine the residual variances of ordered variables.
+
+    Raises
+    ------
+    ModelError
+        When the others explain more than all of it.
     """
-    total = np.linalg.inv(np.eye(own.shape[-1]) - matrices["paths"])
-    eta = own @ np.swapaxes(total, -1, -2)
-    if structure.products:
-        weights = total @ matrices["products"]
-        for t in product_order(structure):
-            product = np.prod(eta[..., list(structure.products[t])], axis=-1)
-            eta = eta + product[..., None] * weights[..., None, :, t]
-    return eta
+    table = structure.table
+    if not table.ordered or table.responses.parameterization != "delta":
+        return elements
+    out = elements.copy()
+    at: list[tuple[int, int, int]] = []
+    for k, place in structure.places.items():
+        row = table.rows[k]
+        if row.op == "~~" and row.lhs == row.rhs and row.lhs in table.ordered and row.free < 0:
+            column = structure.observed.index(row.lhs)
+            at.append((structure.element(place)[0], place.group, column))
+            out[at[-1][0]] = 0.0
+    explained = [
+        np.diag(model_moments(structure, out, group=g).observed_covariance)
+        for g in range(len(table.groups))
+    ]
+    for element, group, column in at:
+        out[element] = 1.0 - explained[group][column]
+        if out[element] <= 0:
+            raise ModelError(
+                f"the values explain {explained[group][column]:.3g} of the variance of the latent "
+                f"response of {structure.observed[column]!r}, which is 1 in all "
+                "(parameterization='delta'); its standardised loadings are too large"
+            )
+    return out
 
 
 def _root(covariance: np.ndarray, name: str) -> np.ndarray:

@@ -19,6 +19,7 @@ import numpy as np
 
 from bayessem.algebra.polynomial import Polynomial, add, expectation, linear, multiply
 from bayessem.errors import ModelError
+from bayessem.model.parameterization import threshold_variables
 from bayessem.model.structure import Structure, product_order
 
 
@@ -202,6 +203,7 @@ def standardised(
     if scale not in ("all", "latent"):
         raise ModelError(f'scale is "all" or "latent", not {scale!r}')
     values = row_values(structure, elements)
+    answered = threshold_variables(structure)
     out = np.full_like(values, np.nan)
     for g in range(len(structure.table.groups)):
         moments = model_moments(structure, elements, group=g)
@@ -224,6 +226,8 @@ def standardised(
                             factor = factor * math.sqrt(2.0)
                     case "intercepts":
                         factor = 1.0 / observed[..., i]
+                    case "thresholds":
+                        factor = 1.0 / observed[..., answered[i]]
                     case "means":
                         factor = 1.0 / latent[..., i]
                     case matrix if i == j:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bayessem.syntax.expression import Expression, number_text
+from bayessem.syntax.responses import Responses
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Lines, Table
 
@@ -17,7 +18,7 @@ class Parameter:
     Attributes
     ----------
     lhs, op, rhs : str
-        The relation; `op` is one of `=~ ~ ~~ ~1 := == < >`, `rhs` is "" for `~1`.
+        The relation; `op` is one of `=~ ~ ~~ ~1 | := == < >`, `rhs` is "" for `~1`.
     group : int
         From 0; -1 for `:=`, `==`, `<`, `>`.
     free : int
@@ -82,6 +83,8 @@ class ParameterTable(Described):
     promoted : tuple of str
         Observed variables with a structural role: in `~` on either side, factor of a product,
         covariate, or covarying with a construct or with such a variable.
+    responses : Responses
+        The ordered variables, with link and parameterization.
     """
 
     rows: tuple[Parameter, ...]
@@ -92,6 +95,12 @@ class ParameterTable(Described):
     exogenous: tuple[str, ...]
     parameters: tuple[str, ...]
     promoted: tuple[str, ...]
+    responses: Responses = field(default_factory=Responses)
+
+    @property
+    def ordered(self) -> tuple[str, ...]:
+        """Observed variables that are answers in ordered categories."""
+        return tuple(self.responses.families)
 
     @property
     def defined(self) -> tuple[Parameter, ...]:

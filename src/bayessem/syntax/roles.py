@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bayessem.errors import ModelError
 from bayessem.syntax.statements import Statement
 
-FORMULAS = frozenset({"=~", "~", "~~", "~1"})
+FORMULAS = frozenset({"=~", "~", "~~", "~1", "|"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,9 @@ def _check_arrows(formulas: Sequence[Statement]) -> None:
 
 
 def _check_products(formulas: Sequence[Statement]) -> None:
-    single = {name for s in formulas if not s.factors for name in (s.lhs, s.rhs)} | {
-        s.lhs for s in formulas
+    named = [s for s in formulas if s.op != "|"]  # t1, t2 are no variables
+    single = {name for s in named if not s.factors for name in (s.lhs, s.rhs)} | {
+        s.lhs for s in named
     }
     for statement in formulas:
         for factor in statement.factors:

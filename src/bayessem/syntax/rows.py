@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations, combinations_with_replacement
 
 from bayessem.errors import ModelError, NotSupported, SyntaxProblem
 from bayessem.syntax.expression import number_text
+from bayessem.syntax.responses import Responses
 from bayessem.syntax.roles import FORMULAS, Roles
 from bayessem.syntax.statements import Statement, parse
 
@@ -26,6 +27,7 @@ Key = tuple[str, str, str]
 
 GROUP_EQUAL = (
     "loadings",
+    "thresholds",
     "intercepts",
     "means",
     "residuals",
@@ -50,6 +52,7 @@ class Options:
     orthogonal: bool = False
     effect_coding: tuple[str, ...] = ()
     auto: bool = True
+    responses: Responses = field(default_factory=Responses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +133,31 @@ def group_rows(
         if statement.op in FORMULAS:
             key = row_key(statement.lhs, statement.op, statement.rhs)
             written.setdefault(key, []).append(statement)
+    _check_ordered(written, options)
     user = tuple(_user_row(same, roles, options, group=group) for same in written.values())
     added = (row for row in _added_rows(roles, options, group) if row.key not in written)
     return user + tuple(added)
+
+
+def _check_ordered(written: Mapping[Key, Sequence[Statement]], options: Options) -> None:
+    """Refuse what latent responses have no parameter for."""
+    responses = options.responses
+    for (lhs, op, rhs), same in written.items():
+        if op == "~1" and lhs in responses.families:
+            raise ModelError(
+                f"{same[0].where}: {lhs!r} is ordered and has thresholds in place of an intercept "
+                f"({lhs} | t1 + ...); drop the statement"
+            )
+        if (
+            op == "~~"
+            and lhs == rhs in responses.families
+            and responses.parameterization != "theta"
+        ):
+            raise ModelError(
+                f"{same[0].where}: the residual variance of the ordered variable {lhs!r} follows "
+                "from its loadings; parameterization='theta' has it as a parameter (fixed at 1 in "
+                "the first group)"
+            )
 
 
 def _user_row(same: Sequence[Statement], roles: Roles, options: Options, *, group: int) -> Row:
@@ -154,6 +179,8 @@ def _default_value(statement: Statement, roles: Roles, options: Options) -> floa
     marked = options.auto and not options.std_lv and "loadings" not in options.effect_coding
     if op == "=~" and marked:
         return 1.0 if rhs == roles.indicators[lhs][0] else None
+    if op == "~~" and lhs == rhs and lhs in options.responses.families:
+        return options.responses.residual_variance
     if op == "~~" and lhs == rhs and lhs in roles.latent and options.std_lv:
         return 1.0
     return None
@@ -220,6 +247,8 @@ def _number(value: float | str | None, default: float) -> float:
 
 def _added_rows(roles: Roles, options: Options, group: int) -> Iterator[Row]:
     yield from _variances(roles, options, group)
+    for name, count in options.responses.thresholds.items():
+        yield from (Row(name, "|", f"t{c + 1}", group) for c in range(count))
     if options.auto:
         yield from _covariances(roles, options, group)
     yield from _covariate_moments(roles, options, group)
@@ -245,7 +274,20 @@ def _variances(roles: Roles, options: Options, group: int) -> Iterator[Row]:
             value = 0.0
         if scaled and freed:
             value = None
+        if name in options.responses.families:
+            value = _response_variance(name, options, group)
         yield Row(name, "~~", name, group, value=value)
+
+
+def _response_variance(name: str, options: Options, group: int) -> float | None:
+    """Residual variance of a latent response; None is free.
+
+    With thresholds equal across groups later groups have their own scale, which takes two
+    thresholds to see.
+    """
+    responses = options.responses
+    equal = "thresholds" in options.group_equal and responses.thresholds[name] > 1
+    return None if group > 0 and equal else responses.residual_variance
 
 
 def _single_indicators(roles: Roles) -> frozenset[str]:
@@ -279,8 +321,11 @@ def _intercepts(roles: Roles, options: Options, group: int) -> Iterator[Row]:
         if name in roles.covariates and options.fixed_x:
             yield Row(name, "~1", "", group, value=math.nan, exogenous=True)
         else:
-            yield Row(name, "~1", "", group, value=None if observed_free else 0.0)
-    freed = group > 0 and "intercepts" in options.group_equal and "means" not in options.group_equal
+            free = observed_free and name not in options.responses.families
+            yield Row(name, "~1", "", group, value=None if free else 0.0)
+    level = {"intercepts"} | ({"thresholds"} if options.responses.families else set())
+    freed = group > 0 and bool(level & set(options.group_equal))
+    freed = freed and "means" not in options.group_equal
     for name in roles.latent:
         free = (options.auto and options.growth) or freed
         free = free or ("intercepts" in options.effect_coding and first_order(name, roles))
@@ -304,6 +349,8 @@ def _family(row: Row, roles: Roles) -> str:
         return "loadings"
     if row.op == "~":
         return "regressions"
+    if row.op == "|":
+        return "thresholds"
     if not latent and row.lhs in roles.covariates:
         return "covariates"
     if row.op == "~1":

@@ -20,7 +20,7 @@ class Specification(Described):
     ----------
     model : str
         lavaan's syntax.
-    std_lv, meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto
+    std_lv, meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto, ordered, family, link, parameterization
         As in lavaan; see `bayessem.syntax.table.build_table`.
 
     Attributes
@@ -55,6 +55,10 @@ class Specification(Described):
         orthogonal: bool = False,
         effect_coding: bool | str | Sequence[str] = False,
         auto: bool = True,
+        ordered: bool | str | Sequence[str] = False,
+        family: Mapping[str, str] | None = None,
+        link: str = "probit",
+        parameterization: str = "delta",
     ) -> None:
         self.text = model
         self.statements = parse(model)
@@ -68,6 +72,10 @@ class Specification(Described):
             "orthogonal": orthogonal,
             "effect_coding": effect_coding,
             "auto": auto,
+            "ordered": ordered,
+            "family": family,
+            "link": link,
+            "parameterization": parameterization,
         }
         self.options.update(checked_flags(self.options))
         self.table: ParameterTable = build_table(

@@ -31,11 +31,10 @@ from bayessem.syntax.tokens import (
 )
 
 _NOT_SUPPORTED = {
-    "|": "thresholds of ordered variables ('|'); treat the indicator as continuous and drop the "
-    "statement",
     "<~": "formative constructs ('<~'); measure the construct by reflective indicators with =~, "
     "or use a sum score as an observed variable",
-    "~*~": "response scaling ('~*~'), which belongs to ordered variables; drop the statement",
+    "~*~": "scales of latent responses ('~*~'); with parameterization='theta' their residual "
+    "variances say the same: x ~~ c(1, NA)*x",
 }
 _BLOCKS = {
     "level": "two-level models ('level:'); name the clusters as groups and pool what differs: "
@@ -57,7 +56,7 @@ class Statement:
     lhs : str
         Name on the left; for `==`, `<`, `>` the text of the left expression.
     op : str
-        One of `=~ ~ ~~ ~1 := == < >`.
+        One of `=~ ~ ~~ ~1 | := == < >`.
     rhs : str
         Name on the right, `X:Z` for a product, "" for an intercept, else the expression's text.
     factors : tuple of str

@@ -11,6 +11,7 @@ from bayessem.arguments import flag, shown, texts
 from bayessem.errors import ModelError, did_you_mean
 from bayessem.syntax.linking import Linked, link_rows
 from bayessem.syntax.parameters import Parameter, ParameterTable
+from bayessem.syntax.responses import read_responses
 from bayessem.syntax.roles import Roles, assign_roles, strongly_connected
 from bayessem.syntax.rows import (
     GROUP_EQUAL,
@@ -39,6 +40,11 @@ def build_table(
     orthogonal: bool = False,
     effect_coding: bool | str | Sequence[str] = False,
     auto: bool = True,
+    ordered: bool | str | Sequence[str] = False,
+    family: Mapping[str, str] | None = None,
+    link: str = "probit",
+    parameterization: str = "delta",
+    categories: Mapping[str, int] | None = None,
 ) -> ParameterTable:
     """Complete a model by lavaan's rules and number its parameters.
 
@@ -71,6 +77,18 @@ def build_table(
         doi:10.1207/s15328007sem1301_3
     auto : bool
         False fixes every variance and intercept that is not written at 0, as `lavaan()` does.
+    ordered : bool or sequence of str
+        Variables that are answers in ordered categories; True for all indicators. Thresholds in
+        the text (`x1 | t1 + t2`) declare one, too.
+    family : mapping, optional
+        Family by variable: "normal", "ordered", or "bernoulli" (two categories).
+    link : {"probit", "logit"}
+        Distribution of the latent responses' residuals: normal or logistic.
+    parameterization : {"delta", "theta"}
+        Scale of the latent responses: total variance 1, or residual variance 1 (logit: pi^2 / 3).
+    categories : mapping, optional
+        How many categories each ordered variable has in the data; without it there are the
+        thresholds that the text writes.
 
     Returns
     -------
@@ -94,12 +112,22 @@ def build_table(
     growth, std_lv = flags["growth"], flags["std_lv"]
     roles = assign_roles(statements)
     means = _needs_means(statements, roles, growth=growth)
+    responses = read_responses(
+        roles,
+        statements,
+        ordered=ordered,
+        family=family,
+        link=link,
+        parameterization=parameterization,
+        categories=categories,
+    )
     options = Options(
         groups=_group_names(groups),
         group_equal=_checked(group_equal, GROUP_EQUAL, "group_equal"),
         group_partial=_partial_keys(group_partial),
         effect_coding=_effect_coding(effect_coding, std_lv),
-        **{**flags, "meanstructure": flags["meanstructure"] or means},
+        responses=responses,
+        **{**flags, "meanstructure": flags["meanstructure"] or means or bool(responses.families)},
     )
     rows = tuple(
         row
@@ -118,6 +146,7 @@ def build_table(
         exogenous=roles.covariates if options.fixed_x else (),
         parameters=linked.parameters,
         promoted=_promoted(linked.rows, roles),
+        responses=responses,
     )
 
 

@@ -1,0 +1,445 @@
+"""The likelihood of ordered answers: latent variables summed out on nodes, and its gradient.
+
+Step by step of the plan's elimination: the product A of all tables and messages that are about one
+variable, over its nodes, times the tables that it shares with its neighbours, summed over its
+nodes: the message to the neighbours. The way back gives the posterior weights of all nodes, whose
+sums are the derivatives by the logs of the tables (Fisher's identity): the data enter nothing else.
+
+Bock, R. D., & Aitkin, M. (1981). Marginal maximum likelihood estimation of item parameters.
+Psychometrika, 46, 443-459. Gibbons, R. D., & Hedeker, D. R. (1992). Full-information item bi-factor
+analysis. Psychometrika, 57, 423-436. Rijmen, F. (2009). ETS RR-09-03.
+"""
+
+import numpy as np
+
+from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.node_plan import (
+    FACTOR,
+    MESSAGE,
+    PAIR,
+    PAIR_MESSAGE,
+    PART,
+    SHARED,
+    STEP,
+    UNARY,
+    unpack_nodes,
+)
+from bayessem.likelihood.node_tables import fill_tables, pull_tables
+
+
+@compiled
+def _sides(plan, s):
+    """Nodes of a step's variable and of its two neighbours (1 for those that are not there)."""
+    v = plan.step[STEP * s]
+    a, b = plan.step[STEP * s + 2], plan.step[STEP * s + 3]
+    one = plan.node_count[a] if a >= 0 else 1
+    two = plan.node_count[b] if b >= 0 else 1
+    return plan.node_count[v], one, two
+
+
+@compiled
+def _multiply(target, table, neighbour):
+    """Target (v, a, b) times a table of v and one neighbour (0: a, 1: b) or (v, a, b) itself."""
+    q, one, two = target.shape
+    if neighbour == 0:
+        own = table.reshape(q, one)
+        for v in range(q):
+            for a in range(one):
+                for b in range(two):
+                    target[v, a, b] *= own[v, a]
+    elif neighbour == 1:
+        own = table.reshape(q, two)
+        for v in range(q):
+            for a in range(one):
+                for b in range(two):
+                    target[v, a, b] *= own[v, b]
+    elif table.size == q:
+        for v in range(q):
+            for a in range(one):
+                for b in range(two):
+                    target[v, a, b] *= table[v]
+    else:
+        own3 = table.reshape(q, one, two)
+        for v in range(q):
+            for a in range(one):
+                for b in range(two):
+                    target[v, a, b] *= own3[v, a, b]
+
+
+@compiled
+def _collect(counts, neighbour, into):
+    """Adds counts (v, a, b), summed over what a table is not about, to the table's counts."""
+    q, one, two = counts.shape
+    if neighbour == 0:
+        own = into.reshape(q, one)
+        for v in range(q):
+            for a in range(one):
+                for b in range(two):
+                    own[v, a] += counts[v, a, b]
+    elif neighbour == 1:
+        own = into.reshape(q, two)
+        for v in range(q):
+            for a in range(one):
+                for b in range(two):
+                    own[v, b] += counts[v, a, b]
+    elif into.size == q:
+        for v in range(q):
+            for a in range(one):
+                for b in range(two):
+                    into[v] += counts[v, a, b]
+    else:
+        own3 = into.reshape(q, one, two)
+        for v in range(q):
+            for a in range(one):
+                for b in range(two):
+                    own3[v, a, b] += counts[v, a, b]
+
+
+@compiled
+def _table(plan, tables, number, row, size):
+    """One row of a factor's table (a view)."""
+    at = plan.factor[FACTOR * number + 6] + row * size
+    return tables[at : at + size]
+
+
+@compiled
+def _message(plan, messages, number, row, size):
+    """One row of a step's message (a view)."""
+    at = plan.step[STEP * number + 5] + row * size
+    return messages[at : at + size]
+
+
+@compiled
+def _shared(plan, s, tables, kernel):
+    """Product of the tables that all rows of a step share, (v, a, b)."""
+    q, one, two = kernel.shape
+    kernel[:] = 1.0
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        if plan.part[PART * k] != SHARED:
+            continue
+        number, neighbour = plan.part[PART * k + 1], plan.part[PART * k + 2]
+        size = q * one * two
+        if neighbour == 0:
+            size = q * one
+        elif neighbour == 1:
+            size = q * two
+        elif plan.factor[FACTOR * number + 1] == 1:
+            size = q
+        _multiply(kernel, _table(plan, tables, number, 0, size), neighbour)
+
+
+@compiled
+def _product(plan, s, tables, messages, logs, product, row_log):
+    """A (row, v): the product of what is about a step's variable alone; logs of messages' scales.
+
+    Returns whether anything in the step is about a pair.
+    """
+    rows, q = product.shape
+    product[:] = 1.0
+    row_log[:] = 0.0
+    pairs = False
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        what, number = plan.part[PART * k], plan.part[PART * k + 1]
+        at = plan.part[PART * k + 3]
+        if what == UNARY:
+            for u in range(rows):
+                row = plan.row[at + u]
+                if row >= 0:
+                    own = _table(plan, tables, number, row, q)
+                    for v in range(q):
+                        product[u, v] *= own[v]
+        elif what in (MESSAGE, PAIR_MESSAGE):
+            scale = plan.step[STEP * number + 7]
+            for u in range(rows):
+                row_log[u] += logs[scale + plan.row[at + u]]
+            if what == MESSAGE:
+                for u in range(rows):
+                    own = _message(plan, messages, number, plan.row[at + u], q)
+                    for v in range(q):
+                        product[u, v] *= own[v]
+        pairs = pairs or what in (PAIR, PAIR_MESSAGE)
+    return pairs
+
+
+@compiled
+def _one_pair(plan, s):
+    """The part of a step that is about all its variables, where it is the only one of a pair.
+
+    -1 where there is none, or there are several.
+    """
+    found = -1
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        if plan.part[PART * k] in (PAIR, PAIR_MESSAGE):
+            whole = plan.step[STEP * s + 1] == 1 or plan.part[PART * k + 2] == 2
+            if found >= 0 or not whole:
+                return -1
+            found = k
+    return found
+
+
+@compiled
+def _pair_row(plan, k, u, tables, messages, size):
+    """Row of a part for one row of its step, and its values (none where an answer is missing)."""
+    row = plan.row[plan.part[PART * k + 3] + u]
+    number = plan.part[PART * k + 1]
+    if plan.part[PART * k] == PAIR_MESSAGE:
+        return _message(plan, messages, number, row, size)
+    if row < 0:
+        return tables[:0]
+    return _table(plan, tables, number, row, size)
+
+
+@compiled
+def _with_pairs(plan, s, u, tables, messages, kernel, joint):
+    """Joint (v, a, b) of one row: what is shared times the row's tables and messages of pairs."""
+    q, one, two = kernel.shape
+    joint[:] = kernel
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        what, number = plan.part[PART * k], plan.part[PART * k + 1]
+        neighbour, row = plan.part[PART * k + 2], 0
+        if what not in (PAIR, PAIR_MESSAGE):
+            continue
+        row = plan.row[plan.part[PART * k + 3] + u]
+        size = q * (one if neighbour == 0 else two)
+        if what == PAIR and row >= 0:
+            _multiply(joint, _table(plan, tables, number, row, size), neighbour)
+        elif what == PAIR_MESSAGE:
+            if neighbour == 2:
+                size = q * one * two
+            _multiply(joint, _message(plan, messages, number, row, size), neighbour)
+
+
+@compiled
+def _forward(plan, tables, messages, logs, scales, products):
+    """All messages, each scaled to a largest value of 1.
+
+    scales : (row,) what each was divided by;  logs : sums of their logs, with those below. False
+    where a message is 0.
+    """
+    for s in range(plan.sizes[1]):
+        q, one, two = _sides(plan, s)
+        rows, size = plan.step[STEP * s + 4], one * two
+        kernel = np.empty((q, one, two))
+        _shared(plan, s, tables, kernel)
+        at = plan.step[STEP * s + 6]
+        product = products[at : at + rows * q].reshape(rows, q)
+        at = plan.step[STEP * s + 7]
+        row_log = logs[at : at + rows]
+        pairs = _product(plan, s, tables, messages, logs, product, row_log)
+        at = plan.step[STEP * s + 5]
+        out = messages[at : at + rows * size].reshape(rows, size)
+        if pairs:
+            joint = np.empty((q, one, two))
+            flat = joint.reshape(q, size)
+            shared, one_pair = kernel.reshape(q, size), _one_pair(plan, s)
+            for u in range(rows):
+                out[u] = 0.0
+                if one_pair >= 0:
+                    own = _pair_row(plan, one_pair, u, tables, messages, q * size)
+                    if own.size:
+                        pair = own.reshape(q, size)
+                        for v in range(q):
+                            w = product[u, v]
+                            for k in range(size):
+                                out[u, k] += w * shared[v, k] * pair[v, k]
+                        continue
+                _with_pairs(plan, s, u, tables, messages, kernel, joint)
+                for v in range(q):
+                    w = product[u, v]
+                    for k in range(size):
+                        out[u, k] += w * flat[v, k]
+        else:
+            out[:] = np.dot(product, kernel.reshape(q, size))
+        at = plan.step[STEP * s + 7]
+        for u in range(rows):
+            largest = 0.0
+            for k in range(size):
+                largest = max(largest, out[u, k])
+            if not largest > 0.0:
+                return False
+            for k in range(size):
+                out[u, k] /= largest
+            row_log[u] += np.log(largest)
+            scales[at + u] = largest
+    return True
+
+
+@compiled
+def _share(weight, value):
+    """Derivative by a message's value from the weight that it carries."""
+    return weight / value if value > 0.0 else 0.0
+
+
+@compiled
+def _back_singles(plan, s, weights, messages, d_messages, counts):
+    """Hands the weights (row, v) of a step's nodes on to its single tables and messages."""
+    rows, q = weights.shape
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        what, number = plan.part[PART * k], plan.part[PART * k + 1]
+        at = plan.part[PART * k + 3]
+        if what == UNARY:
+            for u in range(rows):
+                row = plan.row[at + u]
+                if row >= 0:
+                    own = _table(plan, counts, number, row, q)
+                    for v in range(q):
+                        own[v] += weights[u, v]
+        elif what == MESSAGE:
+            for u in range(rows):
+                row = plan.row[at + u]
+                value = _message(plan, messages, number, row, q)
+                d_value = _message(plan, d_messages, number, row, q)
+                for v in range(q):
+                    d_value[v] += _share(weights[u, v], value[v])
+
+
+@compiled
+def _back_pairs(plan, s, u, joint, messages, d_messages, counts):
+    """Hands the weights joint (v, a, b) of one row on to its tables and messages of pairs."""
+    q, one, two = joint.shape
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        what, number = plan.part[PART * k], plan.part[PART * k + 1]
+        neighbour = plan.part[PART * k + 2]
+        if what not in (PAIR, PAIR_MESSAGE):
+            continue
+        row = plan.row[plan.part[PART * k + 3] + u]
+        size = q * (one if neighbour == 0 else two)
+        if what == PAIR and row >= 0:
+            _collect(joint, neighbour, _table(plan, counts, number, row, size))
+        elif what == PAIR_MESSAGE:
+            if neighbour == 2:
+                size = q * one * two
+            own = np.zeros(size)
+            _collect(joint, neighbour, own)
+            value = _message(plan, messages, number, row, size)
+            d_value = _message(plan, d_messages, number, row, size)
+            for j in range(size):
+                d_value[j] += _share(own[j], value[j])
+
+
+@compiled
+def _back_shared(plan, s, joint, counts):
+    """Hands the weights joint (v, a, b) of all rows on to the tables that they share."""
+    q, one, two = joint.shape
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        if plan.part[PART * k] != SHARED:
+            continue
+        number, neighbour = plan.part[PART * k + 1], plan.part[PART * k + 2]
+        size = q * one * two
+        if neighbour == 0:
+            size = q * one
+        elif neighbour == 1:
+            size = q * two
+        elif plan.factor[FACTOR * number + 1] == 1:
+            size = q
+        _collect(joint, neighbour, _table(plan, counts, number, 0, size))
+
+
+@compiled
+def _backward(plan, tables, messages, scales, products, d_messages, counts):
+    """Derivatives by the logs of all tables into counts; d_messages holds those of the roots."""
+    for back in range(plan.sizes[1]):
+        s = plan.sizes[1] - 1 - back
+        q, one, two = _sides(plan, s)
+        rows, size = plan.step[STEP * s + 4], one * two
+        kernel = np.empty((q, one, two))
+        _shared(plan, s, tables, kernel)
+        at = plan.step[STEP * s + 6]
+        product = products[at : at + rows * q].reshape(rows, q)
+        at = plan.step[STEP * s + 5]
+        d_out = d_messages[at : at + rows * size].reshape(rows, size)
+        at = plan.step[STEP * s + 7]
+        for u in range(rows):
+            for k in range(size):
+                d_out[u, k] /= scales[at + u]
+        weights = np.empty((rows, q))
+        pairs = False
+        first = plan.step[STEP * s + 9]
+        for k in range(first, first + plan.step[STEP * s + 8]):
+            pairs = pairs or plan.part[PART * k] in (PAIR, PAIR_MESSAGE)
+        if pairs:
+            joint = np.empty((q, one, two))
+            flat = joint.reshape(q, size)
+            total = np.zeros((q, one, two))
+            sums, one_pair = total.reshape(q, size), _one_pair(plan, s)
+            shared = kernel.reshape(q, size)
+            for u in range(rows):
+                if one_pair >= 0:
+                    own = _pair_row(plan, one_pair, u, tables, messages, q * size)
+                    if own.size:
+                        pair = own.reshape(q, size)
+                        d_own = _pair_row(plan, one_pair, u, counts, d_messages, q * size)
+                        by_value = plan.part[PART * one_pair] == PAIR_MESSAGE
+                        d_pair = d_own.reshape(q, size)
+                        for v in range(q):
+                            w, total_v = product[u, v], 0.0
+                            for k in range(size):
+                                t = w * shared[v, k] * d_out[u, k]
+                                g = t * pair[v, k]
+                                d_pair[v, k] += t if by_value else g
+                                sums[v, k] += g
+                                total_v += g
+                            weights[u, v] = total_v
+                        continue
+                _with_pairs(plan, s, u, tables, messages, kernel, joint)
+                for v in range(q):
+                    w, total_v = product[u, v], 0.0
+                    for k in range(size):
+                        flat[v, k] *= w * d_out[u, k]
+                        total_v += flat[v, k]
+                    weights[u, v] = total_v
+                total += joint
+                _back_pairs(plan, s, u, joint, messages, d_messages, counts)
+        else:
+            flat = kernel.reshape(q, size)
+            weights[:] = np.dot(d_out, flat.T)
+            weights *= product
+            total = (flat * np.dot(product.T, d_out)).reshape(q, one, two)
+        _back_shared(plan, s, total, counts)
+        _back_singles(plan, s, weights, messages, d_messages, counts)
+
+
+@compiled
+def evaluate_nodes(elements, ints, floats, gradient, out):
+    """Log-likelihood of all respondents, as kernel.evaluate, of a plan of node_plan.py.
+
+    gradient is overwritten with the derivatives by elements, out, unless it is empty, with
+    log p(y_i) in the order of the sample.
+    """
+    plan = unpack_nodes(ints, floats)
+    gradient[:] = 0.0
+    out[:] = 0.0
+    tables = np.empty(plan.sizes[2])
+    messages = np.empty(plan.sizes[3])
+    products = np.empty(plan.sizes[4])
+    logs, scales = np.empty(plan.sizes[7]), np.empty(plan.sizes[7])
+    good = fill_tables(plan, elements, tables)
+    if good:
+        good = _forward(plan, tables, messages, logs, scales, products)
+    if not good:
+        out[:] = -np.inf
+        return -np.inf
+    value = 0.0
+    d_messages = np.zeros(plan.sizes[3])
+    for s in range(plan.sizes[1]):
+        if plan.step[STEP * s + 1] > 0:
+            continue
+        at, first = plan.step[STEP * s + 7], plan.step[STEP * s + 5]
+        for u in range(plan.step[STEP * s + 4]):
+            value += plan.weight[at + u] * logs[at + u]
+            d_messages[first + u] = plan.weight[at + u]  # of its log; the message itself is 1
+    if out.size:
+        for k in range(plan.root.size // 2):
+            out[plan.root[2 * k]] += logs[plan.root[2 * k + 1]]
+        return value
+    counts = np.zeros(plan.sizes[2])
+    _backward(plan, tables, messages, scales, products, d_messages, counts)
+    pull_tables(plan, elements, counts, gradient)
+    return value

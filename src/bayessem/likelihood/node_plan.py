@@ -1,0 +1,320 @@
+"""What the node engine works on, packed: factors, the order of sums, and the data as patterns.
+
+A respondent enters through rows: the row of each factor's table that holds the answer. Respondents
+who agree in all rows below a step of the elimination share that step's message, so that the sums
+run over distinct patterns of answers and not over respondents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.junction import Elimination, elimination_order
+from bayessem.likelihood.plan import pack
+
+STRUCTURAL, NORMAL, ORDERED = range(3)
+# First number of a packed plan of this engine; a kernel's plan begins with a positive number.
+MARK = -1
+
+
+@dataclass(frozen=True)
+class TermOf:
+    """One summand of a linear predictor.
+
+    Attributes
+    ----------
+    element : int
+        Its coefficient among the model's elements.
+    powers : dict of int to int
+        Exponent of each latent variable.
+    column : int
+        Column of the factor's data it is multiplied by, -1 for none.
+    target : int
+        Which of the factor's equations it is in.
+    """
+
+    element: int
+    powers: dict[int, int] = field(default_factory=dict)
+    column: int = -1
+    target: int = 0
+
+
+@dataclass(frozen=True)
+class NodeFactor:
+    """A function of latent variables with a table over their nodes, a row for each answer.
+
+    Attributes
+    ----------
+    kind : int
+        STRUCTURAL, NORMAL or ORDERED.
+    scope : tuple of int
+        Latent variables.
+    terms : tuple of TermOf
+        Of the mean (or of the latent response's).
+    data : ndarray (row, column)
+        What differs between rows: the answer first (0 in structural equations), then covariates.
+    row_of : ndarray (respondent,)
+        Row of each respondent, -1 where the answer is missing.
+    variances : tuple of int
+        Elements of the (residual) variance, or row by row of the covariance matrix of the
+        variables of a structural block.
+    explained : tuple of int
+        The variables of a structural block.
+    thresholds : (int, int)
+        First element and number.
+    link : int
+        Of an ordered answer (family_ordered.py).
+    """
+
+    kind: int
+    scope: tuple[int, ...]
+    terms: tuple[TermOf, ...]
+    data: np.ndarray
+    row_of: np.ndarray
+    variances: tuple[int, ...]
+    explained: tuple[int, ...] = ()
+    thresholds: tuple[int, int] = (0, 0)
+    link: int = 0
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The lattice of one latent variable: count nodes from first, step apart."""
+
+    first: float
+    step: float
+    count: int
+
+
+@dataclass(frozen=True)
+class NodeGroup:
+    """One group: its factors, its latent variables' nodes and its respondents."""
+
+    factors: tuple[NodeFactor, ...]
+    nodes: tuple[Nodes, ...]
+    members: np.ndarray
+
+
+INTEGER_FIELDS = (
+    "sizes",
+    "node_count",
+    "factor",
+    "explained",
+    "variance",
+    "term",
+    "step",
+    "part",
+    "row",
+    "weight",
+    "root",
+)
+FLOAT_FIELDS = ("node_first", "node_step", "data")
+FACTOR = 14  # numbers a factor; see `_factor_row`
+TERM = 6
+STEP = 10
+PART = 4
+SHARED, UNARY, PAIR, MESSAGE, PAIR_MESSAGE = range(5)
+
+
+class NodePlan(NamedTuple):
+    """Views of the packed arrays.
+
+    sizes : factors, steps, size of all tables, of all messages, of all products A, respondents,
+        largest message, largest pair table, rows of all steps.
+    node_count, node_first, node_step : lattice by latent variable (all groups').
+    factor (FACTOR a factor): kind, number of variables, three variables, rows, place of the table,
+        number of terms, first term, place of data, columns, number explained | thresholds, first of
+        `explained` and `variance` | first threshold, link.
+    explained : positions in the scope;  variance : elements.
+    term (TERM a term): element, three exponents, column, target.
+    step (STEP a step): variable, neighbours, first and second neighbour, rows, place of message, of
+        A, of its first row, parts, first part.
+    part (PART a part): what it is, factor or step, which neighbour, place of its rows in `row`.
+    row : rows of factors or messages by row of the step.
+    weight : respondents in each row of each step that has no neighbours (0 for others).
+    root : (2 a pair) respondent, row among all steps' rows.
+    data : of the factors.
+    """
+
+    sizes: np.ndarray
+    node_count: np.ndarray
+    factor: np.ndarray
+    explained: np.ndarray
+    variance: np.ndarray
+    term: np.ndarray
+    step: np.ndarray
+    part: np.ndarray
+    row: np.ndarray
+    weight: np.ndarray
+    root: np.ndarray
+    node_first: np.ndarray
+    node_step: np.ndarray
+    data: np.ndarray
+
+
+@compiled
+def unpack_nodes(ints, floats):
+    """Views of the two arrays, by name."""
+    i = ints[1:]
+    return NodePlan(
+        i[i[0] : i[1]],
+        i[i[1] : i[2]],
+        i[i[2] : i[3]],
+        i[i[3] : i[4]],
+        i[i[4] : i[5]],
+        i[i[5] : i[6]],
+        i[i[6] : i[7]],
+        i[i[7] : i[8]],
+        i[i[8] : i[9]],
+        i[i[9] : i[10]],
+        i[i[10] : i[11]],
+        floats[i[12] : i[13]],
+        floats[i[13] : i[14]],
+        floats[i[14] : i[15]],
+    )
+
+
+class _Packer:
+    """Collects the arrays of a plan, group after group."""
+
+    def __init__(self) -> None:
+        self.lists: dict[str, list] = {name: [] for name in (*INTEGER_FIELDS, *FLOAT_FIELDS)}
+        self.tables = self.messages = self.products = self.rows = 0
+        self.largest = self.pair = 0
+        self.factors = self.steps = 0
+
+    def group(self, group: NodeGroup, order: Sequence[Elimination]) -> None:
+        """Add one group."""
+        first_latent, first_factor = len(self.lists["node_count"]), self.factors
+        first_step = self.steps
+        for n in group.nodes:
+            self.lists["node_count"].append(n.count)
+            self.lists["node_first"].append(n.first)
+            self.lists["node_step"].append(n.step)
+        rank = {step.variable: i for i, step in enumerate(order)}
+        at_step: dict[int, list[tuple[int, NodeFactor, tuple[int, ...]]]] = {}
+        for k, factor in enumerate(group.factors):
+            scope = tuple(sorted(factor.scope, key=rank.__getitem__))
+            self._factor(factor, scope, first_latent, group)
+            at_step.setdefault(scope[0], []).append((first_factor + k, factor, scope))
+        below: dict[int, tuple[int, np.ndarray]] = {}  # step: its number, row by respondent
+        for step in order:
+            own = at_step.get(step.variable, [])
+            from_below = [
+                (s, below[v][0], below[v][1])
+                for v, s in ((o.variable, o) for o in order)
+                if v in below and step.variable in s.neighbours and s.neighbours[0] == step.variable
+            ]
+            rows = self._step(step, own, from_below, first_latent, group)
+            below[step.variable] = (self.steps - 1, rows)
+        assert self.steps - first_step == len(order)
+
+    def _factor(
+        self, factor: NodeFactor, scope: tuple[int, ...], first_latent: int, group: NodeGroup
+    ) -> None:
+        lists = self.lists
+        size = int(np.prod([group.nodes[v].count for v in scope]))
+        three = [first_latent + v for v in scope] + [-1] * (3 - len(scope))
+        rows, columns = factor.data.shape
+        structural = factor.kind == STRUCTURAL
+        lists["factor"] += [factor.kind, len(scope), *three, rows, self.tables]
+        lists["factor"] += [len(factor.terms), len(lists["term"]) // TERM, len(lists["data"])]
+        lists["factor"] += [columns, len(factor.explained) if structural else factor.thresholds[1]]
+        # structural: where explained (and variance) begin; they are filled alike
+        lists["factor"] += [len(lists["variance"]), len(lists["explained"]) if structural else 0]
+        lists["variance"] += list(factor.variances)
+        if structural:
+            lists["explained"] += [scope.index(v) for v in factor.explained]
+        else:
+            lists["factor"][-1] = factor.thresholds[0] * 2 + factor.link
+        for t in factor.terms:
+            powers = [t.powers.get(v, 0) for v in scope] + [0] * (3 - len(scope))
+            lists["term"] += [t.element, *powers, t.column, t.target]
+        lists["data"] += factor.data.ravel().tolist()
+        self.tables += rows * size
+        self.factors += 1
+
+    def _step(
+        self,
+        step: Elimination,
+        own: list[tuple[int, NodeFactor, tuple[int, ...]]],
+        from_below: list[tuple[Elimination, int, np.ndarray]],
+        first_latent: int,
+        group: NodeGroup,
+    ) -> np.ndarray:
+        """Add one step; returns the row of each respondent."""
+        parts: list[tuple[int, int, int]] = []
+        keys: list[np.ndarray] = []
+
+        def which(other: tuple[int, ...]) -> int:
+            return step.neighbours.index(other[1]) if len(other) == 2 else 2
+
+        for number, factor, scope in own:
+            if len(factor.data) == 1 and (factor.row_of == 0).all():
+                parts.append((SHARED, number, which(scope)))
+                continue
+            assert len(scope) < 3
+            parts.append((UNARY if len(scope) == 1 else PAIR, number, which(scope)))
+            keys.append(factor.row_of)
+        for child, number, rows in from_below:
+            unary = len(child.neighbours) == 1
+            parts.append((MESSAGE if unary else PAIR_MESSAGE, number, which(child.neighbours)))
+            keys.append(rows)
+        n = len(group.members)
+        table = np.column_stack(keys) if keys else np.zeros((n, 1), dtype=np.int64)
+        used, inverse = np.unique(table, axis=0, return_inverse=True)
+        inverse = inverse.ravel()
+        count = len(used)
+        lists = self.lists
+        q = group.nodes[step.variable].count
+        size = int(np.prod([group.nodes[v].count for v in step.neighbours]))
+        two = [first_latent + v for v in step.neighbours] + [-1] * (2 - len(step.neighbours))
+        lists["step"] += [first_latent + step.variable, len(step.neighbours), *two, count]
+        lists["step"] += [self.messages, self.products, self.rows]
+        lists["step"] += [len(parts), len(lists["part"]) // PART]
+        column = 0
+        for what, number, neighbour in parts:
+            lists["part"] += [what, number, neighbour, len(lists["row"])]
+            if what != SHARED:
+                lists["row"] += used[:, column].tolist()
+                column += 1
+        root = not step.neighbours
+        weights = np.bincount(inverse, minlength=count) if root else np.zeros(count, dtype=int)
+        lists["weight"] += weights.tolist()
+        if root:
+            pairs = np.column_stack([group.members, self.rows + inverse])
+            lists["root"] += pairs.ravel().tolist()
+        self.messages += count * size
+        self.products += count * q
+        self.rows += count
+        self.largest = max(self.largest, q * size)
+        self.steps += 1
+        return inverse
+
+
+def pack_nodes(groups: Sequence[NodeGroup], respondents: int) -> tuple[np.ndarray, np.ndarray]:
+    """The packed plan of a model with its data, group after group."""
+    packer = _Packer()
+    for group in groups:
+        order = elimination_order(len(group.nodes), [f.scope for f in group.factors])
+        packer.group(group, order)
+    fields = {name: np.array(values) for name, values in packer.lists.items()}
+    fields["sizes"] = np.array(
+        [
+            packer.factors,
+            packer.steps,
+            packer.tables,
+            packer.messages,
+            packer.products,
+            respondents,
+            packer.largest,
+            packer.rows,
+        ]
+    )
+    ints, floats = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)
+    return np.concatenate([[MARK], ints]), floats

@@ -1,0 +1,70 @@
+"""Before sampling: answers in ordered categories, how many of each, and what they cost."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayessem.errors import DataError, NotSupported
+from bayessem.model.findings import Finding
+from bayessem.model.node_model import node_model
+from bayessem.model.prepare import Prepared
+
+# A category with fewer answers is sparse: what is known about its threshold is mostly the prior.
+SPARSE = 5
+TOPIC = "ordered answers"
+
+
+def answer_findings(prepared: Prepared) -> list[Finding]:
+    """What a model with ordered answers needs, and categories that few or nobody chose."""
+    if not prepared.table.ordered:
+        return []
+    try:
+        model = node_model(prepared.structure, prepared.sample)
+    except (NotSupported, DataError) as error:
+        return [Finding(True, TOPIC, str(error), "see above")]
+    widest = max(model.cliques, key=len, default=())
+    several = {
+        1: "one construct at a time",
+        2: "two constructs at a time",
+        3: "three constructs at a time",
+    }[len(widest)]
+    link, scale = prepared.table.responses.link, prepared.table.responses.parameterization
+    cost = Finding(
+        False,
+        TOPIC,
+        f"{len(prepared.table.ordered)} variables are answers in ordered categories ({link}, "
+        f"{scale} parameterization); the constructs are integrated out on nodes, exactly, "
+        f"{several} ({', '.join(widest)})",
+        "the likelihood is of the answers themselves; LOO is by respondent",
+    )
+    return [cost, *_sparse(prepared)]
+
+
+def _sparse(prepared: Prepared) -> list[Finding]:
+    """Categories with few answers, or none in a group."""
+    sample = prepared.sample
+    few: list[str] = []
+    for name, count in sample.ordered.items():
+        j = sample.variables.index(name)
+        labels = sample.categories[j]
+        for g, group in enumerate(sample.groups):
+            column = sample.values[sample.group == g, j]
+            known = column[~np.isnan(column)].astype(np.int64)
+            where = f" in group {group!r}" if len(sample.groups) > 1 else ""
+            few += [
+                f"{name} = {labels[c]}{where} ({n})"
+                for c, n in enumerate(np.bincount(known, minlength=count))
+                if n < SPARSE
+            ]
+    if not few:
+        return []
+    shown = ", ".join(few[:8]) + (f" and {len(few) - 8} more" if len(few) > 8 else "")
+    return [
+        Finding(
+            False,
+            "sparse categories",
+            f"fewer than {SPARSE} answers: {shown}",
+            "the thresholds beside them are known by their prior as much as by the data; joining "
+            "such a category with its neighbour loses little",
+        )
+    ]

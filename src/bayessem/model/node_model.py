@@ -1,0 +1,285 @@
+"""A model with ordered answers as factors over its latent variables, for the node engine.
+
+Constructs are integrated over; observed variables are known, so that an equation of an observed
+variable is the probability of an answer, and its effects on others are covariates of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from bayessem.errors import DataError, NotSupported
+from bayessem.likelihood.family_ordered import CODES
+from bayessem.likelihood.junction import WIDEST, elimination_order, widest
+from bayessem.likelihood.node_plan import (
+    NORMAL,
+    ORDERED,
+    STRUCTURAL,
+    NodeFactor,
+    NodeGroup,
+    Nodes,
+    TermOf,
+)
+from bayessem.model.data import Sample
+from bayessem.model.structure import Place, Structure
+from bayessem.syntax.table import cycles
+
+
+@dataclass(frozen=True)
+class NodeModel:
+    """The factors of every group; see `node_model`.
+
+    Attributes
+    ----------
+    structure : Structure
+        The model.
+    latents : tuple of int
+        Positions among `Structure.variables` of what is integrated over.
+    factors : tuple of tuple of NodeFactor
+        By group.
+    members : tuple of ndarray
+        Respondents by group.
+    """
+
+    structure: Structure
+    latents: tuple[int, ...]
+    factors: tuple[tuple[NodeFactor, ...], ...]
+    members: tuple[np.ndarray, ...]
+
+    @property
+    def cliques(self) -> list[tuple[str, ...]]:
+        """Names of the constructs of each table of nodes, in the order of the sums."""
+        order = elimination_order(len(self.latents), [f.scope for f in self.factors[0]])
+        names = [self.structure.variables[i] for i in self.latents]
+        return [tuple(names[v] for v in (s.variable, *s.neighbours)) for s in order]
+
+    def groups(self, nodes: Sequence[Sequence[Nodes]]) -> list[NodeGroup]:
+        """Ready to pack, with the nodes of each group's latent variables."""
+        return [
+            NodeGroup(factors, tuple(own), members)
+            for factors, own, members in zip(self.factors, nodes, self.members, strict=True)
+        ]
+
+
+def node_model(structure: Structure, sample: Sample) -> NodeModel:
+    """The factors of a model with its data.
+
+    Raises
+    ------
+    NotSupported
+        For what the node engine cannot do, in words.
+    DataError
+        For missing values of observed variables that others depend on.
+    """
+    refuse_unknown(structure)
+    builder = _Builder(structure, sample)
+    factors = tuple(tuple(builder.group(g)) for g in range(len(sample.groups)))
+    order = elimination_order(len(builder.latents), [f.scope for f in factors[0]])
+    clique = widest(order)
+    if len(clique) > WIDEST + 1:
+        names = [structure.variables[builder.latents[v]] for v in clique]
+        raise NotSupported(
+            f"ordered answers need an integral over {len(names)} constructs at once "
+            f"({', '.join(names)}), and bayessem has {WIDEST + 1}: take covariances between "
+            "constructs out (orthogonal=True), put a second-order construct above them, or leave "
+            "ordered out"
+        )
+    members = tuple(np.flatnonzero(sample.group == g) for g in range(len(sample.groups)))
+    return NodeModel(structure, builder.latents, factors, members)
+
+
+def refuse_unknown(structure: Structure) -> None:
+    """Refuse what no factor of the node engine says.
+
+    Raises
+    ------
+    NotSupported
+        Naming the row.
+    """
+    table = structure.table
+    loop = cycles(table)
+    if loop:
+        raise NotSupported(
+            f"{' -> '.join(loop)} explain each other, which models with ordered answers cannot "
+            "have; drop one of the paths"
+        )
+    latent = set(table.latent)
+    for k, place in structure.places.items():
+        row = table.rows[k]
+        zero = row.free < 0 and not row.value
+        if row.op != "~~" or row.exogenous:
+            continue
+        if row.lhs == row.rhs:
+            if zero and row.lhs in latent:
+                raise NotSupported(
+                    f"construct {row.lhs!r} has no variance of its own ({row.name} is 0), which "
+                    "models with ordered answers need; free it"
+                )
+            if zero and place.matrix in ("residuals", "disturbances"):
+                raise NotSupported(
+                    f"{row.lhs!r} is measured without error ({row.name} is 0), which models with "
+                    f"ordered answers cannot have; use {row.lhs} itself in the paths"
+                )
+        elif not zero and not {row.lhs, row.rhs} <= latent:
+            raise NotSupported(
+                f"{row.lhs} ~~ {row.rhs}: residuals of observed variables cannot covary in a model "
+                f"with ordered answers; write {row.lhs} ~~ 0*{row.rhs}, or measure what they share "
+                "by a construct"
+            )
+
+
+class _Builder:
+    """Makes the factors of the groups."""
+
+    def __init__(self, structure: Structure, sample: Sample) -> None:
+        self.structure, self.sample = structure, sample
+        observed = structure.observed
+        self.column = {
+            i: observed.index(name)
+            for i, name in enumerate(structure.variables)
+            if name in observed
+        }
+        self.latents = tuple(i for i in range(len(structure.variables)) if i not in self.column)
+        self.node = {i: v for v, i in enumerate(self.latents)}
+
+    def group(self, group: int) -> Iterator[NodeFactor]:
+        """The factors of one group."""
+        for block in self._blocks:
+            yield self._structural(block, group)
+        exogenous = set(self.structure.table.exogenous)
+        promoted = {self.column[i]: i for i in self.column}
+        for c, name in enumerate(self.structure.observed):
+            if name in exogenous:
+                continue
+            yield self._answer(c, promoted.get(c), group)
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, int], list[tuple[int, Place]]]:
+        """Rows by matrix and group."""
+        out: dict[tuple[str, int], list[tuple[int, Place]]] = {}
+        for k, place in self.structure.places.items():
+            row = self.structure.table.rows[k]
+            if row.free >= 0 or row.value or row.exogenous:
+                out.setdefault((place.matrix, place.group), []).append((k, place))
+        return out
+
+    @cached_property
+    def _blocks(self) -> list[tuple[int, ...]]:
+        """Latents whose disturbances covary, in any group, together."""
+        block = {i: {i} for i in self.latents}
+        for (matrix, _), rows in self._rows.items():
+            for _, place in rows:
+                if matrix == "disturbances" and place.i in block and place.j in block:
+                    joined = block[place.i] | block[place.j]
+                    for i in joined:
+                        block[i] = joined
+        return sorted({tuple(sorted(own)) for own in block.values()})
+
+    def _element(self, matrix: str, i: int, j: int, group: int) -> int:
+        return self.structure.element(Place(matrix, i, j, group))[0]
+
+    def _terms(self, i: int, group: int, target: int) -> list[tuple[TermOf, tuple[int, ...]]]:
+        """Terms of the equation of a variable, each with the data columns it is times."""
+        out: list[tuple[TermOf, tuple[int, ...]]] = []
+        found: list[tuple[tuple[int, ...], int]] = [((), self._element("means", i, 0, group))]
+        for matrix in ("paths", "products"):
+            for k, place in self._rows.get((matrix, group), []):
+                if place.i == i:
+                    factors = (place.j,) if matrix == "paths" else self.structure.products[place.j]
+                    found.append((factors, self.structure.element(self.structure.places[k])[0]))
+        for factors, element in found:
+            powers: dict[int, int] = {}
+            data = tuple(self.column[j] for j in factors if j in self.column)
+            for j in factors:
+                if j in self.node:
+                    powers[self.node[j]] = powers.get(self.node[j], 0) + 1
+            out.append((TermOf(element, powers, target=target), data))
+        return out
+
+    def _structural(self, block: tuple[int, ...], group: int) -> NodeFactor:
+        terms = [t for e, i in enumerate(block) for t in self._terms(i, group, e)]
+        variances = tuple(self._element("disturbances", i, j, group) for i in block for j in block)
+        explained = tuple(self.node[i] for i in block)
+        zero = np.zeros(int((self.sample.group == group).sum()))
+        factor = self._with_data(STRUCTURAL, zero, terms, group, explained)
+        if len(factor.data) > 1 and len(factor.scope) > 2:
+            names = ", ".join(self.structure.variables[self.latents[v]] for v in factor.scope)
+            raise NotSupported(
+                f"covariates of constructs that depend on each other three at a time ({names}): "
+                "with ordered answers bayessem has two; take a covariance or a path out"
+            )
+        return replace(factor, variances=variances, explained=explained)
+
+    def _answer(self, column: int, variable: int | None, group: int) -> NodeFactor:
+        structure = self.structure
+        name = structure.observed[column]
+        if variable is not None:
+            terms = self._terms(variable, group, 0)
+            variance = self._element("disturbances", variable, variable, group)
+        else:
+            terms = [(TermOf(self._element("intercepts", column, 0, group)), ())]
+            for k, place in self._rows.get(("loadings", group), []):
+                if place.i == column:
+                    element = structure.element(structure.places[k])[0]
+                    terms.append((TermOf(element, {self.node[place.j]: 1}), ()))
+            variance = self._element("residuals", column, column, group)
+        answers = self.sample.values[self.sample.group == group, column]
+        responses = structure.table.responses
+        kind = ORDERED if name in responses.families else NORMAL
+        factor = self._with_data(kind, answers, terms, group, ())
+        if len(factor.scope) > 2:
+            names = ", ".join(structure.variables[self.latents[v]] for v in factor.scope)
+            raise NotSupported(
+                f"{name!r} depends on {len(factor.scope)} constructs ({names}) itself; in a model "
+                "with ordered answers an observed variable may depend on two"
+            )
+        if kind == NORMAL:
+            return replace(factor, variances=(variance,))
+        first = self._element("thresholds", structure.threshold_at[name], 0, group)
+        thresholds = (first, responses.thresholds[name])
+        link = CODES[responses.link]
+        return replace(factor, variances=(variance,), thresholds=thresholds, link=link)
+
+    def _with_data(
+        self,
+        kind: int,
+        answers: np.ndarray,
+        terms: Sequence[tuple[TermOf, tuple[int, ...]]],
+        group: int,
+        explained: tuple[int, ...],
+    ) -> NodeFactor:
+        """A factor with its rows: the different answers with the covariates they come with."""
+        values = self.sample.values[self.sample.group == group]
+        columns = [answers]
+        final: list[TermOf] = []
+        at: dict[tuple[int, ...], int] = {}
+        for term, data in terms:
+            if data and data not in at:
+                at[data] = len(columns)
+                columns.append(np.prod(values[:, list(data)], axis=1))
+            final.append(replace(term, column=at[data]) if data else term)
+        table = np.column_stack(columns)
+        known = ~np.isnan(answers)
+        lost = known & np.isnan(table).any(axis=1)
+        if lost.any():
+            which = next(d for d, c in at.items() if np.isnan(columns[c][known]).any())
+            names = ", ".join(self.structure.observed[c] for c in which)
+            raise DataError(
+                f"missing values of {names}, on which other variables depend: in a model with "
+                'ordered answers leave these respondents out (missing="listwise"), or impute them'
+            )
+        row_of = np.full(len(answers), -1, dtype=np.int64)
+        if kind == ORDERED and len(columns) == 1:  # every category, whether or not it occurs
+            rows = np.arange(np.max(answers, where=known, initial=0.0) + 1.0)[:, None]
+            row_of[known] = answers[known].astype(np.int64)
+        else:
+            rows, inverse = np.unique(table[known], axis=0, return_inverse=True)
+            row_of[known] = inverse.ravel()
+        scope = {v for t in final for v in t.powers} | set(explained)
+        if not scope:  # known altogether: a number that any latent variable may carry
+            scope = {0}
+        return NodeFactor(kind, tuple(sorted(scope)), tuple(final), rows, row_of, ())

@@ -1,0 +1,79 @@
+"""Thresholds of ordered variables that belong together, and what models with them cannot do yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bayessem.errors import NotSupported
+from bayessem.model.structure import Structure
+from bayessem.syntax.parameters import ParameterTable
+
+
+@dataclass(frozen=True)
+class ThresholdSet:
+    """All thresholds of one ordered variable in one group.
+
+    Attributes
+    ----------
+    variable : str
+        The ordered variable.
+    group : int
+        The first group that has these thresholds.
+    names : tuple of str
+        The free parameters, in order; () where some are fixed, or shared with others.
+    """
+
+    variable: str
+    group: int
+    names: tuple[str, ...]
+
+
+def threshold_sets(structure: Structure) -> tuple[ThresholdSet, ...]:
+    """The different sets of thresholds of a model, group by group.
+
+    A set is whole, with names, when all its thresholds are free and no other set has some of them:
+    those sets have a joint prior.
+    """
+    table = structure.table
+    found: list[tuple[str, int, tuple[str | None, ...]]] = []
+    for g in range(len(table.groups)):
+        own: dict[int, str | None] = {}
+        for k, place in structure.places.items():
+            if place.matrix == "thresholds" and place.group == g:
+                free = table.rows[k].free
+                own[place.i] = table.parameters[free] if free >= 0 else None
+        for name, at in structure.threshold_at.items():
+            count = table.responses.thresholds[name]
+            found.append((name, g, tuple(own[at + c] for c in range(count))))
+    distinct = {names for _, _, names in found}
+    out: dict[tuple[str | None, ...], ThresholdSet] = {}
+    for k, (variable, g, names) in enumerate(found):
+        whole = all(n is not None for n in names) and len(set(names)) == len(names)
+        shared = any(set(names) & set(other) for other in distinct if other != names)
+        key = names if whole and not shared else (*names, f"#{k}")
+        kept = tuple(n for n in names if n is not None) if whole and not shared else ()
+        out.setdefault(key, ThresholdSet(variable, g, kept))
+    return tuple(out.values())
+
+
+def refuse_answers(table: ParameterTable, what: str) -> None:
+    """Refuse what is not there yet for models with ordered answers.
+
+    Parameters
+    ----------
+    table : ParameterTable
+        The model.
+    what : str
+        What was asked for, as the beginning of a sentence.
+
+    Raises
+    ------
+    NotSupported
+        Naming it, for a model with ordered variables.
+    """
+    if table.ordered:
+        raise NotSupported(
+            f"{what} is not there yet for models with ordered answers "
+            f"({', '.join(table.ordered[:3])}{', ...' if len(table.ordered) > 3 else ''}); "
+            "leave ordered= out to treat the answers as numbers"
+        )

@@ -1,0 +1,178 @@
+"""How many nodes, and where: from the model's own precision at given parameter values.
+
+Sums over a lattice are exact up to terms 2 exp(-2 pi^2 k' S k) for whole numbers k, S the posterior
+covariance of the latent variables in steps: 2e-7 with steps of 1.1 posterior standard deviations.
+That is so of each variable, and of sums and differences of those in one table, which are the narrow
+ones where variables correlate. The lattice covers five standard deviations to either side, and what
+products of constructs reach beyond.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from bayessem.likelihood.family_ordered import VARIANCES, probabilities
+from bayessem.likelihood.junction import elimination_order
+from bayessem.likelihood.node_plan import NORMAL, STRUCTURAL, NodeFactor, Nodes
+from bayessem.model.data import Sample
+from bayessem.model.node_model import NodeModel
+from bayessem.model.structure import Structure, latent_values
+
+# Steps in posterior standard deviations; standard deviations covered to either side; draws that say
+# where a model's latent variables are, and at how many of them the precision is looked at.
+STEP, REACH, DRAWS, POINTS = 1.1, 5.0, 6_000, 200
+# Share of respondents who may be narrower than a step.
+NARROW = 0.05
+# Share of a posterior's points that may ask for more nodes.
+TAIL = 0.1
+LEAST, MOST = 11, 301
+LINKS = ("probit", "logit")
+
+
+def choose_nodes(
+    model: NodeModel, sample: Sample, elements: np.ndarray, *, finer: float = 1.0
+) -> list[tuple[Nodes, ...]]:
+    """The lattice of each group's latent variables at one point, or at points of a posterior.
+
+    Parameters
+    ----------
+    model : NodeModel
+        The factors.
+    sample : Sample
+        The respondents.
+    elements : ndarray (elements,) or (point, elements)
+        Flat model matrices; of several points the lattice suits all but the tenth that asks for
+        most (a loading near 1 makes a construct's posterior narrow).
+    finer : float
+        Steps are divided by this, and a standard deviation more is covered when it is above 1.
+    """
+    out = []
+    for g in range(len(model.factors)):
+        found = np.array([_needed(model, sample, e, g, finer) for e in np.atleast_2d(elements)])
+        low, steps = np.quantile(found[:, [0, 2]], TAIL, axis=0)
+        high = np.quantile(found[:, 1], 1.0 - TAIL, axis=0)
+        counts = np.clip(np.ceil((high - low) / steps).astype(int) + 1, LEAST, MOST)
+        out.append(
+            tuple(
+                Nodes(float(a), float((b - a) / (n - 1)), int(n))
+                for a, b, n in zip(low, high, counts, strict=True)
+            )
+        )
+    return out
+
+
+def _needed(
+    model: NodeModel, sample: Sample, elements: np.ndarray, group: int, finer: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lower end, upper end and step of each latent variable's lattice at one point."""
+    factors = model.factors[group]
+    draws = _latents(model.structure, sample, elements, group)[:, model.latents]
+    mean, sd = draws.mean(axis=0), draws.std(axis=0)
+    precision = _precision(factors, elements, draws[:: DRAWS // POINTS])
+    steps = _steps(precision, factors, sd) / finer
+    reach = REACH + (finer > 1.0)
+    low, high = mean - reach * sd, mean + reach * sd
+    if model.structure.products:
+        low = np.minimum(low, draws.min(axis=0) - sd)
+        high = np.maximum(high, draws.max(axis=0) + sd)
+    return low, high, steps
+
+
+def _latents(structure: Structure, sample: Sample, elements: np.ndarray, group: int) -> np.ndarray:
+    """Draws of all variables (draw, m) of a group, covariates as the respondents have them."""
+    rng = np.random.default_rng(0)
+    m = structure.matrices(elements, group)
+    roots, vectors = np.linalg.eigh(m["disturbances"])
+    root = vectors * np.sqrt(np.maximum(roots, 0.0))
+    own = m["means"] + rng.standard_normal((DRAWS, len(roots))) @ root.T
+    values = sample.values[sample.group == group]
+    if len(values):
+        rows = rng.integers(len(values), size=DRAWS)
+        for name in structure.table.exogenous:
+            i = structure.variables.index(name)
+            own[:, i] = values[rows, sample.variables.index(name)]
+    return latent_values(structure, m, own)
+
+
+def _slopes(
+    factor: NodeFactor, elements: np.ndarray, x: np.ndarray, equations: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means (point, equation) of a factor and their derivatives (point, equation, scope)."""
+    rng = np.random.default_rng(1)
+    row = rng.integers(len(factor.data), size=len(x))
+    mean = np.zeros((len(x), equations))
+    slope = np.zeros((len(x), equations, len(factor.scope)))
+    for t in factor.terms:
+        by = elements[t.element] * (factor.data[row, t.column] if t.column >= 0 else 1.0)
+        powers = [t.powers.get(v, 0) for v in factor.scope]
+        mean[:, t.target] += by * np.prod(x**powers, axis=1)
+        for d, p in enumerate(powers):
+            if p:
+                lower = [q - (e == d) for e, q in enumerate(powers)]
+                slope[:, t.target, d] += by * p * np.prod(x**lower, axis=1)
+    return mean, slope
+
+
+def _information(factor: NodeFactor, elements: np.ndarray, eta: np.ndarray) -> np.ndarray:
+    """Expected information of an answer about its linear predictor, (point,)."""
+    variance = float(elements[factor.variances[0]])
+    if factor.kind == NORMAL:
+        return np.full(len(eta), 1.0 / variance)
+    first, count = factor.thresholds
+    thresholds = elements[first : first + count]
+    scale = math.sqrt(variance / VARIANCES[factor.link])
+    h = 1e-4 * scale
+    up, down, p = (
+        probabilities(LINKS[factor.link], thresholds, eta + d, scale) for d in (h, -h, 0.0)
+    )
+    slope = (up - down) / (2.0 * h)
+    return np.sum(slope**2 / np.maximum(p, 1e-12), axis=1)
+
+
+def _precision(
+    factors: Sequence[NodeFactor], elements: np.ndarray, points: np.ndarray
+) -> np.ndarray:
+    """Precision of the latent variables given the answers near some points, (point, v, v)."""
+    n, size = points.shape
+    out = np.zeros((n, size, size))
+    for factor in factors:
+        scope = list(factor.scope)
+        r = max(len(factor.explained), 1)
+        mean, slope = _slopes(factor, elements, points[:, scope], r)
+        if factor.kind == STRUCTURAL:
+            for e, v in enumerate(factor.explained):
+                slope[:, e, scope.index(v)] -= 1.0
+            weight = np.linalg.inv(elements[list(factor.variances)].reshape(r, r))
+            part = np.einsum("nea,ef,nfb->nab", slope, weight, slope)
+        else:
+            information = _information(factor, elements, mean[:, 0])
+            # a point of the model lies somewhere; an answer may lie where it says most
+            information = np.maximum(information, np.median(information))
+            part = information[:, None, None] * slope[:, 0, :, None] * slope[:, 0, None, :]
+        out[np.ix_(range(n), scope, scope)] += part
+    return out
+
+
+def _steps(precision: np.ndarray, factors: Sequence[NodeFactor], sds: np.ndarray) -> np.ndarray:
+    """Largest step of each latent variable that keeps the sums exact, (v,)."""
+    covariance = np.linalg.inv(precision)
+    own_variance = np.quantile(np.diagonal(covariance, axis1=1, axis2=2), NARROW, axis=0)
+    steps = STEP * np.sqrt(own_variance)
+    steps = np.minimum(steps, sds)
+    order = elimination_order(len(sds), [f.scope for f in factors])
+    for step in order:
+        clique = [step.variable, *step.neighbours]
+        own = covariance[:, clique][:, :, clique]
+        for signs in itertools.product((-1.0, 0.0, 1.0), repeat=len(clique)):
+            k = np.array(signs) / steps[clique]
+            if np.count_nonzero(signs) > 1:
+                narrow = float(np.quantile(np.einsum("a,nab,b->n", k, own, k), NARROW))
+                if narrow < 1.0 / STEP**2:
+                    shrink = math.sqrt(max(narrow, 1e-4)) * STEP
+                    moved = [v for v, s in zip(clique, signs, strict=True) if s]
+                    steps[moved] *= shrink
+    return steps

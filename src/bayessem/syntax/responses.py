@@ -1,0 +1,225 @@
+"""Which observed variables are no measurements but answers in ordered categories, and their rules.
+
+An ordered variable x is a latent response x* cut at thresholds: x is in category c where x* lies
+between thresholds t(c) and t(c + 1). Two categories are the binary case. The rules are lavaan's:
+the intercept of x* is 0, its residual variance is fixed, every threshold is free; equal thresholds
+across groups free the means of constructs and the residual variances of later groups.
+
+Muthen, B. (1984). A general structural equation model with dichotomous, ordered categorical, and
+continuous latent variable indicators. Psychometrika, 49, 115-132. doi:10.1007/BF02294210
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bayessem.arguments import shown, texts
+from bayessem.errors import ModelError, did_you_mean
+from bayessem.syntax.roles import Roles
+from bayessem.syntax.statements import Statement
+
+NORMAL = "normal"
+FAMILIES = (NORMAL, "ordered", "bernoulli")
+# Variance of the latent response's residual in the family's standard form.
+LINKS = {"probit": 1.0, "logit": math.pi**2 / 3.0}
+PARAMETERIZATIONS = ("delta", "theta")
+_THRESHOLD = re.compile(r"t([1-9]\d*)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """The ordered variables of a model.
+
+    Attributes
+    ----------
+    families : mapping
+        Family ("ordered" or "bernoulli") of each ordered variable, in the model's order.
+    link : str
+        "probit" or "logit".
+    parameterization : str
+        "delta" or "theta".
+    thresholds : mapping
+        How many thresholds each has, as far as the data or the text say.
+    cuts : mapping
+        Start values of the thresholds of each, from the data.
+    """
+
+    families: Mapping[str, str] = field(default_factory=dict)
+    link: str = "probit"
+    parameterization: str = "delta"
+    thresholds: Mapping[str, int] = field(default_factory=dict)
+    cuts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def residual_variance(self) -> float:
+        """Of a latent response, where it is fixed."""
+        return LINKS[self.link]
+
+
+def read_responses(
+    roles: Roles,
+    statements: Sequence[Statement],
+    *,
+    ordered: bool | str | Sequence[str] = False,
+    family: Mapping[str, str] | None = None,
+    link: str = "probit",
+    parameterization: str = "delta",
+    categories: Mapping[str, int] | None = None,
+) -> Responses:
+    """Collect what options, text and data say about ordered variables.
+
+    Parameters
+    ----------
+    roles : Roles
+        The names of the model.
+    statements : sequence of Statement
+        Those with `|` declare an ordered variable, too.
+    ordered, family, link, parameterization
+        As in `bayessem.syntax.table.build_table`.
+    categories : mapping, optional
+        How many categories each ordered variable has in the data.
+
+    Raises
+    ------
+    ModelError
+        For names and families that are unknown, a variable declared twice, and ordered variables
+        where the model needs numbers.
+    """
+    if link not in LINKS:
+        raise ModelError(f"link is {' or '.join(map(repr, LINKS))}, not {shown(link)}")
+    if parameterization not in PARAMETERIZATIONS:
+        raise ModelError(
+            f"parameterization is {' or '.join(map(repr, PARAMETERIZATIONS))}, not "
+            f"{shown(parameterization)}"
+        )
+    found = _declared(roles, ordered, family)
+    written: dict[str, list[Statement]] = {}
+    for statement in statements:
+        if statement.op == "|":
+            written.setdefault(statement.lhs, []).append(statement)
+    for name, said in written.items():
+        if name not in roles.observed:
+            raise ModelError(
+                f"{said[0].where} gives thresholds to '{name}', which is no observed variable of "
+                f"the model.{did_you_mean(name, roles.observed)}"
+            )
+        if found.get(name) == NORMAL:
+            raise ModelError(
+                f"{said[0].where} gives thresholds to '{name}', whose family is 'normal'; keep one"
+            )
+        found.setdefault(name, "ordered")
+    families = {n: found[n] for n in roles.observed if found.get(n, NORMAL) != NORMAL}
+    _check_places(families, roles)
+    given = dict(categories or {})
+    thresholds = {
+        name: given[name] - 1 if name in given else _highest(written.get(name, ()))
+        for name in families
+    }
+    for name, said in written.items():
+        _check_written(name, said, given.get(name))
+    for name, kind in families.items():
+        if kind == "bernoulli" and thresholds[name] > 1:
+            raise ModelError(
+                f"the family of {name!r} is 'bernoulli', two categories, but it has "
+                f"{thresholds[name] + 1}; its family is 'ordered'"
+            )
+    return Responses(families, link, parameterization, thresholds)
+
+
+def _declared(
+    roles: Roles, ordered: bool | str | Sequence[str], family: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Family by name, as the options say."""
+    out: dict[str, str] = {}
+    if isinstance(ordered, bool | np.bool_):
+        names: Iterable[str] = (n for n in roles.observed if n in roles.measured) if ordered else ()
+    else:
+        names = texts("ordered", ordered, ModelError, example="['x1', 'x2'], or True")
+    for name in names:
+        if name in out:
+            raise ModelError(f"ordered names {name!r} twice; once is enough")
+        out[name] = "ordered"
+    for name, kind in _families(family).items():
+        if name in out and not isinstance(ordered, bool | np.bool_) and kind != out[name]:
+            raise ModelError(
+                f"{name!r} is in ordered and has the family {kind!r}; declare it in one place"
+            )
+        out[name] = kind
+    unknown = [name for name in out if name not in roles.observed]
+    if unknown:
+        raise ModelError(
+            f"{unknown[0]!r} in ordered or family is no observed variable of the model."
+            f"{did_you_mean(unknown[0], roles.observed)} The observed variables: "
+            f"{', '.join(roles.observed)}"
+        )
+    return out
+
+
+def _families(family: Mapping[str, str] | None) -> dict[str, str]:
+    if family is None:
+        return {}
+    if not isinstance(family, Mapping):
+        raise ModelError(
+            "family goes by variable: family={'x1': 'ordered', 'exporter': 'bernoulli'}, not "
+            f"{shown(family)}"
+        )
+    for name, kind in family.items():
+        if kind not in FAMILIES:
+            raise ModelError(
+                f"family of {name!r}: {shown(kind)} is none of {', '.join(map(repr, FAMILIES))}"
+            )
+    return {str(name): kind for name, kind in family.items()}
+
+
+def _check_places(families: Mapping[str, str], roles: Roles) -> None:
+    """Refuse ordered variables that predict: their numbers would be codes."""
+    factors = {name: product for product, pair in roles.products for name in pair}
+    for name in families:
+        if name in factors:
+            raise ModelError(
+                f"{name!r} is ordered and a factor of {factors[name]}: codes of categories cannot "
+                f"be multiplied. Measure a construct by {name} and use that, or leave {name} out "
+                "of ordered (it then enters as a number)"
+            )
+        if name in roles.covariates:
+            raise ModelError(
+                f"{name!r} is ordered but only predicts; ordered is for indicators and outcomes. "
+                "Leave it out: a predictor enters as the number that it is (0 and 1, a score), or "
+                "as indicator variables of its categories"
+            )
+        if name in roles.predictors:
+            raise ModelError(
+                f"{name!r} is an ordered outcome and predicts, too, which bayessem cannot do yet; "
+                f"leave it out of ordered (it is then a number), or drop the path from it"
+            )
+
+
+def _highest(said: Sequence[Statement]) -> int:
+    return max((_number(s) for s in said), default=0)
+
+
+def _number(statement: Statement) -> int:
+    """The number of the threshold that a statement is about."""
+    found = _THRESHOLD.match(statement.rhs)
+    if found is None:
+        raise ModelError(
+            f"{statement.where}: thresholds are named t1, t2, ..., as in "
+            f"'{statement.lhs} | t1 + t2'"
+        )
+    return int(found[1])
+
+
+def _check_written(name: str, said: Sequence[Statement], categories: int | None) -> None:
+    """Refuse thresholds that the data have no categories for."""
+    for statement in said:
+        number = _number(statement)
+        if categories is not None and number >= categories:
+            raise ModelError(
+                f"{statement.where}: {name!r} has {categories} categories in the data, hence "
+                f"{categories - 1} threshold{'s' * (categories > 2)}, and no {statement.rhs}"
+            )
