@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import openpyxl
 import pandas as pd
 import pytest
-from example_models import ABILITIES, abilities
+from example_models import abilities
 
 from bayessem import SEM
 from bayessem.errors import FitError
@@ -322,9 +322,9 @@ def test_results_of_a_fit_have_all_of_them(hs_fit, tmp_path):
         result.to_excel(tmp_path / "r.xlsx")
         assert "</div>" in result.to_html()
     assert hs_fit.to_frame().equals(hs_fit.summary())
-    found = SEM(ABILITIES.replace("x3", "x4")).check(abilities()).to_frame()
+    found = SEM("f =~ x1 + x2").check(abilities()).to_frame()
     assert list(found) == ["serious", "topic", "message", "remedy", "warning"]
-    assert found["serious"].any()
+    assert found["remedy"].str.len().min() > 10
     assert (hs_fit.diagram().plot()).axes
     book = openpyxl.load_workbook(hs_fit.to_excel(tmp_path / "fit.xlsx"))
     cells = {r[0].value: r for r in book["Loadings"].iter_rows()}
