@@ -16,6 +16,7 @@ from example_models import abilities
 
 from bayessem import SEM
 from bayessem.errors import FitError
+from bayessem.report.page import page as report_page
 from bayessem.text.arrangement import arranged, printed_width, text_width
 from bayessem.text.described import Described
 from bayessem.text.document import (
@@ -42,6 +43,7 @@ from bayessem.text.formats import (
 )
 from bayessem.text.frame import table_frame
 from bayessem.text.glossary import abbreviations
+from bayessem.text.html import STYLE
 from bayessem.text.latex import document_latex, escaped, fragment_latex, page_latex
 from bayessem.text.numbering import reference
 from bayessem.text.word import document_word
@@ -272,6 +274,17 @@ def test_abbreviations_are_explained_where_they_are_of_draws():
     )
     of_data = Table((Column("", ["x"]), Column("mean", [1.0], NUMBER), Column("sd", [1.0], NUMBER)))
     assert abbreviations([of_data]) == ""
+
+
+def test_notebooks_have_the_style_of_pages_and_numbers_only_where_texts_name_them(tmp_path):
+    class Alone(Described):
+        def document(self):
+            return Document((TABLE,))
+
+    shown, page = Alone()._repr_html_(), Alone().to_html(tmp_path / "alone.html")
+    assert STYLE in shown and STYLE in page and STYLE in report_page("t", "s", Alone().document())
+    assert "Table 1" not in shown and "<i>Effects_&amp;" in shown
+    assert "Table 1" in RESULT._repr_html_()
 
 
 def test_html_files_are_whole_pages(tmp_path):

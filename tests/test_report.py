@@ -138,6 +138,24 @@ def test_hypotheses_come_first_with_their_verdicts(page, pd_fit):
     assert first.index("table-1") < first.index("figure-1")
 
 
+def test_verdicts_on_measurement_and_fit_are_among_the_answers(page, pd_fit):
+    first = html.unescape(page.split("<h2")[1])
+    quality, fit = pd_fit.measurement(), pd_fit.indices()
+    sure = [
+        int((quality.reliability.query("measure == @m")["p_pass"] >= 0.95).sum())
+        for m in ("omega", "ave")
+    ]
+    assert (
+        f"composite reliability is above .70 in {sure[0]} of 3 and AVE is above .50 in {sure[1]} "
+        "of 3; 0 of 11 standardised loadings are below .50; correlations of constructs whose "
+        "interval reaches .80: dem60 and dem65 ("
+    ) in first
+    assert f"posterior predictive p = {fit.ppp:.3f}".replace("= 0.", "= .") in first
+    large = int(pd_fit.residuals().table["large"].sum())
+    assert f"Residual correlations: {large} of 55 are larger than .10" in first
+    assert "elpd \N{MINUS SIGN}1590." in first
+
+
 def test_the_text_for_a_paper_has_the_numbers_of_the_fit(page, pd_fit):
     text = html.unescape(page.split("Text for a paper</h2>")[1].split("<h2")[0])
     row = pd_fit.summary().set_index(["lhs", "op", "rhs"]).loc[("dem65", "~", "ind60")]

@@ -6,16 +6,22 @@ from collections.abc import Iterable, Iterator
 
 from bayessem.diagram.diagram import GROUPS, fitted_diagram
 from bayessem.diagram.elements import is_drawn
+from bayessem.measurement.quality_result import Measurement
+from bayessem.measurement.tables import THRESHOLDS
 from bayessem.report import groups
 from bayessem.report.contents import Contents
-from bayessem.report.paper import methods, results
+from bayessem.report.paper import SURE, chance_equals, methods, results
 from bayessem.report.references import bibliography
 from bayessem.text.columns import column, intervals
 from bayessem.text.document import Block, Column, Figure, Heading, Items, Notes, Paragraph, Table
 from bayessem.text.formats import CHANCE, SHORT, SHORT_INTERVAL
 from bayessem.text.numbering import reference
-from bayessem.text.numbers import number
+from bayessem.text.numbers import bounded, number
 
+# From here on data are no surprise for their model; loadings that are smaller are weak.
+LEAST_PPP, WEAK = 0.05, 0.5
+# Pairs of constructs that are named.
+PAIRS = 6
 # Indicators above which the diagram at the top shows constructs alone.
 INDICATORS = 14
 
@@ -31,6 +37,7 @@ def answers(contents: Contents) -> Iterator[Block]:
         yield from groups.differences(contents.fit)
         yield from groups.paths(contents.fit)
         yield from _diagram(contents)
+        yield Items(tuple(verdicts(contents)))
         return
     yield from _diagram(contents)
     yield from _paths(contents)
@@ -41,6 +48,65 @@ def answers(contents: Contents) -> Iterator[Block]:
             yield Paragraph(f"The relation of {shape.y} with {shape.x}. {said.text}")
     for surface in contents.surfaces:
         yield from surface.answers()
+    yield Items(tuple(verdicts(contents)))
+
+
+def verdicts(contents: Contents) -> Iterator[str]:
+    """Measurement, fit and prediction in a sentence each."""
+    if contents.measurement is not None:
+        yield _measured(contents.measurement)
+    if contents.indices is not None:
+        ppp, of = (
+            contents.indices.ppp,
+            " of the linear counterpart" if contents.indices.linear else "",
+        )
+        said = "the model reproduces the data as well as data of its own" if ppp >= LEAST_PPP else (
+            "the data are further from the model than data of its own; see the residuals"
+        )  # fmt: skip
+        yield f"Fit{of}: posterior predictive p {chance_equals(ppp)}, {said}."
+    if contents.residuals is not None:
+        table = contents.residuals.table
+        yield (
+            f"Residual correlations: {int(table['large'].sum())} of {len(table)} are larger than "
+            ".10 on average."
+        )
+    if contents.loo is not None:
+        found = contents.loo
+        unsure = len(found.unreliable)
+        yield (
+            f"Prediction of a respondent who was left out: elpd {number(found.elpd, 1)} (standard "
+            f"error {number(found.se, 1)})"
+            + (f", uncertain for {unsure} respondents." if unsure else ".")
+        )
+
+
+def _measured(result: Measurement) -> str:
+    """How many constructs and items reach the thresholds, and which constructs are close."""
+    sure = []
+    for measure, name in (("omega", "composite reliability"), ("ave", "AVE")):
+        own = result.reliability[result.reliability["measure"] == measure]
+        passed = int((own["p_pass"] >= SURE).sum())
+        if len(own):
+            sure.append(f"{name} is above {bounded(THRESHOLDS[measure])} in {passed} of {len(own)}")
+    parts = [f"with probability {bounded(SURE)} or more {' and '.join(sure)}"] if sure else []
+    low = result.loadings[result.loadings["mean"].abs() < WEAK]
+    parts.append(
+        f"{len(low)} of {len(result.loadings)} standardised loadings are below {bounded(WEAK)}"
+    )
+    close = result.correlations[~result.correlations["verdict"].isin(["", "no problem"])]
+    pairs = [
+        f"{r['construct']} and {r['other']}{f' in {r["group"]}' if r.get('group') else ''} "
+        f"({r['verdict']})"
+        for r in close.to_dict("records")
+    ]
+    if pairs:
+        parts.append(
+            f"correlations of constructs whose interval reaches .80: {', '.join(pairs[:PAIRS])}"
+            + (f" and {len(pairs) - PAIRS} more" if len(pairs) > PAIRS else "")
+        )
+    elif (result.correlations["verdict"] != "").any():
+        parts.append("no interval of a correlation of constructs reaches .80")
+    return f"Measurement: {'; '.join(parts)}."
 
 
 def _paths(contents: Contents) -> Iterator[Block]:

@@ -164,7 +164,7 @@ def _fit(contents: Contents) -> Iterator[str]:
         if name in table.index and np.isfinite(table.loc[name, "mean"])
     ]
     yield (
-        f"The global fit{of} was as follows: posterior predictive p {_chance(result.ppp)}"
+        f"The global fit{of} was as follows: posterior predictive p {chance_equals(result.ppp)}"
         f"{'; ' if shown else ''}{'; '.join(shown)} {cite('garnier2020')}."
     )
 
@@ -176,7 +176,7 @@ def _estimate(row: dict, mean: str = "std", *, symbol: str = "\N{GREEK SMALL LET
     lower, upper = ("std_lower", "std_upper") if mean == "std" else ("lower", "upper")
     return (
         f"{symbol} = {number(row[mean], 2)}, 95 % CrI [{number(row[lower], 2)}, "
-        f"{number(row[upper], 2)}], P({symbol} {sign} 0) {_chance(p)}"
+        f"{number(row[upper], 2)}], P({symbol} {sign} 0) {chance_equals(p)}"
     )
 
 
@@ -231,7 +231,7 @@ def _effects(contents: Contents) -> Iterator[str]:
             f"The standardised indirect effect of {result.x} on {result.y} through "
             f"{', '.join(result.mediators)}{averaged} was "
             f"{_estimate(rows[0], 'mean', symbol='ab')}; the most probable type was "
-            f"{IN_WORDS[types['type']]} (P {_chance(float(types[types['type']]))}; "
+            f"{IN_WORDS[types['type']]} (P {chance_equals(float(types[types['type']]))}; "
             f"{cite('zhao2010')[1:-1]})."
         )
 
@@ -245,7 +245,7 @@ def _shapes(contents: Contents) -> Iterator[str]:
         kind = max(kinds, key=lambda name: chances[name])
         yield (
             f"The relation of {result.y} with {result.x} was most probably {_article(kind)} "
-            f"(P {_chance(float(chances[kind]))}; {cite('lind2010', 'haans2016')[1:-1]})."
+            f"(P {chance_equals(float(chances[kind]))}; {cite('lind2010', 'haans2016')[1:-1]})."
         )
 
 
@@ -255,7 +255,7 @@ def _article(kind: str) -> str:
     return f"an {kind}" if kind.startswith("inverted") else kind
 
 
-def _chance(probability: float) -> str:
+def chance_equals(probability: float) -> str:
     """A probability after "P": "= .987", "> .999"."""
     said = chance_text(probability)
     if said.startswith("."):
@@ -271,7 +271,7 @@ def _hypotheses(contents: Contents) -> Iterator[str]:
         said = []
         for verdict, own in by:
             chances = own["probability"]
-            low, high = _chance(chances.min()), _chance(chances.max())
+            low, high = chance_equals(chances.min()), chance_equals(chances.max())
             where = ""
             if len(rows) > 1:
                 every = f"all {len(rows)} groups" if len(own) == len(rows) else None

@@ -174,6 +174,17 @@ class Document:
             for b in self.blocks
         )
 
+    def sentences(self) -> list[str]:
+        """What it says besides its tables and figures, a sentence or paragraph each."""
+        out: list[str] = []
+        for block in self.blocks:
+            match block:
+                case Heading(text) | Paragraph(text) | Verbatim(text):
+                    out.append(text)
+                case Lines(texts) | Items(texts) | Notes(texts):
+                    out += texts
+        return out
+
 
 def _empty(block: Block) -> bool:
     if isinstance(block, Lines | Items | Notes):

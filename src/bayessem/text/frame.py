@@ -6,17 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bayessem.text.document import (
-    Column,
-    Document,
-    Heading,
-    Items,
-    Lines,
-    Notes,
-    Paragraph,
-    Table,
-    Verbatim,
-)
+from bayessem.text.document import Column, Document, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,16 +80,4 @@ def document_frame(document: Document) -> pd.DataFrame:
     for block in document.blocks:
         if isinstance(block, Table):
             return table_frame(block)
-    return pd.DataFrame({"text": sentences(document)})
-
-
-def sentences(document: Document) -> list[str]:
-    """What a document says besides its tables and figures, a sentence or paragraph each."""
-    out: list[str] = []
-    for block in document.blocks:
-        match block:
-            case Heading(text) | Paragraph(text) | Verbatim(text):
-                out.append(text)
-            case Lines(texts) | Items(texts) | Notes(texts):
-                out += texts
-    return out
+    return pd.DataFrame({"text": document.sentences()})

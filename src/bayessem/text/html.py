@@ -26,8 +26,10 @@ from bayessem.text.pictures import screen_picture
 PIXELS = 125
 # Of tables, notes and warnings, on a page and in a notebook, whatever the colours around them.
 STYLE = """
-.bayessem table { border-collapse: collapse; margin: .6em 0; border-top: 1.5px solid;
-  border-bottom: 1.5px solid; font-variant-numeric: tabular-nums lining-nums; }
+.bayessem table { border-collapse: collapse; table-layout: auto; width: auto; margin: .6em 0;
+  border-top: 1.5px solid; border-bottom: 1.5px solid;
+  font-variant-numeric: tabular-nums lining-nums; }
+.bayessem table tbody tr:nth-child(n) { background: none; }
 .bayessem thead th, .bayessem thead td { border: 0; border-bottom: 1px solid; font-weight: 600;
   vertical-align: bottom; }
 .bayessem th, .bayessem td { text-align: right; padding: .14em .6em; white-space: nowrap;

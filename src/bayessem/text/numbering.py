@@ -75,9 +75,9 @@ NONE = Numbering({}, {})
 
 
 def numbered_if_named(document: Document) -> Numbering:
-    """The numbers of a document in which a table or figure has a key, so that texts name it."""
-    numbering = numbered(document)
-    return numbering if numbering.keys else NONE
+    """The numbers of a document whose texts name its tables or figures; none of others."""
+    named = any(OPEN in text for text in document.sentences())
+    return numbered(document) if named else NONE
 
 
 def numbered(document: Document) -> Numbering:

@@ -11,7 +11,7 @@ from bayessem.errors import FitError
 from bayessem.extras import extra
 from bayessem.text.arrangement import text_width
 from bayessem.text.document import Document, Heading, Notes, Table
-from bayessem.text.frame import Numbers, sentences, unfolded
+from bayessem.text.frame import Numbers, unfolded
 from bayessem.text.glossary import with_notes
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def document_excel(document: Document) -> bytes:
             notes = following.texts if isinstance(following, Notes) else ()
             sheet = book.create_sheet(_name(title or f"Table {len(used) + 1}", used))
             _fill(sheet, title, block, notes)
-    said = sentences(document)
+    said = document.sentences()
     if said:
         sheet = book.create_sheet(_name("Text", used))
         for row, text in enumerate(said, start=1):
