@@ -282,6 +282,7 @@ def test_notebooks_have_the_style_of_pages_and_numbers_only_where_texts_name_the
             return Document((TABLE,))
 
     shown, page = Alone()._repr_html_(), Alone().to_html(tmp_path / "alone.html")
+    assert "<h1>Alone</h1>" in page
     assert STYLE in shown and STYLE in page and STYLE in report_page("t", "s", Alone().document())
     assert "Table 1" not in shown and "<i>Effects_&amp;" in shown
     assert "Table 1" in RESULT._repr_html_()

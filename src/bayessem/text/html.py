@@ -65,12 +65,14 @@ def notebook_html(document: Document) -> str:
 
 
 def page_html(document: Document, *, title: str) -> str:
-    """A document as a page of its own."""
+    """A document as a page of its own; the title heads one without a title of its own."""
+    headed = any(isinstance(b, Heading) and b.level == 1 for b in document.blocks)
+    whole = document if headed else Document((Heading(title), *document.blocks))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{PAGE}{STYLE}</style></head>\n"
-        f'<body class="bayessem"><main>\n{document_html(document)}\n</main></body></html>\n'
+        f'<body class="bayessem"><main>\n{document_html(whole)}\n</main></body></html>\n'
     )
 
 
