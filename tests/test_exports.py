@@ -138,6 +138,14 @@ def test_long_words_may_break_where_a_line_could_end():
     assert max(map(len, checksum.split(r"\allowbreak{}"))) <= 40
 
 
+def test_what_pdflatex_knows_is_not_declared_anew():
+    text = escaped("“Größe” … ‘naïve’ – 5 €")
+    assert text == r"``Größe'' \ldots{} `naïve' \textendash{} 5 \texteuro{}"
+    assert "DeclareUnicodeCharacter" not in page_latex(text, title="é", subtitle="ł")
+    cells = Table((Column("two\nlines", ["a\nb"]),), "T")
+    assert "\\newline" not in document_latex(Document((cells,)))
+
+
 def test_a_latex_page_numbers_links_and_declares_what_pdflatex_lacks():
     body = document_latex(RESULT.document(), pictures=lambda f, n: (f"p{n}.pdf", 3.2))
     page = page_latex(body, title="A & B", subtitle="100 % of it")

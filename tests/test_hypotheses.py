@@ -87,6 +87,15 @@ def test_names_stand_in_front_of_a_statement():
     ]
 
 
+def test_groups_may_have_any_name():
+    (found,) = read_hypotheses("y ~ x [R&D, <5] > y ~ x [sales – and more] & -0.5 < y ~ x [a=b]")
+    assert [c.sides for c in found.comparisons] == [
+        ("y ~ x [R&D, <5]", "y ~ x [sales – and more]"),
+        ("-0.5", "y ~ x [a=b]"),
+    ]
+    assert [c.signs for c in found.comparisons] == [(">",), ("<",)]
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [

@@ -16,6 +16,9 @@ EXACT = re.compile(r"==|!=|(?<![<>:=])=(?![~=])")
 JOINED = re.compile(r"&+|\band\b")
 NUMBER = re.compile(r"[+-]?\s*(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 NAMED = re.compile(r"\s*([^:~<>=]+?)\s*:\s+(\S.*)", re.DOTALL)
+# A group behind a path, and what stands for it while operators are looked for.
+GROUP, MASK = re.compile(r"\[[^]]*\]"), "\ue003"
+MASKED = re.compile(MASK)
 EXAMPLE = "'y ~ x > 0'"
 
 
@@ -84,35 +87,47 @@ def _line(text: object, name: str) -> str:
 
 
 def _read(text: object, name: str) -> tuple[Comparison, ...]:
-    plain = _line(text, name)
+    whole = _line(text, name)
+    # names of groups may hold any character
+    groups = GROUP.findall(whole)
+    plain = GROUP.sub(MASK, whole)
     for typed, meant in (("\u2192", "->"), ("\u2264", "<"), ("\u2265", ">")):
         plain = plain.replace(typed, meant)
     plain = "".join(LOOKALIKES.get(c, c) for c in plain)
-    return tuple(_comparison(part, plain, name) for part in JOINED.split(plain))
+    named = iter(groups)
+    return tuple(
+        _comparison(MASKED.sub(lambda _: next(named), part), part, whole, name)
+        for part in JOINED.split(plain)
+    )
 
 
-def _comparison(part: str, whole: str, name: str) -> Comparison:
-    if EXACT.search(part):
+def _comparison(part: str, masked: str, whole: str, name: str) -> Comparison:
+    """One claim; where its groups stand, `masked` has nothing that could be an operator."""
+    where = f"hypothesis {name}, {whole!r}"
+    if EXACT.search(masked):
         raise ModelError(
-            f"hypothesis {name}, {whole!r}: an exact value has probability 0; say which values "
-            "count as that one, such as '-0.1 < y ~ x < 0.1'"
+            f"{where}: an exact value has probability 0; say which values count as that one, such "
+            "as '-0.1 < y ~ x < 0.1'"
         )
-    signs = tuple(sign[0] for sign in COMPARISON.findall(part))
-    sides = tuple(" ".join(side.split()) for side in COMPARISON.split(part))
+    signs = tuple(sign[0] for sign in COMPARISON.findall(masked))
     if not signs:
         raise ModelError(
-            f"hypothesis {name}, {whole!r}: {part.strip()!r} has neither < nor >; write what is "
-            f"claimed, such as '{part.strip() or 'y ~ x'} > 0'"
+            f"{where}: {part.strip()!r} has neither < nor >; write what is claimed, such as "
+            f"'{part.strip() or 'y ~ x'} > 0'"
         )
+    groups = iter(GROUP.findall(part))
+    sides = tuple(
+        MASKED.sub(lambda _: next(groups), " ".join(side.split()))
+        for side in COMPARISON.split(masked)
+    )
     if not all(sides):
         raise ModelError(
-            f"hypothesis {name}, {whole!r}: nothing stands on one side of {signs[0]!r}; write a "
-            f"path and a value, such as {EXAMPLE}"
+            f"{where}: nothing stands on one side of {signs[0]!r}; write a path and a value, such "
+            f"as {EXAMPLE}"
         )
     if all(map(is_number, sides)):
         raise ModelError(
-            f"hypothesis {name}, {whole!r}: {part.strip()!r} compares numbers; write a path, such "
-            f"as {EXAMPLE}"
+            f"{where}: {part.strip()!r} compares numbers; write a path, such as {EXAMPLE}"
         )
     return Comparison(sides, signs)
 

@@ -72,14 +72,25 @@ SPECIAL = {
     "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$",
     "\N{ALMOST EQUAL TO}": r"$\approx$",
     "\N{NO-BREAK SPACE}": "~",
-    "\N{EN DASH}": "--",
-    "\N{EM DASH}": "---",
+    "\N{EN DASH}": r"\textendash{}",
+    "\N{EM DASH}": r"\textemdash{}",
+    "\N{LEFT DOUBLE QUOTATION MARK}": "``",
+    "\N{RIGHT DOUBLE QUOTATION MARK}": "''",
+    "\N{DOUBLE LOW-9 QUOTATION MARK}": r"\quotedblbase{}",
+    "\N{LEFT SINGLE QUOTATION MARK}": "`",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
+    "\N{BULLET}": r"\textbullet{}",
+    "\N{EURO SIGN}": r"\texteuro{}",
+    "\N{TRADE MARK SIGN}": r"\texttrademark{}",
     "\n": r"\newline ",
     **_greek(),
 }
 # Words too long for a cell or a line may break behind these, and checksums anywhere.
 LONG_WORD, JOINTS = re.compile(r"\S{20,}"), re.compile(r"([_:.])(?=\w)|([^\W_]{8})(?=[^\W_]{32})")
 BREAK = "\ue002"
+# The last character that the fonts of pdfLaTeX have as it is.
+LAST_LATIN = 0x17F
 SECTIONS = ("section*", "section*", "subsection*", "subsubsection*")
 # Rows above which a table may break between pages.
 ROWS = 30
@@ -163,7 +174,7 @@ def page_latex(body: str, *, title: str, subtitle: str) -> str:
     Characters that pdfLaTeX's fonts do not have (Chinese, Japanese, ...) are shown as their
     numbers there; XeLaTeX and LuaLaTeX need a font that has them.
     """
-    strange = sorted({c for c in body + title if ord(c) > 0x24F and c not in SPECIAL})
+    strange = sorted({c for c in body + title if ord(c) > LAST_LATIN and c not in SPECIAL})
     declared = "".join(
         f"  \\DeclareUnicodeCharacter{{{ord(c):04X}}}{{[U+{ord(c):04X}]}}\n" for c in strange
     )
@@ -243,9 +254,9 @@ def _table(table: Table, place: Place, note: str, *, page: bool) -> str:
 def _part(table: Table, plan: Arranged, part: list[int], breaks: bool) -> str:
     """Columns that stand beside each other, between rules."""
     chosen = [table.columns[i] for i in part]
-    titles = " & ".join(escaped(c.title) for c in chosen)
+    titles = " & ".join(_cell(c.title) for c in chosen)
     written = [
-        [escaped(minus_signs(x) if c.format.right else typeset(x)) for x in c.written()]
+        [_cell(minus_signs(x) if c.format.right else typeset(x)) for x in c.written()]
         for c in chosen
     ]
     rows = "\n".join(f"{_guarded(' & '.join(cells))} \\\\" for cells in zip(*written, strict=True))
@@ -258,6 +269,11 @@ def _part(table: Table, plan: Arranged, part: list[int], breaks: bool) -> str:
             f"\\endlastfoot\n{rows}\n\\end{{longtable*}}"
         )
     return f"\\begin{{tabular}}{{{columns}}}\n{head}\n{rows}\n\\bottomrule\n\\end{{tabular}}"
+
+
+def _cell(text: str) -> str:
+    """A cell, on one line."""
+    return escaped(" ".join(text.split("\n")))
 
 
 def _columns(table: Table, plan: Arranged, part: list[int]) -> str:
