@@ -3,7 +3,9 @@
 import dataclasses
 import inspect
 
+import docx
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 import xarray as xr
@@ -125,6 +127,12 @@ NEW = pd.DataFrame(
 ).assign(site=[30, 10])
 
 
+def cells(path):
+    """What stands in a workbook, sheet by sheet."""
+    book = openpyxl.load_workbook(path)
+    return {sheet.title: [[c.value for c in row] for row in sheet.iter_rows()] for sheet in book}
+
+
 def asked(method):
     """How each public method of a fit is called: (fit, x, y, folder) -> result."""
     return {
@@ -132,6 +140,7 @@ def asked(method):
         "effects_with_population": lambda f, x, y, d: f.effects_with_population(x, y),
         "mediation": lambda f, x, y, d: f.mediation(x, y),
         "shape": lambda f, x, y, d: f.shape(x, y),
+        "hypotheses": lambda f, x, y, d: f.hypotheses([f"{y} ~ {x} > 0", f"total {x} -> {y} > 0"]),
         "what_if": lambda f, x, y, d: f.what_if(x, y),
         "simple_slopes": lambda f, x, y, d: f.simple_slopes(x, y),
         "johnson_neyman": lambda f, x, y, d: f.johnson_neyman(x, y, points=11),
@@ -156,6 +165,11 @@ def asked(method):
         "pymc": lambda f, x, y, d: f.pymc()[1],
         "sensitivity": lambda f, x, y, d: f.sensitivity(),
         "report": lambda f, x, y, d: f.report(d / "report.html").read_text(encoding="utf-8"),
+        "to_frame": lambda f, x, y, d: f.to_frame(),
+        "to_html": lambda f, x, y, d: f.to_html(),
+        "to_latex": lambda f, x, y, d: f.to_latex(),
+        "to_word": lambda f, x, y, d: docx.Document(f.to_word(d / "fit.docx")).element.xml,
+        "to_excel": lambda f, x, y, d: cells(f.to_excel(d / "fit.xlsx")),
         "save": lambda f, x, y, d: load(f.save(d / "again")),
         "summary": lambda f, x, y, d: f.summary(ci_prob=0.9),
         "r2": lambda f, x, y, d: f.r2(),
