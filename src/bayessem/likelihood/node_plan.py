@@ -179,6 +179,25 @@ def unpack_nodes(ints, floats):
     )
 
 
+@compiled
+def shape(plan, f):
+    """Nodes of the three variables of a factor, 1 for those that are not there."""
+    a = plan.factor[FACTOR * f + 2 : FACTOR * f + 5]
+    one = plan.node_count[a[0]]
+    two = plan.node_count[a[1]] if a[1] >= 0 else 1
+    three = plan.node_count[a[2]] if a[2] >= 0 else 1
+    return one, two, three
+
+
+@compiled
+def place(plan, f, d, k):
+    """Value of node k of variable d of a factor."""
+    v = plan.factor[FACTOR * f + 2 + d]
+    if v < 0:
+        return 0.0
+    return plan.node_first[v] + plan.node_step[v] * k
+
+
 class _Packer:
     """Collects the arrays of a plan, group after group."""
 

@@ -9,31 +9,12 @@ import numpy as np
 
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.dense import spd_inverse
-from bayessem.likelihood.family_normal import normal_density
-from bayessem.likelihood.family_ordered import category_probability, tails
-from bayessem.likelihood.node_plan import FACTOR, NORMAL, STRUCTURAL, TERM
+from bayessem.likelihood.family_ordered import tails
+from bayessem.likelihood.node_answers import fill_answers, pull_answers
+from bayessem.likelihood.node_plan import FACTOR, STRUCTURAL, TERM, place, shape
 
 LOG_2PI = np.log(2.0 * np.pi)
 TINY = 1e-290
-
-
-@compiled
-def _shape(plan, f):
-    """Nodes of the three variables of a factor, 1 for those that are not there."""
-    a = plan.factor[FACTOR * f + 2 : FACTOR * f + 5]
-    one = plan.node_count[a[0]]
-    two = plan.node_count[a[1]] if a[1] >= 0 else 1
-    three = plan.node_count[a[2]] if a[2] >= 0 else 1
-    return one, two, three
-
-
-@compiled
-def _place(plan, f, d, k):
-    """Value of node k of variable d of a factor."""
-    v = plan.factor[FACTOR * f + 2 + d]
-    if v < 0:
-        return 0.0
-    return plan.node_first[v] + plan.node_step[v] * k
 
 
 @compiled
@@ -127,7 +108,7 @@ def _form(inverse, e):
 @compiled
 def fill_structural(plan, f, elements, table):
     """Table (row, nodes) of a structural block; False where its covariance matrix is none."""
-    one, two, three = _shape(plan, f)
+    one, two, three = shape(plan, f)
     r = plan.factor[FACTOR * f + 11]
     covariance, inverse = np.empty((r, r)), np.empty((r, r))
     logdet = _covariance(plan, f, elements, covariance, inverse)
@@ -147,17 +128,17 @@ def fill_structural(plan, f, elements, table):
     monomial = np.empty(plan.factor[FACTOR * f + 7])
     for row in range(table.shape[0]):
         for a in range(sides[other]):
-            x[other] = _place(plan, f, other, a)
+            x[other] = place(plan, f, other, a)
             for b in range(sides[last]):
-                x[last] = _place(plan, f, last, b)
+                x[last] = place(plan, f, last, b)
                 start = a * strides[other] + b * strides[last]
-                x[own] = _place(plan, f, own, 0)
+                x[own] = place(plan, f, own, 0)
                 _predictors(plan, f, elements, row, x, monomial, mean)
                 _deviations(plan, f, x, mean, e)
                 zero, linear, square = _form(inverse, e)
                 for k in range(nodes):
                     if not free:
-                        x[own] = _place(plan, f, own, k)
+                        x[own] = place(plan, f, own, k)
                         _predictors(plan, f, elements, row, x, monomial, mean)
                         _deviations(plan, f, x, mean, e)
                         zero, linear, square = _form(inverse, e)
@@ -175,7 +156,7 @@ def fill_structural(plan, f, elements, table):
 @compiled
 def pull_structural(plan, f, elements, counts, gradient):
     """Adds the derivatives by elements; counts (row, nodes) are those by the log of the table."""
-    one, two, three = _shape(plan, f)
+    one, two, three = shape(plan, f)
     r = plan.factor[FACTOR * f + 11]
     covariance, inverse = np.empty((r, r)), np.empty((r, r))
     _covariance(plan, f, elements, covariance, inverse)
@@ -191,11 +172,11 @@ def pull_structural(plan, f, elements, counts, gradient):
     second, total, d_variance = np.zeros((r, r)), 0.0, 0.0
     for row in range(counts.shape[0]):
         for a in range(sides[other]):
-            x[other] = _place(plan, f, other, a)
+            x[other] = place(plan, f, other, a)
             for b in range(sides[last]):
-                x[last] = _place(plan, f, last, b)
+                x[last] = place(plan, f, last, b)
                 start = a * strides[other] + b * strides[last]
-                x[own] = _place(plan, f, own, 0)
+                x[own] = place(plan, f, own, 0)
                 _predictors(plan, f, elements, row, x, monomial, mean)
                 _deviations(plan, f, x, mean, e)
                 lowest, extra = e[0], 0.0
@@ -221,7 +202,7 @@ def pull_structural(plan, f, elements, counts, gradient):
                             s1 += g * d
                             s2 += g * d * d
                     else:
-                        x[own] = _place(plan, f, own, k)
+                        x[own] = place(plan, f, own, k)
                         _predictors(plan, f, elements, row, x, monomial, mean)
                         _deviations(plan, f, x, mean, e)
                         s0 = counts[row, start + k * strides[own]]
@@ -251,92 +232,10 @@ def pull_structural(plan, f, elements, counts, gradient):
 
 
 @compiled
-def _answer(plan, f, elements, row, eta):
-    """Probability of an answer and its derivatives: of the log by eta (normal) or by thresholds.
-
-    Returns p, by lower threshold (or of the log by eta), by upper threshold, by scale (or of the
-    log by the variance).
-    """
-    y = plan.data[plan.factor[FACTOR * f + 9] + row * plan.factor[FACTOR * f + 10]]
-    variance = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
-    if plan.factor[FACTOR * f] == NORMAL:
-        p, d_eta, d_variance = normal_density(y, eta, variance)
-        return p, d_eta, 0.0, d_variance
-    code = plan.factor[FACTOR * f + 13]
-    link, at = code % 2, code // 2
-    thresholds = elements[at : at + plan.factor[FACTOR * f + 11]]
-    scale = np.sqrt(variance / (1.0 if link == 0 else np.pi**2 / 3.0))
-    return category_probability(link, np.int64(y), thresholds, eta, scale)
-
-
-@compiled
-def fill_answers(plan, f, elements, table):
-    """Table (row, nodes) of an answer; False where the variance is not positive."""
-    one, two, three = _shape(plan, f)
-    if not elements[plan.variance[plan.factor[FACTOR * f + 12]]] > 0.0:
-        return False
-    x, mean = np.zeros(3), np.empty(1)
-    monomial = np.empty(plan.factor[FACTOR * f + 7])
-    alike = plan.factor[FACTOR * f + 10] == 1  # without covariates the rows share their mean
-    for cell in range(one * two * three):
-        x[0] = _place(plan, f, 0, cell // (two * three))
-        x[1] = _place(plan, f, 1, cell // three % two)
-        x[2] = _place(plan, f, 2, cell % three)
-        for row in range(table.shape[0]):
-            if row == 0 or not alike:
-                _predictors(plan, f, elements, row, x, monomial, mean)
-            table[row, cell], _, _, _ = _answer(plan, f, elements, row, mean[0])
-    return True
-
-
-@compiled
-def pull_answers(plan, f, elements, counts, gradient):
-    """Adds the derivatives by elements; counts (row, nodes) are those by the log of the table."""
-    one, two, three = _shape(plan, f)
-    x, mean = np.zeros(3), np.empty(1)
-    first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
-    monomial = np.empty(terms)
-    normal, columns = plan.factor[FACTOR * f] == NORMAL, plan.factor[FACTOR * f + 10]
-    element, data = plan.variance[plan.factor[FACTOR * f + 12]], plan.factor[FACTOR * f + 9]
-    code, last = plan.factor[FACTOR * f + 13], plan.factor[FACTOR * f + 11]
-    threshold = code // 2
-    form = 1.0 if code % 2 == 0 else np.pi**2 / 3.0
-    scale = np.sqrt(elements[element] / form)
-    for cell in range(one * two * three):
-        x[0] = _place(plan, f, 0, cell // (two * three))
-        x[1] = _place(plan, f, 1, cell // three % two)
-        x[2] = _place(plan, f, 2, cell % three)
-        total = 0.0
-        for row in range(counts.shape[0]):
-            g = counts[row, cell]
-            if row == 0 or columns > 1:
-                _predictors(plan, f, elements, row, x, monomial, mean)
-            p, d_one, d_two, d_spread = _answer(plan, f, elements, row, mean[0])
-            d_eta = 0.0
-            if normal:
-                d_eta = g * d_one
-                gradient[element] += g * d_spread
-            elif p > TINY:
-                w = g / p
-                category = np.int64(plan.data[data + row * columns])
-                if category > 0:
-                    gradient[threshold + category - 1] += w * d_one
-                if category < last:
-                    gradient[threshold + category] += w * d_two
-                gradient[element] += 0.5 * w * d_spread / (scale * form)
-                d_eta = -w * (d_one + d_two)
-            total += d_eta
-            if columns > 1 or row == counts.shape[0] - 1:
-                for m in range(terms):
-                    gradient[plan.term[TERM * (first + m)]] += total * monomial[m]
-                total = 0.0
-
-
-@compiled
 def fill_tables(plan, elements, tables):
     """Tables of all factors, one after the other; False outside the parameters' domain."""
     for f in range(plan.sizes[0]):
-        one, two, three = _shape(plan, f)
+        one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
         size = one * two * three
         table = tables[at : at + rows * size].reshape(rows, size)
@@ -350,14 +249,15 @@ def fill_tables(plan, elements, tables):
 
 
 @compiled
-def pull_tables(plan, elements, counts, gradient):
+def pull_tables(plan, elements, tables, counts, gradient):
     """Adds the derivatives by elements from those by the logs of all tables."""
     for f in range(plan.sizes[0]):
-        one, two, three = _shape(plan, f)
+        one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
         size = one * two * three
         own = counts[at : at + rows * size].reshape(rows, size)
         if plan.factor[FACTOR * f] == STRUCTURAL:
             pull_structural(plan, f, elements, own, gradient)
         else:
-            pull_answers(plan, f, elements, own, gradient)
+            table = tables[at : at + rows * size].reshape(rows, size)
+            pull_answers(plan, f, elements, table, own, gradient)
