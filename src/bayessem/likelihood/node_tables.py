@@ -2,7 +2,9 @@
 
 A structural equation's table holds the probability of a node given the nodes of its causes: the
 normal density times the step, and at either end all that lies beyond, so that nothing is lost where
-the lattice ends and probabilities of answers are flat. An answer's table holds its probability.
+the lattice ends and probabilities of answers are flat; over their sum, which is 1 but where a
+disturbance is narrower than the lattice (there, densities at nodes would add up to more than there
+is, and a maximum be found that is none). An answer's table holds its probability.
 """
 
 import numpy as np
@@ -106,6 +108,49 @@ def _form(inverse, e):
 
 
 @compiled
+def _given(plan, f, group):
+    """Which values of the causes each cell has, into group (cell,); returns how many there are."""
+    one, two, three = shape(plan, f)
+    at, r = plan.factor[FACTOR * f + 13], plan.factor[FACTOR * f + 11]
+    sides, cause = np.array([one, two, three]), np.ones(3, dtype=np.int64)
+    for i in range(r):
+        cause[plan.explained[at + i]] = 0
+    second = sides[0] if cause[0] else 1
+    third = second * (sides[1] if cause[1] else 1)
+    for cell in range(group.size):
+        a, b, c = cell // (two * three), cell // three % two, cell % three
+        group[cell] = cause[0] * a + cause[1] * b * second + cause[2] * c * third
+    return third * (sides[2] if cause[2] else 1)
+
+
+@compiled
+def _normalise(plan, f, table):
+    """Divides probabilities (row, cell) by their sums given the causes."""
+    group = np.empty(table.shape[1], dtype=np.int64)
+    total = np.empty(_given(plan, f, group))
+    for row in range(table.shape[0]):
+        total[:] = 0.0
+        for cell in range(group.size):
+            total[group[cell]] += table[row, cell]
+        for cell in range(group.size):
+            if total[group[cell]] > 0.0:
+                table[row, cell] /= total[group[cell]]
+
+
+@compiled
+def _pull_normalised(plan, f, table, counts):
+    """Counts (row, cell) by the logs of probabilities become those by what was divided."""
+    group = np.empty(table.shape[1], dtype=np.int64)
+    total = np.empty(_given(plan, f, group))
+    for row in range(table.shape[0]):
+        total[:] = 0.0
+        for cell in range(group.size):
+            total[group[cell]] += counts[row, cell]
+        for cell in range(group.size):
+            counts[row, cell] -= table[row, cell] * total[group[cell]]
+
+
+@compiled
 def fill_structural(plan, f, elements, table):
     """Table (row, nodes) of a structural block; False where its covariance matrix is none."""
     one, two, three = shape(plan, f)
@@ -150,12 +195,14 @@ def fill_structural(plan, f, elements, table):
                     table[row, start], _, _ = _end(0.0, sd, True, e[0], half)
                     cell = start + (nodes - 1) * strides[own]
                     table[row, cell], _, _ = _end(0.0, sd, False, end, half)
+    _normalise(plan, f, table)
     return True
 
 
 @compiled
-def pull_structural(plan, f, elements, counts, gradient):
-    """Adds the derivatives by elements; counts (row, nodes) are those by the log of the table."""
+def pull_structural(plan, f, elements, table, counts, gradient):
+    """Adds the derivatives by elements; counts (row, cell) by the log of the table are changed."""
+    _pull_normalised(plan, f, table, counts)
     one, two, three = shape(plan, f)
     r = plan.factor[FACTOR * f + 11]
     covariance, inverse = np.empty((r, r)), np.empty((r, r))
@@ -256,8 +303,8 @@ def pull_tables(plan, elements, tables, counts, gradient):
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
         size = one * two * three
         own = counts[at : at + rows * size].reshape(rows, size)
+        table = tables[at : at + rows * size].reshape(rows, size)
         if plan.factor[FACTOR * f] == STRUCTURAL:
-            pull_structural(plan, f, elements, own, gradient)
+            pull_structural(plan, f, elements, table, own, gradient)
         else:
-            table = tables[at : at + rows * size].reshape(rows, size)
             pull_answers(plan, f, elements, table, own, gradient)
