@@ -118,7 +118,7 @@ def _nodes(prepared: Prepared, elements: np.ndarray, finer: float = 1.6, more: i
         [Nodes(n.first - more * n.step, n.step, n.count + 2 * more) for n in own]
         for own in choose_nodes(model, prepared.sample, elements, finer=finer)
     ]
-    return pack_nodes(model.groups(nodes), prepared.sample.size)
+    return pack_nodes(model.groups(nodes, elements[None]), prepared.sample.size)
 
 
 def evaluate_nodes(*arrays: np.ndarray) -> float:

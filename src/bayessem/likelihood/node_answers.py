@@ -9,10 +9,7 @@ import numpy as np
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.family_normal import LOG_SQRT_2PI
 from bayessem.likelihood.family_ordered import VARIANCES, residual_below, residual_density
-from bayessem.likelihood.node_plan import FACTOR, NORMAL, TERM, place, shape
-
-# Exponent up to which factors of a density are multiplied; beyond, it could overflow.
-SAFE = 300.0
+from bayessem.likelihood.node_plan import CROSS, FACTOR, NORMAL, TERM, TILT, place, shape
 
 
 @compiled
@@ -79,53 +76,6 @@ def _alike(plan, f):
 
 
 @compiled
-def _is_sum(plan, f):
-    """Whether the rows share their mean, a sum of functions of two latent variables each."""
-    if not _alike(plan, f) or plan.factor[FACTOR * f + 1] != 2:
-        return False
-    first = plan.factor[FACTOR * f + 8]
-    for t in range(first, first + plan.factor[FACTOR * f + 7]):
-        powers = plan.term[TERM * t + 1 : TERM * t + 4]
-        if (powers[0] > 0) + (powers[1] > 0) + (powers[2] > 0) > 1:
-            return False
-    return True
-
-
-@compiled
-def _fill_sums(plan, f, variance, mean, table):
-    """Normal densities where the mean is a sum over two variables; False where that is not safe.
-
-    With y0 the middle answer, exp(-(y - m)^2 / 2v) is that of y0 times exp((y - y0)(m - y0) / v),
-    a product over the two variables, times a number: exponentials of sides, not of cells.
-    """
-    one, two, _ = shape(plan, f)
-    rows = table.shape[0]
-    low, high = _answer(plan, f, 0), _answer(plan, f, 0)
-    for row in range(rows):
-        low, high = min(low, _answer(plan, f, row)), max(high, _answer(plan, f, row))
-    middle, furthest = 0.5 * (low + high), 0.0
-    for cell in range(mean.size):
-        furthest = max(furthest, abs(mean[cell] - middle))
-    if furthest * (high - low) > SAFE * variance:
-        return False
-    base = np.empty(mean.size)
-    for cell in range(mean.size):
-        e = middle - mean[cell]
-        base[cell] = np.exp(-0.5 * e * e / variance - LOG_SQRT_2PI) / np.sqrt(variance)
-    right = np.empty(two)
-    for row in range(rows):
-        d = (_answer(plan, f, row) - middle) / variance
-        half = 0.5 * d * d * variance
-        for b in range(two):
-            right[b] = np.exp(d * (mean[b] - middle) - half)
-        for a in range(one):
-            left = np.exp(d * (mean[a * two] - mean[0]))
-            for b in range(two):
-                table[row, a * two + b] = base[a * two + b] * left * right[b]
-    return True
-
-
-@compiled
 def _fill_normal(plan, f, elements, variance, table):
     """Densities of numbers."""
     monomials = _monomials(plan, f)
@@ -135,8 +85,6 @@ def _fill_normal(plan, f, elements, variance, table):
     for row in range(table.shape[0]):
         if row == 0 or not alike:
             _means(plan, f, elements, row, monomials, mean)
-        if row == 0 and _is_sum(plan, f) and _fill_sums(plan, f, variance, mean, table):
-            return
         y = _answer(plan, f, row)
         for cell in range(mean.size):
             e = y - mean[cell]
@@ -164,6 +112,75 @@ def _pull_normal(plan, f, elements, variance, counts, gradient):
             _pull_means(plan, f, row, monomials, d_mean, gradient)
     element = plan.variance[plan.factor[FACTOR * f + 12]]
     gradient[element] += 0.5 * (squares / variance - total) / variance
+
+
+@compiled
+def _parts(plan, f, elements, row, monomials, part):
+    """Sums of the terms of a part of a normal answer in one row, into part (2, cell).
+
+    Of a tilt: those without latent variables, and those with. Of a cross: by target.
+    """
+    first = plan.factor[FACTOR * f + 8]
+    part[:] = 0.0
+    for k in range(monomials.shape[0]):
+        weight = elements[plan.term[TERM * (first + k)]] * _covariate(plan, f, first + k, row)
+        own, to = monomials[k], part[_side(plan, f, first + k)]
+        for cell in range(to.size):
+            to[cell] += weight * own[cell]
+
+
+@compiled
+def _side(plan, f, t):
+    """Which of the two parts a term is in."""
+    if plan.factor[FACTOR * f] == CROSS:
+        return plan.term[TERM * t + 5]
+    powers = plan.term[TERM * t + 1 : TERM * t + 4]
+    return 1 if powers[0] + powers[1] + powers[2] > 0 else 0
+
+
+@compiled
+def _fill_part(plan, f, elements, variance, table):
+    """What a tilt or a cross multiplies the density by; see node_plan.apart."""
+    monomials = _monomials(plan, f)
+    part = np.empty((2, table.shape[1]))
+    cross = plan.factor[FACTOR * f] == CROSS
+    for row in range(table.shape[0]):
+        if row == 0 or not _alike(plan, f):
+            _parts(plan, f, elements, row, monomials, part)
+        y = _answer(plan, f, row)
+        for cell in range(table.shape[1]):
+            one, two = part[0, cell], part[1, cell]
+            form = -one * two if cross else (y - one - 0.5 * two) * two
+            table[row, cell] = np.exp(form / variance)
+
+
+@compiled
+def _pull_part(plan, f, elements, variance, counts, gradient):
+    """Adds the derivatives of `_fill_part`."""
+    monomials = _monomials(plan, f)
+    cells = counts.shape[1]
+    part, d_part = np.empty((2, cells)), np.zeros((2, cells))
+    cross, alike = plan.factor[FACTOR * f] == CROSS, _alike(plan, f)
+    first = plan.factor[FACTOR * f + 8]
+    d_variance = 0.0
+    for row in range(counts.shape[0]):
+        if row == 0 or not alike:
+            _parts(plan, f, elements, row, monomials, part)
+            d_part[:] = 0.0
+        y = _answer(plan, f, row)
+        for cell in range(cells):
+            one, two, g = part[0, cell], part[1, cell], counts[row, cell] / variance
+            d_part[0, cell] -= g * two
+            d_part[1, cell] += -g * one if cross else g * (y - one - two)
+            d_variance -= g * (-one * two if cross else (y - one - 0.5 * two) * two)
+        if row == counts.shape[0] - 1 or not alike:
+            for k in range(monomials.shape[0]):
+                t, own, s = first + k, monomials[k], 0.0
+                by = d_part[_side(plan, f, t)]
+                for cell in range(cells):
+                    s += by[cell] * own[cell]
+                gradient[plan.term[TERM * t]] += s * _covariate(plan, f, t, row)
+    gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += d_variance / variance
 
 
 @compiled
@@ -260,6 +277,8 @@ def fill_answers(plan, f, elements, table):
         return False
     if plan.factor[FACTOR * f] == NORMAL:
         _fill_normal(plan, f, elements, variance, table)
+    elif plan.factor[FACTOR * f] in (TILT, CROSS):
+        _fill_part(plan, f, elements, variance, table)
     else:
         _fill_ordered(plan, f, elements, variance, table)
     return True
@@ -271,5 +290,7 @@ def pull_answers(plan, f, elements, table, counts, gradient):
     variance = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
     if plan.factor[FACTOR * f] == NORMAL:
         _pull_normal(plan, f, elements, variance, counts, gradient)
+    elif plan.factor[FACTOR * f] in (TILT, CROSS):
+        _pull_part(plan, f, elements, variance, counts, gradient)
     else:
         _pull_ordered(plan, f, elements, variance, table, counts, gradient)

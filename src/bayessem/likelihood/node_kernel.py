@@ -219,7 +219,7 @@ def _forward(plan, tables, messages, logs, scales, products):
     """All messages, each scaled to a sum of 1.
 
     scales : (row,) what each was divided by;  logs : sums of their logs, with those below. False
-    where a message is 0.
+    where a message is 0 or beyond numbers.
     """
     for s in range(plan.sizes[1]):
         q, one, two = _sides(plan, s)
@@ -260,7 +260,7 @@ def _forward(plan, tables, messages, logs, scales, products):
             total = 0.0
             for k in range(size):
                 total += out[u, k]
-            if not total > 0.0:
+            if not 0.0 < total < np.inf:
                 return False
             share = 1.0 / total
             for k in range(size):

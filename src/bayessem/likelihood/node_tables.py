@@ -18,6 +18,15 @@ from bayessem.likelihood.node_plan import FACTOR, STRUCTURAL, TERM, place, shape
 LOG_2PI = np.log(2.0 * np.pi)
 TINY = 1e-290
 
+# A disturbance narrower than the lattice's step: what follows is interpolated at the points of a
+# Gauss-Hermite rule, by polynomials through so many nodes.
+STENCIL = 10
+HERMITE, HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+HERMITE_WEIGHTS = HERMITE_WEIGHTS / np.sqrt(2.0 * np.pi)
+LAGRANGE = np.array(
+    [1.0 / np.prod([k - i for i in range(STENCIL) if i != k]) for k in range(STENCIL)]
+)
+
 
 @compiled
 def _monomial(plan, t, x):
@@ -64,6 +73,59 @@ def _end(mean, sd, low, x, half):
         return 0.0, 0.0, 0.0
     ratio = sign * density / p
     return p, ratio / sd, 0.5 * ratio * z / (sd * sd)
+
+
+@compiled
+def _stencil(u, nodes, weight, slope):
+    """Lagrange's weights (STENCIL,) of the nodes about u, in steps, and their derivatives by u.
+
+    Returns the first node. Beyond the lattice all is as it is at its end.
+    """
+    inside = min(max(u, 0.0), nodes - 1.0)
+    first = min(max(np.int64(np.floor(inside)) - STENCIL // 2 + 1, 0), nodes - STENCIL)
+    d = inside - first
+    left, d_left = 1.0, 0.0
+    for k in range(STENCIL):
+        weight[k], slope[k] = left, d_left
+        d_left = d_left * (d - k) + left
+        left *= d - k
+    right, d_right = 1.0, 0.0
+    for k in range(STENCIL - 1, -1, -1):
+        slope[k] = LAGRANGE[k] * (slope[k] * right + weight[k] * d_right)
+        weight[k] *= LAGRANGE[k] * right
+        d_right = d_right * (d - k) + right
+        right *= d - k
+        if inside != u:
+            slope[k] = 0.0
+    return first
+
+
+@compiled
+def _fill_narrow(u, sd, nodes, table, start, stride):
+    """Weights of nodes for a disturbance of sd steps about u, added to cells of a table."""
+    weight, slope = np.empty(STENCIL), np.empty(STENCIL)
+    for k in range(nodes):
+        table[start + k * stride] = 0.0
+    for j in range(HERMITE.size):
+        first = _stencil(u + sd * HERMITE[j], nodes, weight, slope)
+        for k in range(STENCIL):
+            table[start + (first + k) * stride] += HERMITE_WEIGHTS[j] * weight[k]
+
+
+@compiled
+def _pull_narrow(u, sd, nodes, table, counts, start, stride):
+    """Derivatives by u and by sd, in steps, of the log of cells times their counts."""
+    weight, slope = np.empty(STENCIL), np.empty(STENCIL)
+    d_u, d_sd = 0.0, 0.0
+    for j in range(HERMITE.size):
+        first = _stencil(u + sd * HERMITE[j], nodes, weight, slope)
+        for k in range(STENCIL):
+            cell = start + (first + k) * stride
+            if table[cell] != 0.0:
+                by = HERMITE_WEIGHTS[j] * slope[k] * counts[cell] / table[cell]
+                d_u += by
+                d_sd += HERMITE[j] * by
+    return d_u, d_sd
 
 
 @compiled
@@ -169,6 +231,7 @@ def fill_structural(plan, f, elements, table):
     other, last = (own + 1) % 3, (own + 2) % 3
     nodes, width = sides[own], plan.node_step[variables[own]]
     sd = np.sqrt(covariance[0, 0])
+    narrow = r == 1 and free and sd < width
     x, mean, e = np.zeros(3), np.empty(r), np.empty(r)
     monomial = np.empty(plan.factor[FACTOR * f + 7])
     for row in range(table.shape[0]):
@@ -180,6 +243,10 @@ def fill_structural(plan, f, elements, table):
                 x[own] = place(plan, f, own, 0)
                 _predictors(plan, f, elements, row, x, monomial, mean)
                 _deviations(plan, f, x, mean, e)
+                if narrow:
+                    u = -e[0] / width
+                    _fill_narrow(u, sd / width, nodes, table[row], start, strides[own])
+                    continue
                 zero, linear, square = _form(inverse, e)
                 for k in range(nodes):
                     if not free:
@@ -213,6 +280,7 @@ def pull_structural(plan, f, elements, table, counts, gradient):
     other, last = (own + 1) % 3, (own + 2) % 3
     nodes, width = sides[own], plan.node_step[variables[own]]
     sd = np.sqrt(covariance[0, 0])
+    narrow = r == 1 and free and sd < width
     first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
     x, mean, e, pull = np.zeros(3), np.empty(r), np.empty(r), np.empty(r)
     monomial = np.empty(terms)
@@ -226,6 +294,15 @@ def pull_structural(plan, f, elements, table, counts, gradient):
                 x[own] = place(plan, f, own, 0)
                 _predictors(plan, f, elements, row, x, monomial, mean)
                 _deviations(plan, f, x, mean, e)
+                if narrow:
+                    by_mean, by_sd = _pull_narrow(
+                        -e[0] / width, sd / width, nodes, table[row], counts[row], start,
+                        strides[own],
+                    )  # fmt: skip
+                    d_variance += 0.5 * by_sd / (width * sd)
+                    for m in range(terms):
+                        gradient[plan.term[TERM * (first + m)]] += by_mean / width * monomial[m]
+                    continue
                 lowest, extra = e[0], 0.0
                 inner = 1 if free else nodes  # means that do not change need one pull
                 for k in range(inner):
