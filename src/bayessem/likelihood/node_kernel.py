@@ -272,8 +272,8 @@ def _forward(plan, tables, messages, logs, scales, products):
 
 @compiled
 def _share(weight, value):
-    """Derivative by a message's value from the weight that it carries."""
-    return weight / value if value > 0.0 else 0.0
+    """Derivative by a value (interpolation has some below 0) from the weight that it carries."""
+    return weight / value if value != 0.0 else 0.0
 
 
 @compiled
