@@ -118,7 +118,7 @@ def _nodes(prepared: Prepared, elements: np.ndarray, finer: float = 1.6, more: i
         [Nodes(n.first - more * n.step, n.step, n.count + 2 * more) for n in own]
         for own in choose_nodes(model, prepared.sample, elements, finer=finer)
     ]
-    return pack_nodes(model.groups(nodes), prepared.sample.size)
+    return pack_nodes(model.groups(nodes, elements[None]), prepared.sample.size)
 
 
 def evaluate_nodes(*arrays: np.ndarray) -> float:
@@ -208,6 +208,36 @@ def test_gradient_is_that_of_the_value(case):
             ends.append(evaluate_nodes(moved, ints, floats, np.empty(elements.size), nobody))
         slope = (ends[0] - ends[1]) / (2 * h)
         assert gradient[at].sum() == pytest.approx(slope, abs=2e-6, rel=1e-6)
+
+
+@pytest.mark.parametrize("sd", [0.5, 0.15, 0.05, 1e-3])
+@pytest.mark.parametrize(
+    "case", ["square, and a normal outcome of both", "second order, covariate, binary outcome"]
+)
+def test_constructs_that_others_determine(case, sd):
+    """A disturbance narrower than any lattice: value and gradient, at the default's own nodes."""
+    prepared = _prepared(case)
+    structure, elements = prepared.structure, _elements(prepared)
+    rows = structure.table.rows
+    own = next(
+        structure.element(place)[0]
+        for k, place in structure.places.items()
+        if rows[k].name == "B~~B"
+    )
+    elements[own] = sd**2
+    ints, floats = _nodes(prepared, elements, 1.0, more=0)
+    out, gradient, nobody = np.empty(N), np.empty(elements.size), np.empty(0)
+    evaluate_nodes(elements, ints, floats, np.empty(elements.size), out)
+    np.testing.assert_allclose(out, _brute_force(prepared, elements), atol=1e-5)
+    value = evaluate_nodes(elements, ints, floats, gradient, nobody)
+    assert value == pytest.approx(out.sum(), abs=1e-10)
+    ends = []
+    for side in (1e-3, -1e-3):
+        moved = elements.copy()
+        moved[own] *= 1.0 + side
+        ends.append(evaluate_nodes(moved, ints, floats, np.empty(elements.size), nobody))
+    slope = (ends[0] - ends[1]) / 2e-3
+    assert gradient[own] * elements[own] == pytest.approx(slope, rel=1e-3, abs=1e-7)
 
 
 def test_log_likelihood_is_that_of_normal_rectangles():

@@ -170,3 +170,71 @@ def lower_inverse(a, out):
             for k in range(j, i):
                 s -= a[i, k] * out[k, j]
             out[i, j] = s / a[i, i]
+
+
+# Products of matrices of some dozen rows by some hundred columns: four rows at a time, which the
+# compiler turns into vector instructions; BLAS through Numba was slower, and starts threads.
+
+
+@compiled
+def multiply(a, b, out):
+    """Product a b into out; a : (n, k), b : (k, m), out : (n, m), all contiguous."""
+    n, k = a.shape
+    m, whole = b.shape[1], k - k % 4
+    for i in range(n):
+        row = out[i]
+        row[:] = 0.0
+        for r in range(0, whole, 4):
+            w0, w1, w2, w3 = a[i, r], a[i, r + 1], a[i, r + 2], a[i, r + 3]
+            b0, b1, b2, b3 = b[r], b[r + 1], b[r + 2], b[r + 3]
+            for j in range(m):
+                row[j] += w0 * b0[j] + w1 * b1[j] + w2 * b2[j] + w3 * b3[j]
+        for r in range(whole, k):
+            w, b0 = a[i, r], b[r]
+            for j in range(m):
+                row[j] += w * b0[j]
+
+
+@compiled
+def multiply_transposed(a, b, out):
+    """Product a b' into out; a : (n, m), b : (k, m), out : (n, k), all contiguous."""
+    n, m = a.shape
+    k = b.shape[0]
+    whole = k - k % 4
+    for i in range(n):
+        row = a[i]
+        for r in range(0, whole, 4):
+            b0, b1, b2, b3 = b[r], b[r + 1], b[r + 2], b[r + 3]
+            s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+            for j in range(m):
+                s0 += row[j] * b0[j]
+                s1 += row[j] * b1[j]
+                s2 += row[j] * b2[j]
+                s3 += row[j] * b3[j]
+            out[i, r], out[i, r + 1], out[i, r + 2], out[i, r + 3] = s0, s1, s2, s3
+        for r in range(whole, k):
+            s0, b0 = 0.0, b[r]
+            for j in range(m):
+                s0 += row[j] * b0[j]
+            out[i, r] = s0
+
+
+@compiled
+def multiply_by_transpose(a, b, out):
+    """Product a' b into out; a : (n, k), b : (n, m), out : (k, m), all contiguous."""
+    n, k = a.shape
+    m, whole = b.shape[1], n - n % 4
+    out[:] = 0.0
+    for i in range(0, whole, 4):
+        b0, b1, b2, b3 = b[i], b[i + 1], b[i + 2], b[i + 3]
+        for r in range(k):
+            w0, w1, w2, w3 = a[i, r], a[i + 1, r], a[i + 2, r], a[i + 3, r]
+            row = out[r]
+            for j in range(m):
+                row[j] += w0 * b0[j] + w1 * b1[j] + w2 * b2[j] + w3 * b3[j]
+    for i in range(whole, n):
+        b0 = b[i]
+        for r in range(k):
+            w, row = a[i, r], out[r]
+            for j in range(m):
+                row[j] += w * b0[j]

@@ -4,18 +4,7 @@ import math
 
 import numpy as np
 
-from bayessem.likelihood.compiled import compiled
-
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
-
-
-@compiled
-def normal_density(y, eta, variance):
-    """Density of an answer, and the derivatives of its log by eta and by the variance."""
-    e = y - eta
-    z = e / variance
-    value = np.exp(-0.5 * e * z - LOG_SQRT_2PI) / np.sqrt(variance)
-    return value, z, 0.5 * (z * z - 1.0 / variance)
 
 
 def draw(eta: np.ndarray, variance: float, rng: np.random.Generator) -> np.ndarray:

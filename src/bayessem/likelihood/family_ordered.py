@@ -24,41 +24,30 @@ INVERSE_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
 @compiled
-def tails(link, x):
-    """P(residual < x), P(residual > x) and the density at x, each to full relative accuracy."""
+def residual_below(link, x):
+    """P(residual < x), to full relative accuracy where x < 0."""
     if link == 0:
-        density = INVERSE_SQRT_2PI * math.exp(-0.5 * x * x)
-        return 0.5 * math.erfc(-ROOT_HALF * x), 0.5 * math.erfc(ROOT_HALF * x), density
-    e = math.exp(-abs(x))
-    near, far = 1.0 / (1.0 + e), e / (1.0 + e)
-    if x >= 0.0:
-        return near, far, near * far
-    return far, near, near * far
+        return 0.5 * math.erfc(-ROOT_HALF * x)
+    return 1.0 / (1.0 + math.exp(-x))
 
 
 @compiled
-def category_probability(link, category, thresholds, eta, scale):
-    """Probability of a category, and its derivatives by lower threshold, upper threshold, scale.
+def residual_density(link, x):
+    """Density of the residual at x."""
+    if link == 0:
+        return INVERSE_SQRT_2PI * math.exp(-0.5 * x * x)
+    e = math.exp(-abs(x))
+    return e / ((1.0 + e) * (1.0 + e))
 
-    thresholds : (C - 1,), increasing (else the probability is 0);  scale : of the residual, over
-    its standard form. The derivative by eta is that by both thresholds with the other sign.
-    """
-    last = thresholds.size
-    below, above, d_lower, d_scale = 0.0, 1.0, 0.0, 0.0
-    lower = -np.inf
-    if category > 0:
-        lower = (thresholds[category - 1] - eta) / scale
-        below, above, density = tails(link, lower)
-        d_lower = -density / scale
-        d_scale = density * lower / scale
-    if category == last:
-        return above, d_lower, 0.0, d_scale
-    upper = (thresholds[category] - eta) / scale
-    if upper <= lower:
-        return 0.0, 0.0, 0.0, 0.0
-    below_upper, above_upper, density = tails(link, upper)
-    p = below_upper - below if lower < 0.0 else above - above_upper
-    return p, d_lower, density / scale, d_scale - density * upper / scale
+
+@compiled
+def tails(link, x):
+    """P(residual < x), P(residual > x) and the density at x, each to full relative accuracy."""
+    near = residual_below(link, -abs(x))
+    density = residual_density(link, x)
+    if x < 0.0:
+        return near, 1.0 - near, density
+    return 1.0 - near, near, density
 
 
 def probabilities(link: str, thresholds: np.ndarray, eta: np.ndarray, scale: float) -> np.ndarray:

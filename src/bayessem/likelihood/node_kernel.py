@@ -13,6 +13,7 @@ analysis. Psychometrika, 57, 423-436. Rijmen, F. (2009). ETS RR-09-03.
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.dense import multiply, multiply_by_transpose, multiply_transposed
 from bayessem.likelihood.node_plan import (
     FACTOR,
     MESSAGE,
@@ -215,10 +216,10 @@ def _with_pairs(plan, s, u, tables, messages, kernel, joint):
 
 @compiled
 def _forward(plan, tables, messages, logs, scales, products):
-    """All messages, each scaled to a largest value of 1.
+    """All messages, each scaled to a sum of 1.
 
     scales : (row,) what each was divided by;  logs : sums of their logs, with those below. False
-    where a message is 0.
+    where a message is 0 or beyond numbers.
     """
     for s in range(plan.sizes[1]):
         q, one, two = _sides(plan, s)
@@ -253,25 +254,26 @@ def _forward(plan, tables, messages, logs, scales, products):
                     for k in range(size):
                         out[u, k] += w * flat[v, k]
         else:
-            out[:] = np.dot(product, kernel.reshape(q, size))
+            multiply(product, kernel.reshape(q, size), out)
         at = plan.step[STEP * s + 7]
         for u in range(rows):
-            largest = 0.0
+            total = 0.0
             for k in range(size):
-                largest = max(largest, out[u, k])
-            if not largest > 0.0:
+                total += out[u, k]
+            if not 0.0 < total < np.inf:
                 return False
+            share = 1.0 / total
             for k in range(size):
-                out[u, k] /= largest
-            row_log[u] += np.log(largest)
-            scales[at + u] = largest
+                out[u, k] *= share
+            row_log[u] += np.log(total)
+            scales[at + u] = total
     return True
 
 
 @compiled
 def _share(weight, value):
-    """Derivative by a message's value from the weight that it carries."""
-    return weight / value if value > 0.0 else 0.0
+    """Derivative by a value (interpolation has some below 0) from the weight that it carries."""
+    return weight / value if value != 0.0 else 0.0
 
 
 @compiled
@@ -357,8 +359,9 @@ def _backward(plan, tables, messages, scales, products, d_messages, counts):
         d_out = d_messages[at : at + rows * size].reshape(rows, size)
         at = plan.step[STEP * s + 7]
         for u in range(rows):
+            share = 1.0 / scales[at + u]
             for k in range(size):
-                d_out[u, k] /= scales[at + u]
+                d_out[u, k] *= share
         weights = np.empty((rows, q))
         pairs = False
         first = plan.step[STEP * s + 9]
@@ -380,12 +383,18 @@ def _backward(plan, tables, messages, scales, products, d_messages, counts):
                         d_pair = d_own.reshape(q, size)
                         for v in range(q):
                             w, total_v = product[u, v], 0.0
-                            for k in range(size):
-                                t = w * shared[v, k] * d_out[u, k]
-                                g = t * pair[v, k]
-                                d_pair[v, k] += t if by_value else g
-                                sums[v, k] += g
-                                total_v += g
+                            if by_value:
+                                for k in range(size):
+                                    t = w * shared[v, k] * d_out[u, k]
+                                    d_pair[v, k] += t
+                                    sums[v, k] += t * pair[v, k]
+                                    total_v += t * pair[v, k]
+                            else:
+                                for k in range(size):
+                                    g = w * shared[v, k] * d_out[u, k] * pair[v, k]
+                                    d_pair[v, k] += g
+                                    sums[v, k] += g
+                                    total_v += g
                             weights[u, v] = total_v
                         continue
                 _with_pairs(plan, s, u, tables, messages, kernel, joint)
@@ -399,9 +408,12 @@ def _backward(plan, tables, messages, scales, products, d_messages, counts):
                 _back_pairs(plan, s, u, joint, messages, d_messages, counts)
         else:
             flat = kernel.reshape(q, size)
-            weights[:] = np.dot(d_out, flat.T)
+            multiply_transposed(d_out, flat, weights)
             weights *= product
-            total = (flat * np.dot(product.T, d_out)).reshape(q, one, two)
+            sums = np.empty((q, size))
+            multiply_by_transpose(product, d_out, sums)
+            sums *= flat
+            total = sums.reshape(q, one, two)
         _back_shared(plan, s, total, counts)
         _back_singles(plan, s, weights, messages, d_messages, counts)
 
@@ -416,10 +428,14 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
     plan = unpack_nodes(ints, floats)
     gradient[:] = 0.0
     out[:] = 0.0
-    tables = np.empty(plan.sizes[2])
-    messages = np.empty(plan.sizes[3])
-    products = np.empty(plan.sizes[4])
-    logs, scales = np.empty(plan.sizes[7]), np.empty(plan.sizes[7])
+    # one block: several would each be given back to the system, and be cleared by it, every time
+    sizes = plan.sizes
+    work = np.empty(2 * (sizes[2] + sizes[3] + sizes[7]) + sizes[4])
+    tables, work = work[: sizes[2]], work[sizes[2] :]
+    messages, work = work[: sizes[3]], work[sizes[3] :]
+    products, work = work[: sizes[4]], work[sizes[4] :]
+    logs, work = work[: sizes[7]], work[sizes[7] :]
+    scales, work = work[: sizes[7]], work[sizes[7] :]
     good = fill_tables(plan, elements, tables)
     if good:
         good = _forward(plan, tables, messages, logs, scales, products)
@@ -427,8 +443,9 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
         out[:] = -np.inf
         return -np.inf
     value = 0.0
-    d_messages = np.zeros(plan.sizes[3])
-    for s in range(plan.sizes[1]):
+    work[:] = 0.0
+    d_messages, counts = work[: sizes[3]], work[sizes[3] :]
+    for s in range(sizes[1]):
         if plan.step[STEP * s + 1] > 0:
             continue
         at, first = plan.step[STEP * s + 7], plan.step[STEP * s + 5]
@@ -439,7 +456,6 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
         for k in range(plan.root.size // 2):
             out[plan.root[2 * k]] += logs[plan.root[2 * k + 1]]
         return value
-    counts = np.zeros(plan.sizes[2])
     _backward(plan, tables, messages, scales, products, d_messages, counts)
-    pull_tables(plan, elements, counts, gradient)
+    pull_tables(plan, elements, tables, counts, gradient)
     return value

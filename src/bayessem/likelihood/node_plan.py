@@ -8,7 +8,7 @@ run over distinct patterns of answers and not over respondents.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.junction import Elimination, elimination_order
 from bayessem.likelihood.plan import pack
 
-STRUCTURAL, NORMAL, ORDERED = range(3)
+STRUCTURAL, NORMAL, ORDERED, TILT, CROSS = range(5)
 # First number of a packed plan of this engine; a kernel's plan begins with a positive number.
 MARK = -1
 
@@ -51,7 +51,7 @@ class NodeFactor:
     Attributes
     ----------
     kind : int
-        STRUCTURAL, NORMAL or ORDERED.
+        STRUCTURAL, NORMAL or ORDERED; TILT and CROSS are parts of a normal answer (`apart`).
     scope : tuple of int
         Latent variables.
     terms : tuple of TermOf
@@ -80,6 +80,36 @@ class NodeFactor:
     explained: tuple[int, ...] = ()
     thresholds: tuple[int, int] = (0, 0)
     link: int = 0
+
+
+def apart(factor: NodeFactor) -> tuple[NodeFactor, ...]:
+    """A normal answer y that depends on two latent variables through a sum, in three factors.
+
+    With mean c + a + b, c known and a, b of one variable each, the density is that of y with mean
+    c + a, times exp(((y - c) b - b^2 / 2) / v), times exp(-a b / v), which knows no respondent.
+    The factor itself where its mean is no such sum.
+    """
+    one, two = factor.scope
+    of = [[v for v, p in t.powers.items() if p] for t in factor.terms]
+    if any(len(v) > 1 or (v and t.column >= 0) for v, t in zip(of, factor.terms, strict=True)):
+        return (factor,)
+    known, first, second = (
+        tuple(t for v, t in zip(of, factor.terms, strict=True) if v == which)
+        for which in ([], [one], [two])
+    )
+    nothing = np.zeros((1, 1))
+    return (
+        replace(factor, scope=(one,), terms=known + first),
+        replace(factor, kind=TILT, scope=(two,), terms=known + second),
+        replace(
+            factor,
+            kind=CROSS,
+            terms=tuple(replace(t, target=0) for t in first)
+            + tuple(replace(t, target=1) for t in second),
+            data=nothing,
+            row_of=np.minimum(factor.row_of, 0),
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -177,6 +207,25 @@ def unpack_nodes(ints, floats):
         floats[i[13] : i[14]],
         floats[i[14] : i[15]],
     )
+
+
+@compiled
+def shape(plan, f):
+    """Nodes of the three variables of a factor, 1 for those that are not there."""
+    a = plan.factor[FACTOR * f + 2 : FACTOR * f + 5]
+    one = plan.node_count[a[0]]
+    two = plan.node_count[a[1]] if a[1] >= 0 else 1
+    three = plan.node_count[a[2]] if a[2] >= 0 else 1
+    return one, two, three
+
+
+@compiled
+def place(plan, f, d, k):
+    """Value of node k of variable d of a factor."""
+    v = plan.factor[FACTOR * f + 2 + d]
+    if v < 0:
+        return 0.0
+    return plan.node_first[v] + plan.node_step[v] * k
 
 
 class _Packer:

@@ -2,38 +2,30 @@
 
 A structural equation's table holds the probability of a node given the nodes of its causes: the
 normal density times the step, and at either end all that lies beyond, so that nothing is lost where
-the lattice ends and probabilities of answers are flat. An answer's table holds its probability.
+the lattice ends and probabilities of answers are flat; over their sum, which is 1 but where a
+disturbance is narrower than the lattice (there, densities at nodes would add up to more than there
+is, and a maximum be found that is none). An answer's table holds its probability.
 """
 
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.dense import spd_inverse
-from bayessem.likelihood.family_normal import normal_density
-from bayessem.likelihood.family_ordered import category_probability, tails
-from bayessem.likelihood.node_plan import FACTOR, NORMAL, STRUCTURAL, TERM
+from bayessem.likelihood.family_ordered import tails
+from bayessem.likelihood.node_answers import fill_answers, pull_answers
+from bayessem.likelihood.node_plan import FACTOR, STRUCTURAL, TERM, place, shape
 
 LOG_2PI = np.log(2.0 * np.pi)
 TINY = 1e-290
 
-
-@compiled
-def _shape(plan, f):
-    """Nodes of the three variables of a factor, 1 for those that are not there."""
-    a = plan.factor[FACTOR * f + 2 : FACTOR * f + 5]
-    one = plan.node_count[a[0]]
-    two = plan.node_count[a[1]] if a[1] >= 0 else 1
-    three = plan.node_count[a[2]] if a[2] >= 0 else 1
-    return one, two, three
-
-
-@compiled
-def _place(plan, f, d, k):
-    """Value of node k of variable d of a factor."""
-    v = plan.factor[FACTOR * f + 2 + d]
-    if v < 0:
-        return 0.0
-    return plan.node_first[v] + plan.node_step[v] * k
+# A disturbance narrower than the lattice's step: what follows is interpolated at the points of a
+# Gauss-Hermite rule, by polynomials through so many nodes.
+STENCIL = 10
+HERMITE, HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
+HERMITE_WEIGHTS = HERMITE_WEIGHTS / np.sqrt(2.0 * np.pi)
+LAGRANGE = np.array(
+    [1.0 / np.prod([k - i for i in range(STENCIL) if i != k]) for k in range(STENCIL)]
+)
 
 
 @compiled
@@ -84,6 +76,59 @@ def _end(mean, sd, low, x, half):
 
 
 @compiled
+def _stencil(u, nodes, weight, slope):
+    """Lagrange's weights (STENCIL,) of the nodes about u, in steps, and their derivatives by u.
+
+    Returns the first node. Beyond the lattice all is as it is at its end.
+    """
+    inside = min(max(u, 0.0), nodes - 1.0)
+    first = min(max(np.int64(np.floor(inside)) - STENCIL // 2 + 1, 0), nodes - STENCIL)
+    d = inside - first
+    left, d_left = 1.0, 0.0
+    for k in range(STENCIL):
+        weight[k], slope[k] = left, d_left
+        d_left = d_left * (d - k) + left
+        left *= d - k
+    right, d_right = 1.0, 0.0
+    for k in range(STENCIL - 1, -1, -1):
+        slope[k] = LAGRANGE[k] * (slope[k] * right + weight[k] * d_right)
+        weight[k] *= LAGRANGE[k] * right
+        d_right = d_right * (d - k) + right
+        right *= d - k
+        if inside != u:
+            slope[k] = 0.0
+    return first
+
+
+@compiled
+def _fill_narrow(u, sd, nodes, table, start, stride):
+    """Weights of nodes for a disturbance of sd steps about u, added to cells of a table."""
+    weight, slope = np.empty(STENCIL), np.empty(STENCIL)
+    for k in range(nodes):
+        table[start + k * stride] = 0.0
+    for j in range(HERMITE.size):
+        first = _stencil(u + sd * HERMITE[j], nodes, weight, slope)
+        for k in range(STENCIL):
+            table[start + (first + k) * stride] += HERMITE_WEIGHTS[j] * weight[k]
+
+
+@compiled
+def _pull_narrow(u, sd, nodes, table, counts, start, stride):
+    """Derivatives by u and by sd, in steps, of the log of cells times their counts."""
+    weight, slope = np.empty(STENCIL), np.empty(STENCIL)
+    d_u, d_sd = 0.0, 0.0
+    for j in range(HERMITE.size):
+        first = _stencil(u + sd * HERMITE[j], nodes, weight, slope)
+        for k in range(STENCIL):
+            cell = start + (first + k) * stride
+            if table[cell] != 0.0:
+                by = HERMITE_WEIGHTS[j] * slope[k] * counts[cell] / table[cell]
+                d_u += by
+                d_sd += HERMITE[j] * by
+    return d_u, d_sd
+
+
+@compiled
 def _covariance(plan, f, elements, covariance, inverse):
     """Covariance matrix of a structural block and its inverse; log determinant, nan if none."""
     r = covariance.shape[0]
@@ -125,9 +170,52 @@ def _form(inverse, e):
 
 
 @compiled
+def _given(plan, f, group):
+    """Which values of the causes each cell has, into group (cell,); returns how many there are."""
+    one, two, three = shape(plan, f)
+    at, r = plan.factor[FACTOR * f + 13], plan.factor[FACTOR * f + 11]
+    sides, cause = np.array([one, two, three]), np.ones(3, dtype=np.int64)
+    for i in range(r):
+        cause[plan.explained[at + i]] = 0
+    second = sides[0] if cause[0] else 1
+    third = second * (sides[1] if cause[1] else 1)
+    for cell in range(group.size):
+        a, b, c = cell // (two * three), cell // three % two, cell % three
+        group[cell] = cause[0] * a + cause[1] * b * second + cause[2] * c * third
+    return third * (sides[2] if cause[2] else 1)
+
+
+@compiled
+def _normalise(plan, f, table):
+    """Divides probabilities (row, cell) by their sums given the causes."""
+    group = np.empty(table.shape[1], dtype=np.int64)
+    total = np.empty(_given(plan, f, group))
+    for row in range(table.shape[0]):
+        total[:] = 0.0
+        for cell in range(group.size):
+            total[group[cell]] += table[row, cell]
+        for cell in range(group.size):
+            if total[group[cell]] > 0.0:
+                table[row, cell] /= total[group[cell]]
+
+
+@compiled
+def _pull_normalised(plan, f, table, counts):
+    """Counts (row, cell) by the logs of probabilities become those by what was divided."""
+    group = np.empty(table.shape[1], dtype=np.int64)
+    total = np.empty(_given(plan, f, group))
+    for row in range(table.shape[0]):
+        total[:] = 0.0
+        for cell in range(group.size):
+            total[group[cell]] += counts[row, cell]
+        for cell in range(group.size):
+            counts[row, cell] -= table[row, cell] * total[group[cell]]
+
+
+@compiled
 def fill_structural(plan, f, elements, table):
     """Table (row, nodes) of a structural block; False where its covariance matrix is none."""
-    one, two, three = _shape(plan, f)
+    one, two, three = shape(plan, f)
     r = plan.factor[FACTOR * f + 11]
     covariance, inverse = np.empty((r, r)), np.empty((r, r))
     logdet = _covariance(plan, f, elements, covariance, inverse)
@@ -143,21 +231,26 @@ def fill_structural(plan, f, elements, table):
     other, last = (own + 1) % 3, (own + 2) % 3
     nodes, width = sides[own], plan.node_step[variables[own]]
     sd = np.sqrt(covariance[0, 0])
+    narrow = r == 1 and free and sd < width
     x, mean, e = np.zeros(3), np.empty(r), np.empty(r)
     monomial = np.empty(plan.factor[FACTOR * f + 7])
     for row in range(table.shape[0]):
         for a in range(sides[other]):
-            x[other] = _place(plan, f, other, a)
+            x[other] = place(plan, f, other, a)
             for b in range(sides[last]):
-                x[last] = _place(plan, f, last, b)
+                x[last] = place(plan, f, last, b)
                 start = a * strides[other] + b * strides[last]
-                x[own] = _place(plan, f, own, 0)
+                x[own] = place(plan, f, own, 0)
                 _predictors(plan, f, elements, row, x, monomial, mean)
                 _deviations(plan, f, x, mean, e)
+                if narrow:
+                    u = -e[0] / width
+                    _fill_narrow(u, sd / width, nodes, table[row], start, strides[own])
+                    continue
                 zero, linear, square = _form(inverse, e)
                 for k in range(nodes):
                     if not free:
-                        x[own] = _place(plan, f, own, k)
+                        x[own] = place(plan, f, own, k)
                         _predictors(plan, f, elements, row, x, monomial, mean)
                         _deviations(plan, f, x, mean, e)
                         zero, linear, square = _form(inverse, e)
@@ -169,13 +262,15 @@ def fill_structural(plan, f, elements, table):
                     table[row, start], _, _ = _end(0.0, sd, True, e[0], half)
                     cell = start + (nodes - 1) * strides[own]
                     table[row, cell], _, _ = _end(0.0, sd, False, end, half)
+    _normalise(plan, f, table)
     return True
 
 
 @compiled
-def pull_structural(plan, f, elements, counts, gradient):
-    """Adds the derivatives by elements; counts (row, nodes) are those by the log of the table."""
-    one, two, three = _shape(plan, f)
+def pull_structural(plan, f, elements, table, counts, gradient):
+    """Adds the derivatives by elements; counts (row, cell) by the log of the table are changed."""
+    _pull_normalised(plan, f, table, counts)
+    one, two, three = shape(plan, f)
     r = plan.factor[FACTOR * f + 11]
     covariance, inverse = np.empty((r, r)), np.empty((r, r))
     _covariance(plan, f, elements, covariance, inverse)
@@ -185,19 +280,29 @@ def pull_structural(plan, f, elements, counts, gradient):
     other, last = (own + 1) % 3, (own + 2) % 3
     nodes, width = sides[own], plan.node_step[variables[own]]
     sd = np.sqrt(covariance[0, 0])
+    narrow = r == 1 and free and sd < width
     first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
     x, mean, e, pull = np.zeros(3), np.empty(r), np.empty(r), np.empty(r)
     monomial = np.empty(terms)
     second, total, d_variance = np.zeros((r, r)), 0.0, 0.0
     for row in range(counts.shape[0]):
         for a in range(sides[other]):
-            x[other] = _place(plan, f, other, a)
+            x[other] = place(plan, f, other, a)
             for b in range(sides[last]):
-                x[last] = _place(plan, f, last, b)
+                x[last] = place(plan, f, last, b)
                 start = a * strides[other] + b * strides[last]
-                x[own] = _place(plan, f, own, 0)
+                x[own] = place(plan, f, own, 0)
                 _predictors(plan, f, elements, row, x, monomial, mean)
                 _deviations(plan, f, x, mean, e)
+                if narrow:
+                    by_mean, by_sd = _pull_narrow(
+                        -e[0] / width, sd / width, nodes, table[row], counts[row], start,
+                        strides[own],
+                    )  # fmt: skip
+                    d_variance += 0.5 * by_sd / (width * sd)
+                    for m in range(terms):
+                        gradient[plan.term[TERM * (first + m)]] += by_mean / width * monomial[m]
+                    continue
                 lowest, extra = e[0], 0.0
                 inner = 1 if free else nodes  # means that do not change need one pull
                 for k in range(inner):
@@ -221,7 +326,7 @@ def pull_structural(plan, f, elements, counts, gradient):
                             s1 += g * d
                             s2 += g * d * d
                     else:
-                        x[own] = _place(plan, f, own, k)
+                        x[own] = place(plan, f, own, k)
                         _predictors(plan, f, elements, row, x, monomial, mean)
                         _deviations(plan, f, x, mean, e)
                         s0 = counts[row, start + k * strides[own]]
@@ -251,92 +356,10 @@ def pull_structural(plan, f, elements, counts, gradient):
 
 
 @compiled
-def _answer(plan, f, elements, row, eta):
-    """Probability of an answer and its derivatives: of the log by eta (normal) or by thresholds.
-
-    Returns p, by lower threshold (or of the log by eta), by upper threshold, by scale (or of the
-    log by the variance).
-    """
-    y = plan.data[plan.factor[FACTOR * f + 9] + row * plan.factor[FACTOR * f + 10]]
-    variance = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
-    if plan.factor[FACTOR * f] == NORMAL:
-        p, d_eta, d_variance = normal_density(y, eta, variance)
-        return p, d_eta, 0.0, d_variance
-    code = plan.factor[FACTOR * f + 13]
-    link, at = code % 2, code // 2
-    thresholds = elements[at : at + plan.factor[FACTOR * f + 11]]
-    scale = np.sqrt(variance / (1.0 if link == 0 else np.pi**2 / 3.0))
-    return category_probability(link, np.int64(y), thresholds, eta, scale)
-
-
-@compiled
-def fill_answers(plan, f, elements, table):
-    """Table (row, nodes) of an answer; False where the variance is not positive."""
-    one, two, three = _shape(plan, f)
-    if not elements[plan.variance[plan.factor[FACTOR * f + 12]]] > 0.0:
-        return False
-    x, mean = np.zeros(3), np.empty(1)
-    monomial = np.empty(plan.factor[FACTOR * f + 7])
-    alike = plan.factor[FACTOR * f + 10] == 1  # without covariates the rows share their mean
-    for cell in range(one * two * three):
-        x[0] = _place(plan, f, 0, cell // (two * three))
-        x[1] = _place(plan, f, 1, cell // three % two)
-        x[2] = _place(plan, f, 2, cell % three)
-        for row in range(table.shape[0]):
-            if row == 0 or not alike:
-                _predictors(plan, f, elements, row, x, monomial, mean)
-            table[row, cell], _, _, _ = _answer(plan, f, elements, row, mean[0])
-    return True
-
-
-@compiled
-def pull_answers(plan, f, elements, counts, gradient):
-    """Adds the derivatives by elements; counts (row, nodes) are those by the log of the table."""
-    one, two, three = _shape(plan, f)
-    x, mean = np.zeros(3), np.empty(1)
-    first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
-    monomial = np.empty(terms)
-    normal, columns = plan.factor[FACTOR * f] == NORMAL, plan.factor[FACTOR * f + 10]
-    element, data = plan.variance[plan.factor[FACTOR * f + 12]], plan.factor[FACTOR * f + 9]
-    code, last = plan.factor[FACTOR * f + 13], plan.factor[FACTOR * f + 11]
-    threshold = code // 2
-    form = 1.0 if code % 2 == 0 else np.pi**2 / 3.0
-    scale = np.sqrt(elements[element] / form)
-    for cell in range(one * two * three):
-        x[0] = _place(plan, f, 0, cell // (two * three))
-        x[1] = _place(plan, f, 1, cell // three % two)
-        x[2] = _place(plan, f, 2, cell % three)
-        total = 0.0
-        for row in range(counts.shape[0]):
-            g = counts[row, cell]
-            if row == 0 or columns > 1:
-                _predictors(plan, f, elements, row, x, monomial, mean)
-            p, d_one, d_two, d_spread = _answer(plan, f, elements, row, mean[0])
-            d_eta = 0.0
-            if normal:
-                d_eta = g * d_one
-                gradient[element] += g * d_spread
-            elif p > TINY:
-                w = g / p
-                category = np.int64(plan.data[data + row * columns])
-                if category > 0:
-                    gradient[threshold + category - 1] += w * d_one
-                if category < last:
-                    gradient[threshold + category] += w * d_two
-                gradient[element] += 0.5 * w * d_spread / (scale * form)
-                d_eta = -w * (d_one + d_two)
-            total += d_eta
-            if columns > 1 or row == counts.shape[0] - 1:
-                for m in range(terms):
-                    gradient[plan.term[TERM * (first + m)]] += total * monomial[m]
-                total = 0.0
-
-
-@compiled
 def fill_tables(plan, elements, tables):
     """Tables of all factors, one after the other; False outside the parameters' domain."""
     for f in range(plan.sizes[0]):
-        one, two, three = _shape(plan, f)
+        one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
         size = one * two * three
         table = tables[at : at + rows * size].reshape(rows, size)
@@ -350,14 +373,15 @@ def fill_tables(plan, elements, tables):
 
 
 @compiled
-def pull_tables(plan, elements, counts, gradient):
+def pull_tables(plan, elements, tables, counts, gradient):
     """Adds the derivatives by elements from those by the logs of all tables."""
     for f in range(plan.sizes[0]):
-        one, two, three = _shape(plan, f)
+        one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
         size = one * two * three
         own = counts[at : at + rows * size].reshape(rows, size)
+        table = tables[at : at + rows * size].reshape(rows, size)
         if plan.factor[FACTOR * f] == STRUCTURAL:
-            pull_structural(plan, f, elements, own, gradient)
+            pull_structural(plan, f, elements, table, own, gradient)
         else:
-            pull_answers(plan, f, elements, own, gradient)
+            pull_answers(plan, f, elements, table, own, gradient)

@@ -23,10 +23,14 @@ from bayessem.likelihood.node_plan import (
     NodeGroup,
     Nodes,
     TermOf,
+    apart,
 )
 from bayessem.model.data import Sample
 from bayessem.model.structure import Place, Structure
 from bayessem.syntax.table import cycles
+
+# Of a factor over nodes; numbers end at 709, and the posterior goes beyond the points looked at.
+LARGEST_EXPONENT = 300.0
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,30 @@ class NodeModel:
         names = [self.structure.variables[i] for i in self.latents]
         return [tuple(names[v] for v in (s.variable, *s.neighbours)) for s in order]
 
-    def groups(self, nodes: Sequence[Sequence[Nodes]]) -> list[NodeGroup]:
-        """Ready to pack, with the nodes of each group's latent variables."""
-        return [
-            NodeGroup(factors, tuple(own), members)
-            for factors, own, members in zip(self.factors, nodes, self.members, strict=True)
-        ]
+    def groups(self, nodes: Sequence[Sequence[Nodes]], elements: np.ndarray) -> list[NodeGroup]:
+        """Ready to pack, with the nodes of each group's latent variables.
+
+        elements : ndarray (point, elements)
+            Flat model matrices at points of the posterior.
+        """
+        out = []
+        for factors, own, members in zip(self.factors, nodes, self.members, strict=True):
+            parts = [p for f in factors for p in (apart(f) if _is_safe(f, own, elements) else (f,))]
+            out.append(NodeGroup(tuple(parts), tuple(own), members))
+        return out
+
+
+def _is_safe(factor: NodeFactor, nodes: Sequence[Nodes], elements: np.ndarray) -> bool:
+    """Whether a normal answer of two constructs may be taken apart without numbers too large."""
+    if factor.kind != NORMAL or len(factor.scope) != 2:
+        return False
+    sizes = []
+    for v in factor.scope:
+        furthest = max(abs(nodes[v].first), abs(nodes[v].first + nodes[v].step * nodes[v].count))
+        terms = [(t.element, furthest ** t.powers[v]) for t in factor.terms if t.powers.get(v)]
+        sizes.append(sum(np.abs(elements[:, e]) * x for e, x in terms))
+    exponent = sizes[0] * sizes[1] / elements[:, factor.variances[0]]
+    return bool(np.max(exponent) < LARGEST_EXPONENT)
 
 
 def node_model(structure: Structure, sample: Sample) -> NodeModel:

@@ -59,9 +59,9 @@ def answers_plan(
     """
     model = node_model(structure, sample)
     ENGINES.load(NODES)
-    where = start_elements(structure, base, sample) if at is None else at
+    where = np.atleast_2d(start_elements(structure, base, sample) if at is None else at)
     nodes = choose_nodes(model, sample, where, finer=finer)
-    groups = [type(g)(g.factors, g.nodes, order[g.members]) for g in model.groups(nodes)]
+    groups = [type(g)(g.factors, g.nodes, order[g.members]) for g in model.groups(nodes, where)]
     return pack_nodes(groups, sample.size)
 
 

@@ -3,8 +3,9 @@
 Sums over a lattice are exact up to terms 2 exp(-2 pi^2 k' S k) for whole numbers k, S the posterior
 covariance of the latent variables in steps: 2e-7 with steps of 1.1 posterior standard deviations.
 That is so of each variable, and of sums and differences of those in one table, which are the narrow
-ones where variables correlate. The lattice covers five standard deviations to either side, and what
-products of constructs reach beyond.
+ones where variables correlate. Where a construct's disturbance is narrower than that, the step
+suits what the answers say of it. The lattice covers five standard deviations to either side, and
+what products of constructs reach beyond.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from bayessem.model.structure import Structure, latent_values
 # Steps in posterior standard deviations; standard deviations covered to either side; draws that say
 # where a model's latent variables are, and at how many of them the precision is looked at.
 STEP, REACH, DRAWS, POINTS = 1.1, 5.0, 6_000, 200
+# Step over the width of what the answers say of a construct, where its disturbance is narrower:
+# that is interpolated there (node_tables.py), to 1e-6 of its largest value.
+FINE = 0.28
 # Share of respondents who may be narrower than a step.
 NARROW = 0.05
 # Share of a posterior's points that may ask for more nodes.
@@ -72,7 +76,7 @@ def _needed(
     factors = model.factors[group]
     draws = _latents(model.structure, sample, elements, group)[:, model.latents]
     mean, sd = draws.mean(axis=0), draws.std(axis=0)
-    precision = _precision(factors, elements, draws[:: DRAWS // POINTS])
+    precision = _precision(factors, elements, draws[:: DRAWS // POINTS], sd)
     steps = _steps(precision, factors, sd) / finer
     reach = REACH + (finer > 1.0)
     low, high = mean - reach * sd, mean + reach * sd
@@ -134,26 +138,52 @@ def _information(factor: NodeFactor, elements: np.ndarray, eta: np.ndarray) -> n
 
 
 def _precision(
-    factors: Sequence[NodeFactor], elements: np.ndarray, points: np.ndarray
+    factors: Sequence[NodeFactor], elements: np.ndarray, points: np.ndarray, sds: np.ndarray
 ) -> np.ndarray:
-    """Precision of the latent variables given the answers near some points, (point, v, v)."""
+    """Precision of the latent variables given the answers near some points, (point, v, v).
+
+    A disturbance counts as no narrower than the steps that its construct needs without it.
+    """
     n, size = points.shape
     out = np.zeros((n, size, size))
-    for factor in factors:
+    # what answers and the effects of a construct say of it, (point, v)
+    said = np.zeros((n, size))
+    for factor in _effects_first(factors):
         scope = list(factor.scope)
         r = max(len(factor.explained), 1)
         mean, slope = _slopes(factor, elements, points[:, scope], r)
-        if factor.kind == STRUCTURAL:
-            for e, v in enumerate(factor.explained):
-                slope[:, e, scope.index(v)] -= 1.0
-            weight = np.linalg.inv(elements[list(factor.variances)].reshape(r, r))
-            part = np.einsum("nea,ef,nfb->nab", slope, weight, slope)
-        else:
+        if factor.kind != STRUCTURAL:
             information = _information(factor, elements, mean[:, 0])
             # a point of the model lies somewhere; an answer may lie where it says most
             information = np.maximum(information, np.median(information))
             part = information[:, None, None] * slope[:, 0, :, None] * slope[:, 0, None, :]
+            said[:, scope] += np.diagonal(part, axis1=1, axis2=2)
+            out[np.ix_(range(n), scope, scope)] += part
+            continue
+        covariance = elements[list(factor.variances)].reshape(r, r)
+        if r == 1 and len(scope) > 1:
+            own = factor.explained[0]
+            known = 1.0 / np.maximum(said[:, own], 1e-12)
+            said[:, scope] += slope[:, 0] ** 2 / (covariance[0] + known[:, None])
+            width = min(math.sqrt(np.quantile(known, NARROW)), sds[own])
+            covariance = np.maximum(covariance, (FINE * width) ** 2)
+        for e, v in enumerate(factor.explained):
+            slope[:, e, scope.index(v)] -= 1.0
+        weight = np.linalg.inv(covariance)
+        part = np.einsum("nea,ef,nfb->nab", slope, weight, slope)
         out[np.ix_(range(n), scope, scope)] += part
+    return out
+
+
+def _effects_first(factors: Sequence[NodeFactor]) -> list[NodeFactor]:
+    """Answers, then structural equations, each after those of the effects of what it explains."""
+    out = [f for f in factors if f.kind != STRUCTURAL]
+    left = [f for f in factors if f.kind == STRUCTURAL]
+    while left:
+        causes = [set(f.scope) - set(f.explained) for f in left]
+        ready = [f for f in left if not any(set(f.explained) & c for c in causes)]
+        out += ready
+        left = [f for f in left if f not in ready]
     return out
 
 

@@ -1,0 +1,296 @@
+"""Tables of answers' probabilities over the nodes of latent variables, and their derivatives.
+
+Every linear predictor is a sum of terms: an element times a product of latent variables, times a
+covariate where there is one. The products are the same for all rows of a table.
+"""
+
+import numpy as np
+
+from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.family_normal import LOG_SQRT_2PI
+from bayessem.likelihood.family_ordered import VARIANCES, residual_below, residual_density
+from bayessem.likelihood.node_plan import CROSS, FACTOR, NORMAL, TERM, TILT, place, shape
+
+
+@compiled
+def _monomials(plan, f):
+    """Products of latent variables of a factor's terms, (term, cell)."""
+    one, two, three = shape(plan, f)
+    first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
+    out = np.ones((terms, one * two * three))
+    for k in range(terms):
+        powers = plan.term[TERM * (first + k) + 1 : TERM * (first + k) + 4]
+        for cell in range(out.shape[1]):
+            for _ in range(powers[0]):
+                out[k, cell] *= place(plan, f, 0, cell // (two * three))
+            for _ in range(powers[1]):
+                out[k, cell] *= place(plan, f, 1, cell // three % two)
+            for _ in range(powers[2]):
+                out[k, cell] *= place(plan, f, 2, cell % three)
+    return out
+
+
+@compiled
+def _covariate(plan, f, term, row):
+    """What the data multiply a term by in one row."""
+    column = plan.term[TERM * term + 4]
+    if column < 0:
+        return 1.0
+    return plan.data[plan.factor[FACTOR * f + 9] + row * plan.factor[FACTOR * f + 10] + column]
+
+
+@compiled
+def _means(plan, f, elements, row, monomials, mean):
+    """Linear predictors (cell,) of one row."""
+    first = plan.factor[FACTOR * f + 8]
+    mean[:] = 0.0
+    for k in range(monomials.shape[0]):
+        t = first + k
+        weight = elements[plan.term[TERM * t]] * _covariate(plan, f, t, row)
+        own = monomials[k]
+        for cell in range(mean.size):
+            mean[cell] += weight * own[cell]
+
+
+@compiled
+def _pull_means(plan, f, row, monomials, d_mean, gradient):
+    """Adds the derivatives by the terms' elements from those by the predictors of one row."""
+    first = plan.factor[FACTOR * f + 8]
+    for k in range(monomials.shape[0]):
+        t, own, s = first + k, monomials[k], 0.0
+        for cell in range(d_mean.size):
+            s += d_mean[cell] * own[cell]
+        gradient[plan.term[TERM * t]] += s * _covariate(plan, f, t, row)
+
+
+@compiled
+def _answer(plan, f, row):
+    """The answer of a row."""
+    return plan.data[plan.factor[FACTOR * f + 9] + row * plan.factor[FACTOR * f + 10]]
+
+
+@compiled
+def _alike(plan, f):
+    """Whether the rows differ in the answer alone, and so share their linear predictors."""
+    return plan.factor[FACTOR * f + 10] == 1
+
+
+@compiled
+def _fill_normal(plan, f, elements, variance, table):
+    """Densities of numbers."""
+    monomials = _monomials(plan, f)
+    mean = np.empty(table.shape[1])
+    alike = _alike(plan, f)
+    scale = 1.0 / np.sqrt(variance)
+    for row in range(table.shape[0]):
+        if row == 0 or not alike:
+            _means(plan, f, elements, row, monomials, mean)
+        y = _answer(plan, f, row)
+        for cell in range(mean.size):
+            e = y - mean[cell]
+            table[row, cell] = scale * np.exp(-0.5 * e * e / variance - LOG_SQRT_2PI)
+
+
+@compiled
+def _pull_normal(plan, f, elements, variance, counts, gradient):
+    """Adds the derivatives of the densities of numbers."""
+    monomials = _monomials(plan, f)
+    mean, d_mean = np.empty(counts.shape[1]), np.zeros(counts.shape[1])
+    alike = _alike(plan, f)
+    total, squares = 0.0, 0.0
+    for row in range(counts.shape[0]):
+        if row == 0 or not alike:
+            _means(plan, f, elements, row, monomials, mean)
+            d_mean[:] = 0.0
+        y, own = _answer(plan, f, row), counts[row]
+        for cell in range(mean.size):
+            e = y - mean[cell]
+            total += own[cell]
+            d_mean[cell] += own[cell] * e / variance
+            squares += own[cell] * e * e
+        if row == counts.shape[0] - 1 or not alike:
+            _pull_means(plan, f, row, monomials, d_mean, gradient)
+    element = plan.variance[plan.factor[FACTOR * f + 12]]
+    gradient[element] += 0.5 * (squares / variance - total) / variance
+
+
+@compiled
+def _parts(plan, f, elements, row, monomials, part):
+    """Sums of the terms of a part of a normal answer in one row, into part (2, cell).
+
+    Of a tilt: those without latent variables, and those with. Of a cross: by target.
+    """
+    first = plan.factor[FACTOR * f + 8]
+    part[:] = 0.0
+    for k in range(monomials.shape[0]):
+        weight = elements[plan.term[TERM * (first + k)]] * _covariate(plan, f, first + k, row)
+        own, to = monomials[k], part[_side(plan, f, first + k)]
+        for cell in range(to.size):
+            to[cell] += weight * own[cell]
+
+
+@compiled
+def _side(plan, f, t):
+    """Which of the two parts a term is in."""
+    if plan.factor[FACTOR * f] == CROSS:
+        return plan.term[TERM * t + 5]
+    powers = plan.term[TERM * t + 1 : TERM * t + 4]
+    return 1 if powers[0] + powers[1] + powers[2] > 0 else 0
+
+
+@compiled
+def _fill_part(plan, f, elements, variance, table):
+    """What a tilt or a cross multiplies the density by; see node_plan.apart."""
+    monomials = _monomials(plan, f)
+    part = np.empty((2, table.shape[1]))
+    cross = plan.factor[FACTOR * f] == CROSS
+    for row in range(table.shape[0]):
+        if row == 0 or not _alike(plan, f):
+            _parts(plan, f, elements, row, monomials, part)
+        y = _answer(plan, f, row)
+        for cell in range(table.shape[1]):
+            one, two = part[0, cell], part[1, cell]
+            form = -one * two if cross else (y - one - 0.5 * two) * two
+            table[row, cell] = np.exp(form / variance)
+
+
+@compiled
+def _pull_part(plan, f, elements, variance, counts, gradient):
+    """Adds the derivatives of `_fill_part`."""
+    monomials = _monomials(plan, f)
+    cells = counts.shape[1]
+    part, d_part = np.empty((2, cells)), np.zeros((2, cells))
+    cross, alike = plan.factor[FACTOR * f] == CROSS, _alike(plan, f)
+    first = plan.factor[FACTOR * f + 8]
+    d_variance = 0.0
+    for row in range(counts.shape[0]):
+        if row == 0 or not alike:
+            _parts(plan, f, elements, row, monomials, part)
+            d_part[:] = 0.0
+        y = _answer(plan, f, row)
+        for cell in range(cells):
+            one, two, g = part[0, cell], part[1, cell], counts[row, cell] / variance
+            d_part[0, cell] -= g * two
+            d_part[1, cell] += -g * one if cross else g * (y - one - two)
+            d_variance -= g * (-one * two if cross else (y - one - 0.5 * two) * two)
+        if row == counts.shape[0] - 1 or not alike:
+            for k in range(monomials.shape[0]):
+                t, own, s = first + k, monomials[k], 0.0
+                by = d_part[_side(plan, f, t)]
+                for cell in range(cells):
+                    s += by[cell] * own[cell]
+                gradient[plan.term[TERM * t]] += s * _covariate(plan, f, t, row)
+    gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += d_variance / variance
+
+
+@compiled
+def _link(plan, f, variance):
+    """Link, first threshold, thresholds, and scale of the residual over its standard form."""
+    code = plan.factor[FACTOR * f + 13]
+    link = code % 2
+    scale = np.sqrt(variance / (VARIANCES[0] if link == 0 else VARIANCES[1]))
+    return link, code // 2, plan.factor[FACTOR * f + 11], scale
+
+
+@compiled
+def _fill_ordered(plan, f, elements, variance, table):
+    """Probabilities of categories: of the residual between two thresholds."""
+    link, first, last, scale = _link(plan, f, variance)
+    thresholds = elements[first : first + last]
+    monomials = _monomials(plan, f)
+    cells = table.shape[1]
+    mean = np.empty(cells)
+    alike = _alike(plan, f)
+    # to either side of each threshold, each to full relative accuracy; the sides of all there is
+    below, above = np.empty((last + 2, cells)), np.empty((last + 2, cells))
+    below[0], above[0], below[last + 1], above[last + 1] = 0.0, 1.0, 1.0, 0.0
+    for row in range(table.shape[0]):
+        category = np.int64(_answer(plan, f, row))
+        begin, end = 1, last + 1
+        if not alike:
+            begin, end = max(category, 1), min(category + 2, last + 1)
+        if row == 0 or not alike:
+            _means(plan, f, elements, row, monomials, mean)
+            for c in range(begin, end):
+                for cell in range(cells):
+                    z = (thresholds[c - 1] - mean[cell]) / scale
+                    near = residual_below(link, -abs(z))
+                    below[c, cell] = near if z < 0.0 else 1.0 - near
+                    above[c, cell] = 1.0 - near if z < 0.0 else near
+        if 0 < category < last and not thresholds[category - 1] < thresholds[category]:
+            table[row] = 0.0
+            continue
+        for cell in range(cells):
+            if below[category, cell] < 0.5:
+                table[row, cell] = below[category + 1, cell] - below[category, cell]
+            else:
+                table[row, cell] = above[category, cell] - above[category + 1, cell]
+
+
+@compiled
+def _pull_ordered(plan, f, elements, variance, table, counts, gradient):
+    """Adds the derivatives of the probabilities of categories.
+
+    A threshold ends one category and begins the next, so that its derivative is the density there
+    times the difference of their counts over their probabilities.
+    """
+    link, first, last, scale = _link(plan, f, variance)
+    thresholds = elements[first : first + last]
+    monomials = _monomials(plan, f)
+    cells = table.shape[1]
+    mean, d_mean = np.empty(cells), np.empty(cells)
+    ratio = np.zeros((last + 1, cells))  # by category
+    alike = _alike(plan, f)
+    d_scale = 0.0
+    for row in range(table.shape[0]):
+        category = np.int64(_answer(plan, f, row))
+        for cell in range(cells):
+            p = table[row, cell]
+            ratio[category, cell] = counts[row, cell] / p if p > 0.0 else 0.0
+        begin, end = 1, last + 1
+        if not alike:
+            begin, end = max(category, 1), min(category + 2, last + 1)
+        if alike and row < table.shape[0] - 1:
+            continue
+        _means(plan, f, elements, row, monomials, mean)
+        d_mean[:] = 0.0
+        for c in range(begin, end):
+            total = 0.0
+            for cell in range(cells):
+                z = (thresholds[c - 1] - mean[cell]) / scale
+                by = residual_density(link, z) * (ratio[c - 1, cell] - ratio[c, cell]) / scale
+                total += by
+                d_mean[cell] -= by
+                d_scale -= by * z
+            gradient[first + c - 1] += total
+        _pull_means(plan, f, row, monomials, d_mean, gradient)
+        ratio[category] = 0.0
+    # the variance is the scale's square times that of the standard form
+    gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += 0.5 * d_scale * scale / variance
+
+
+@compiled
+def fill_answers(plan, f, elements, table):
+    """Table (row, cell) of an answer; False where the variance is not positive."""
+    variance = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
+    if not variance > 0.0:
+        return False
+    if plan.factor[FACTOR * f] == NORMAL:
+        _fill_normal(plan, f, elements, variance, table)
+    elif plan.factor[FACTOR * f] in (TILT, CROSS):
+        _fill_part(plan, f, elements, variance, table)
+    else:
+        _fill_ordered(plan, f, elements, variance, table)
+    return True
+
+
+@compiled
+def pull_answers(plan, f, elements, table, counts, gradient):
+    """Adds the derivatives by elements; counts (row, cell) are those by the log of the table."""
+    variance = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
+    if plan.factor[FACTOR * f] == NORMAL:
+        _pull_normal(plan, f, elements, variance, counts, gradient)
+    elif plan.factor[FACTOR * f] in (TILT, CROSS):
+        _pull_part(plan, f, elements, variance, counts, gradient)
+    else:
+        _pull_ordered(plan, f, elements, variance, table, counts, gradient)
