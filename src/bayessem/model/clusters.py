@@ -1,0 +1,273 @@
+"""The clusters of a two-level model: who belongs to which, and what the data say about each level.
+
+Variables at level 2 alone are variables of clusters: one value a cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayessem.errors import DataError, ModelError
+from bayessem.model.group_column import present_groups, require_group
+from bayessem.syntax.levels import block_names
+from bayessem.syntax.parameters import ParameterTable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayessem.model.data import Sample
+
+# Relative difference that values of one cluster may have by rounding.
+SAME = 1e-9
+# Least share of a variable's variance that start values give to the clusters.
+LEAST_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Who belongs to which cluster.
+
+    Attributes
+    ----------
+    column : str
+        Where the data have them.
+    labels : tuple of str
+        Names of the clusters, in the order of the data.
+    code : ndarray (respondent,)
+        Position of each respondent's cluster.
+    groups : tuple of str
+        Names of the groups, ("",) for one; `Sample.groups` has those of the blocks.
+    """
+
+    column: str
+    labels: tuple[str, ...]
+    code: np.ndarray
+    groups: tuple[str, ...]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """Respondents of each cluster, (cluster,)."""
+        return np.bincount(self.code, minlength=len(self.labels))
+
+    def kept(self, keep: np.ndarray) -> Clusters:
+        """Of the respondents in a mask, without clusters that have none."""
+        used, code = np.unique(self.code[keep], return_inverse=True)
+        return replace(self, labels=tuple(self.labels[j] for j in used), code=code)
+
+    def first(self) -> np.ndarray:
+        """Position of the first respondent of each cluster, (cluster,)."""
+        return np.unique(self.code, return_index=True)[1]
+
+
+def require_cluster_argument(cluster: object, table: ParameterTable) -> None:
+    """Two levels need clusters, and clusters two levels.
+
+    Raises
+    ------
+    ModelError
+        Saying which of the two is missing.
+    """
+    if table.levels > 1 and cluster is None:
+        raise ModelError(
+            "the model has two levels ('level:'), so it needs to know who belongs together: name "
+            "the column of the clusters, cluster='firm'"
+        )
+    if table.levels == 1 and cluster is not None:
+        raise ModelError(
+            f"cluster={cluster!r} is for a two-level model; write what is within clusters below "
+            "'level: 1' and what is between them below 'level: 2', or leave cluster= out (for few "
+            "clusters: group=, with pooling=)"
+        )
+
+
+def read_clusters(
+    data: pd.DataFrame, cluster: str, code_of_group: np.ndarray, groups: Sequence[str]
+) -> Clusters:
+    """The clusters of all rows; one that is in several groups counts as one in each."""
+    labels, code = present_groups(require_group(data, cluster, argument="cluster"), cluster)
+    pairs, own = np.unique(np.stack([code, code_of_group]), axis=1, return_inverse=True)
+    own = own.ravel()
+    order = np.argsort(np.unique(own, return_index=True)[1])  # as they appear
+    rank = np.argsort(order)
+    return Clusters(
+        cluster, tuple(labels[c] for c in pairs[0][order]), rank[own], tuple(groups)
+    )
+
+
+def crossed_note(sample: Sample) -> tuple[str, ...]:
+    """What to say about values of the cluster column that occur in several groups."""
+    clusters = sample.clusters
+    assert clusters is not None
+    if len(set(clusters.labels)) == len(clusters.labels):
+        return ()
+    return (
+        f"some values of {clusters.column!r} occur in more than one group and count as a cluster "
+        "of each",
+    )
+
+
+def fill_clusters(
+    values: np.ndarray, clusters: Clusters, names: Sequence[str], between: Sequence[str]
+) -> np.ndarray:
+    """Values (respondent, p) with each cluster's own value of its variables in all its rows.
+
+    Raises
+    ------
+    DataError
+        For a variable at level 2 alone that varies inside clusters.
+    """
+    out = values.copy()
+    count = len(clusters.labels)
+    for name in between:
+        column = values[:, names.index(name)]
+        known = ~np.isnan(column)
+        low, high = np.full(count, np.inf), np.full(count, -np.inf)
+        np.minimum.at(low, clusters.code[known], column[known])
+        np.maximum.at(high, clusters.code[known], column[known])
+        there = high >= low
+        size = np.maximum(np.abs(low), np.abs(high))
+        varies = there & (high - low > SAME * np.where(there, size, 1.0))
+        if varies.any():
+            j = int(np.flatnonzero(varies)[0])
+            raise DataError(
+                f"{name!r} is at level 2 alone, so it is one value a cluster, but it varies inside "
+                f"{int(varies.sum())} clusters of {clusters.column!r} (in {clusters.labels[j]!r} "
+                f"from {low[j]:g} to {high[j]:g}); bring it into level 1, too (it is then split "
+                "into a within and a between part), or use its cluster means"
+            )
+        filled = np.where(there, high, np.nan)[clusters.code]
+        out[:, names.index(name)] = filled
+    return out
+
+
+def check_clusters(sample: Sample, table: ParameterTable) -> None:
+    """Refuse clusters that cannot tell two levels apart.
+
+    Raises
+    ------
+    DataError
+        For one cluster, clusters of one respondent each, and variables at level 1 that do not vary
+        inside clusters.
+    """
+    clusters = sample.clusters
+    assert clusters is not None
+    where = repr(clusters.column)
+    for g, group in enumerate(clusters.groups):
+        members = sample.group == 2 * g
+        code = clusters.code[members]
+        count = len(np.unique(code))
+        inside = f" in group {group!r}" if group else ""
+        if count < 2:
+            raise DataError(
+                f"{where} has {count} cluster{'s' * (count != 1)}{inside}: differences between "
+                "clusters need several of them; a model of one level is the text without 'level:'"
+            )
+        if count == len(code):
+            raise DataError(
+                f"every respondent{inside} is a cluster of {where} alone: nothing tells apart what "
+                "is within and what is between clusters; is that the column of the clusters? A "
+                "model of one level is the text without 'level:'"
+            )
+        for name in table.level_variables[0]:
+            _require_variation(sample, name, members, inside)
+
+
+def _require_variation(sample: Sample, name: str, members: np.ndarray, inside: str) -> None:
+    """A variable at level 1 has to differ inside some cluster."""
+    clusters = sample.clusters
+    assert clusters is not None
+    column = sample.values[members, sample.variables.index(name)]
+    known = ~np.isnan(column)
+    code = clusters.code[members][known]
+    if not known.any():
+        raise DataError(f"column {name!r} is empty{inside}; take it out of the model")
+    deviations = column[known] - _cluster_means(column[known], code, len(clusters.labels))[code]
+    if np.abs(deviations).max() <= SAME * np.abs(column[known]).max():
+        raise DataError(
+            f"{name!r} is at level 1 but does not vary inside clusters of {clusters.column!r}"
+            f"{inside}; it is a variable of clusters and belongs to level 2 alone"
+        )
+
+
+def _cluster_means(column: np.ndarray, code: np.ndarray, count: int) -> np.ndarray:
+    """Means of the available values by cluster, nan without any."""
+    known = ~np.isnan(column)
+    total = np.bincount(code[known], weights=column[known], minlength=count)
+    number = np.bincount(code[known], minlength=count)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
+def level_moments(sample: Sample, table: ParameterTable) -> tuple[np.ndarray, np.ndarray]:
+    """Covariances and means by block, (block, p, p) and (block, p); positive definite.
+
+    Covariates have the moments over respondents at level 1 and over clusters at level 2, exactly.
+    Those of split variables are rough (deviations from cluster means, cluster means), for starts.
+    """
+    clusters = sample.clusters
+    assert clusters is not None
+    p = len(sample.variables)
+    at = {name: i for i, name in enumerate(sample.variables)}
+    split = [at[n] for n in table.split]
+    between = [at[n] for n in table.level_variables[1]]
+    within_only = [at[n] for n in table.level_variables[0] if n not in table.split]
+    covariances = np.zeros((len(sample.groups), p, p))
+    means = np.zeros((len(sample.groups), p))
+    for g in range(len(clusters.groups)):
+        members = sample.group == 2 * g
+        values = sample.values[members]
+        code = np.unique(clusters.code[members], return_inverse=True)[1]
+        count = int(code.max()) + 1
+        centre = np.nanmean(np.where(np.isnan(values), sample.means, values), axis=0)
+        by_cluster = np.array([_cluster_means(values[:, i], code, count) for i in range(p)]).T
+        means[2 * g], means[2 * g + 1] = centre, centre
+        means[2 * g][split] = 0.0
+        if len(table.between_only):
+            own = [at[n] for n in table.between_only]
+            means[2 * g + 1][own] = np.nanmean(by_cluster[:, own], axis=0)
+        deviations = values - centre
+        deviations[:, split] = values[:, split] - by_cluster[code][:, split]
+        inner = _gram(deviations, [*split, *within_only], sample.sds)
+        outer = _gram(by_cluster - means[2 * g + 1], between, sample.sds)
+        size = len(code) / count
+        raw = np.diag(outer)[split]
+        less = np.maximum(raw - np.diag(inner)[split] / size, LEAST_SHARE * raw)
+        ratio = np.ones(p)
+        ratio[split] = np.sqrt(less / raw)
+        covariances[2 * g] = inner
+        covariances[2 * g + 1] = outer * np.outer(ratio, ratio)
+    return covariances, means
+
+
+def _gram(deviations: np.ndarray, columns: Sequence[int], sds: np.ndarray) -> np.ndarray:
+    """Mean squares and products of some columns; the variance over all of what they leave open."""
+    own = list(columns)
+    filled = np.where(np.isnan(deviations), 0.0, deviations)[:, own]
+    out = np.diag(sds**2)
+    out[np.ix_(own, own)] = filled.T @ filled / len(filled)
+    flat = [i for i in own if out[i, i] < 1e-6 * sds[i] ** 2]
+    for i in flat:
+        out[i] = out[:, i] = 0.0
+        out[i, i] = 0.01 * sds[i] ** 2
+    if len(own):
+        sd = np.sqrt(np.diag(out)[own])
+        correlation = out[np.ix_(own, own)] / np.outer(sd, sd)
+        lowest = float(np.linalg.eigvalsh(correlation)[0])
+        if lowest < 1e-6:
+            keep = (1.0 - 0.02) / (1.0 - lowest)
+            correlation = keep * correlation + (1.0 - keep) * np.eye(len(own))
+            out[np.ix_(own, own)] = correlation * np.outer(sd, sd)
+    return out
+
+
+def with_blocks(sample: Sample, clusters: Clusters) -> Sample:
+    """A sample whose groups are the blocks of a two-level model, respondents at their level 1."""
+    return replace(
+        sample,
+        groups=block_names(clusters.groups),
+        group=2 * sample.group,
+        clusters=clusters,
+    )
