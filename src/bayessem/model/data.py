@@ -287,6 +287,7 @@ def read_sample(
     clusters = None
     if cluster is not None:
         clusters = read_clusters(data, cluster, code, labels)
+        values = np.array(values)
         values[keep] = fill_clusters(values[keep], clusters.kept(keep), names, between)
     absent = np.isnan(values)
     own = [j for j, name in enumerate(names) if name not in between]  # a respondent's
