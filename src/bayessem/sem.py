@@ -49,6 +49,7 @@ FIT_ARGUMENTS = (
     "group",
     "group_order",
     "missing",
+    "cluster",
     "priors",
     "pooling",
     "draws",
@@ -111,6 +112,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> Prepared:
@@ -129,6 +131,7 @@ class SEM(Specification):
             group=group,
             group_order=group_order,
             missing=missing,
+            cluster=cluster,
             priors=priors,
             pooling=pooling,
         )
@@ -140,6 +143,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> CheckReport:
@@ -160,6 +164,7 @@ class SEM(Specification):
                 group=group,
                 group_order=group_order,
                 missing=missing,
+                cluster=cluster,
                 priors=priors,
                 pooling=pooling,
             )
@@ -172,6 +177,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> pd.DataFrame:
@@ -186,6 +192,7 @@ class SEM(Specification):
                     group=group,
                     group_order=group_order,
                     missing=missing,
+                    cluster=cluster,
                     priors=priors,
                     pooling=pooling,
                 )
@@ -578,13 +585,14 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         se: str = "observed",
     ) -> MLFit:
         """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures.
 
         Parameters
         ----------
-        data, group, group_order, missing
+        data, group, group_order, missing, cluster
             As in `fit`.
         se : {"observed", "expected", "robust", "none"}
             Standard errors from the observed information, the expected information (lavaan's
@@ -592,9 +600,10 @@ class SEM(Specification):
         """
         from bayessem.ml.estimate import fit_ml
 
-        return fit_ml(
-            self.prepare(data, group=group, group_order=group_order, missing=missing), se=se
+        prepared = self.prepare(
+            data, group=group, group_order=group_order, missing=missing, cluster=cluster
         )
+        return fit_ml(prepared, se=se)
 
     def bootstrap(
         self,
@@ -700,6 +709,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
         draws: int = 1000,
@@ -724,6 +734,9 @@ class SEM(Specification):
             Order (and selection) of the groups; by default as they appear.
         missing : {"fiml", "listwise", "error"}
             Use all observed values, leave out incomplete rows, or refuse missing values.
+        cluster : str, optional
+            Column with the clusters (firms, teams, schools) of a two-level model, whose text has
+            `level: 1` and `level: 2`.
         priors : mapping, optional
             Prior by parameter name ("RAD~AMC"), label or kind ("path"); see `model.priors`.
         pooling : Pooling, optional
@@ -774,6 +787,7 @@ class SEM(Specification):
             group=group,
             group_order=group_order,
             missing=missing,
+            cluster=cluster,
             priors=priors,
             pooling=pooling,
         )

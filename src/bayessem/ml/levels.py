@@ -34,6 +34,8 @@ def level_turn(structure: Structure, density: Density, x: np.ndarray) -> np.ndar
     x : ndarray (D,)
         The free parameters.
     """
+    if structure.table.levels > 1:
+        return None  # the mean that a slope at level 1 moves is at level 2
     elements = density.elements(x)
     rows = structure.table.rows
     groups: list[set[int]] = [set() for _ in x]

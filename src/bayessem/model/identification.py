@@ -74,7 +74,8 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
         parts = [standardised[:, lower[0], lower[1]], cut]
         if has_means:
             parts.append(means / own)
-        return np.concatenate(parts, axis=1)
+        together = np.concatenate(parts, axis=1)
+        return together.reshape(len(together) // table.levels, -1)  # a group's levels side by side
 
     return moments
 
