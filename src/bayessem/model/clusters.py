@@ -58,6 +58,16 @@ class Clusters:
         used, code = np.unique(self.code[keep], return_inverse=True)
         return replace(self, labels=tuple(self.labels[j] for j in used), code=code)
 
+    def unique_labels(self, block: np.ndarray) -> tuple[str, ...]:
+        """Names of the clusters, with the group where several groups have one of that name.
+
+        block : ndarray (respondent,), `Sample.group`.
+        """
+        groups = [self.groups[g] for g in block[self.first()] // 2]
+        twice = {x for x in self.labels if self.labels.count(x) > 1}
+        named = zip(self.labels, groups, strict=True)
+        return tuple(f"{x} ({g})" if x in twice else x for x, g in named)
+
     def first(self) -> np.ndarray:
         """Position of the first respondent of each cluster, (cluster,)."""
         return np.unique(self.code, return_index=True)[1]
@@ -271,3 +281,49 @@ def with_blocks(sample: Sample, clusters: Clusters) -> Sample:
         group=2 * sample.group,
         clusters=clusters,
     )
+
+
+def intraclass(sample: Sample, names: Sequence[str]) -> dict[str, float]:
+    """Intraclass correlation ICC(1) of variables, from the analysis of variance; not below 0.
+
+    Of all groups together, within groups. Donner (1986), doi:10.2307/1403259.
+    """
+    clusters = sample.clusters
+    assert clusters is not None
+    out = {}
+    for name in names:
+        column = sample.values[:, sample.variables.index(name)]
+        known = ~np.isnan(column)
+        y, code, group = column[known], clusters.code[known], sample.group[known]
+        labels, code = np.unique(code, return_inverse=True)
+        sizes = np.bincount(code)
+        means = np.bincount(code, weights=y) / sizes
+        group_means = np.bincount(group, weights=y) / np.maximum(np.bincount(group), 1)
+        own_group = np.zeros(len(labels), dtype=int)
+        own_group[code] = group
+        between = float(sizes @ (means - group_means[own_group]) ** 2)
+        within = float(((y - means[code]) ** 2).sum())
+        free = len(labels) - len(np.unique(group))
+        mean_size = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / max(len(labels) - 1, 1)
+        ms_between = between / max(free, 1)
+        ms_within = within / max(len(y) - len(labels), 1)
+        spread = max(ms_between - ms_within, 0.0) / mean_size
+        out[name] = spread / (spread + ms_within) if spread + ms_within > 0 else 0.0
+    return out
+
+
+def checked_covariances(covariances: np.ndarray, table: ParameterTable) -> list[np.ndarray]:
+    """Implied covariances (block, p, p) as those that have to be positive definite.
+
+    Those of level 1, and of one respondent with the variables of the cluster; level 2 alone may be
+    singular.
+    """
+    if table.levels == 1:
+        return list(covariances)
+    at = [table.observed.index(name) for name in table.level_variables[0]]
+    out = []
+    for inner, outer in zip(covariances[::2], covariances[1::2], strict=True):
+        whole = outer.copy()
+        whole[np.ix_(at, at)] += inner[np.ix_(at, at)]
+        out += [inner[np.ix_(at, at)], whole]
+    return out

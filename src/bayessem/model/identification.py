@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bayessem.model.clusters import checked_covariances
 from bayessem.model.default_priors import latent_scales
 from bayessem.model.linear_constraints import constrained_names, linear_forms
 from bayessem.model.parameterization import threshold_variables
@@ -268,8 +269,8 @@ def possible(prepared: Prepared) -> str:
                 "equations have no solution"
             )
             continue
-        scaled = covariances / (sds[:, :, None] * sds[:, None, :])
-        if np.isfinite(scaled).all() and np.linalg.eigvalsh(scaled).min() > LEAST:
+        scaled = checked_covariances(covariances / (sds[:, :, None] * sds[:, None, :]), table)
+        if all(np.isfinite(s).all() and np.linalg.eigvalsh(s).min() > LEAST for s in scaled):
             return ""
         said = (
             "the covariance matrix of the observed variables that it implies is not positive "

@@ -34,7 +34,7 @@ from bayessem.posterior.sampling import (
 )
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
-from bayessem.results.groups import data_group, respondent_labels
+from bayessem.results.groups import data_group, unit_labels
 from bayessem.results.orientation import Orientation, orient
 from bayessem.results.versions import installed_versions
 from bayessem.threads import one_blas_thread
@@ -257,10 +257,11 @@ def _tree(
         log_likelihood = density.respondent_log_likelihood(values[:, kept])
         log_likelihood = log_likelihood[..., respondent_order(sample)]
         log_likelihood = log_likelihood - covariate_log_density(space, prepared.structure, sample)
+        unit, labels = unit_labels(sample)
         parts["log_likelihood"] = xr.Dataset(
             # laid out as a saved fit has it: sums are the same to the last bit
-            {"y": (("chain", "draw", "respondent"), np.ascontiguousarray(log_likelihood))},
-            coords={"chain": axes["chain"], "draw": kept, "respondent": respondent_labels(sample)},
+            {"y": (("chain", "draw", unit), np.ascontiguousarray(log_likelihood))},
+            coords={"chain": axes["chain"], "draw": kept, unit: labels},
         )
     tree = xr.DataTree.from_dict(parts)
     tree.attrs["data_hash"] = sample.hash

@@ -179,6 +179,16 @@ def respondent_labels(sample: Sample) -> list[str]:
     return [str(x) for x in sample.rows]
 
 
+def unit_labels(sample: Sample) -> tuple[str, list[str]]:
+    """What the likelihood is a product over, as a dimension of `Fit.data`, and their labels.
+
+    Respondents, or the clusters of a two-level model.
+    """
+    if sample.clusters is None:
+        return "respondent", respondent_labels(sample)
+    return "cluster", list(sample.clusters.unique_labels(sample.group))
+
+
 def modelled(prepared: Prepared) -> list[int]:
     """Positions of the observed variables that the model is about: all but its covariates."""
     given = set(prepared.table.exogenous)
