@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bayessem.measurement.quality_result import Measurement
     from bayessem.moderation.pooling_result import PoolingReport
     from bayessem.results.category_probabilities import CategoryProbabilities
+    from bayessem.results.intraclass import IntraclassCorrelations
     from bayessem.results.predict import Prediction
     from bayessem.shapes.cubic_result import CubicShape
     from bayessem.shapes.response_surface_result import ResponseSurface
@@ -545,6 +546,32 @@ class Fit(Fitted):
 
         return category_probabilities(self, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
 
+    def icc(self, *, ci_prob: float = 0.95) -> IntraclassCorrelations:
+        """Intraclass correlations and design effects of the variables of a two-level model.
+
+        Parameters
+        ----------
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        IntraclassCorrelations
+
+        Raises
+        ------
+        NotSupported
+            For a model of one level.
+
+        Notes
+        -----
+        Implied by the model: variance between over the variance of both levels. Design effect:
+        Kish (1965), Survey sampling, with the average size of clusters.
+        """
+        from bayessem.results.intraclass import intraclass_correlations
+
+        return intraclass_correlations(self, ci_prob=ci_prob)
+
     def scores(self, *, draws: int = 100, random_seed: int = 0) -> pd.DataFrame:
         """Posterior mean and standard deviation of each construct for each respondent.
 
@@ -1002,10 +1029,12 @@ class Fit(Fitted):
             For the population of groups, and a model with ordered answers.
         """
         from bayessem.graph.pymc_sampling import fitted_draws
+        from bayessem.model.level_data import refuse_levels
         from bayessem.model.thresholds import refuse_answers
         from bayessem.results.fitted import refuse_population
 
         refuse_answers(self.prepared.table, "the PyMC model")
+        refuse_levels(self.prepared.table, "the PyMC model")
         refuse_population(self, "PyMC model")
         return fitted_draws(self.prepared, self.values, self.data)
 

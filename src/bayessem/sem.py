@@ -670,6 +670,7 @@ class SEM(Specification):
         n: int | Sequence[int],
         *,
         groups: Sequence[str] | None = None,
+        clusters: int | Sequence[int] | None = None,
         random_seed: int | None = None,
         latents: bool = False,
     ) -> pd.DataFrame:
@@ -686,6 +687,10 @@ class SEM(Specification):
             Respondents, of each group.
         groups : sequence of str, optional
             Names of the groups, for a mapping.
+        clusters : int or sequence of int, optional
+            Of a two-level model: how many clusters the respondents of each group are spread over,
+            or the sizes of the clusters; by default, with a fit and its number of respondents,
+            those of its data. The column "cluster" has their numbers.
         random_seed : int, optional
             Makes the data repeatable.
         latents : bool
@@ -699,7 +704,13 @@ class SEM(Specification):
         from bayessem.results.simulate import simulate_from
 
         return simulate_from(
-            self, parameters, n, groups=groups, random_seed=random_seed, latents=latents
+            self,
+            parameters,
+            n,
+            groups=groups,
+            clusters=clusters,
+            random_seed=random_seed,
+            latents=latents,
         )
 
     def fit(

@@ -171,8 +171,7 @@ def stored_log_likelihood(fit: Fitted) -> np.ndarray:
         unit, labels = unit_labels(fit.prepared.sample)
         who = ", ".join(x for x, fine in zip(labels, finite, strict=True) if not fine)
         raise FitError(
-            f"the log-likelihood of {unit} {who} is not finite at some draws; look at "
-            "fit.diagnosis"
+            f"the log-likelihood of {unit} {who} is not finite at some draws; look at fit.diagnosis"
         )
     return log_likelihood.reshape(-1, log_likelihood.shape[-1])
 

@@ -231,8 +231,7 @@ def _repair_notes(point: pd.DataFrame, limit: float, exceeded: int | None) -> tu
     bad = int((point["pareto_k"] > limit).sum())
     if not bad:
         return (
-            f"All {n} {unit} have a Pareto k of at most {k_text(limit)}: no repair was "
-            "needed.",
+            f"All {n} {unit} have a Pareto k of at most {k_text(limit)}: no repair was needed.",
         )
     matched = int((point["how"] == MATCHED).sum())
     refitted = int((point["how"] == REFITTED).sum())

@@ -127,7 +127,11 @@ def case_model(case: Mapping[str, Any]) -> CaseModel:
 
 def _has_means(case: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
     """Whether `meanstructure` is on: as lavaan does, and where the case expects intercepts."""
-    if options.get("cluster") is not None or options.get("group") is not None or options.get("growth"):
+    if (
+        options.get("cluster") is not None
+        or options.get("group") is not None
+        or options.get("growth")
+    ):
         return True
     if ":" in str(case["model"]).replace(":=", "") or "^" in str(case["model"]):
         return True

@@ -24,6 +24,7 @@ LOG_2PI = np.log(2.0 * np.pi)
 
 @compiled
 def select(full, index, out):
+    """The rows and columns of a square matrix at these positions, into out."""
     for i in range(index.size):
         for j in range(index.size):
             out[i, j] = full[index[i], index[j]]

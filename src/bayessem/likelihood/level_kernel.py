@@ -205,7 +205,7 @@ def _deviations(plan, e, mean, deviation):
 
 @compiled
 def _forces(plan, j, mean, inverses, deviation, b):
-    """b of a cluster: sum n A (ybar - mu), of the split variables."""
+    """B of a cluster: sum n A (ybar - mu), of the split variables."""
     b[:] = 0.0
     for e in range(plan.entry_at[j], plan.entry_at[j + 1]):
         _deviations(plan, e, mean, deviation)

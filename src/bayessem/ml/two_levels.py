@@ -18,8 +18,8 @@ from bayessem.errors import DataError
 from bayessem.ml.fit_measures import Ends, chi_square_measures, information_criteria
 from bayessem.ml.information import moment_derivatives
 from bayessem.ml.saturated import LOG_2PI, Saturated
-from bayessem.model.clusters import level_moments
 from bayessem.model.data import Sample
+from bayessem.model.level_data import level_moments
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import build_space
 from bayessem.model.structure import Structure, build_structure
@@ -232,7 +232,9 @@ def saturate_levels(prepared: Prepared) -> tuple[Saturated, ...]:
         sd = np.sqrt(np.diag(within))
         roots, vectors = np.linalg.eigh(within / np.outer(sd, sd))
         if roots[0] < SINGULAR:
-            involved = [table.observed[i] for i, v in zip(at, vectors[:, 0], strict=True) if v**2 > 0.01]
+            involved = [
+                table.observed[i] for i, v in zip(at, vectors[:, 0], strict=True) if v**2 > 0.01
+            ]
             raise DataError(
                 f"{', '.join(involved)} determine each other within clusters; leave one of them out"
             )
@@ -304,9 +306,7 @@ def level_measures(
     assert clusters is not None
     groups = len(clusters.groups)
     given = covariates_log_likelihood(sample, table)
-    baselines = [
-        unrestricted(one_group(sample, g), table, independent=True) for g in range(groups)
-    ]
+    baselines = [unrestricted(one_group(sample, g), table, independent=True) for g in range(groups)]
     counts = [len(_free_model(table, independent=x).table.parameters) for x in (False, True)]
     conditioned = _covariate_moments(table)
     ends = Ends(

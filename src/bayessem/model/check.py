@@ -16,8 +16,8 @@ from bayessem.model.data_checks import data_findings, sample_correlations, witho
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
 from bayessem.model.identification import null_space, possible
-from bayessem.model.linear_constraints import linear_system
 from bayessem.model.level_checks import clusters_text, level_findings, level_moment_count
+from bayessem.model.linear_constraints import linear_system
 from bayessem.model.prepare import Prepared
 from bayessem.syntax import expression
 from bayessem.syntax.parameters import Parameter, ParameterTable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,11 @@ import numpy as np
 
 from bayessem.errors import DataError
 from bayessem.model.categories import Labels, normal_scores, read_categories
-from bayessem.model.clusters import Clusters, fill_clusters, read_clusters, with_blocks
+from bayessem.model.clusters import Clusters, fill_clusters, read_clusters
 from bayessem.model.columns import numbers, require_columns
 from bayessem.model.frames import as_frame, variable_labels
 from bayessem.model.group_column import lone_group, read_groups
+from bayessem.syntax.levels import block_names
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import Key, row_key
 
@@ -314,7 +315,17 @@ def read_sample(
     sample = Sample(
         tuple(names), labels, values, code, index, dropped, elsewhere, texts, categories
     )
-    return sample if clusters is None else with_blocks(sample, clusters.kept(keep))
+    return sample if clusters is None else _in_blocks(sample, clusters.kept(keep))
+
+
+def _in_blocks(sample: Sample, clusters: Clusters) -> Sample:
+    """A sample whose groups are the blocks of a two-level model, respondents at their level 1."""
+    return replace(
+        sample,
+        groups=block_names(clusters.groups),
+        group=2 * sample.group,
+        clusters=clusters,
+    )
 
 
 def _values(

@@ -52,7 +52,11 @@ def data_findings(prepared: Prepared) -> list[Finding]:
         return [
             *found,
             *repeated_rows(prepared),
-            *(f for j in range(len(prepared.sample.variables)) for f in _item_findings(prepared, j)),
+            *(
+                f
+                for j in range(len(prepared.sample.variables))
+                for f in _item_findings(prepared, j)
+            ),
         ]
     return [
         *found,

@@ -58,7 +58,9 @@ def latent_scales(structure: Structure, sds: np.ndarray) -> np.ndarray:
         if name in seen:
             return 1.0
         here = seen | {name}
-        loadings = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group < table.levels]
+        loadings = [
+            r for r in table.rows if r.op == "=~" and r.lhs == name and r.group < table.levels
+        ]
         for row in loadings:
             if row.free < 0 and row.value:
                 return scale(row.rhs, here) / abs(row.value)

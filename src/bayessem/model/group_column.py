@@ -56,8 +56,8 @@ def require_group(data: pd.DataFrame, group: object, *, argument: str = "group")
         known = group in data.columns
     except TypeError:  # not hashable: a list of columns, a column itself
         raise DataError(
-            f"{argument} names one column, not {quoted(group)}; two columns make one: data['both'] = "
-            "data['one'].astype(str) + ' ' + data['other'].astype(str)"
+            f"{argument} names one column, not {quoted(group)}; two columns make one: "
+            "data['both'] = data['one'].astype(str) + ' ' + data['other'].astype(str)"
         ) from None
     if not known:
         shown = ", ".join(map(str, data.columns[:40]))

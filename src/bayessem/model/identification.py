@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bayessem.model.clusters import checked_covariances
 from bayessem.model.default_priors import latent_scales
+from bayessem.model.level_data import checked_covariances
 from bayessem.model.linear_constraints import constrained_names, linear_forms
 from bayessem.model.parameterization import threshold_variables
 from bayessem.model.prepare import Prepared

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bayessem.model.clusters import intraclass
 from bayessem.model.findings import Finding
+from bayessem.model.level_data import intraclass
 from bayessem.model.prepare import Prepared
 from bayessem.syntax.parameters import ParameterTable
 

@@ -11,18 +11,14 @@ import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
 from bayessem.model.categories import cuts
-from bayessem.model.clusters import (
-    check_clusters,
-    crossed_note,
-    level_moments,
-    require_cluster_argument,
-)
+from bayessem.model.clusters import require_cluster_argument
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
 from bayessem.model.elimination import eliminate
 from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
+from bayessem.model.level_data import check_clusters, crossed_note, level_moments
 from bayessem.model.parameterization import check_delta
 from bayessem.model.pooled_space import pool_space
 from bayessem.model.pooling import (

@@ -316,4 +316,6 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
         "fixed": np.ones(1),
         "base": space.base,
     }
-    return build_density(names, fields, kernel_plan(structure, sample), respondents=unit_count(sample))
+    return build_density(
+        names, fields, kernel_plan(structure, sample), respondents=unit_count(sample)
+    )

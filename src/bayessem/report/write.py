@@ -9,6 +9,7 @@ from pathlib import Path
 from bayessem.arguments import check_shared, flag
 from bayessem.disk import require_writable, write_whole
 from bayessem.errors import FitError
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.thresholds import refuse_answers
 from bayessem.report.contents import gather
 from bayessem.report.page import page
@@ -32,6 +33,7 @@ def report(
     Arguments, result and errors: `Fit.report`.
     """
     refuse_answers(fit.prepared.table, "the report")
+    refuse_levels(fit.prepared.table, "the report")
     target = require_writable(path, "the report", suffixes=SUFFIXES)
     told = _told if flag("progress", progress, FitError) else None
     contents = gather(fit, random_seed=random_seed, told=told)

@@ -12,6 +12,7 @@ import numpy as np
 
 from bayessem.errors import BayessemWarning, FitError, outside
 from bayessem.model.check import check
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
@@ -207,6 +208,7 @@ def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
     if engine == "pymc" or sampling.latents == "sampled":
         asked = "engine='pymc'" if engine == "pymc" else "latents='sampled'"
         refuse_answers(prepared.table, asked)
+        refuse_levels(prepared.table, asked)
     if sampling.latents == "sampled":
         if engine == "native":
             raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')
