@@ -49,7 +49,6 @@ FIT_ARGUMENTS = (
     "group",
     "group_order",
     "missing",
-    "cluster",
     "priors",
     "pooling",
     "draws",

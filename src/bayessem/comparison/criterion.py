@@ -109,10 +109,11 @@ def target_text(result: CrossValidation) -> str:
     """What is predicted, as a sentence."""
     target = result.target
     given = f", given {', '.join(target.covariates)}" if target.covariates else ""
+    whole = " A cluster is left out as a whole: how well a new one is foreseen."
     return (
         f"{result.method} of {result.n} {target.unit}s, {len(target.variables)} modelled "
         f"variable{'s' * (len(target.variables) != 1)}"
-        f"{given}; latent variables integrated out."
+        f"{given}; latent variables integrated out.{whole * (target.unit == 'cluster')}"
     )
 
 

@@ -79,7 +79,8 @@ def require_cluster_argument(cluster: object, table: ParameterTable) -> None:
     if table.levels > 1 and cluster is None:
         raise ModelError(
             "the model has two levels ('level:'), so it needs to know who belongs together: name "
-            "the column of the clusters, cluster='firm'"
+            "the column of the clusters, as in fit(data, cluster='firm'); fit, ml, check and "
+            "priors have that argument"
         )
     if table.levels == 1 and cluster is not None:
         raise ModelError(

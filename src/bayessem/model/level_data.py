@@ -32,8 +32,9 @@ def refuse_levels(table: ParameterTable, what: str) -> None:
     """
     if table.levels > 1:
         raise NotSupported(
-            f"{what} is not there yet for two-level models; there are summary, r2, icc, loo, kfold "
-            "(both by cluster), save, and indirect and contextual effects by ':=' in the model"
+            f"{what} is not there yet for two-level models; there are summary, r2, icc, effects, "
+            "loo, kfold and compare (by cluster), save and simulate, and effects across levels by "
+            "':=' in the model"
         )
 
 
