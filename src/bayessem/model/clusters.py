@@ -102,6 +102,38 @@ def read_clusters(
     return Clusters(cluster, tuple(labels[c] for c in pairs[0][order]), rank[own], tuple(groups))
 
 
+def require_several(clusters: Clusters, group: np.ndarray) -> None:
+    """Refuse clusters that cannot tell two levels apart.
+
+    group : ndarray (respondent,), position of the group.
+
+    Raises
+    ------
+    DataError
+        For one cluster, and clusters of one respondent each.
+    """
+    where = repr(clusters.column)
+    for g, label in enumerate(clusters.groups):
+        code = clusters.code[group == g]
+        count = len(np.unique(code))
+        inside = f" in group {label!r}" if label else ""
+        if count < 2:
+            raise DataError(
+                f"{where} has {_counted(count)}{inside}: differences between clusters need several "
+                "of them; a model of one level is the text without 'level:'"
+            )
+        if count == len(code):
+            raise DataError(
+                f"every respondent{inside} is a cluster of {where} alone: nothing tells apart what "
+                "is within and what is between clusters; is that the column of the clusters? A "
+                "model of one level is the text without 'level:'"
+            )
+
+
+def _counted(n: int) -> str:
+    return f"{n} cluster{'s' * (n != 1)}"
+
+
 def fill_clusters(
     values: np.ndarray, clusters: Clusters, names: Sequence[str], between: Sequence[str]
 ) -> np.ndarray:
@@ -127,7 +159,7 @@ def fill_clusters(
             j = int(np.flatnonzero(varies)[0])
             raise DataError(
                 f"{name!r} is at level 2 alone, so it is one value a cluster, but it varies inside "
-                f"{int(varies.sum())} clusters of {clusters.column!r} (in {clusters.labels[j]!r} "
+                f"{_counted(int(varies.sum()))} of {clusters.column!r} (in {clusters.labels[j]!r} "
                 f"from {low[j]:g} to {high[j]:g}); bring it into level 1, too (it is then split "
                 "into a within and a between part), or use its cluster means"
             )

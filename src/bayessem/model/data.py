@@ -13,7 +13,7 @@ import numpy as np
 
 from bayessem.errors import DataError
 from bayessem.model.categories import Labels, normal_scores, read_categories
-from bayessem.model.clusters import Clusters, fill_clusters, read_clusters
+from bayessem.model.clusters import Clusters, fill_clusters, read_clusters, require_several
 from bayessem.model.columns import numbers, require_columns
 from bayessem.model.frames import as_frame, variable_labels
 from bayessem.model.group_column import lone_group, read_groups
@@ -288,6 +288,7 @@ def read_sample(
     clusters = None
     if cluster is not None:
         clusters = read_clusters(data, cluster, code, labels)
+        require_several(clusters.kept(keep), code[keep])
         values = np.array(values)
         values[keep] = fill_clusters(values[keep], clusters.kept(keep), names, between)
     absent = np.isnan(values)

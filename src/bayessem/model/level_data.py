@@ -51,33 +51,17 @@ def crossed_note(sample: Sample) -> tuple[str, ...]:
 
 
 def check_clusters(sample: Sample, table: ParameterTable) -> None:
-    """Refuse clusters that cannot tell two levels apart.
+    """Refuse variables at level 1 that do not vary inside clusters.
 
     Raises
     ------
     DataError
-        For one cluster, clusters of one respondent each, and variables at level 1 that do not vary
-        inside clusters.
+        Naming the variable.
     """
-    clusters = sample.clusters
-    assert clusters is not None
-    where = repr(clusters.column)
-    for g, group in enumerate(clusters.groups):
+    assert sample.clusters is not None
+    for g, group in enumerate(sample.clusters.groups):
         members = sample.group == 2 * g
-        code = clusters.code[members]
-        count = len(np.unique(code))
         inside = f" in group {group!r}" if group else ""
-        if count < 2:
-            raise DataError(
-                f"{where} has {count} cluster{'s' * (count != 1)}{inside}: differences between "
-                "clusters need several of them; a model of one level is the text without 'level:'"
-            )
-        if count == len(code):
-            raise DataError(
-                f"every respondent{inside} is a cluster of {where} alone: nothing tells apart what "
-                "is within and what is between clusters; is that the column of the clusters? A "
-                "model of one level is the text without 'level:'"
-            )
         for name in table.level_variables[0]:
             _require_variation(sample, name, members, inside)
 
