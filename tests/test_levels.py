@@ -218,6 +218,15 @@ def test_estimates_do_not_depend_on_units(teams):
         assert other.measures[key] == pytest.approx(one.measures[key], rel=1e-4, abs=1e-5)
 
 
+def test_a_covariate_far_from_0_is_the_same_covariate(teams):
+    sem = bs.SEM(FACTOR)
+    near, far = (sem.ml(teams.assign(x=teams.x + a, w=teams.w + b), cluster="team").table
+                 for a, b in ((0.0, 0.0), (50.0, 2000.0)))  # fmt: skip
+    slopes = near.op.isin(["=~", "~", "~~"]) & near.free
+    np.testing.assert_allclose(far.est[slopes], near.est[slopes], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(far.se[slopes], near.se[slopes], rtol=1e-4)
+
+
 def test_groups_of_clusters_are_two_models(teams):
     data = teams.assign(half=np.where(teams.team < 30, "a", "b"))
     both = bs.SEM(FACTOR).ml(data, cluster="team", group="half")

@@ -178,7 +178,9 @@ def _find_row(row: Mapping[str, Any], fit: MLFit) -> Mapping[str, Any] | None:
     groups = [g for g in fit.prepared.table.groups if g]
     group = row.get("group")
     if levels > 1 and row.get("level") in (1, 2):  # blocks, by group and level
-        group = levels * (int(group or 1) - 1) + int(row["level"])
+        names = list(fit.prepared.sample.model_groups)
+        first = names.index(str(group)) + 1 if str(group) in names else int(group or 1)
+        group = levels * (first - 1) + int(row["level"])
     label = groups[int(group) - 1] if isinstance(group, int) and 0 < group <= len(groups) else group
     for here in table.to_dict("records"):
         if here["op"] != op:

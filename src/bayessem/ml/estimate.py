@@ -71,7 +71,7 @@ def _parameter_covariance(
     if se == "none":
         return np.full((d, d), np.nan), ()
     if se == "expected" and structure.table.levels > 1:
-        full = level_information(structure, density, found.x, prepared.sample)
+        full = level_information(structure, density, found.x, prepared.sample, turn=turn)
     elif se == "expected":
         full = expected_information(structure, density, found.x, prepared.sample, turn=turn)
     else:

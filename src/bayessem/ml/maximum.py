@@ -91,7 +91,7 @@ def _climbed(
         information = None
         turn = level_turn(structure, density, x)
         if structure.table.levels > 1:
-            information = level_information(structure, density, x, prepared.sample)
+            information = level_information(structure, density, x, prepared.sample, turn=turn)
         elif not structure.products:
             information = expected_information(structure, density, x, prepared.sample, turn=turn)
         scale = rough_scale(prepared, density, x, known=known, information=information)

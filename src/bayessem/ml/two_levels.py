@@ -356,12 +356,20 @@ def _residuals(
 
 
 def level_information(
-    structure: Structure, density: Density, x: np.ndarray, sample: Sample
+    structure: Structure,
+    density: Density,
+    x: np.ndarray,
+    sample: Sample,
+    *,
+    turn: np.ndarray | None = None,
 ) -> np.ndarray:
     """Expected information of a two-level model with complete data, (D, D).
 
     Deviations from cluster means have the covariance W, the means of a cluster of n, times sqrt(n),
     and its own variables that of one normal vector. With missing values it is a bound.
+
+    turn : ndarray (D, D), optional
+        From `levels.level_turn`: the information is along its columns.
     """
     clusters = sample.clusters
     assert clusters is not None
@@ -373,8 +381,9 @@ def level_information(
     sizes = clusters.sizes
     first_group = sample.group[clusters.first()] // 2
     for g in range(len(clusters.groups)):
-        w, dw, dmw = _dense(structure, density, x, 2 * g)
-        b, db, dmb = _dense(structure, density, x, 2 * g + 1)
+        (w, dw, dmw), (b, db, dmb) = (_dense(structure, density, x, 2 * g + k) for k in range(2))
+        if turn is not None:  # all together, since what a slope moves is taken back by intercepts
+            dw, db, dmw, dmb = (np.tensordot(turn.T, d, axes=1) for d in (dw, db, dmw, dmb))
         own = sizes[first_group == g]
         part = np.linalg.solve(w[np.ix_(inner, inner)], dw[:, inner][:, :, inner])
         total += 0.5 * (own.sum() - len(own)) * np.einsum("aij,bji->ab", part, part)
