@@ -121,10 +121,10 @@ def _latex(text: str) -> str:
 def tikz(panels: Sequence[Panel], layouts: Sequence[Layout]) -> str:
     """The panels as a LaTeX document, below each other, where the figure has everything."""
     out = [TIKZ_HEAD]
-    below = 0.0  # where the next panel ends above
+    below: float | None = None  # where the panel before ends
     for panel, ids, layout in zip(panels, _ids(panels), layouts, strict=True):
         left, bottom, _, top = layout.bounds
-        down = below - top if below else 0.0
+        down = 0.0 if below is None else below - top
         below = down + bottom - 0.6
         if panel.group:
             title = _latex(panel.group)

@@ -225,6 +225,18 @@ def simulate_from(
     )
 
 
+def simulate_block(
+    structure: Structure,
+    elements: np.ndarray,
+    group: int,
+    sizes: Sequence[int],
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Respondents of one group of a two-level model in clusters of these sizes, side by side."""
+    code = np.repeat(np.arange(len(sizes)), sizes)
+    return _two_levels(structure, elements, group, code, rng, latents=False)
+
+
 def _check_clusters(structure: Structure, clusters: object) -> None:
     """Two levels need clusters, and clusters two levels."""
     if structure.table.levels > 1 and clusters is None:
