@@ -295,6 +295,40 @@ def test_cross_validation_leaves_out_clusters(teams, fitted):
     assert list(comparison.table.index)[0] == "with w"
 
 
+def test_respondents_given_the_others_of_their_cluster(fitted):
+    from bayessem.comparison.refits import part_of
+    from bayessem.comparison.within_clusters import respondent_densities
+    from bayessem.model.conditioning import some_rows
+    from bayessem.posterior.assemble import posterior_density
+
+    prepared = fitted.prepared
+    values = fitted.values[:1, :2]
+    got = respondent_densities(fitted, values)
+    whole = prepared.sample
+    for i in (0, 17, whole.size - 1):
+        own = part_of(whole, [whole.clusters.code[i]])
+        others = some_rows(own, own.rows != whole.rows[i])
+        with_i, without = (
+            posterior_density(prepared.space, prepared.structure, part).respondent_log_likelihood(
+                values
+            )[0, :, 0]
+            for part in (own, others)
+        )
+        x = whole.values[i, whole.variables.index("x")]
+        m = prepared.structure.matrices(prepared.space.base, 0)
+        at = prepared.structure.variables.index("x")
+        variance, mean = m["disturbances"][at, at], m["means"][at]
+        given = -0.5 * (np.log(2 * np.pi * variance) + (x - mean) ** 2 / variance)
+        np.testing.assert_allclose(got[:, i], with_i - without - given, atol=1e-8)
+    loo = fitted.loo(unit="respondent")
+    assert loo.n == 360 and "known cluster" in str(loo)
+    assert (loo.pointwise["pareto_k"] < 0.7).all()
+    # a cluster foreseen with nothing known of it is foreseen worse than its members are
+    assert loo.elpd > fitted.loo().elpd
+    with pytest.raises(bs.errors.FitError, match="left out at a time"):
+        fitted.loo(unit="team")
+
+
 def test_a_saved_fit_is_the_same(fitted, tmp_path):
     fitted.save(tmp_path / "fit")
     again = bs.load(tmp_path / "fit")

@@ -645,6 +645,7 @@ class Fit(Fitted):
         max_refits: int = 25,
         random_seed: int | None = None,
         progress: bool = False,
+        unit: str | None = None,
     ) -> Loo:
         """Leave-one-respondent-out cross-validation.
 
@@ -660,6 +661,12 @@ class Fit(Fitted):
             Seed of the refits; by default that of the fit.
         progress : bool
             Say on stderr what is being repaired.
+        unit : {"respondent", "cluster"}, optional
+            What is left out at a time. Of a two-level model whole clusters by default (how well is
+            a new cluster foreseen?), or respondents, given the others of their cluster (how well a
+            new respondent of a known one?), of 1,000 draws and without repairs: two questions,
+            whose answers do not compare. Merkle, Furr & Rabe-Hesketh (2019),
+            doi:10.1007/s11336-019-09679-0.
 
         Returns
         -------
@@ -668,7 +675,7 @@ class Fit(Fitted):
         Raises
         ------
         FitError
-            For log-likelihoods that are not finite, or a max_refits below 0.
+            For log-likelihoods that are not finite, a max_refits below 0, or another unit.
         """
         from bayessem.comparison.loo import loo
 
@@ -679,6 +686,7 @@ class Fit(Fitted):
             max_refits=max_refits,
             random_seed=random_seed,
             progress=progress,
+            unit=unit,
         )
 
     def kfold(

@@ -109,11 +109,16 @@ def target_text(result: CrossValidation) -> str:
     """What is predicted, as a sentence."""
     target = result.target
     given = f", given {', '.join(target.covariates)}" if target.covariates else ""
-    whole = " A cluster is left out as a whole: how well a new one is foreseen."
+    whole = {
+        "cluster": " A cluster is left out as a whole: how well a new one is foreseen.",
+        "PSIS-LOO within clusters": " Given the others of the cluster: how well a new respondent "
+        "of a known cluster is foreseen.",
+    }
+    asks = whole.get(target.unit, whole.get(result.method, ""))
     return (
         f"{result.method} of {result.n} {target.unit}s, {len(target.variables)} modelled "
         f"variable{'s' * (len(target.variables) != 1)}"
-        f"{given}; latent variables integrated out.{whole * (target.unit == 'cluster')}"
+        f"{given}; latent variables integrated out.{asks}"
     )
 
 

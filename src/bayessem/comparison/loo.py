@@ -37,6 +37,7 @@ from bayessem.comparison.importance import (
 )
 from bayessem.comparison.moment_matching import MomentMatching, match_moments
 from bayessem.comparison.refits import log_predictive, refit_without
+from bayessem.comparison.within_clusters import respondent_densities, thinned
 from bayessem.errors import BayessemWarning, FitError, outside
 from bayessem.results.fitted import Fitted
 from bayessem.text.document import Document, Notes
@@ -46,6 +47,8 @@ from bayessem.threads import one_blas_thread
 # Moment matching goes on until the Pareto k is below, though `good_k` is enough to accept it.
 AIM = 0.5
 PSIS, MATCHED, REFITTED = "PSIS", "moment matching", "exact refit"
+# Of respondents of a two-level model.
+WITHIN = "PSIS-LOO within clusters"
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,11 +128,14 @@ def loo(
     max_refits: int = 25,
     random_seed: int | None = None,
     progress: bool = False,
+    unit: str | None = None,
 ) -> Loo:
     """Leave-one-respondent-out cross-validation.
 
     Arguments, result and errors: `Fit.loo`.
     """
+    if _within_clusters(fit, unit):
+        return respondent_loo(fit)
     if max_refits < 0:
         raise FitError(f"max_refits has to be 0 or more, not {max_refits}")
     first = psis_loo(fit)
@@ -153,6 +159,45 @@ def loo(
     if out.unreliable and refit:
         warnings.warn(" ".join(notes), BayessemWarning, stacklevel=outside())
     return out
+
+
+def _within_clusters(fit: Fitted, unit: object) -> bool:
+    """Whether respondents are to be left out of known clusters."""
+    usual = target_of(fit.prepared).unit
+    known = ("cluster", "respondent") if usual == "cluster" else ("respondent",)
+    if unit is not None and unit not in known:
+        raise FitError(
+            f"unit is what is left out at a time, {' or '.join(map(repr, known))} in this model, "
+            f"not {unit!r}"
+        )
+    return usual == "cluster" and unit == "respondent"
+
+
+def respondent_loo(fit: Fitted) -> Loo:
+    """LOO of respondents of a two-level model given the others of their clusters, by PSIS."""
+    stored_log_likelihood(fit)  # refuses what has none
+    values = thinned(fit)
+    flat = respondent_densities(fit, values)
+    if len(flat) < FEWEST_DRAWS:
+        raise FitError(
+            f"LOO needs {FEWEST_DRAWS} draws or more, and this fit has {len(flat)}; sample more"
+        )
+    log_weights, k = smoothed_weights(-flat.T, relative_efficiency(values))
+    sample = fit.prepared.sample
+    labels = pd.Index([str(x) for x in sample.rows], name="respondent")
+    point = pd.DataFrame(
+        {
+            "elpd": logsumexp(log_weights + flat.T, axis=-1),
+            "lppd": log_mean_exp(flat),
+            "pareto_k": k,
+            "k_used": k,
+            "how": PSIS,
+        },
+        index=labels,
+    )
+    limit = good_k(len(flat))
+    target = replace(target_of(fit.prepared), unit="respondent", rows=tuple(labels))
+    return Loo(target, WITHIN, point, len(flat), limit, _repair_notes(point, limit, None))
 
 
 def psis_loo(fit: Fitted) -> Loo:

@@ -36,11 +36,11 @@ def covariate_log_density(space: Space, structure: Structure, sample: Sample) ->
         matrices = structure.matrices(space.base, group)
         covariance = matrices["disturbances"][np.ix_(at, at)]
         centred = sample.values[np.ix_(members, columns[known])] - matrices["means"][at]
-        out[members] = _log_normal(centred, covariance)
+        out[members] = log_normal(centred, covariance)
     return out
 
 
-def _log_normal(centred: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def log_normal(centred: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Log-density of rows with mean 0, (row,)."""
     root = np.linalg.cholesky(covariance)
     white = np.linalg.solve(root, centred.T)
@@ -65,6 +65,6 @@ def _by_cluster(space: Space, structure: Structure, sample: Sample) -> np.ndarra
         columns = [sample.variables.index(name) for name in names]
         matrices = structure.matrices(space.base, block)
         centred = sample.values[np.ix_(members, columns)] - matrices["means"][at]
-        values = _log_normal(centred, matrices["disturbances"][np.ix_(at, at)])
+        values = log_normal(centred, matrices["disturbances"][np.ix_(at, at)])
         np.add.at(out, clusters.code[members], values)
     return out
