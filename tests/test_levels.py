@@ -154,6 +154,15 @@ def test_check_counts_moments_and_clusters(teams):
     assert not any(f.serious for f in few.findings)
 
 
+def test_columns_that_determine_each_other_within_clusters(teams):
+    copied = teams.assign(y2=teams.y1 + 0.3 * teams.w)  # they differ between clusters alone
+    sem = bs.SEM("level: 1\n y1 ~~ y2\n y1 ~~ y1\n y2 ~~ y2\nlevel: 2\n y1 ~~ y2")
+    with pytest.raises(DataError, match="y1, y2 determine each other within clusters"):
+        sem.ml(copied, cluster="team")
+    assert not sem.check(copied, cluster="team").ok
+    assert sem.check(teams, cluster="team").ok
+
+
 def test_what_is_not_identified_is_said(teams):
     report = bs.SEM(
         "level: 1\n y1 ~~ y1 + y2\n y2 ~~ y2\nlevel: 2\n f =~ y1 + y2\n y1 ~~ y2"

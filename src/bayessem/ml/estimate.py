@@ -314,7 +314,7 @@ def _convergence(
     out += [f"at its bound: {text}" for text in found.active]
     if not all(s.converged for s in saturated):
         out.append(
-            "EM for the saturated model did not converge; chi-square and its indices are off"
+            "the maximum of the saturated model was not found; chi-square and its indices are off"
         )
     if measures.get("df", 0.0) < 0:
         out.append(

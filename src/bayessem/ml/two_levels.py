@@ -19,7 +19,7 @@ from bayessem.ml.fit_measures import Ends, chi_square_measures, information_crit
 from bayessem.ml.information import moment_derivatives
 from bayessem.ml.saturated import LOG_2PI, Saturated
 from bayessem.model.data import Sample
-from bayessem.model.level_data import level_moments
+from bayessem.model.level_data import dependent_within, level_moments
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import build_space
 from bayessem.model.structure import Structure, build_structure
@@ -32,8 +32,6 @@ from bayessem.syntax.table import build_table
 
 # Largest derivative of the log-likelihood a respondent, by standardised moments, at a maximum.
 FLAT = 1e-6
-# Smallest eigenvalue, with a unit diagonal, of a within covariance matrix that has an inverse.
-SINGULAR = 1e-10
 
 
 @dataclass(frozen=True)
@@ -223,21 +221,15 @@ def saturate_levels(prepared: Prepared) -> tuple[Saturated, ...]:
     """
     sample, table = prepared.sample, prepared.table
     assert sample.clusters is not None
+    involved = dependent_within(sample, table)
+    if involved:
+        raise DataError(
+            f"{', '.join(involved)} determine each other within clusters; leave one of them out"
+        )
     out: list[Saturated] = []
-    at = [sample.variables.index(name) for name in table.level_variables[0]]
     for g in range(len(sample.clusters.groups)):
         own = one_group(sample, g)
         found = unrestricted(own, table, independent=False)
-        within = found.within[np.ix_(at, at)]
-        sd = np.sqrt(np.diag(within))
-        roots, vectors = np.linalg.eigh(within / np.outer(sd, sd))
-        if roots[0] < SINGULAR:
-            involved = [
-                table.observed[i] for i, v in zip(at, vectors[:, 0], strict=True) if v**2 > 0.01
-            ]
-            raise DataError(
-                f"{', '.join(involved)} determine each other within clusters; leave one of them out"
-            )
         clusters = own.clusters
         assert clusters is not None
         mean = np.zeros_like(found.mean)

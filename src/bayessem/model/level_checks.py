@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bayessem.model.findings import Finding
-from bayessem.model.level_data import intraclass
+from bayessem.model.level_data import dependent_within, intraclass
 from bayessem.model.prepare import Prepared
 from bayessem.syntax.parameters import ParameterTable
 
@@ -42,6 +42,11 @@ def level_findings(prepared: Prepared) -> list[Finding]:
     if clusters is None:
         return []
     out = []
+    involved = dependent_within(prepared.sample, table)
+    if involved:
+        message = f"{', '.join(map(repr, involved))} determine each other exactly within clusters"
+        remedy = "take one of them out of the model"
+        out.append(Finding(True, "dependent columns", message, remedy))
     first = prepared.sample.group[clusters.first()] // 2
     for g, label in enumerate(clusters.groups):
         count = int((first == g).sum())

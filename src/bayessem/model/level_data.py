@@ -13,6 +13,8 @@ from bayessem.syntax.parameters import ParameterTable
 
 # Least share of a variable's variance that start values give to the clusters.
 LEAST_SHARE = 0.05
+# Smallest eigenvalue of a correlation matrix whose variables do not determine each other.
+DEPENDENT = 1e-10
 
 
 def refuse_levels(table: ParameterTable, what: str) -> None:
@@ -151,6 +153,27 @@ def _gram(deviations: np.ndarray, columns: Sequence[int], sds: np.ndarray) -> np
             correlation = keep * correlation + (1.0 - keep) * np.eye(len(own))
             out[np.ix_(own, own)] = correlation * np.outer(sd, sd)
     return out
+
+
+def dependent_within(sample: Sample, table: ParameterTable) -> list[str]:
+    """Variables of level 1 that determine each other within clusters, [] where none do."""
+    clusters = sample.clusters
+    assert clusters is not None
+    at = [sample.variables.index(name) for name in table.level_variables[0]]
+    values = sample.values[:, at]
+    full = ~np.isnan(values).any(axis=1)
+    rows = values[full] - values[full].mean(axis=0)
+    code = np.unique(clusters.code[full], return_inverse=True)[1]
+    for j, name in enumerate(table.level_variables[0]):
+        if name in table.split:
+            rows[:, j] -= _cluster_means(rows[:, j], code, int(code.max(initial=0)) + 1)[code]
+    if len(rows) <= len(at) + len(np.unique(code)) or not rows.std(axis=0).all():
+        return []
+    roots, vectors = np.linalg.eigh(np.atleast_2d(np.corrcoef(rows, rowvar=False)))
+    if roots[0] > DEPENDENT:
+        return []
+    involved = np.abs(vectors[:, roots <= DEPENDENT]).max(axis=1) > 1e-4
+    return [n for n, i in zip(table.level_variables[0], involved, strict=True) if i]
 
 
 def checked_covariances(covariances: np.ndarray, table: ParameterTable) -> list[np.ndarray]:
