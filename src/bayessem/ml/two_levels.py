@@ -327,24 +327,31 @@ def _covariate_moments(table: ParameterTable) -> int:
 def _residuals(
     prepared: Prepared, elements: np.ndarray, saturated: Sequence[Saturated]
 ) -> dict[str, float]:
-    """SRMR of the covariances within, between, and their sum, as lavaan has them.
+    """SRMR within, between, and their sum, as lavaan has them for two levels.
 
-    Groups are weighted by their size.
+    Root mean squares of the differences of correlations (Bollen 1989), over all variances and
+    covariances of a level; groups are weighted by their size.
     """
     structure, table = prepared.structure, prepared.table
     parts: list[list[float]] = [[], []]
     for block, sample in enumerate(saturated):
         own = [table.observed.index(name) for name in table.level_variables[block % 2]]
-        moments = model_moments(structure, elements, group=block)
-        sd = np.sqrt(np.diag(sample.covariance)[own])
-        sd = np.where(sd > 0, sd, np.nan)
-        lower = np.tril_indices(len(own))
-        difference = (sample.covariance - moments.observed_covariance)[np.ix_(own, own)]
-        residual = (difference / np.outer(sd, sd))[lower]
+        implied = model_moments(structure, elements, group=block).observed_covariance
+        of_sample, of_model = (
+            _correlation(s[np.ix_(own, own)]) for s in (sample.covariance, implied)
+        )
+        residual = (of_sample - of_model)[np.tril_indices(len(own))]
         parts[block % 2].append(float(np.sqrt(np.nanmean(residual**2))))
     weights = np.array([s.count for s in saturated[::2]], dtype=float)
     within, between = (float(weights @ np.array(v) / weights.sum()) for v in parts)
     return {"srmr": within + between, "srmr_within": within, "srmr_between": between}
+
+
+def _correlation(covariance: np.ndarray) -> np.ndarray:
+    """Correlations; nan for what has no variance."""
+    variance = np.diag(covariance)
+    sd = np.sqrt(np.where(variance > 0, variance, np.nan))
+    return covariance / np.outer(sd, sd)
 
 
 def level_information(
