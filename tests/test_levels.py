@@ -154,6 +154,14 @@ def test_check_counts_moments_and_clusters(teams):
     assert not any(f.serious for f in few.findings)
 
 
+def test_check_says_when_groups_may_be_clusters(teams):
+    sem = bs.SEM("f =~ y1 + y2 + y3\nf ~ x")
+    many = sem.check(teams, group="team", pooling=bs.partial("f ~ 1"))
+    assert any("60 groups are pooled" in f.message for f in many.findings)
+    few = sem.check(teams[teams.team < 8], group="team", pooling=bs.partial("f ~ 1"))
+    assert not any(f.topic == "two levels" for f in few.findings)
+
+
 def test_columns_that_determine_each_other_within_clusters(teams):
     copied = teams.assign(y2=teams.y1 + 0.3 * teams.w)  # they differ between clusters alone
     sem = bs.SEM("level: 1\n y1 ~~ y2\n y1 ~~ y1\n y2 ~~ y2\nlevel: 2\n y1 ~~ y2")

@@ -12,6 +12,8 @@ from bayessem.syntax.parameters import ParameterTable
 FEW = 30
 # An intraclass correlation below this leaves next to nothing for level 2.
 SLIGHT = 0.02
+# From so many groups on pooling has an alternative.
+MANY = 30
 TOPIC = "two levels"
 
 
@@ -37,10 +39,10 @@ def clusters_text(prepared: Prepared) -> str:
 
 
 def level_findings(prepared: Prepared) -> list[Finding]:
-    """Few clusters, and variables that hardly differ between them; [] for models of one level."""
+    """Few clusters, and variables that hardly differ between them; many groups that are pooled."""
     table, clusters = prepared.table, prepared.sample.clusters
     if clusters is None:
-        return []
+        return _pooled_groups(prepared)
     out = []
     involved = dependent_within(prepared.sample, table)
     if involved:
@@ -70,6 +72,20 @@ def level_findings(prepared: Prepared) -> list[Finding]:
         remedy = "its path at level 2 is free of the error of cluster means (contextual effects)"
         out.append(Finding(False, TOPIC, message, remedy))
     return out
+
+
+def _pooled_groups(prepared: Prepared) -> list[Finding]:
+    """Groups so many that they may be clusters."""
+    count = len(prepared.sample.groups)
+    if prepared.pooling is None or prepared.pooling.how != "partial" or count < MANY:
+        return []
+    message = f"{count} groups are pooled, each with deviations of its own that are sampled"
+    remedy = (
+        "right where the groups are asked about; if they are a sample of clusters, a two-level "
+        "model ('level: 1', 'level: 2', cluster=) integrates them out, and has variables and "
+        "constructs of clusters"
+    )
+    return [Finding(False, TOPIC, message, remedy)]
 
 
 def _is_covariate(table: ParameterTable, name: str) -> bool:
