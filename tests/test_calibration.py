@@ -134,7 +134,7 @@ def test_every_family_prepares():
     for name, family in FAMILIES.items():
         model = prepared_family(family)
         assert model.sample.size == family.n, name
-        assert len(model.sample.groups) == family.groups
+        assert len(model.sample.model_groups) == family.groups, name
         assert model.sample.complete == (family.missing == 0)
     small = dataclasses.replace(FAMILIES["quadratic"], n=40)
     assert prepared_family(small).structure.products

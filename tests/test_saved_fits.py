@@ -102,6 +102,20 @@ def answered():
     return SEM(model, ordered=True, family={"y": "bernoulli"}).fit(data, **SHORT)
 
 
+def clustered():
+    """Two levels, with a construct at both and missing answers; clusters named by texts."""
+    data = noise("w x q1 q2 q3", n=120)
+    team = np.arange(120) // 4
+    effect = np.random.default_rng(10).normal(size=30)
+    for name in ("q1", "q2", "q3"):
+        data[name] += effect[team] + data["x"]
+    data["w"] = 0.5 * effect[team] + data["w"].to_numpy()[team]
+    data["team"] = [f"team {t}" for t in team]
+    data.loc[7, "q1"] = np.nan
+    text = "level: 1\nF =~ q1 + q2 + q3\nF ~ x\nlevel: 2\nB =~ q1 + q2 + q3\nB ~ w"
+    return SEM(text).fit(data, cluster="team", **SHORT)
+
+
 def populations():
     return pooled().population()
 
@@ -112,6 +126,7 @@ FITS = {
     "moderated": moderated,
     "turned": turned,
     "answered": answered,
+    "clustered": clustered,
     "population": populations,
 }
 ENDS = {
@@ -120,6 +135,7 @@ ENDS = {
     "moderated": ("x", "y"),
     "turned": ("F", "y"),
     "answered": ("F", "y"),
+    "clustered": ("w", "B"),
     "population": ("F", "y"),
 }
 NEW = pd.DataFrame(
@@ -149,6 +165,7 @@ def asked(method):
         "plot": lambda f, x, y, d: [text.get_text() for text in f.plot().findobj(Text)],
         "measurement": lambda f, x, y, d: f.measurement(bootstrap=50),
         "category_probabilities": lambda f, x, y, d: f.category_probabilities(draws=20),
+        "icc": lambda f, x, y, d: f.icc(),
         "scores": lambda f, x, y, d: f.scores(),
         "predict": lambda f, x, y, d: f.predict(NEW, variables=y, draws=50),
         "loo": lambda f, x, y, d: f.loo(refit=False),

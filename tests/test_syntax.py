@@ -238,7 +238,7 @@ def test_the_caret_stands_under_the_place():
         ("f <~ x1 + x2", "formative"),
         ("y ~*~ y", "scales of latent responses"),
         ("y %in% x", "percent"),
-        ("level: 1\nf =~ x1", "two-level"),
+        ("level: 3\nf =~ x1", "two levels"),
         ("group: a\nf =~ x1", "group blocks"),
         ('efa("b")*f1 =~ x1', "exploratory"),
         ('y ~ rv("s")*x', "random slopes"),

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from bayessem.errors import BayessemError, DataError, IdentificationError
+from bayessem.errors import BayessemError, DataError, IdentificationError, NotSupported
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +67,7 @@ def _model_command(commands: Commands, name: str, text: str) -> argparse.Argumen
     command.add_argument("model", help="file with the model in lavaan's syntax, or - for stdin")
     _data_arguments(command)
     command.add_argument("--group", help="column with the groups")
+    command.add_argument("--cluster", help="column with the clusters of a two-level model")
     command.add_argument(
         "--group-order",
         metavar="A,B",
@@ -302,6 +303,7 @@ def _respondents(arguments: argparse.Namespace) -> dict[str, Any]:
         "group": arguments.group,
         "group_order": None if order is None else _listed(order),
         "missing": arguments.missing,
+        "cluster": arguments.cluster,
     }
 
 
@@ -349,6 +351,8 @@ def _ml(arguments: argparse.Namespace) -> int:
     _require_identified(sem.prepare(data, **options))
     print(sem.ml(data, se=arguments.se, **options))
     if arguments.bootstrap is not None:
+        if options.pop("cluster") is not None:
+            raise NotSupported("the bootstrap is not there yet for two-level models")
         boot = sem.bootstrap(data, arguments.bootstrap, random_seed=arguments.seed, **options)
         print(f"\n{boot}")
     return 0

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bayessem.measurement.quality_result import Measurement
     from bayessem.moderation.pooling_result import PoolingReport
     from bayessem.results.category_probabilities import CategoryProbabilities
+    from bayessem.results.intraclass import IntraclassCorrelations
     from bayessem.results.predict import Prediction
     from bayessem.shapes.cubic_result import CubicShape
     from bayessem.shapes.response_surface_result import ResponseSurface
@@ -589,6 +590,32 @@ class Fit(Fitted):
 
         return category_probabilities(self, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
 
+    def icc(self, *, ci_prob: float = 0.95) -> IntraclassCorrelations:
+        """Intraclass correlations and design effects of the variables of a two-level model.
+
+        Parameters
+        ----------
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        IntraclassCorrelations
+
+        Raises
+        ------
+        NotSupported
+            For a model of one level.
+
+        Notes
+        -----
+        Implied by the model: variance between over the variance of both levels. Design effect:
+        Kish (1965), Survey sampling, with the average size of clusters.
+        """
+        from bayessem.results.intraclass import intraclass_correlations
+
+        return intraclass_correlations(self, ci_prob=ci_prob)
+
     def scores(self, *, draws: int = 100, random_seed: int = 0) -> pd.DataFrame:
         """Posterior mean and standard deviation of each construct for each respondent.
 
@@ -662,6 +689,7 @@ class Fit(Fitted):
         max_refits: int = 25,
         random_seed: int | None = None,
         progress: bool = False,
+        unit: str | None = None,
     ) -> Loo:
         """Leave-one-respondent-out cross-validation.
 
@@ -677,6 +705,12 @@ class Fit(Fitted):
             Seed of the refits; by default that of the fit.
         progress : bool
             Say on stderr what is being repaired.
+        unit : {"respondent", "cluster"}, optional
+            What is left out at a time. Of a two-level model whole clusters by default (how well is
+            a new cluster foreseen?), or respondents, given the others of their cluster (how well a
+            new respondent of a known one?), of 1,000 draws and without repairs: two questions,
+            whose answers do not compare. Merkle, Furr & Rabe-Hesketh (2019),
+            doi:10.1007/s11336-019-09679-0.
 
         Returns
         -------
@@ -685,7 +719,7 @@ class Fit(Fitted):
         Raises
         ------
         FitError
-            For log-likelihoods that are not finite, or a max_refits below 0.
+            For log-likelihoods that are not finite, a max_refits below 0, or another unit.
         """
         from bayessem.comparison.loo import loo
 
@@ -696,6 +730,7 @@ class Fit(Fitted):
             max_refits=max_refits,
             random_seed=random_seed,
             progress=progress,
+            unit=unit,
         )
 
     def kfold(
@@ -1046,10 +1081,12 @@ class Fit(Fitted):
             For the population of groups, and a model with ordered answers.
         """
         from bayessem.graph.pymc_sampling import fitted_draws
+        from bayessem.model.level_data import refuse_levels
         from bayessem.model.thresholds import refuse_answers
         from bayessem.results.fitted import refuse_population
 
         refuse_answers(self.prepared.table, "the PyMC model")
+        refuse_levels(self.prepared.table, "the PyMC model")
         refuse_population(self, "PyMC model")
         return fitted_draws(self.prepared, self.values, self.data)
 

@@ -17,8 +17,8 @@ from bayessem.errors import NotSupported
 ELSEWHERE = {
     "estimator": "leave it out: fit samples the posterior, ml is maximum likelihood "
     '(se="robust" gives the standard errors of MLR)',
-    "cluster": "name the clusters as groups: fit(data, group=..., pooling=bs.partial('y ~ 1')) has "
-    "random intercepts, bs.partial('y ~ 1', 'y ~ x') random slopes as well",
+    "cluster": "fit, ml, check and priors of a two-level model ('level: 1', 'level: 2') have it; "
+    "this is not there yet for two-level models",
     "sampling_weights": "bayessem does not have sampling weights",
     "data": "the data go to the method: bs.SEM(model).fit(data)",
     "std_ov": "standardise columns before: (data - data.mean()) / data.std(); standardised "

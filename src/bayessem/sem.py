@@ -111,6 +111,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> Prepared:
@@ -129,6 +130,7 @@ class SEM(Specification):
             group=group,
             group_order=group_order,
             missing=missing,
+            cluster=cluster,
             priors=priors,
             pooling=pooling,
         )
@@ -140,6 +142,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> CheckReport:
@@ -160,6 +163,7 @@ class SEM(Specification):
                 group=group,
                 group_order=group_order,
                 missing=missing,
+                cluster=cluster,
                 priors=priors,
                 pooling=pooling,
             )
@@ -172,6 +176,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> pd.DataFrame:
@@ -186,6 +191,7 @@ class SEM(Specification):
                     group=group,
                     group_order=group_order,
                     missing=missing,
+                    cluster=cluster,
                     priors=priors,
                     pooling=pooling,
                 )
@@ -578,13 +584,14 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         se: str = "observed",
     ) -> MLFit:
         """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures.
 
         Parameters
         ----------
-        data, group, group_order, missing
+        data, group, group_order, missing, cluster
             As in `fit`.
         se : {"observed", "expected", "robust", "none"}
             Standard errors from the observed information, the expected information (lavaan's
@@ -592,9 +599,10 @@ class SEM(Specification):
         """
         from bayessem.ml.estimate import fit_ml
 
-        return fit_ml(
-            self.prepare(data, group=group, group_order=group_order, missing=missing), se=se
+        prepared = self.prepare(
+            data, group=group, group_order=group_order, missing=missing, cluster=cluster
         )
+        return fit_ml(prepared, se=se)
 
     def bootstrap(
         self,
@@ -661,6 +669,7 @@ class SEM(Specification):
         n: int | Sequence[int],
         *,
         groups: Sequence[str] | None = None,
+        clusters: int | Sequence[int] | None = None,
         random_seed: int | None = None,
         latents: bool = False,
     ) -> pd.DataFrame:
@@ -677,6 +686,10 @@ class SEM(Specification):
             Respondents, of each group.
         groups : sequence of str, optional
             Names of the groups, for a mapping.
+        clusters : int or sequence of int, optional
+            Of a two-level model: how many clusters the respondents of each group are spread over,
+            or the sizes of the clusters; by default, with a fit and its number of respondents,
+            those of its data. The column "cluster" has their numbers.
         random_seed : int, optional
             Makes the data repeatable.
         latents : bool
@@ -690,7 +703,13 @@ class SEM(Specification):
         from bayessem.results.simulate import simulate_from
 
         return simulate_from(
-            self, parameters, n, groups=groups, random_seed=random_seed, latents=latents
+            self,
+            parameters,
+            n,
+            groups=groups,
+            clusters=clusters,
+            random_seed=random_seed,
+            latents=latents,
         )
 
     def fit(
@@ -700,6 +719,7 @@ class SEM(Specification):
         group: str | None = None,
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
         draws: int = 1000,
@@ -724,6 +744,9 @@ class SEM(Specification):
             Order (and selection) of the groups; by default as they appear.
         missing : {"fiml", "listwise", "error"}
             Use all observed values, leave out incomplete rows, or refuse missing values.
+        cluster : str, optional
+            Column with the clusters (firms, teams, schools) of a two-level model, whose text has
+            `level: 1` and `level: 2`.
         priors : mapping, optional
             Prior by parameter name ("RAD~AMC"), label or kind ("path"); see `model.priors`.
         pooling : Pooling, optional
@@ -774,6 +797,7 @@ class SEM(Specification):
             group=group,
             group_order=group_order,
             missing=missing,
+            cluster=cluster,
             priors=priors,
             pooling=pooling,
         )

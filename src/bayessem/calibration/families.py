@@ -30,6 +30,8 @@ class Family:
         Share of values missing completely at random.
     pooled : tuple of str
         Partially pooled parameters; several have correlated deviations.
+    clusters : int
+        Clusters of a two-level model, of sizes that differ.
     """
 
     text: str
@@ -37,6 +39,7 @@ class Family:
     groups: int = 1
     missing: float = 0.0
     pooled: tuple[str, ...] = ()
+    clusters: int = 0
 
 
 # Narrower than the defaults: draws of the default priors hold residual variances near 0 and
@@ -73,6 +76,16 @@ FAMILIES = {
     "pooled_correlated": Family(
         TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X", "y1~1", "Y~~Y")
     ),
+    "two_levels": Family(
+        f"level: 1\n{TWO_FACTORS}Y ~ X\nlevel: 2\n{TWO_FACTORS}Y ~ X", 240, clusters=40
+    ),
+    "two_levels_clusters": Family(
+        "level: 1\nX =~ x1 + x2 + x3\nlevel: 2\nB =~ x1 + x2 + x3\nZ =~ z1 + z2 + z3\nB ~ Z",
+        200,
+        clusters=40,
+        missing=0.1,
+    ),
+    "two_levels_observed": Family("level: 1\ny ~ x\nlevel: 2\ny ~ x + w", 200, clusters=40),
 }
 
 
@@ -82,16 +95,27 @@ def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:
     Indicators are standardised: three to a construct with loadings of .8 on one common variable.
     """
     rng = np.random.default_rng(random_seed)
-    observed = Specification(family.text).table.observed
+    table = Specification(family.text).table
+    observed = table.observed
     common = rng.standard_normal((family.n, 1))
     noise = rng.standard_normal((family.n, len(observed)))
     values = 0.8 * common + 0.6 * noise
+    if family.clusters:
+        code = np.sort(rng.integers(family.clusters, size=family.n))
+        own = rng.standard_normal((family.clusters, len(observed)))[code]
+        alone = np.array([name in table.between_only for name in observed])
+        values = np.where(alone, own, np.sqrt(0.7) * values + np.sqrt(0.3) * own)
     values = (values - values.mean(axis=0)) / values.std(axis=0)
     if family.missing:
         gone = rng.random(values.shape) < family.missing
         gone[gone.all(axis=1)] = False
         values[gone] = np.nan
     frame = pd.DataFrame(values, columns=list(observed))
+    if family.clusters:
+        frame[list(table.between_only)] = (
+            frame[list(table.between_only)].groupby(code).transform("first")
+        )
+        frame["cluster"] = code
     if family.groups > 1:
         frame["group"] = [f"g{i % family.groups}" for i in range(family.n)]
     return frame
@@ -102,6 +126,8 @@ def prepared_family(family: Family) -> Prepared:
     options: dict[str, Any] = {}
     if family.groups > 1:
         options["group"] = "group"
+    if family.clusters:
+        options["cluster"] = "cluster"
     if family.pooled:
         options["pooling"] = partial(*family.pooled, correlated=len(family.pooled) > 1)
         model = Specification(family.text)

@@ -20,14 +20,14 @@ from bayessem.arguments import check_shared
 from bayessem.calibration.bands import Band, simultaneous_band
 from bayessem.errors import FitError, ModelError
 from bayessem.model.data import Sample
-from bayessem.model.prepare import Prepared, sample_moments
+from bayessem.model.prepare import Prepared, moments_of
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.posterior.sampling import approximate, sample
-from bayessem.results.simulate import simulate
+from bayessem.results.simulate import simulate, simulate_block
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines, Table
@@ -130,6 +130,8 @@ class Calibration(Described):
 def _new_sample(prepared: Prepared, elements: np.ndarray, rng: np.random.Generator) -> Sample:
     """Respondents drawn at given matrices, with the sizes and missing cells of the sample."""
     sample = prepared.sample
+    if sample.clusters is not None:
+        return _new_clusters(prepared, elements, rng)
     sizes = [int(np.sum(sample.group == g)) for g in range(len(sample.groups))]
     frame = simulate(prepared.structure, elements, sizes, random_seed=rng)
     drawn = frame[list(prepared.structure.observed)].to_numpy()
@@ -143,12 +145,27 @@ def _new_sample(prepared: Prepared, elements: np.ndarray, rng: np.random.Generat
     return dataclasses.replace(sample, values=values)
 
 
+def _new_clusters(prepared: Prepared, elements: np.ndarray, rng: np.random.Generator) -> Sample:
+    """The same for a two-level model: the clusters of the sample, all drawn anew."""
+    sample = prepared.sample
+    assert sample.clusters is not None
+    values = np.empty_like(sample.values)
+    for g in range(len(sample.clusters.groups)):
+        members = np.flatnonzero(sample.group == 2 * g)
+        order = members[np.argsort(sample.clusters.code[members], kind="stable")]
+        sizes = np.unique(sample.clusters.code[members], return_counts=True)[1].tolist()
+        frame = simulate_block(prepared.structure, elements, g, sizes, rng)
+        values[order] = frame[list(sample.variables)].to_numpy()
+    values[np.isnan(sample.values)] = np.nan
+    return dataclasses.replace(sample, values=values)
+
+
 def _one_fit(
     prepared: Prepared, data: Sample, *, draws: int, tune: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Posterior draws (draw, D), their log-likelihoods (draw,), and divergences."""
     density = posterior_density(prepared.space, prepared.structure, data)
-    covariances, means = sample_moments(data)
+    covariances, means = moments_of(data, prepared.table)
     start = initial_point(
         prepared.space, prepared.table, start_values(prepared.structure, covariances, means)
     )

@@ -11,6 +11,7 @@ from bayessem.errors import FitError, NotSupported
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.prepare import Prepared
 from bayessem.results.fitted import Fitted, refuse_population
+from bayessem.results.groups import unit_labels
 from bayessem.text.described import Described
 from bayessem.text.document import Block, Column, Paragraph, Table
 from bayessem.text.formats import TENTHS
@@ -23,9 +24,9 @@ class Target:
     Attributes
     ----------
     unit : str
-        "respondent" or "group": what is left out and predicted at a time.
+        "respondent", "cluster" or "group": what is left out and predicted at a time.
     rows : tuple of str
-        Labels of the units: the respondents' index labels, or the groups' names.
+        Labels of the units: the respondents' index labels, or names of clusters or groups.
     variables : tuple of str
         The modelled variables, in alphabetical order.
     values : ndarray (respondent, variable)
@@ -45,13 +46,16 @@ class Target:
 
 
 def target_of(prepared: Prepared, *, unit: str = "respondent") -> Target:
-    """What a model predicts of its respondents (or of its groups)."""
+    """What a model predicts of its respondents (of clusters, with two levels; or of its groups)."""
     require_respondents(prepared.sample, "cross-validation")
     sample, covariates = prepared.sample, prepared.table.exogenous
     names = tuple(sorted(name for name in sample.variables if name not in covariates))
     columns = [sample.variables.index(name) for name in names]
     labels = tuple(str(label) for label in sample.rows)
     rows = labels if unit == "respondent" else sample.groups
+    if sample.clusters is not None:
+        unit, named = unit_labels(sample)
+        rows = tuple(named)
     return Target(unit, rows, names, sample.values[:, columns], labels, tuple(sorted(covariates)))
 
 
@@ -105,10 +109,16 @@ def target_text(result: CrossValidation) -> str:
     """What is predicted, as a sentence."""
     target = result.target
     given = f", given {', '.join(target.covariates)}" if target.covariates else ""
+    whole = {
+        "cluster": " A cluster is left out as a whole: how well a new one is foreseen.",
+        "PSIS-LOO within clusters": " Given the others of the cluster: how well a new respondent "
+        "of a known cluster is foreseen.",
+    }
+    asks = whole.get(target.unit, whole.get(result.method, ""))
     return (
         f"{result.method} of {result.n} {target.unit}s, {len(target.variables)} modelled "
         f"variable{'s' * (len(target.variables) != 1)}"
-        f"{given}; latent variables integrated out."
+        f"{given}; latent variables integrated out.{asks}"
     )
 
 
@@ -127,10 +137,15 @@ def opening(result: CrossValidation) -> tuple[Block, ...]:
 
 
 def frame_of(fit: Fitted, **columns: np.ndarray) -> pd.DataFrame:
-    """Columns by respondent as a table, with their groups where the model has several."""
+    """Columns by respondent or cluster as a table, with their groups where there are several."""
     sample = fit.prepared.sample
-    out = pd.DataFrame(columns, index=pd.Index([str(x) for x in sample.rows], name="respondent"))
-    if len(sample.groups) > 1:
+    unit, labels = unit_labels(sample)
+    out = pd.DataFrame(columns, index=pd.Index(labels, name=unit))
+    if sample.clusters is not None:
+        if len(sample.clusters.groups) > 1:
+            of_cluster = sample.group[sample.clusters.first()] // 2
+            out["group"] = [sample.clusters.groups[g] for g in of_cluster]
+    elif len(sample.groups) > 1:
         out["group"] = [sample.groups[g] for g in sample.group]
     return out
 
@@ -159,10 +174,10 @@ def stored_log_likelihood(fit: Fitted) -> np.ndarray:
     log_likelihood = np.asarray(stored.values)  # (chain, draw, respondent)
     finite = np.isfinite(log_likelihood).all(axis=(0, 1))
     if not finite.all():
-        who = ", ".join(str(x) for x in stored["respondent"].values[~finite][:5])
+        unit, labels = unit_labels(fit.prepared.sample)
+        who = ", ".join(x for x, fine in zip(labels, finite, strict=True) if not fine)
         raise FitError(
-            f"the log-likelihood of respondent {who} is not finite at some draws; look at "
-            "fit.diagnosis"
+            f"the log-likelihood of {unit} {who} is not finite at some draws; look at fit.diagnosis"
         )
     return log_likelihood.reshape(-1, log_likelihood.shape[-1])
 

@@ -24,6 +24,7 @@ from bayessem.comparison.criterion import (
 from bayessem.comparison.importance import LARGE_ERROR, bridged_mean, log_mean_exp
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.columns import column
@@ -85,6 +86,7 @@ def leave_group_out(
     """
     refuse_population(fit, "cross-validation")
     prepared = fit.prepared
+    refuse_levels(prepared.table, "leaving a group out")
     groups = prepared.sample.groups
     if len(groups) < 2:
         raise FitError("the model has one group: there is no group to leave out")

@@ -20,6 +20,7 @@ from bayessem.comparison.importance import log_mean_exp
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.errors import FitError
 from bayessem.model.data import Sample
+from bayessem.posterior.clusters import unit_count
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.document import Document, Notes
 
@@ -46,9 +47,9 @@ class KFold(CrossValidation):
 
     @property
     def table(self) -> pd.DataFrame:
-        """By fold: respondents, elpd."""
+        """By fold: respondents (or clusters), elpd."""
         by_fold = self.pointwise.groupby("fold")["elpd"]
-        return pd.DataFrame({"respondents": by_fold.size(), "elpd": by_fold.sum()})
+        return pd.DataFrame({f"{self.target.unit}s": by_fold.size(), "elpd": by_fold.sum()})
 
     def folds_by_label(self) -> pd.Series:
         """Fold of each respondent in the order of their labels."""
@@ -63,13 +64,15 @@ class KFold(CrossValidation):
 def fold_of_respondents(sample: Sample, k: int, *, random_seed: int) -> np.ndarray:
     """Fold of each respondent, 0 to k - 1, at random; every fold has its share of each group.
 
-    It depends on the number of respondents, their groups and the seed only, (respondent,).
+    It depends on the number of respondents, their groups and the seed only, (respondent,). Of each
+    cluster, in a two-level model.
     """
     rng = np.random.default_rng(random_seed)
-    shuffled = rng.permutation(sample.size)
-    by_group = shuffled[np.argsort(sample.group[shuffled], kind="stable")]
-    out = np.empty(sample.size, dtype=np.int64)
-    out[by_group] = np.arange(sample.size) % k
+    group = sample.group if sample.clusters is None else sample.group[sample.clusters.first()]
+    shuffled = rng.permutation(len(group))
+    by_group = shuffled[np.argsort(group[shuffled], kind="stable")]
+    out = np.empty(len(group), dtype=np.int64)
+    out[by_group] = np.arange(len(group)) % k
     return out
 
 
@@ -83,14 +86,15 @@ def kfold(
     """
     refuse_population(fit, "cross-validation")
     sample = fit.prepared.sample
-    if not 2 <= k <= sample.size // 2:
+    count, target = unit_count(sample), target_of(fit.prepared)
+    if not 2 <= k <= count // 2:
         raise FitError(
-            f"k is at least 2 and at most half of the {sample.size} respondents, not {k}; "
+            f"k is at least 2 and at most half of the {count} {target.unit}s, not {k}; "
             "fit.loo() leaves out one at a time"
         )
     seed = 0 if random_seed is None else random_seed
     fold = fold_of_respondents(sample, k, random_seed=seed)
-    elpd = np.empty(sample.size)
+    elpd = np.empty(count)
     notes = []
     for f in range(k):
         if progress:
@@ -102,4 +106,4 @@ def kfold(
         if again.doubtful:
             notes.append(f"The refit without fold {f + 1}: {again.trouble}")
     point = frame_of(fit, elpd=elpd, lppd=log_mean_exp(stored_log_likelihood(fit)), fold=fold + 1)
-    return KFold(target_of(fit.prepared), f"{k}-fold", point, k, seed, tuple(notes))
+    return KFold(target, f"{k}-fold", point, k, seed, tuple(notes))

@@ -37,6 +37,7 @@ from bayessem.comparison.importance import (
 )
 from bayessem.comparison.moment_matching import MomentMatching, match_moments
 from bayessem.comparison.refits import log_predictive, refit_without
+from bayessem.comparison.within_clusters import respondent_densities, thinned
 from bayessem.errors import BayessemWarning, FitError, outside
 from bayessem.results.fitted import Fitted
 from bayessem.text.document import Document, Notes
@@ -46,6 +47,8 @@ from bayessem.threads import one_blas_thread
 # Moment matching goes on until the Pareto k is below, though `good_k` is enough to accept it.
 AIM = 0.5
 PSIS, MATCHED, REFITTED = "PSIS", "moment matching", "exact refit"
+# Of respondents of a two-level model.
+WITHIN = "PSIS-LOO within clusters"
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,8 +96,9 @@ class Loo(CrossValidation):
         """The same result as ArviZ's `ELPDData`, for `arviz.compare` and its plots."""
         from arviz_stats.utils import ELPDDataLOO
 
-        labels = {"respondent": list(self.pointwise.index)}
-        elpd_i = self.pointwise["elpd"].to_xarray().drop_vars("respondent").assign_coords(labels)
+        unit = self.target.unit
+        labels = {unit: list(self.pointwise.index)}
+        elpd_i = self.pointwise["elpd"].to_xarray().drop_vars(unit).assign_coords(labels)
         k = self.pointwise["k_used"].fillna(0.0).to_xarray()
         return ELPDDataLOO(
             elpd=self.elpd,
@@ -106,7 +110,7 @@ class Loo(CrossValidation):
             warning=bool(self.unreliable),
             good_k=self.good_k,
             elpd_i=elpd_i,
-            pareto_k=k.drop_vars("respondent").assign_coords(labels),
+            pareto_k=k.drop_vars(unit).assign_coords(labels),
         )
 
     def document(self) -> Document:
@@ -124,11 +128,14 @@ def loo(
     max_refits: int = 25,
     random_seed: int | None = None,
     progress: bool = False,
+    unit: str | None = None,
 ) -> Loo:
     """Leave-one-respondent-out cross-validation.
 
     Arguments, result and errors: `Fit.loo`.
     """
+    if _within_clusters(fit, unit):
+        return respondent_loo(fit)
     if max_refits < 0:
         raise FitError(f"max_refits has to be 0 or more, not {max_refits}")
     first = psis_loo(fit)
@@ -137,14 +144,14 @@ def loo(
         return first
     point = first.pointwise.copy()
     if moment_match:
-        _say(progress, f"moment matching of {bad.size} respondents")
+        _say(progress, f"moment matching of {bad.size} {first.target.unit}s")
         for i, found in zip(bad, match_moments(fit, bad, threshold=AIM), strict=True):
             point = _with(point, int(i), found, first.good_k)
     left = bad[(point["how"].to_numpy() == PSIS)[bad]]
     refitted: list[str] = []
     if refit and 0 < left.size <= max_refits:
         seed = fit.settings["random_seed"] if random_seed is None else random_seed
-        _say(progress, f"exact refits without {left.size} respondents")
+        _say(progress, f"exact refits without {left.size} {first.target.unit}s")
         point, refitted = _refit_each(fit, point, left, seed)
     limit = max_refits if refit and left.size > max_refits else None
     notes = (*_repair_notes(point, first.good_k, limit), *refitted)
@@ -152,6 +159,45 @@ def loo(
     if out.unreliable and refit:
         warnings.warn(" ".join(notes), BayessemWarning, stacklevel=outside())
     return out
+
+
+def _within_clusters(fit: Fitted, unit: object) -> bool:
+    """Whether respondents are to be left out of known clusters."""
+    usual = target_of(fit.prepared).unit
+    known = ("cluster", "respondent") if usual == "cluster" else ("respondent",)
+    if unit is not None and unit not in known:
+        raise FitError(
+            f"unit is what is left out at a time, {' or '.join(map(repr, known))} in this model, "
+            f"not {unit!r}"
+        )
+    return usual == "cluster" and unit == "respondent"
+
+
+def respondent_loo(fit: Fitted) -> Loo:
+    """LOO of respondents of a two-level model given the others of their clusters, by PSIS."""
+    stored_log_likelihood(fit)  # refuses what has none
+    values = thinned(fit)
+    flat = respondent_densities(fit, values)
+    if len(flat) < FEWEST_DRAWS:
+        raise FitError(
+            f"LOO needs {FEWEST_DRAWS} draws or more, and this fit has {len(flat)}; sample more"
+        )
+    log_weights, k = smoothed_weights(-flat.T, relative_efficiency(values))
+    sample = fit.prepared.sample
+    labels = pd.Index([str(x) for x in sample.rows], name="respondent")
+    point = pd.DataFrame(
+        {
+            "elpd": logsumexp(log_weights + flat.T, axis=-1),
+            "lppd": log_mean_exp(flat),
+            "pareto_k": k,
+            "k_used": k,
+            "how": PSIS,
+        },
+        index=labels,
+    )
+    limit = good_k(len(flat))
+    target = replace(target_of(fit.prepared), unit="respondent", rows=tuple(labels))
+    return Loo(target, WITHIN, point, len(flat), limit, _repair_notes(point, limit, None))
 
 
 def psis_loo(fit: Fitted) -> Loo:
@@ -200,7 +246,7 @@ def _refit_each(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table with exact elpd of these respondents, and what to say about poor refits."""
     out, notes = point.copy(), []
-    full = stored_log_likelihood(fit)
+    full, unit = stored_log_likelihood(fit), str(out.index.name)
     columns = [out.columns.get_loc(name) for name in ("elpd", "k_used", "how")]
     for i in members:
         again = refit_without(fit, [i], random_seed=seed + 1 + int(i))
@@ -208,14 +254,14 @@ def _refit_each(
         elpd, error = bridged_mean(density, full[:, i])
         if error > LARGE_ERROR:
             notes.append(
-                f"Even without respondent {out.index[i]} few draws foresee such answers: the elpd "
-                f"of this respondent has a Monte Carlo standard error of {number(error, 1)}."
+                f"Even without {unit} {out.index[i]} few draws foresee such answers: the elpd "
+                f"of this {unit} has a Monte Carlo standard error of {number(error, 1)}."
             )
         values = (elpd, np.nan, REFITTED)
         for column, value in zip(columns, values, strict=True):
             out.iloc[i, column] = value
         if again.doubtful:
-            notes.append(f"The refit without respondent {out.index[i]}: {again.trouble}")
+            notes.append(f"The refit without {unit} {out.index[i]}: {again.trouble}")
     return out, notes
 
 
@@ -226,12 +272,11 @@ def k_text(limit: float) -> str:
 
 def _repair_notes(point: pd.DataFrame, limit: float, exceeded: int | None) -> tuple[str, ...]:
     """What had too large a k, and what was done about it, in words."""
-    n = len(point)
+    n, unit = len(point), f"{point.index.name}s"
     bad = int((point["pareto_k"] > limit).sum())
     if not bad:
         return (
-            f"All {n} respondents have a Pareto k of at most {k_text(limit)}: no repair was "
-            "needed.",
+            f"All {n} {unit} have a Pareto k of at most {k_text(limit)}: no repair was needed.",
         )
     matched = int((point["how"] == MATCHED).sum())
     refitted = int((point["how"] == REFITTED).sum())
@@ -243,12 +288,12 @@ def _repair_notes(point: pd.DataFrame, limit: float, exceeded: int | None) -> tu
         parts.append(f"{refitted} {'' if matched else 'repaired '}by exact refit")
     if left:
         parts.append(f"{left} not repaired")
-    text = f"{bad} of {n} respondents had a Pareto k above {k_text(limit)}: {', '.join(parts)}."
+    text = f"{bad} of {n} {unit} had a Pareto k above {k_text(limit)}: {', '.join(parts)}."
     notes = [text]
     if exceeded is not None:
         notes.append(
             f"{left} refits are more than max_refits={exceeded}: none was done. Allow them with "
-            f"fit.loo(max_refits={left}), or use fit.kfold(); so many surprising respondents "
+            f"fit.loo(max_refits={left}), or use fit.kfold(); so many surprising {unit} "
             "usually mean that the model does not fit."
         )
     return tuple(notes)

@@ -18,6 +18,7 @@ from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space
 from bayessem.posterior.assemble import posterior_density, respondent_order
 from bayessem.posterior.balance import balanced_density
+from bayessem.posterior.clusters import unit_count
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.sampling import approximate, sample
@@ -63,8 +64,20 @@ class Refit:
 
 
 def part_of(sample: Sample, members: Sequence[int] | np.ndarray) -> Sample:
-    """The respondents at these positions, in the same groups (which may become empty)."""
+    """The respondents at these positions, in the same groups (which may become empty).
+
+    The clusters, in ascending order, of a two-level model.
+    """
     at = np.asarray(members, dtype=np.int64)
+    if sample.clusters is not None:
+        keep = np.isin(sample.clusters.code, at)
+        return replace(
+            sample,
+            values=sample.values[keep],
+            group=sample.group[keep],
+            rows=sample.rows[keep],
+            clusters=sample.clusters.kept(keep),
+        )
     return replace(sample, values=sample.values[at], group=sample.group[at], rows=sample.rows[at])
 
 
@@ -113,7 +126,7 @@ def refit_without(fit: Fitted, members: Sequence[int] | np.ndarray, *, random_se
     steps and twice the warm-up when the result is doubtful.
     """
     prepared = fit.prepared
-    kept = np.setdiff1d(np.arange(prepared.sample.size), members)
+    kept = np.setdiff1d(np.arange(unit_count(prepared.sample)), members)
     some = part_of(prepared.sample, kept)
     density = posterior_density(prepared.space, prepared.structure, some)
     start = np.median(unconstrained(prepared.space, fit.values), axis=(0, 1))

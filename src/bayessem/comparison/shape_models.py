@@ -23,6 +23,7 @@ from bayessem.comparison.compare import compare
 from bayessem.comparison.compare_result import Comparison
 from bayessem.effects.pathways import position
 from bayessem.errors import DataError, ModelError
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import prepare
 from bayessem.model.prior_checks import priors_that_apply
 from bayessem.model.priors import Prior
@@ -115,6 +116,7 @@ def compare_shapes(
     base = _of_degree(sem, x, y, 1)
     if spline and x not in base.table.observed:
         refuse_answers(base.table, "a spline of a construct (spline=True)")
+        refuse_levels(base.table, "a spline of a construct (spline=True)")
     reading: dict[str, Any] = {"group": group, "missing": missing}
 
     def fitted(model: Specification, frame: pd.DataFrame) -> Fitted:

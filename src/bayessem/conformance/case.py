@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _DIRECT = {  # lavaan's option: ours
     "group": "group",
+    "cluster": "cluster",
     "group_order": "group_order",
     "group.order": "group_order",
     "group.label": "group_order",
@@ -66,7 +67,7 @@ class CaseModel:
 
 
 # Options that belong to the data; all others are the model's.
-READING = ("group", "group_order", "missing")
+READING = ("group", "group_order", "missing", "cluster")
 
 
 def prepared_case(
@@ -126,7 +127,11 @@ def case_model(case: Mapping[str, Any]) -> CaseModel:
 
 def _has_means(case: Mapping[str, Any], options: Mapping[str, Any]) -> bool:
     """Whether `meanstructure` is on: as lavaan does, and where the case expects intercepts."""
-    if options.get("group") is not None or options.get("growth"):
+    if (
+        options.get("cluster") is not None
+        or options.get("group") is not None
+        or options.get("growth")
+    ):
         return True
     if ":" in str(case["model"]).replace(":=", "") or "^" in str(case["model"]):
         return True

@@ -129,6 +129,8 @@ def _expected(case: Mapping[str, Any], fit: MLFit) -> Found:
         name = f"{row.get('lhs')} {row.get('op')} {row.get('rhs') or ''}".rstrip()
         if row.get("group"):
             name += f" [{row['group']}]"
+        if row.get("level"):
+            name += f" (level {row['level']})"
         here = _find_row(row, fit)
         if here is None:
             yield f"{name}: no such parameter in the model"
@@ -172,8 +174,13 @@ def _find_row(row: Mapping[str, Any], fit: MLFit) -> Mapping[str, Any] | None:
     wanted = {(lhs, rhs), (rhs, lhs)} if op == "~~" else {(lhs, rhs)}
     if ":" in rhs:
         wanted |= {(lhs, ":".join(order)) for order in (rhs.split(":"), rhs.split(":")[::-1])}
+    levels = fit.prepared.table.levels
     groups = [g for g in fit.prepared.table.groups if g]
     group = row.get("group")
+    if levels > 1 and row.get("level") in (1, 2):  # blocks, by group and level
+        names = list(fit.prepared.sample.model_groups)
+        first = names.index(str(group)) + 1 if str(group) in names else int(group or 1)
+        group = levels * (first - 1) + int(row["level"])
     label = groups[int(group) - 1] if isinstance(group, int) and 0 < group <= len(groups) else group
     for here in table.to_dict("records"):
         if here["op"] != op:

@@ -158,7 +158,8 @@ def check_case(case: Mapping[str, Any], directory: Path, *, bayes: bool = False)
 
 def _lavaan_expects(prepared: Prepared, options: Mapping[str, Any]) -> bool:
     """Whether lavaan's standard errors would come from the expected information by default."""
-    return not prepared.structure.products and options.get("missing") != "fiml"
+    linear = not prepared.structure.products and prepared.table.levels == 1
+    return linear and options.get("missing") != "fiml"
 
 
 def run_conformance(

@@ -27,6 +27,7 @@ from bayessem.criticism.discrepancy import (
     saturated_log_likelihood,
     stored_log_likelihood,
 )
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
@@ -193,6 +194,7 @@ def fit_indices(
     Arguments, result and errors: `Fit.indices`.
     """
     refuse_answers(fit.prepared.table, "a fit index")
+    refuse_levels(fit.prepared.table, "a fit index")
     refuse_population(fit, "fit indices")
     linear = bool(fit.prepared.structure.products)
     used = linear_fit(fit) if linear else fit

@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from bayessem.arguments import check_shared
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import ModelError
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import tail_probability
@@ -110,6 +111,7 @@ def modification_indices(
     Arguments, result and errors: `Fit.modification_indices`.
     """
     refuse_answers(fit.prepared.table, "a modification index")
+    refuse_levels(fit.prepared.table, "a modification index")
     refuse_population(fit, "modification indices")
     for kind in kinds:
         if kind not in KINDS:

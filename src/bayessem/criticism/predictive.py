@@ -28,6 +28,7 @@ from bayessem.criticism.looks import (
 )
 from bayessem.criticism.replicate import BLOCK, replicate, spaced_draws
 from bayessem.errors import ModelError
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import posterior_density
@@ -148,6 +149,7 @@ def predictive_check(
     Arguments, result and errors: `Fit.predictive_check`.
     """
     refuse_answers(fit.prepared.table, "a predictive check")
+    refuse_levels(fit.prepared.table, "a predictive check")
     refuse_population(fit, "predictive checks")
     options: dict[str, Any] = {"x": x, "y": y, "ci_prob": ci_prob, "random_seed": random_seed}
     if prior:
@@ -182,6 +184,7 @@ def prior_predictive_check(
         For an improper prior, naming the parameter.
     """
     refuse_answers(prepared.table, "a prior predictive check")
+    refuse_levels(prepared.table, "a prior predictive check")
     density = posterior_density(prepared.space, prepared.structure, prepared.sample)
     values = prior_draws(
         prepared.space, prepared.structure, density, draws=draws, random_seed=random_seed

@@ -17,6 +17,7 @@ from bayessem.arguments import check_shared
 from bayessem.criticism.headline import Drawn, Quantity, headline
 from bayessem.criticism.prior_table import prior_table
 from bayessem.errors import FitError
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import posterior_density
@@ -115,6 +116,7 @@ def prior_consequences(
     Arguments, result and errors: `SEM.prior_consequences`.
     """
     refuse_answers(prepared.table, "a table of the consequences of priors")
+    refuse_levels(prepared.table, "a table of the consequences of priors")
     if draws < 100:
         raise FitError(f"draws has to be at least 100, not {draws}")
     density = posterior_density(prepared.space, prepared.structure, prepared.sample)

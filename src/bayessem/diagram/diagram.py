@@ -51,13 +51,25 @@ class Diagram(Described):
     note: str
 
     @cached_property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Where everything stands in each panel, in inches.
+
+        The same for all groups; the levels of a two-level model have one each.
+        """
+        alike: dict[tuple[tuple[str, ...], ...], list[Panel]] = {}
+        for panel in self.panels:
+            alike.setdefault(_relations(panel), []).append(panel)
+        found = {key: layout(panels) for key, panels in alike.items()}
+        return tuple(found[_relations(panel)] for panel in self.panels)
+
+    @property
     def layout(self) -> Layout:
-        """Where everything stands, in inches; the same for all groups."""
-        return layout(self.panels)
+        """Where everything stands in the first panel."""
+        return self.layouts[0]
 
     def figure(self) -> MatplotlibFigure:
         """The diagram as a figure of matplotlib."""
-        return draw(self.panels, self.layout, self.note)
+        return draw(self.panels, self.layouts, self.note)
 
     def plot(self) -> MatplotlibFigure:
         """The same as `figure()`, by the name that other results have."""
@@ -84,7 +96,7 @@ class Diagram(Described):
 
     def tikz(self) -> str:
         """The diagram as a LaTeX document of its own, laid out as the figure."""
-        return tikz(self.panels, self.layout)
+        return tikz(self.panels, self.layouts)
 
     def save(self, path: str | os.PathLike[str], *, dpi: int = 300) -> Path:
         """Write the diagram; the end of the name says how.
@@ -146,6 +158,12 @@ def _blocks(panel: Panel) -> list[Block]:
     return [Heading(panel.group, 2), table] if panel.group else [table]
 
 
+def _relations(panel: Panel) -> tuple[tuple[str, ...], ...]:
+    """What a panel shows, without estimates."""
+    edges = [(e.kind, e.source, e.target) for e in panel.edges]
+    return (*((n.name,) for n in panel.nodes), *edges)
+
+
 def _relation(kind: str, source: str, target: str) -> str:
     if kind == "loading":
         return f"{source} =~ {target}"
@@ -158,8 +176,10 @@ def model_diagram(
     """The diagram of a model; arguments and errors: `SEM.diagram`."""
     flag("latents_only", latents_only, ModelError)
     flag("covariances", covariances, ModelError)
-    panel, _ = model_panel(table, 0, covariances=covariances, labels={})
-    return _made((panel,), "", latents_only)
+    panels = tuple(
+        model_panel(table, g, covariances=covariances, labels={})[0] for g in range(table.levels)
+    )
+    return _made(panels, "", latents_only)
 
 
 def fitted_diagram(

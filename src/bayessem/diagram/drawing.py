@@ -27,11 +27,12 @@ CORNER = 0.12
 
 
 @styled
-def draw(panels: Sequence[Panel], layout: Layout, note: str) -> Figure:
+def draw(panels: Sequence[Panel], layouts: Sequence[Layout], note: str) -> Figure:
     """The figure: a panel a group, and below them what the lines mean."""
-    left, bottom, right, top = layout.bounds
     head = 0.3 if len(panels) > 1 else 0.0
-    width, height = right - left + 2 * BORDER, top - bottom + 2 * BORDER + head
+    bounds = [x.bounds for x in layouts]
+    width = max(right - left for left, _, right, _ in bounds) + 2 * BORDER
+    height = max(top - bottom for _, bottom, _, top in bounds) + 2 * BORDER + head
     across = max(1, min(len(panels), 3, int(WIDEST / width)))
     down = math.ceil(len(panels) / across)
     lines = _wrapped(note, across * width - 2 * BORDER)
@@ -43,7 +44,8 @@ def draw(panels: Sequence[Panel], layout: Layout, note: str) -> Figure:
     ax.set_ylim(0.0, down * height + foot)
     ax.set_aspect("equal")
     ax.axis("off")
-    for k, panel in enumerate(panels):
+    for k, (panel, layout) in enumerate(zip(panels, layouts, strict=True)):
+        left, bottom, _, top = layout.bounds
         x = (k % across) * width + BORDER - left
         y = foot + (down - 1 - k // across) * height + BORDER - bottom
         if head:

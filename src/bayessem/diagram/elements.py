@@ -112,6 +112,12 @@ class Panel:
     edges: tuple[Edge, ...]
 
 
+def _constructs(table: ParameterTable, group: int) -> list[str]:
+    """The constructs of a group; those of a two-level model belong to one of its levels."""
+    own = {r.lhs for r in table.rows if r.group == group}
+    return [name for name in table.latent if name in own]
+
+
 def model_panel(
     table: ParameterTable, group: int, *, covariances: bool, labels: Mapping[str, str]
 ) -> tuple[Panel, tuple[int, ...]]:
@@ -130,7 +136,9 @@ def model_panel(
     products = [x for x in named if ":" in x]
     for product in products:
         factors.setdefault(product, tuple(dict.fromkeys(product.split(":"))))
-    names = dict.fromkeys([*named, *(f for p in products for f in factors[p]), *table.latent])
+    names = dict.fromkeys(
+        [*named, *(f for p in products for f in factors[p]), *_constructs(table, group)]
+    )
     nodes = tuple(
         Node(
             name,

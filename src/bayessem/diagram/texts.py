@@ -118,12 +118,14 @@ def _latex(text: str) -> str:
     return "".join(LATEX.get(x, x) for x in text)
 
 
-def tikz(panels: Sequence[Panel], layout: Layout) -> str:
+def tikz(panels: Sequence[Panel], layouts: Sequence[Layout]) -> str:
     """The panels as a LaTeX document, below each other, where the figure has everything."""
     out = [TIKZ_HEAD]
-    left, bottom, right, top = layout.bounds
-    for g, (panel, ids) in enumerate(zip(panels, _ids(panels), strict=True)):
-        down = -g * (top - bottom + 0.6)
+    below: float | None = None  # where the panel before ends
+    for panel, ids, layout in zip(panels, _ids(panels), layouts, strict=True):
+        left, bottom, _, top = layout.bounds
+        down = 0.0 if below is None else below - top
+        below = down + bottom - 0.6
         if panel.group:
             title = _latex(panel.group)
             out.append(

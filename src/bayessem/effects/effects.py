@@ -157,6 +157,30 @@ def chosen_groups(groups: Sequence[str], group: str | Sequence[str] | None) -> l
     return [groups.index(name) for name in asked]
 
 
+def effect_groups(
+    structure: Structure, x: str, y: str, group: str | Sequence[str] | None
+) -> list[int]:
+    """The groups asked for; of a two-level model by default the blocks that have both variables.
+
+    Raises
+    ------
+    ModelError
+        When no level has both.
+    """
+    table = structure.table
+    picked = chosen_groups(table.groups, group)
+    if table.levels == 1 or group is not None:
+        return picked
+    there = [{x for r in table.rows if r.group == g for x in (r.lhs, r.rhs)} for g in picked]
+    own = [g for g, names in zip(picked, there, strict=True) if {x, y} <= names]
+    if not own:
+        raise ModelError(
+            f"{x} and {y} are at different levels, where no path leads from one to the other; an "
+            "effect across levels is a product of labels: 'ab := a*b' in the model"
+        )
+    return own
+
+
 def _settings(
     polynomial: Polynomial, names: Sequence[str], points: Sequence[Sequence[float]]
 ) -> Iterator[tuple[str, tuple[float | None, ...]]]:
@@ -202,7 +226,7 @@ def effect_rows(
     names = [structure.variables[v] for v in wanted]
     scales = [pooled_scale(fit, v) for v in wanted]
     rows: list[EffectRow] = []
-    picked = chosen_groups(groups, group)
+    picked = effect_groups(structure, x, y, group)
     for g in picked:
         label = groups[g] if len(groups) > 1 else ""
         found = path_effects(structure, elements, paths, set_to=set_to, group=g)

@@ -14,7 +14,7 @@ from bayessem.effects.effects import (
     POINTS,
     EffectRow,
     Effects,
-    chosen_groups,
+    effect_groups,
     effect_notes,
     effect_rows,
     table_of,
@@ -127,7 +127,7 @@ def mediation(
         )
     small = rope**2 if rope_indirect is None else rope_indirect
     every = structure.table.groups
-    picked = chosen_groups(every, group)
+    picked = effect_groups(structure, x, y, group)
     groups = [every[g] if len(every) > 1 else "" for g in picked]
     wanted = groups_or_none(groups)
     raw_rows = effect_rows(fit, x, y, group=wanted, at=at)

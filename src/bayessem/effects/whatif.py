@@ -15,6 +15,7 @@ from bayessem.effects.effects import chosen_groups, sd_text
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import directed_paths, position
 from bayessem.errors import ModelError
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
@@ -150,6 +151,7 @@ def what_if(
     Arguments, result and errors: `Fit.what_if`.
     """
     refuse_answers(fit.prepared.table, "a what-if curve")
+    refuse_levels(fit.prepared.table, "a what-if curve")
     structure, elements = fit.prepared.structure, fit.elements
     i, j = position(structure, x), position(structure, y)
     directed_paths(structure, i, j)  # says so when there is none

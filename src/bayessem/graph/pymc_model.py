@@ -21,6 +21,7 @@ from bayessem.errors import ModelError
 from bayessem.graph.node import DIMS, elements_node
 from bayessem.graph.operation import Correlations
 from bayessem.model.data import Sample
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.priors import FAMILIES, KINDS
 from bayessem.model.space import Coordinate, Space, dimension
 from bayessem.model.structure import Structure
@@ -273,6 +274,7 @@ def build_pymc_model(
         For a prior that cannot have the parameter's bounds.
     """
     refuse_answers(structure.table, "the PyMC model")
+    refuse_levels(structure.table, "the PyMC model")
     if latents not in ("integrated", "sampled"):
         raise ModelError(f'latents is "integrated" or "sampled", not {latents!r}')
     coords = {

@@ -15,10 +15,10 @@ from bayessem.likelihood.jump import Jump
 
 ENGINES = Jump(
     "bayessem_engines",
-    ["bayessem.likelihood.node_entry"],
+    ["bayessem.likelihood.node_entry", "bayessem.likelihood.level_entry"],
     [ctypes.c_void_p, ctypes.c_int64] * 3 + [ctypes.c_void_p] * 2 + [ctypes.c_int64],
 )
-NODES = 0
+NODES, LEVELS = 0, 1
 
 _engines = types.ExternalFunction(
     "bayessem_engines", types.float64(types.int64, *entry.SIGNATURE.args)

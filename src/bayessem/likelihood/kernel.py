@@ -23,7 +23,8 @@ LOG_2PI = np.log(2.0 * np.pi)
 
 
 @compiled
-def _select(full, index, out):
+def select(full, index, out):
+    """The rows and columns of a square matrix at these positions, into out."""
     for i in range(index.size):
         for j in range(index.size):
             out[i, j] = full[index[i], index[j]]
@@ -139,7 +140,7 @@ def _pattern(
     observed = covariance
     if not complete:
         observed = np.empty((width, width))
-        _select(covariance, variables, observed)
+        select(covariance, variables, observed)
     inverse = np.empty((width, width))
     logdet = spd_inverse(observed, inverse)
     if np.isnan(logdet):
@@ -248,7 +249,7 @@ def _pull_columns(plan, d_body, d_latent, d_total):
 
 
 @compiled
-def _proper(plan, group, disturbances, residuals):
+def proper_blocks(plan, group, disturbances, residuals):
     """Whether every block listed in the plan for this group is positive definite."""
     at = 0
     while at < plan.proper.size:
@@ -256,7 +257,7 @@ def _proper(plan, group, disturbances, residuals):
         if plan.proper[at + 1] == group:
             block = np.empty((size, size))
             full = disturbances if plan.proper[at] == 0 else residuals
-            _select(full, plan.proper[at + 3 : at + 3 + size], block)
+            select(full, plan.proper[at + 3 : at + 3 + size], block)
             logdet = cholesky_lower(block, np.empty((size, size)))
             if np.isnan(logdet):
                 return False
@@ -275,7 +276,7 @@ def _group(plan, group, elements, gradient, by_respondent):
         gradient, group, p, m, h
     )
     ok, total, spread, latent_cov, latent_mean = latent_moments(paths, disturbances, means)
-    if not (ok and _proper(plan, group, disturbances, residuals)):
+    if not (ok and proper_blocks(plan, group, disturbances, residuals)):
         return -np.inf
     n_columns = plan.columns.size
     n_curved, outcome = plan.curved.size, plan.sizes[11]

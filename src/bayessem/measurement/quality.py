@@ -40,6 +40,7 @@ from bayessem.measurement.tables import (
     loadings_table,
     reliability_table,
 )
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import refuse_answers
@@ -98,6 +99,7 @@ def assess(
         See `measurement`.
     """
     refuse_answers(prepared.table, "a table of measurement quality")
+    refuse_levels(prepared.table, "a table of measurement quality")
     structure, labels = prepared.structure, prepared.table.groups
     constructs = find_constructs(structure)
     if not constructs:

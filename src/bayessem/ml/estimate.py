@@ -41,6 +41,7 @@ from bayessem.ml.saturated import (
     saturate,
 )
 from bayessem.ml.table import defined_standardised, estimates
+from bayessem.ml.two_levels import level_information, level_measures, saturate_levels
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
@@ -69,7 +70,9 @@ def _parameter_covariance(
     basis = turned_basis(found.basis, turn)
     if se == "none":
         return np.full((d, d), np.nan), ()
-    if se == "expected":
+    if se == "expected" and structure.table.levels > 1:
+        full = level_information(structure, density, found.x, prepared.sample, turn=turn)
+    elif se == "expected":
         full = expected_information(structure, density, found.x, prepared.sample, turn=turn)
     else:
         full = observed_information(structure, density, found.x, scale=scale, turn=turn)
@@ -94,6 +97,11 @@ def _check_standard_errors(prepared: Prepared, se: str) -> None:
     if se == "expected" and prepared.structure.products:
         raise NotSupported(
             'expected information is not available for product terms; use se="observed"'
+        )
+    if se == "expected" and prepared.table.levels > 1 and not prepared.sample.complete:
+        raise NotSupported(
+            "expected information of a two-level model is there for complete data only; use "
+            'se="observed"'
         )
     if se == "robust" and made_from_moments(prepared.sample):
         raise NotSupported("robust standard errors need the raw data, not a covariance matrix")
@@ -127,9 +135,7 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     refuse_answers(prepared.table, "maximum likelihood")
     _check_standard_errors(prepared, se)
     # first, since it refuses singular data
-    saturated = tuple(
-        saturate(prepared.sample, group=g) for g in range(len(prepared.sample.groups))
-    )
+    saturated = _saturated(prepared)
     counterpart, start, known = None, None, None
     if prepared.structure.products:
         counterpart = fit_ml(linear_counterpart(prepared), se="expected")
@@ -180,6 +186,13 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     )
 
 
+def _saturated(prepared: Prepared) -> tuple[Saturated, ...]:
+    """Unrestricted moments of each group, or block of a two-level model."""
+    if prepared.table.levels > 1:
+        return saturate_levels(prepared)
+    return tuple(saturate(prepared.sample, group=g) for g in range(len(prepared.sample.groups)))
+
+
 def _maximum(
     prepared: Prepared,
     density: Density,
@@ -190,7 +203,9 @@ def _maximum(
 ) -> tuple[Constrained, np.ndarray, tuple[str, ...]]:
     """The maximum, the covariance matrix of the parameters and what is wrong with it."""
     structure = prepared.structure
-    about = centred(prepared, start_values(structure, prepared.covariances, prepared.means))
+    about = None
+    if prepared.table.levels == 1:
+        about = centred(prepared, start_values(structure, prepared.covariances, prepared.means))
     if about is not None:
         space, sample = about.prepared.space, about.prepared.sample
         density = likelihood_density(structure, space, sample)
@@ -251,10 +266,12 @@ def _measures(
 ) -> dict[str, float]:
     """Log-likelihood and criteria; for a linear model chi-square and fit indices too."""
     table, sample, structure = prepared.table, prepared.sample, prepared.structure
+    npar = len(table.parameters) - found.equalities
+    if table.levels > 1:
+        return level_measures(prepared, found.value, npar, elements, saturated)
     fixed = [sample.variables.index(name) for name in table.exogenous]
     given = sum(covariate_log_likelihood(sample, fixed, group=g) for g in range(len(sample.groups)))
     logl = found.value - given
-    npar = len(table.parameters) - found.equalities
     criteria = information_criteria(logl, npar, sample.size)
     if structure.products:
         return criteria
@@ -297,7 +314,7 @@ def _convergence(
     out += [f"at its bound: {text}" for text in found.active]
     if not all(s.converged for s in saturated):
         out.append(
-            "EM for the saturated model did not converge; chi-square and its indices are off"
+            "the maximum of the saturated model was not found; chi-square and its indices are off"
         )
     if measures.get("df", 0.0) < 0:
         out.append(

@@ -14,7 +14,7 @@ import numpy as np
 from bayessem.ml.information import moment_derivatives
 from bayessem.model.structure import Structure
 from bayessem.posterior.density import Density
-from bayessem.results.standardize import model_moments
+from bayessem.results.standardize import Moments, model_moments
 
 # Means, in standard deviations, from which on it makes a difference.
 FAR = 3.0
@@ -40,23 +40,25 @@ def level_turn(structure: Structure, density: Density, x: np.ndarray) -> np.ndar
     level = np.zeros(len(x), dtype=bool)
     for k, place in structure.places.items():
         if rows[k].free >= 0:
-            groups[rows[k].free].add(place.group)
+            groups[rows[k].free].add(place.group // structure.table.levels)
             level[rows[k].free] |= place.matrix in ("intercepts", "means")
     if not level.any():
         return None
     turn = np.eye(len(x))
-    for g in range(len(structure.table.groups)):
-        moments = model_moments(structure, elements, group=g)
-        with np.errstate(invalid="ignore"):
-            spread = np.sqrt(np.diag(moments.latent_covariance))
-        if not (np.abs(moments.latent_mean) > FAR * spread).any():
+    for g in range(len(structure.table.groups) // structure.table.levels):
+        # the mean that a slope at level 1 moves is, in a two-level model, at level 2
+        blocks = range(structure.table.levels * g, structure.table.levels * (g + 1))
+        moments = [model_moments(structure, elements, group=b) for b in blocks]
+        if not any(_far(m) for m in moments):
             continue
-        parameter, _, _, mean, _ = moment_derivatives(structure, density, x, group=g)
+        derivatives = [moment_derivatives(structure, density, x, group=b) for b in blocks]
+        parameter = np.concatenate([d[0] for d in derivatives])
+        mean = np.concatenate([d[3] for d in derivatives])
         own, position = np.unique(parameter, return_inverse=True)
         by_parameter = np.zeros((len(own), mean.shape[1]))
         np.add.at(by_parameter, position, mean)
         levels, slopes = own[level[own]], own[~level[own]]
-        sd = np.sqrt(np.abs(np.diag(moments.observed_covariance)))
+        sd = np.sqrt(np.abs(np.diag(sum(m.observed_covariance for m in moments))))
         unit = by_parameter / np.where(sd > 0, sd, 1.0)
         size = np.linalg.norm(unit[level[own]], axis=1)
         size = np.where(size > 0, size, 1.0)
@@ -65,3 +67,10 @@ def level_turn(structure: Structure, density: Density, x: np.ndarray) -> np.ndar
             allowed = np.array([groups[c] <= groups[f] for f in slopes], dtype=bool)
             turn[c, slopes[allowed]] = -moves[allowed]
     return None if np.array_equal(turn, np.eye(len(x))) else turn
+
+
+def _far(moments: Moments) -> bool:
+    """Whether a variable's mean is far from 0."""
+    with np.errstate(invalid="ignore"):
+        spread = np.sqrt(np.diag(moments.latent_covariance))
+    return bool((np.abs(moments.latent_mean) > FAR * spread).any())

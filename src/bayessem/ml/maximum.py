@@ -11,6 +11,7 @@ from bayessem.errors import FitError
 from bayessem.ml.constrained import Constrained, maximise_within, read_constraints
 from bayessem.ml.information import expected_information
 from bayessem.ml.levels import level_turn
+from bayessem.ml.two_levels import level_information
 from bayessem.model.linear_constraints import constraint_text
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import feedback_starts, start_values
@@ -89,7 +90,9 @@ def _climbed(
     for _ in range(ROUNDS):
         information = None
         turn = level_turn(structure, density, x)
-        if not structure.products:
+        if structure.table.levels > 1:
+            information = level_information(structure, density, x, prepared.sample, turn=turn)
+        elif not structure.products:
             information = expected_information(structure, density, x, prepared.sample, turn=turn)
         scale = rough_scale(prepared, density, x, known=known, information=information)
         found = maximise_within(
@@ -106,8 +109,8 @@ def _climbed(
 
 def _check_moments(prepared: Prepared, elements: np.ndarray) -> None:
     """Raise LinAlgError where the implied covariances have no inverse."""
-    if prepared.structure.products:
-        return
+    if prepared.structure.products or prepared.table.levels > 1:
+        return  # a level alone has no variance of the other's variables
     for g in range(len(prepared.structure.table.groups)):
         np.linalg.inv(model_moments(prepared.structure, elements, group=g).observed_covariance)
 

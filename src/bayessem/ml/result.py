@@ -39,6 +39,8 @@ FIT = (
     ("  90 % interval, upper", "rmsea.ci.upper"),
     ("  p(RMSEA <= .05)", "rmsea.pvalue"),
     ("SRMR", "srmr"),
+    ("  within clusters", "srmr_within"),
+    ("  between clusters", "srmr_between"),
 )
 # A cell is (value, digits), or text.
 STATISTIC = Format(
@@ -151,10 +153,18 @@ def _header(fit: MLFit) -> Iterator[Block]:
         rows.append(("Respondents left out", len(sample.dropped), 0))
     if sample.elsewhere:
         rows.append(("Respondents of other groups", sample.elsewhere, 0))
-    if len(sample.groups) > 1:
+    labels = sample.model_groups
+    if len(labels) > 1:
+        step = fit.prepared.table.levels
         rows += [
-            (f"  in group {label}", int((sample.group == g).sum()), 0)
-            for g, label in enumerate(sample.groups)
+            (f"  in group {label}", int((sample.group == step * g).sum()), 0)
+            for g, label in enumerate(labels)
+        ]
+    if sample.clusters is not None:
+        sizes = sample.clusters.sizes
+        rows += [
+            (f"Clusters ({sample.clusters.column})", len(sizes), 0),
+            ("  respondents of one", f"{sizes.min()} to {sizes.max()}", 0),
         ]
     yield _statistics("", rows)
     if fit.prepared.table.exogenous:
@@ -175,7 +185,7 @@ def _global_fit(fit: MLFit) -> Iterator[Table]:
             ("Degrees of freedom of the baseline", m["baseline.df"], 0),
         ),
     )
-    yield _statistics("Fit indices", [(name, m[key], 3) for name, key in FIT])
+    yield _statistics("Fit indices", [(n, m[key], 3) for n, key in FIT if key in m])
 
 
 def _likelihood(fit: MLFit) -> Table:

@@ -16,6 +16,7 @@ from bayessem.model.data_checks import data_findings, sample_correlations, witho
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
 from bayessem.model.identification import null_space, possible
+from bayessem.model.level_checks import clusters_text, level_findings, level_moment_count
 from bayessem.model.linear_constraints import linear_system
 from bayessem.model.prepare import Prepared
 from bayessem.syntax import expression
@@ -30,12 +31,14 @@ __all__ = ["CheckReport", "Finding", "check"]
 def check(prepared: Prepared) -> CheckReport:
     """Look at a model with its data before anything is sampled."""
     table, sample = prepared.table, prepared.sample
-    p, groups = len(table.observed), len(table.groups)
+    p, groups = len(table.observed), len(table.groups) // table.levels
     has_means = any(row.op == "~1" and row.free >= 0 for row in table.rows)
     q = len(table.exogenous)
     answered = len(table.ordered)  # of latent responses there are correlations and thresholds
     moments = groups * (p * (p + 1) // 2 - q * (q + 1) // 2 + (p - q - answered) * has_means)
     moments += groups * (prepared.structure.thresholds - answered)
+    if table.levels > 1:
+        moments = groups * level_moment_count(table)
     linear = {
         r.free
         for k, r in enumerate(table.rows)
@@ -55,6 +58,7 @@ def check(prepared: Prepared) -> CheckReport:
         *_identification_findings(prepared, moments, len(linear) - equalities),
         *data_findings(_with_scores(prepared)),
         *answer_findings(prepared),
+        *level_findings(prepared),
     ]
     # a code for missing answers is behind much of what else is found, so it comes first
     findings.sort(key=lambda f: (not f.serious, f.topic != "missing code?", not f.warning))
@@ -63,6 +67,7 @@ def check(prepared: Prepared) -> CheckReport:
         f"{_counted(p, 'observed variable')}, "
         f"{_counted(len(table.latent), 'construct')}"
         + (f", {groups} groups" if groups > 1 else "")
+        + (f", {clusters_text(prepared)}" if table.levels > 1 else "")
         + f"; {moments} moments, {parameters} free parameters"
         + (f" ({parameters - len(linear)} of product terms)" if len(linear) < parameters else "")
         + (f" less {_counted(equalities, 'equality constraint')}" if equalities else "")

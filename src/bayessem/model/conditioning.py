@@ -69,6 +69,7 @@ def some_rows(sample: Sample, keep: np.ndarray) -> Sample:
         sample,
         values=sample.values[keep],
         group=sample.group[keep],
+        clusters=None if sample.clusters is None else sample.clusters.kept(keep),
         rows=sample.rows[keep],
         dropped=(*sample.dropped, *sample.rows[~keep].tolist()),
     )

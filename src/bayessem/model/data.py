@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,11 @@ import numpy as np
 
 from bayessem.errors import DataError
 from bayessem.model.categories import Labels, normal_scores, read_categories
+from bayessem.model.clusters import Clusters, fill_clusters, read_clusters, require_several
 from bayessem.model.columns import numbers, require_columns
 from bayessem.model.frames import as_frame, variable_labels
 from bayessem.model.group_column import lone_group, read_groups
+from bayessem.syntax.levels import block_names
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.syntax.rows import Key, row_key
 
@@ -51,6 +53,8 @@ class Sample:
     categories : tuple of tuple
         Categories of each ordered variable in their order, () for one that is not ordered; `values`
         has the position of the answer among them. () where none is ordered.
+    clusters : Clusters or None
+        Of a two-level model; `groups` are then its blocks, and `group` is that of level 1.
     """
 
     variables: tuple[str, ...]
@@ -62,6 +66,12 @@ class Sample:
     elsewhere: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     categories: tuple[Labels, ...] = ()
+    clusters: Clusters | None = None
+
+    @property
+    def model_groups(self) -> tuple[str, ...]:
+        """Names of the groups as the model has them, without its levels."""
+        return self.groups if self.clusters is None else self.clusters.groups
 
     @property
     def ordered(self) -> dict[str, int]:
@@ -106,6 +116,8 @@ class Sample:
         digest.update("\x1f".join([*self.variables, "\x1e", *self.groups]).encode())
         digest.update(np.ascontiguousarray(self.group, dtype=np.int64).tobytes())
         digest.update(np.ascontiguousarray(self.values, dtype=np.float64).tobytes())
+        if self.clusters is not None:
+            digest.update(np.ascontiguousarray(self.clusters.code, dtype=np.int64).tobytes())
         return digest.hexdigest()
 
     def patterns(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
@@ -229,6 +241,8 @@ def read_sample(
     missing: str = "fiml",
     constructs: Sequence[str] = (),
     ordered: Sequence[str] = (),
+    cluster: str | None = None,
+    between: Sequence[str] = (),
 ) -> Sample:
     """Check the columns of a data frame and take them out.
 
@@ -249,6 +263,10 @@ def read_sample(
         Names of the model that are no columns, for messages about names.
     ordered : sequence of str
         Columns with answers in ordered categories.
+    cluster : str, optional
+        Column with the clusters of a two-level model.
+    between : sequence of str
+        Columns that are at level 2 alone, one value a cluster.
 
     Raises
     ------
@@ -267,14 +285,21 @@ def read_sample(
     keep = code >= 0
     values, categories = _values(data, names, keep, ordered)
     elsewhere = int((~keep).sum())
+    clusters = None
+    if cluster is not None:
+        clusters = read_clusters(data, cluster, code, labels)
+        require_several(clusters.kept(keep), code[keep])
+        values = np.array(values)
+        values[keep] = fill_clusters(values[keep], clusters.kept(keep), names, between)
     absent = np.isnan(values)
+    own = [j for j, name in enumerate(names) if name not in between]  # a respondent's
     if missing == "error" and absent[keep].any():
         counts = absent[keep].sum(axis=0)
         listed = ", ".join(f"{n} {c}" for n, c in zip(names, counts, strict=True) if c)
         raise DataError(
             f'missing values in {listed}; use missing="fiml" (all that is observed) or "listwise"'
         )
-    gone = absent.any(axis=1) if missing == "listwise" else absent.all(axis=1)
+    gone = absent.any(axis=1) if missing == "listwise" else absent[:, own].all(axis=1)
     dropped = tuple(index[keep & gone].tolist())
     keep &= ~gone
     values, code, index = values[keep], code[keep], index[keep]
@@ -288,7 +313,20 @@ def read_sample(
         )
     known = {*names, *constructs}
     texts = {name: text for name, text in variable_labels(data).items() if name in known}
-    return Sample(tuple(names), labels, values, code, index, dropped, elsewhere, texts, categories)
+    sample = Sample(
+        tuple(names), labels, values, code, index, dropped, elsewhere, texts, categories
+    )
+    return sample if clusters is None else _in_blocks(sample, clusters.kept(keep))
+
+
+def _in_blocks(sample: Sample, clusters: Clusters) -> Sample:
+    """A sample whose groups are the blocks of a two-level model, respondents at their level 1."""
+    return replace(
+        sample,
+        groups=block_names(clusters.groups),
+        group=2 * sample.group,
+        clusters=clusters,
+    )
 
 
 def _values(

@@ -14,7 +14,7 @@ import numpy as np
 from bayessem.algebra.polynomial import normal_moment
 from bayessem.model.findings import Finding
 from bayessem.model.item_checks import measurement_findings, sample_correlations
-from bayessem.model.prepare import Prepared, sample_moments
+from bayessem.model.prepare import Prepared, moments_of
 from bayessem.model.row_checks import group_name_findings, never_together, repeated_rows
 
 __all__ = ["data_findings", "sample_correlations", "suspected_codes", "without_codes"]
@@ -48,6 +48,16 @@ def data_findings(prepared: Prepared) -> list[Finding]:
     found = _missing_codes(prepared)
     if found:
         prepared = without_codes(prepared)
+    if prepared.table.levels > 1:  # the others are about groups, and total correlations
+        return [
+            *found,
+            *repeated_rows(prepared),
+            *(
+                f
+                for j in range(len(prepared.sample.variables))
+                for f in _item_findings(prepared, j)
+            ),
+        ]
     return [
         *found,
         *_group_findings(prepared),
@@ -78,10 +88,10 @@ def without_codes(prepared: Prepared) -> Prepared:
     if np.array_equal(values, sample.values, equal_nan=True):
         return prepared
     known = ~np.isnan(values)
-    if not all(known[sample.group == g].any(axis=0).all() for g in range(len(sample.groups))):
+    if not all(known[sample.group == g].any(axis=0).all() for g in np.unique(sample.group)):
         return prepared
     cleaned = replace(sample, values=values)
-    covariances, means = sample_moments(cleaned)
+    covariances, means = moments_of(cleaned, prepared.table)
     return replace(prepared, sample=cleaned, covariances=covariances, means=means)
 
 

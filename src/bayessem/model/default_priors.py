@@ -58,7 +58,9 @@ def latent_scales(structure: Structure, sds: np.ndarray) -> np.ndarray:
         if name in seen:
             return 1.0
         here = seen | {name}
-        loadings = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group == 0]
+        loadings = [
+            r for r in table.rows if r.op == "=~" and r.lhs == name and r.group < table.levels
+        ]
         for row in loadings:
             if row.free < 0 and row.value:
                 return scale(row.rhs, here) / abs(row.value)
@@ -81,7 +83,7 @@ def mean_offsets(structure: Structure, scales: np.ndarray, means: np.ndarray) ->
     observed = {name: i for i, name in enumerate(structure.observed)}
     paths: list[dict[tuple[int, ...], float]] = [{} for _ in structure.variables]
     for k, place in structure.places.items():
-        if place.group or place.matrix not in ("paths", "products"):
+        if place.group >= structure.table.levels or place.matrix not in ("paths", "products"):
             continue
         row = structure.table.rows[k]
         factors = structure.products[place.j] if place.matrix == "products" else (place.j,)

@@ -44,8 +44,8 @@ def group_labels(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(map(label, values))
 
 
-def require_group(data: pd.DataFrame, group: object) -> pd.Series:
-    """The column of the groups; values that have labels are named by them.
+def require_group(data: pd.DataFrame, group: object, *, argument: str = "group") -> pd.Series:
+    """The column of the groups or clusters; values that have labels are named by them.
 
     Raises
     ------
@@ -56,14 +56,14 @@ def require_group(data: pd.DataFrame, group: object) -> pd.Series:
         known = group in data.columns
     except TypeError:  # not hashable: a list of columns, a column itself
         raise DataError(
-            f"group names one column, not {quoted(group)}; two columns make one: data['both'] = "
-            "data['one'].astype(str) + ' ' + data['other'].astype(str)"
+            f"{argument} names one column, not {quoted(group)}; two columns make one: "
+            "data['both'] = data['one'].astype(str) + ' ' + data['other'].astype(str)"
         ) from None
     if not known:
         shown = ", ".join(map(str, data.columns[:40]))
         similar = did_you_mean(str(group), map(str, data.columns))
         raise DataError(
-            f"group={quoted(group)} is not a column of the data.{similar} The columns: {shown}"
+            f"{argument}={quoted(group)} is not a column of the data.{similar} The columns: {shown}"
         )
     column = data[group]
     if column.ndim > 1:
@@ -72,7 +72,7 @@ def require_group(data: pd.DataFrame, group: object) -> pd.Series:
         n = int(column.isna().sum())
         raise DataError(
             f"{n} {'respondents have' if n > 1 else 'respondent has'} no {group!r}: give them a "
-            f"group, or leave them out with data.dropna(subset=[{group!r}])"
+            f"{argument}, or leave them out with data.dropna(subset=[{group!r}])"
         )
     return labelled(data, str(group))
 
@@ -87,7 +87,7 @@ def read_groups(
                 f"group_order needs group=, the column that holds the groups ({quoted(groups)})"
             )
         return ("",), np.zeros(len(data), dtype=np.int64)
-    present, codes = _present_groups(require_group(data, group), group)
+    present, codes = present_groups(require_group(data, group), group)
     labels = present
     if groups is not None:
         by_code = dict(
@@ -101,7 +101,7 @@ def read_groups(
     return labels, own[codes]
 
 
-def _present_groups(column: pd.Series, group: str) -> tuple[tuple[str, ...], np.ndarray]:
+def present_groups(column: pd.Series, group: str) -> tuple[tuple[str, ...], np.ndarray]:
     """The names of the groups as they appear, and each row's position in them."""
     import pandas as pd
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bayessem.model.default_priors import latent_scales
+from bayessem.model.level_data import checked_covariances
 from bayessem.model.linear_constraints import constrained_names, linear_forms
 from bayessem.model.parameterization import threshold_variables
 from bayessem.model.prepare import Prepared
@@ -74,7 +75,8 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
         parts = [standardised[:, lower[0], lower[1]], cut]
         if has_means:
             parts.append(means / own)
-        return np.concatenate(parts, axis=1)
+        together = np.concatenate(parts, axis=1)
+        return together.reshape(len(together) // table.levels, -1)  # a group's levels side by side
 
     return moments
 
@@ -267,8 +269,8 @@ def possible(prepared: Prepared) -> str:
                 "equations have no solution"
             )
             continue
-        scaled = covariances / (sds[:, :, None] * sds[:, None, :])
-        if np.isfinite(scaled).all() and np.linalg.eigvalsh(scaled).min() > LEAST:
+        scaled = checked_covariances(covariances / (sds[:, :, None] * sds[:, None, :]), table)
+        if all(np.isfinite(s).all() and np.linalg.eigvalsh(s).min() > LEAST for s in scaled):
             return ""
         said = (
             "the covariance matrix of the observed variables that it implies is not positive "

@@ -16,9 +16,8 @@ UNRELATED = 0.1
 
 def sample_correlations(prepared: Prepared) -> np.ndarray:
     """Correlations of the observed variables within groups, (p, p)."""
-    covariance = np.average(
-        prepared.covariances, axis=0, weights=np.bincount(prepared.sample.group)
-    )
+    sizes = np.bincount(prepared.sample.group, minlength=len(prepared.covariances))
+    covariance = np.average(prepared.covariances, axis=0, weights=sizes)
     sd = np.sqrt(np.diag(covariance))
     return covariance / np.outer(sd, sd)
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
 from bayessem.model.categories import cuts
+from bayessem.model.clusters import require_cluster_argument
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
 from bayessem.model.elimination import eliminate
 from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
+from bayessem.model.level_data import check_clusters, crossed_note, level_moments
 from bayessem.model.parameterization import check_delta
 from bayessem.model.pooled_space import pool_space
 from bayessem.model.pooling import (
@@ -149,6 +151,11 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return np.array(covariances), np.array(means)
 
 
+def moments_of(sample: Sample, table: ParameterTable) -> tuple[np.ndarray, np.ndarray]:
+    """Covariances and means by group, or by block of a two-level model; positive definite."""
+    return level_moments(sample, table) if table.levels > 1 else sample_moments(sample)
+
+
 def prepare(
     specification: Specification,
     data: pd.DataFrame,
@@ -158,6 +165,7 @@ def prepare(
     missing: str = "fiml",
     priors: Mapping[str, str | Prior] | None = None,
     pooling: Pooling | None = None,
+    cluster: str | None = None,
 ) -> Prepared:
     """Build the table for the groups in the data, and read, check and describe the data.
 
@@ -173,6 +181,8 @@ def prepare(
         Prior by parameter name, label or kind.
     pooling : Pooling, optional
         How parameters differ between groups (`pooling.partial` and its siblings).
+    cluster : str, optional
+        Column with the clusters of a two-level model.
 
     Raises
     ------
@@ -181,12 +191,13 @@ def prepare(
     """
     statements, options = specification.statements, specification.options
     check_priors(priors)
-    asked = _asked(group, group_order, missing, priors, pooling)
+    asked = _asked(group, group_order, missing, priors, pooling, cluster)
     if pooling is not None:
         _check_pooling(pooling, group)
         options = table_options(pooling, options)
+    require_cluster_argument(cluster, specification.table)
     first = {k: v for k, v in options.items() if k != "group_partial"}
-    plain = build_table(statements, groups=specification.table.groups, **first)
+    plain = build_table(statements, groups=specification.groups, **first)
     data = as_frame(data)
     _check_labels(plain, statements, [str(c) for c in data.columns])
     sample = read_sample(
@@ -197,6 +208,8 @@ def prepare(
         missing=missing,
         constructs=plain.latent,
         ordered=plain.ordered,
+        cluster=cluster,
+        between=plain.between_only,
     )
     predictor = _predictor(pooling, data, group, sample.groups)
     return prepare_sample(
@@ -239,10 +252,10 @@ def prepare_sample(
     if pooling is not None:
         options = table_options(pooling, options)
         first: dict[str, Any] = {k: v for k, v in options.items() if k != "group_partial"}
-        plain = build_table(statements, groups=specification.table.groups, **first)
+        plain = build_table(statements, groups=specification.groups, **first)
         count = len(sample.groups)
         model, zero_mean = with_free_means(statements, plain, pooling, groups=count)
-    table = build_table(model, groups=sample.groups, categories=sample.ordered, **options)
+    table = build_table(model, groups=sample.model_groups, categories=sample.ordered, **options)
     if sample.ordered:
         found = {
             name: cuts(sample.values[:, sample.variables.index(name)], count)
@@ -260,11 +273,19 @@ def prepare_sample(
             "partial pooling is not there yet for models with ordered answers; pool completely or "
             "not at all (pooling=bs.no_pooling(...)), or leave ordered= out"
         )
-    if asked["group"] is not None:
+    if table.levels > 1:
+        if pooling is not None:
+            raise NotSupported(
+                "pooling= is not there yet in two-level models; leave it out (group_equal= makes "
+                "parameters equal across groups)"
+            )
+        check_clusters(sample, table)
+        notes = (*notes, *crossed_note(sample))
+    elif asked["group"] is not None:
         pooled = partial.parameters if partial is not None else ()
         keys = {key for key in map(row_name_key, pooled) if key is not None}
         check_groups(sample, table, group=asked["group"], pooled=keys)
-    covariances, means = sample_moments(sample)
+    covariances, means = moments_of(sample, table)
     priors = by_name(priors, table)
     own: Mapping[str, str | Prior] = {}
     if partial is not None:
@@ -310,6 +331,7 @@ def _asked(
     missing: str,
     priors: Mapping[str, str | Prior] | None,
     pooling: Pooling | None,
+    cluster: str | None,
 ) -> dict[str, Any]:
     """The arguments of `prepare` as plain values, for the record."""
     given = (priors or {}).items()
@@ -319,6 +341,7 @@ def _asked(
         "missing": missing,
         "priors": {k: v if isinstance(v, str) else v.text for k, v in given},
         "pooling": asdict(pooling) if isinstance(pooling, Pooling) else None,
+        "cluster": cluster,
     }
 
 

@@ -107,7 +107,7 @@ def construct_order(structure: Structure) -> list[str]:
     table = structure.table
     children: dict[str, list[str]] = {name: [] for name in table.latent}
     for r in table.rows:
-        if r.op == "=~" and r.group == 0:
+        if r.op == "=~" and r.group < table.levels:
             children[r.lhs].append(r.rhs)
     done: list[str] = []
     todo = list(table.latent)

@@ -329,12 +329,15 @@ def product_order(structure: Structure) -> list[int]:
 
 
 def parameter_groups(structure: Structure) -> list[frozenset[int]]:
-    """The groups in whose matrices each free parameter of the table stands."""
+    """The groups in whose matrices each free parameter of the table stands.
+
+    Both levels of a group count as one: they meet in the likelihood.
+    """
     found: list[set[int]] = [set() for _ in structure.table.parameters]
     for k, place in structure.places.items():
         free = structure.table.rows[k].free
         if free >= 0:
-            found[free].add(place.group)
+            found[free].add(place.group // structure.table.levels)
     return [frozenset(own) for own in found]
 
 

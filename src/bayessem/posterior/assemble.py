@@ -17,6 +17,7 @@ from bayessem.model.space import Coordinate, PriorRow, Space, Term
 from bayessem.model.structure import Structure
 from bayessem.posterior import program as d
 from bayessem.posterior.answers import answers_plan, threshold_fields
+from bayessem.posterior.clusters import level_plan, unit_count
 from bayessem.posterior.density import Density, build_density
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
@@ -31,7 +32,12 @@ def sample_patterns(sample: Sample) -> list[Pattern]:
 
 
 def respondent_order(sample: Sample) -> np.ndarray:
-    """Position among the kernel's respondents of each respondent of the sample, (respondent,)."""
+    """Position among the kernel's respondents of each respondent of the sample, (respondent,).
+
+    Of clusters, in a two-level model.
+    """
+    if sample.clusters is not None:
+        return np.arange(unit_count(sample))
     order = np.concatenate([members for _, _, members in sample.patterns()])
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
@@ -71,6 +77,8 @@ def kernel_plan(
     DataError
         For a missing value of an observed variable that is a factor of a product.
     """
+    if structure.table.levels > 1:
+        return level_plan(structure, sample, proper=proper)
     products = structure.product_plan(route) if integrate else NO_PRODUCTS
     load_terms(products.route)
     options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
@@ -273,7 +281,7 @@ def posterior_density(
             integrate=integrate,
             route=route,
         )
-    return build_density(space.names, fields, plan, respondents=sample.size)
+    return build_density(space.names, fields, plan, respondents=unit_count(sample))
 
 
 def likelihood_density(structure: Structure, space: Space, sample: Sample) -> Density:
@@ -308,4 +316,6 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
         "fixed": np.ones(1),
         "base": space.base,
     }
-    return build_density(names, fields, kernel_plan(structure, sample), respondents=sample.size)
+    return build_density(
+        names, fields, kernel_plan(structure, sample), respondents=unit_count(sample)
+    )

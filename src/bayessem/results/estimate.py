@@ -12,6 +12,7 @@ import numpy as np
 
 from bayessem.errors import BayessemWarning, FitError, outside
 from bayessem.model.check import check
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
@@ -34,7 +35,7 @@ from bayessem.posterior.sampling import (
 )
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
-from bayessem.results.groups import data_group, respondent_labels
+from bayessem.results.groups import data_group, unit_labels
 from bayessem.results.orientation import Orientation, orient
 from bayessem.results.versions import installed_versions
 from bayessem.threads import one_blas_thread
@@ -207,6 +208,7 @@ def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
     if engine == "pymc" or sampling.latents == "sampled":
         asked = "engine='pymc'" if engine == "pymc" else "latents='sampled'"
         refuse_answers(prepared.table, asked)
+        refuse_levels(prepared.table, asked)
     if sampling.latents == "sampled":
         if engine == "native":
             raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')
@@ -257,10 +259,11 @@ def _tree(
         log_likelihood = density.respondent_log_likelihood(values[:, kept])
         log_likelihood = log_likelihood[..., respondent_order(sample)]
         log_likelihood = log_likelihood - covariate_log_density(space, prepared.structure, sample)
+        unit, labels = unit_labels(sample)
         parts["log_likelihood"] = xr.Dataset(
             # laid out as a saved fit has it: sums are the same to the last bit
-            {"y": (("chain", "draw", "respondent"), np.ascontiguousarray(log_likelihood))},
-            coords={"chain": axes["chain"], "draw": kept, "respondent": respondent_labels(sample)},
+            {"y": (("chain", "draw", unit), np.ascontiguousarray(log_likelihood))},
+            coords={"chain": axes["chain"], "draw": kept, unit: labels},
         )
     tree = xr.DataTree.from_dict(parts)
     tree.attrs["data_hash"] = sample.hash

@@ -318,7 +318,10 @@ class Fitted(Described):
     def document(self, *, ci_prob: float = 0.95) -> Document:
         """The run, its diagnostics, the estimates and R2."""
         settings, sample = self.settings, self.prepared.sample
-        groups = f" in {len(sample.groups)} groups" if len(sample.groups) > 1 else ""
+        count = len(sample.model_groups)
+        groups = f" in {count} groups" if count > 1 else ""
+        if sample.clusters is not None:
+            groups += f", {len(sample.clusters.labels)} clusters ({sample.clusters.column})"
         complete = " (all complete)" if sample.complete else ""
         head = (
             f"bayessem: {sample.size} respondents{complete}{groups}, "

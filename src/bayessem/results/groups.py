@@ -179,6 +179,16 @@ def respondent_labels(sample: Sample) -> list[str]:
     return [str(x) for x in sample.rows]
 
 
+def unit_labels(sample: Sample) -> tuple[str, list[str]]:
+    """What the likelihood is a product over, as a dimension of `Fit.data`, and their labels.
+
+    Respondents, or the clusters of a two-level model.
+    """
+    if sample.clusters is None:
+        return "respondent", respondent_labels(sample)
+    return "cluster", list(sample.clusters.unique_labels(sample.group))
+
+
 def modelled(prepared: Prepared) -> list[int]:
     """Positions of the observed variables that the model is about: all but its covariates."""
     given = set(prepared.table.exogenous)
@@ -207,18 +217,22 @@ def observed_group(prepared: Prepared) -> xr.Dataset:
 
 
 def constant_group(prepared: Prepared) -> xr.Dataset:
-    """What the model takes as given: the covariates, each a variable, and the groups.
+    """What the model takes as given: the covariates, each a variable, the groups and clusters.
 
-    The model's text is the attribute `model`. A covariate called as another variable here, `group`
-    or `respondent`, is in `covariate_group` or `covariate_respondent`.
+    The model's text is the attribute `model`. A covariate called as another variable here, `group`,
+    `cluster` or `respondent`, is in `covariate_group` or `covariate_respondent`.
     """
     import xarray as xr
 
     sample = prepared.sample
     out = xr.Dataset(coords={"respondent": respondent_labels(sample)})
     out.attrs["model"] = prepared.specification.text
-    if len(sample.groups) > 1:
-        out["group"] = ("respondent", np.array(sample.groups)[sample.group])
+    if len(sample.model_groups) > 1:
+        own = np.array(sample.model_groups)[sample.group // prepared.table.levels]
+        out["group"] = ("respondent", own)
+    if sample.clusters is not None:
+        labels = np.array(sample.clusters.unique_labels(sample.group))
+        out["cluster"] = ("respondent", labels[sample.clusters.code])
     for name in prepared.table.exogenous:
         taken = name in (*out.dims, *out.data_vars)
         column = sample.values[:, sample.variables.index(name)]

@@ -21,6 +21,7 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.data import Sample
 from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import summarise
@@ -93,6 +94,7 @@ def predict(
     Arguments, result and errors: `Fit.predict`.
     """
     refuse_answers(fit.prepared.table, "prediction for new rows")
+    refuse_levels(fit.prepared.table, "prediction for new rows")
     prepared = fit.prepared
     structure, table = prepared.structure, prepared.table
     if not has_means(table):

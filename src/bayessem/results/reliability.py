@@ -15,12 +15,16 @@ from bayessem.model.structure import Structure
 from bayessem.results.standardize import model_moments
 
 
-def construct_indicators(structure: Structure) -> dict[str, tuple[str, ...]]:
-    """Observed indicators of each construct that has two or more of them and no constructs."""
+def construct_indicators(structure: Structure, *, group: int = 0) -> dict[str, tuple[str, ...]]:
+    """Observed indicators of each construct that has two or more of them and no constructs.
+
+    group : which; the blocks of a two-level model have constructs of their own.
+    """
     table = structure.table
     out = {}
     for name in table.latent:
-        measures = dict.fromkeys(r.rhs for r in table.rows if r.op == "=~" and r.lhs == name)
+        rows = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group == group]
+        measures = dict.fromkeys(r.rhs for r in rows)
         if len(measures) > 1 and not set(measures) & set(table.latent):
             out[name] = tuple(measures)
     return out
@@ -83,7 +87,7 @@ def reliability(
     moments = model_moments(structure, elements, group=group)
     matrices = structure.matrices(elements, group)
     out: dict[str, dict[str, np.ndarray]] = {"omega": {}, "ave": {}}
-    for name, indicators in construct_indicators(structure).items():
+    for name, indicators in construct_indicators(structure, group=group).items():
         columns = [structure.observed.index(x) for x in indicators]
         j = structure.variables.index(name)
         # An indicator with a structural role is a variable of its own: its loading is a path.

@@ -30,6 +30,7 @@ from bayessem.disk import (
     write_file,
 )
 from bayessem.errors import BayessemError, BayessemWarning, FitError
+from bayessem.model.clusters import Clusters
 from bayessem.model.data import Sample
 from bayessem.model.pooling import Pooling
 from bayessem.model.prepare import prepare_sample
@@ -43,7 +44,7 @@ FORMAT = 2
 FILES = ("fit.json", "model.txt", "data.csv", "draws.nc", "estimates.csv", "summary.txt")
 NEEDED = FILES[:4]
 # Columns of data.csv; no variable of a model can have such a name.
-ROW, GROUP = "(row)", "(group)"
+ROW, GROUP, CLUSTER = "(row)", "(group)", "(cluster)"
 # What fit.json has to hold, and of what type.
 RECORD: dict[str, type | tuple[type, ...]] = {
     "format": int,
@@ -180,6 +181,8 @@ def _data_text(fit: Fitted) -> str:
         columns[name] = ["" if x != x else repr(x) for x in values.tolist()]
     if len(sample.groups) > 1:
         columns[GROUP] = [sample.groups[g] for g in sample.group]
+    if sample.clusters is not None:
+        columns[CLUSTER] = [str(c) for c in sample.clusters.code.tolist()]
     pooling, predictor = fit.prepared.pooling, fit.prepared.predictor
     if pooling is not None and predictor is not None and pooling.by not in columns:
         columns[str(pooling.by)] = [repr(float(predictor[g])) for g in sample.group]
@@ -205,6 +208,13 @@ def _about(fit: Fitted) -> dict[str, Any]:
         "variables": list(sample.variables),
         "categories": [list(map(plain, labels)) for labels in sample.categories],
         "groups": list(sample.groups),
+        "clusters": None
+        if sample.clusters is None
+        else {
+            "column": sample.clusters.column,
+            "labels": list(sample.clusters.labels),
+            "groups": list(sample.clusters.groups),
+        },
         "predictor": None if predictor is None else [float(x) for x in predictor],
         "labels": written_labels(sample.rows)[1],
         "data_hash": sample.hash,
@@ -487,7 +497,17 @@ def _sample(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Sample:
         about["elsewhere"],
         about.get("variable_labels", {}),  # earlier versions did not write any
         tuple(tuple(labels) for labels in about.get("categories", ())),
+        _clusters(about, frame),
     )
+
+
+def _clusters(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Clusters | None:
+    """The clusters as they were, of a two-level model."""
+    kept = about.get("clusters")  # earlier versions did not write any
+    if kept is None:
+        return None
+    code = np.array([int(x) for x in frame[CLUSTER]], dtype=np.int64)
+    return Clusters(kept["column"], tuple(kept["labels"]), code, tuple(kept["groups"]))
 
 
 def _in_order(sample: Sample, names: tuple[str, ...]) -> Sample:

@@ -20,6 +20,7 @@ from bayessem.arguments import check_shared, whole_number
 from bayessem.errors import DataError, FitError, ModelError
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.structure import Structure, product_order
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted
@@ -50,6 +51,7 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
         structural role (at their observed values).
     """
     refuse_answers(fit.prepared.table, "a factor score")
+    refuse_levels(fit.prepared.table, "a factor score")
     structure, sample = fit.prepared.structure, fit.prepared.sample
     require_respondents(sample, "a score")
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])

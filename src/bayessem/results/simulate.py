@@ -96,6 +96,7 @@ def simulate(
     random_seed: int | np.random.Generator | None = None,
     latents: bool = False,
     group_column: str = "group",
+    clusters: int | Sequence[int] | None = None,
     categories: Mapping[str, Sequence[object]] | None = None,
 ) -> pd.DataFrame:
     """Draw respondents from a model.
@@ -114,6 +115,9 @@ def simulate(
         Add the constructs' values as columns.
     group_column : str
         Column with the groups' names, for a model of several groups.
+    clusters : int or sequence of int, optional
+        Of a two-level model: how many clusters the respondents of a group are spread over, or
+        their sizes; the column "cluster" has their numbers.
     categories : mapping, optional
         Categories of ordered variables in their order; by default 0 and 1, or 1, 2, ...
 
@@ -129,7 +133,10 @@ def simulate(
     FitError
         For a covariance matrix that is none.
     """
+    levels = structure.table.levels
     groups = structure.table.groups
+    if levels > 1:
+        groups = tuple(g.rsplit("within", 1)[0].strip() for g in groups[::levels])
     sizes = _sizes(n, groups)
     if sum(sizes) * sum(structure.shape[:2]) > MOST:
         raise ModelError(
@@ -141,8 +148,16 @@ def simulate(
             f"elements has shape {np.shape(elements)}; simulate takes one draw (elements,)"
         )
     rng = np.random.default_rng(random_seed)
-    frames = []
+    frames: list[pd.DataFrame] = []
     for g, size in enumerate(sizes):
+        if levels > 1:
+            code = _cluster_codes(size, clusters)
+            frame = _two_levels(structure, elements, g, code, rng, latents=latents)
+            frame["cluster"] = code + sum(f["cluster"].nunique() for f in frames)
+            if len(groups) > 1:
+                frame[group_column] = groups[g]
+            frames.append(frame)
+            continue
         eta, y = _one_group(structure, elements, g, size, rng)
         answers = _answers(structure, elements, g, y, categories or {})
         frame = pd.DataFrame(answers)
@@ -163,6 +178,7 @@ def simulate_from(
     n: int | Sequence[int],
     *,
     groups: Sequence[str] | None = None,
+    clusters: int | Sequence[int] | None = None,
     random_seed: int | None = None,
     latents: bool = False,
 ) -> pd.DataFrame:
@@ -171,7 +187,7 @@ def simulate_from(
     latents = flag("latents", latents, ModelError)
     labels: Mapping[str, Sequence[object]] = {}
     if isinstance(parameters, Mapping):
-        names = sem.table.groups if groups is None else groups
+        names = sem.groups if groups is None else groups
         counts = _category_counts(parameters)
         table = build_table(sem.statements, groups=names, categories=counts, **sem.options)
         structure = build_structure(table)
@@ -195,7 +211,86 @@ def simulate_from(
         elements = flat[rng.integers(len(flat))]
         sample = parameters.prepared.sample
         labels = dict(zip(sample.variables, sample.categories, strict=False))
-    return simulate(structure, elements, n, random_seed=rng, latents=latents, categories=labels)
+        if clusters is None and sample.clusters is not None and n == sample.size:
+            clusters = sample.clusters.sizes.tolist() if len(sample.model_groups) == 1 else None
+    _check_clusters(structure, clusters)
+    return simulate(
+        structure,
+        elements,
+        n,
+        random_seed=rng,
+        latents=latents,
+        clusters=clusters,
+        categories=labels,
+    )
+
+
+def simulate_block(
+    structure: Structure,
+    elements: np.ndarray,
+    group: int,
+    sizes: Sequence[int],
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Respondents of one group of a two-level model in clusters of these sizes, side by side."""
+    code = np.repeat(np.arange(len(sizes)), sizes)
+    return _two_levels(structure, elements, group, code, rng, latents=False)
+
+
+def _check_clusters(structure: Structure, clusters: object) -> None:
+    """Two levels need clusters, and clusters two levels."""
+    if structure.table.levels > 1 and clusters is None:
+        raise ModelError(
+            "the model has two levels: say how many clusters the respondents are spread over "
+            "(clusters=50), or the sizes of the clusters (clusters=[5, 8, 4])"
+        )
+    if structure.table.levels == 1 and clusters is not None:
+        raise ModelError("clusters= is for two-level models ('level: 1', 'level: 2'); leave it out")
+
+
+def _cluster_codes(n: int, clusters: int | Sequence[int] | None) -> np.ndarray:
+    """Position of each respondent's cluster, (n,)."""
+    if clusters is None:
+        raise ModelError("a two-level model needs clusters=, how many or their sizes")
+    several = isinstance(clusters, Iterable) and not isinstance(clusters, str | bytes)
+    if not several:
+        count = whole_number("clusters", clusters, ModelError)
+        if not 1 <= count <= n:
+            raise ModelError(f"{count} clusters for {n} respondents: give at most one for each")
+        return np.sort(np.arange(n) % count)
+    sizes = [whole_number("clusters", size, ModelError) for size in clusters]  # type: ignore[union-attr]
+    if sum(sizes) != n:
+        raise ModelError(f"the sizes of the clusters sum to {sum(sizes)}, and n is {n}")
+    return np.repeat(np.arange(len(sizes)), sizes)
+
+
+def _two_levels(
+    structure: Structure,
+    elements: np.ndarray,
+    group: int,
+    code: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    latents: bool,
+) -> pd.DataFrame:
+    """Respondents of one group of a two-level model: their cluster's part and their own."""
+    table = structure.table
+    count = int(code.max()) + 1 if len(code) else 0
+    eta, y = _one_group(structure, elements, 2 * group, len(code), rng)
+    cluster_eta, cluster_y = _one_group(structure, elements, 2 * group + 1, count, rng)
+    frame = {}
+    for j, name in enumerate(structure.observed):
+        frame[name] = cluster_y[code, j] + (y[:, j] if name not in table.between_only else 0.0)
+    if latents:
+        for k, part in enumerate((eta, cluster_eta[code])):
+            measured = {r.lhs for r in table.rows if r.op == "=~" and r.group == 2 * group + k}
+            for name in table.latent:
+                if name in measured:
+                    both = f"{name} ({('within', 'between')[k]})"
+                    frame[both if name in frame else name] = part[
+                        :, structure.variables.index(name)
+                    ]
+    return pd.DataFrame(frame)
 
 
 def _sizes(n: object, groups: Sequence[str]) -> list[int]:

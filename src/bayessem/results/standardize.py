@@ -271,7 +271,7 @@ def r_squared(
         row.rhs if row.op == "=~" else row.lhs
         for op in ("=~", "~")
         for row in table.rows
-        if row.op == op
+        if row.op == op and row.group == group
     )
     moments = model_moments(structure, elements, group=group)
     matrices = structure.matrices(elements, group)

@@ -18,6 +18,7 @@ from bayessem.effects.effects import POINTS, chosen_groups, sd_text
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import position
 from bayessem.errors import ModelError
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted
 from bayessem.results.scores import score_draws
@@ -75,6 +76,7 @@ def response_surface(
     Arguments, result and errors: `Fit.response_surface`.
     """
     refuse_answers(fit.prepared.table, "a response surface")
+    refuse_levels(fit.prepared.table, "a response surface")
     structure = fit.prepared.structure
     i, k, j = (position(structure, name) for name in (x, z, y))
     if len({i, k, j}) < 3:

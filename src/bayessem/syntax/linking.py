@@ -7,6 +7,7 @@ two labels. Where one of them is fixed, all are, as in lavaan.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
@@ -22,8 +23,15 @@ from bayessem.syntax.expression import (
     number_text,
 )
 from bayessem.syntax.roles import Roles
-from bayessem.syntax.rows import Options, Row, equal_across_groups, first_order, row_name_key
-from bayessem.syntax.statements import Statement
+from bayessem.syntax.rows import (
+    Key,
+    Options,
+    Row,
+    equal_across_groups,
+    first_order,
+    row_name_key,
+)
+from bayessem.syntax.statements import LEVEL_NAMES, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +253,10 @@ def _group_links(rows: Sequence[Row], roles: Roles, options: Options) -> Iterato
     """Links of `group_equal`; labels of the user take precedence over it."""
     if len(options.groups) == 1 or not options.group_equal:
         return
-    by_key: dict[tuple[str, str, str], list[int]] = {}
+    by_key: dict[tuple[object, int], list[int]] = {}
     for position, row in enumerate(rows):
         if equal_across_groups(row, roles, options):
-            by_key.setdefault(row.key, []).append(position)
+            by_key.setdefault((row.key, row.group % options.levels), []).append(position)
     for positions in by_key.values():
         same = [rows[i] for i in positions]
         if any(row.label for row in same):
@@ -349,25 +357,31 @@ def _numbered(
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     free = [-1] * len(rows)
     parameters: list[str] = []
+    everywhere = Counter(row.key for row in rows)
     for together in members:
         if rows[together[0]].value is not None:
             continue
         for i in together:
             free[i] = len(parameters)
-        parameters.append(_parameter_name([rows[i] for i in together], options))
+        parameters.append(_parameter_name([rows[i] for i in together], everywhere, options))
     return tuple(free), tuple(parameters)
 
 
-def _parameter_name(same: Sequence[Row], options: Options) -> str:
+def _parameter_name(same: Sequence[Row], everywhere: Mapping[Key, int], options: Options) -> str:
     first = same[0]
     if len({row.key for row in same}) > 1:
         label = next((row.label for row in same if row.label), "")
         if label:
             return label
     inside = [row.group for row in same if row.key == first.key]
-    if len(inside) == len(options.groups):
+    if len(inside) == everywhere[first.key]:
         return first.name
-    return f"{first.name}[{','.join(options.groups[g] for g in inside)}]"
+    named = [options.groups[g] for g in inside]
+    if options.levels > 1:
+        level = {g % options.levels for g in inside}
+        if len(level) == 1 and len(inside) == len(options.groups) // options.levels:
+            named = [LEVEL_NAMES[1 + level.pop()]]
+    return f"{first.name}[{','.join(named)}]"
 
 
 def _effect_coding(

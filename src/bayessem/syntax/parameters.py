@@ -20,7 +20,7 @@ class Parameter:
     lhs, op, rhs : str
         The relation; `op` is one of `=~ ~ ~~ ~1 | := == < >`, `rhs` is "" for `~1`.
     group : int
-        From 0; -1 for `:=`, `==`, `<`, `>`.
+        From 0; -1 for `:=`, `==`, `<`, `>`. In a two-level model the block: level of a group.
     free : int
         Position in `ParameterTable.parameters`, -1 when fixed or derived.
     label : str
@@ -71,7 +71,8 @@ class ParameterTable(Described):
     rows : tuple of Parameter
         By group; then definitions and constraints.
     groups : tuple of str
-        Their names, ("",) for one group.
+        Their names, ("",) for one group; in a two-level model those of the blocks, "within" and
+        "between" of each group.
     observed, latent : tuple of str
         Columns of the data and constructs, in lavaan's order.
     products : tuple of (name, factors)
@@ -85,6 +86,8 @@ class ParameterTable(Described):
         covariate, or covarying with a construct or with such a variable.
     responses : Responses
         The ordered variables, with link and parameterization.
+    level_variables : tuple of tuple of str
+        Of a two-level model, the observed variables at level 1 and at level 2; else ().
     """
 
     rows: tuple[Parameter, ...]
@@ -96,11 +99,38 @@ class ParameterTable(Described):
     parameters: tuple[str, ...]
     promoted: tuple[str, ...]
     responses: Responses = field(default_factory=Responses)
+    level_variables: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def levels(self) -> int:
+        """2 for a two-level model, else 1."""
+        return len(self.level_variables) or 1
+
+    @property
+    def split(self) -> tuple[str, ...]:
+        """Observed variables at both levels: those with random intercepts."""
+        if self.levels == 1:
+            return ()
+        within, between = self.level_variables
+        return tuple(name for name in within if name in between)
+
+    @property
+    def between_only(self) -> tuple[str, ...]:
+        """Observed variables of clusters."""
+        if self.levels == 1:
+            return ()
+        within, between = self.level_variables
+        return tuple(name for name in between if name not in within)
 
     @property
     def ordered(self) -> tuple[str, ...]:
         """Observed variables that are answers in ordered categories."""
         return tuple(self.responses.families)
+
+    @property
+    def block_title(self) -> str:
+        """What the names in `groups` are, as the title of a column."""
+        return "level" if self.levels == len(self.groups) > 1 else "group"
 
     @property
     def defined(self) -> tuple[Parameter, ...]:
@@ -131,7 +161,7 @@ class ParameterTable(Described):
         groups = [self.groups[r.group] if r.group >= 0 else "" for r in rows]
         columns = (
             *(Column(name, [getattr(r, name) for r in rows]) for name in ("lhs", "op", "rhs")),
-            *([Column("group", groups)] if len(self.groups) > 1 else []),
+            *([Column(self.block_title, groups)] if len(self.groups) > 1 else []),
             Column("free", [str(r.free + 1) if r.free >= 0 else "" for r in rows]),
             Column("value", [_value_text(r) for r in rows]),
             *_unless_empty("label", ["" if r.op == ":=" else r.label for r in rows]),

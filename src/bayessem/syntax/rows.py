@@ -53,6 +53,7 @@ class Options:
     effect_coding: tuple[str, ...] = ()
     auto: bool = True
     responses: Responses = field(default_factory=Responses)
+    levels: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,10 +79,11 @@ class Specification(Described):
         }
         self.options.update(checked_flags(self.options))
         self.table: ParameterTable = build_table(
-            self.statements, groups=self._groups(), **self.options
+            self.statements, groups=self.groups, **self.options
         )
 
-    def _groups(self) -> tuple[str, ...]:
+    @property
+    def groups(self) -> tuple[str, ...]:
         """Names for the groups that `c(...)` modifiers ask for, before the data are read."""
         count = group_count(self.statements)
         return ("",) if count == 1 else tuple(f"group {g + 1}" for g in range(count))

@@ -37,12 +37,11 @@ _NOT_SUPPORTED = {
     "variances say the same: x ~~ c(1, NA)*x",
 }
 _BLOCKS = {
-    "level": "two-level models ('level:'); name the clusters as groups and pool what differs: "
-    "fit(data, group=..., pooling=bs.partial('y ~ 1'))",
     "group": "group blocks ('group:'); write one model and give group-wise values as c(a, b)*x",
     "block": "blocks ('block:'); write one model and give group-wise values as c(a, b)*x",
     "class": "latent classes ('class:'); fit known groups with group=",
 }
+LEVEL_NAMES = {1: "within", 2: "between"}
 _PREDICTORS_ONLY = "a product such as X:Z is a predictor only: it may stand on the right of ~"
 _BARE_LABEL = re.compile(r"(?:[^\W\d]|\.)[\w.]*\Z")
 
@@ -65,6 +64,8 @@ class Statement:
         What stood before the term.
     expression : Expression or None
         For `:=` the right side; for `==`, `<`, `>` left side minus right side.
+    level : int
+        1 or 2 below `level: 1` (within) or `level: 2` (between), else 0, and for `:= == < >`.
     line, column : int
         Where the right side starts, from 1. Not compared.
     """
@@ -75,6 +76,7 @@ class Statement:
     factors: tuple[str, ...] = ()
     modifiers: tuple[Modifier, ...] = ()
     expression: Expression | None = None
+    level: int = 0
     line: int = field(default=0, compare=False)
     column: int = field(default=0, compare=False)
 
@@ -126,14 +128,26 @@ def parse(text: str) -> tuple[Statement, ...]:
         )
     text = re.sub("\r\n?", "\n", text)  # line ends of Windows and of old Macs
     pieces = split_statements(text)
-    written = [statement for tokens in pieces for statement in _parse_statement(tokens, text)]
+    written: list[Statement] = []
+    level = 0
+    for tokens in pieces:
+        header = _level_header(tokens, text)
+        level = header or level
+        if not header:
+            written += _parse_statement(tokens, text, level)
     _refuse_assignments(pieces, written, text)
     return _canonical(written)
 
 
 def model_text(statements: Iterable[Statement]) -> str:
     """Return the text of statements, one a line; `parse` of it gives the same statements."""
-    return "\n".join(str(statement) for statement in statements)
+    lines, level = [], 0
+    for statement in statements:
+        if statement.level not in (0, level):
+            level = statement.level
+            lines.append(f"level: {level}")
+        lines.append(str(statement))
+    return "\n".join(lines)
 
 
 def group_count(statements: Iterable[Statement]) -> int:
@@ -141,7 +155,23 @@ def group_count(statements: Iterable[Statement]) -> int:
     return max((len(m.values) for s in statements for m in s.modifiers), default=1)
 
 
-def _parse_statement(tokens: Sequence[Token], text: str) -> tuple[Statement, ...]:
+def _level_header(tokens: Sequence[Token], text: str) -> int:
+    """The level that `level: 1` or `level: within` announces, 0 for another statement."""
+    first = tokens[0]
+    if len(tokens) < 2 or first.text.lower() != "level" or tokens[1].text != ":":
+        return 0
+    if any(token.text in STATEMENT_OPERATORS for token in tokens):
+        return 0
+    said = "".join(token.text for token in tokens[2:]).strip("\"'").lower()
+    for level, name in LEVEL_NAMES.items():
+        if said in (str(level), name):
+            return level
+    if said.isdigit():
+        raise _unsupported(f"'level: {said}': models have two levels, 1 and 2", first)
+    raise first.problem("levels are 'level: 1' (or within) and 'level: 2' (or between)", text)
+
+
+def _parse_statement(tokens: Sequence[Token], text: str, level: int) -> tuple[Statement, ...]:
     _refuse_mplus(tokens, text)
     _refuse_blocks(tokens, text)
     _refuse_depth(tokens, text)
@@ -153,7 +183,7 @@ def _parse_statement(tokens: Sequence[Token], text: str) -> tuple[Statement, ...
         raise operator.problem(_nothing_after(operator, tokens[:at]), text)
     if operator.text in EXPRESSION_OPERATORS:
         return (_parse_constraint(tokens, at, text),)
-    return _parse_formula(tokens, at, text)
+    return tuple(replace(s, level=level) for s in _parse_formula(tokens, at, text))
 
 
 def _refuse_mplus(tokens: Sequence[Token], text: str) -> None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bayessem.arguments import flag, shown, texts
 from bayessem.errors import ModelError, did_you_mean
+from bayessem.syntax.levels import (
+    block_names,
+    level_parts,
+    level_rows,
+    merged_roles,
+    part_options,
+    refuse_level_options,
+)
 from bayessem.syntax.linking import Linked, link_rows
 from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.syntax.responses import read_responses
-from bayessem.syntax.roles import Roles, assign_roles, strongly_connected
+from bayessem.syntax.roles import Roles, strongly_connected
 from bayessem.syntax.rows import (
     GROUP_EQUAL,
     Key,
     Options,
     Row,
-    group_rows,
     row_name_key,
 )
 from bayessem.syntax.statements import Statement
@@ -110,8 +118,9 @@ def build_table(
     }
     flags = checked_flags(given)
     growth, std_lv = flags["growth"], flags["std_lv"]
-    roles = assign_roles(statements)
-    means = _needs_means(statements, roles, growth=growth)
+    parts = level_parts(statements)
+    roles = parts[0].roles if len(parts) == 1 else merged_roles(parts, [Options()] * len(parts))
+    means = len(parts) > 1 or _needs_means(statements, roles, growth=growth)
     responses = read_responses(
         roles,
         statements,
@@ -129,11 +138,12 @@ def build_table(
         responses=responses,
         **{**flags, "meanstructure": flags["meanstructure"] or means or bool(responses.families)},
     )
-    rows = tuple(
-        row
-        for group in range(len(options.groups))
-        for row in group_rows(statements, roles, options, group=group)
-    )
+    own = part_options(parts, options)
+    rows = level_rows(parts, own)
+    if len(parts) > 1:
+        refuse_level_options(options)
+        roles = merged_roles(parts, own)
+        options = replace(options, groups=block_names(options.groups), levels=len(parts))
     _check_labels(rows, roles)
     _check_partial(rows, options)
     linked = link_rows(rows, statements, roles, options)
@@ -143,10 +153,11 @@ def build_table(
         observed=roles.observed,
         latent=roles.latent,
         products=roles.products,
-        exogenous=roles.covariates if options.fixed_x else (),
+        exogenous=roles.covariates if any(o.fixed_x for o in own) else (),
         parameters=linked.parameters,
         promoted=_promoted(linked.rows, roles),
         responses=responses,
+        level_variables=tuple(p.roles.observed for p in parts) if len(parts) > 1 else (),
     )
 
 
