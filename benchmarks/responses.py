@@ -93,10 +93,10 @@ def measure(problem: Problem, draws: int) -> dict[str, float]:
         "us": 1e6 * cost,
         "seconds": time.perf_counter() - wall,
         "cpu": spent,
-        "ess_per_cpu_s": fit.diagnostics.table["ess_bulk"].min() / spent,
-        "r_hat": fit.diagnostics.table["r_hat"].max(),
-        "divergences": fit.diagnostics.divergences,
-        "quadrature_error": fit.data.attrs["quadrature_error"],
+        "ess_per_cpu_s": fit.mixing["ess_bulk"].min() / spent,
+        "r_hat": fit.mixing["r_hat"].max(),
+        "divergences": fit.diagnosis.divergences,
+        "quadrature_error": fit.diagnosis.quadrature_error,
     }
 
 
