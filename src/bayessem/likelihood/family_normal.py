@@ -21,3 +21,18 @@ def normal_density(y, eta, variance):
 def draw(eta: np.ndarray, variance: float, rng: np.random.Generator) -> np.ndarray:
     """Answers at linear predictors `eta` (...)."""
     return eta + math.sqrt(variance) * rng.standard_normal(np.shape(eta))
+
+
+@compiled
+def normal_slopes(y, eta, variance, slopes):
+    """Log-density of an answer; its first three derivatives by eta into slopes (...)."""
+    z = (y - eta) / variance
+    slopes[0], slopes[1], slopes[2] = z, -1.0 / variance, 0.0
+    return -0.5 * z * z * variance - LOG_SQRT_2PI - 0.5 * np.log(variance)
+
+
+@compiled
+def pull_normal(slopes, variance, rho, gamma):
+    """Derivative of l + rho l' + gamma l'' / 2 by the variance; slopes from `normal_slopes`."""
+    z = slopes[0]
+    return 0.5 * (z * z - 1.0 / variance) + (0.5 * gamma / variance - rho * z) / variance
