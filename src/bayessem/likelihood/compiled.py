@@ -47,6 +47,7 @@ ENGINES = {
     "bayessem.likelihood.contour": ("products of several latent variables", 10.0),
     "bayessem.likelihood.grid": ("products of several latent variables, by a grid", 27.0),
     "bayessem.likelihood.node_entry": ("ordered answers", 25.0),
+    "bayessem.likelihood.laplace_entry": ("ordered answers of many constructs", 15.0),
 }
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")

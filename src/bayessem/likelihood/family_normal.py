@@ -24,15 +24,13 @@ def draw(eta: np.ndarray, variance: float, rng: np.random.Generator) -> np.ndarr
 
 
 @compiled
-def normal_slopes(y, eta, variance, slopes):
-    """Log-density of an answer; its first three derivatives by eta into slopes (...)."""
+def normal_slopes(y, eta, variance):
+    """Log-density of an answer and its first two derivatives by eta; the third is 0."""
     z = (y - eta) / variance
-    slopes[0], slopes[1], slopes[2] = z, -1.0 / variance, 0.0
-    return -0.5 * z * z * variance - LOG_SQRT_2PI - 0.5 * np.log(variance)
+    return -0.5 * (z * z * variance + np.log(variance)) - LOG_SQRT_2PI, z, -1.0 / variance
 
 
 @compiled
-def pull_normal(slopes, variance, rho, gamma):
-    """Derivative of l + rho l' + gamma l'' / 2 by the variance; slopes from `normal_slopes`."""
-    z = slopes[0]
+def pull_normal(z, variance, rho, gamma):
+    """Derivative of l + rho l' + gamma l'' / 2 by the variance; z : the first derivative by eta."""
     return 0.5 * (z * z - 1.0 / variance) + (0.5 * gamma / variance - rho * z) / variance

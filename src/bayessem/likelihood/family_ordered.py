@@ -61,14 +61,16 @@ def category_probability(link, category, thresholds, eta, scale):
     return p, d_lower, density / scale, d_scale - density * upper / scale
 
 
-# Numbers of an answer that `ordered_slopes` leaves: three derivatives by eta, then for the lower and
-# the upper threshold the standardised distance and the density there with two derivatives, over p.
-SLOPES = 11
+# Numbers of an answer that `ordered_slopes` gives: three derivatives by eta, then for the lower and
+# the upper threshold the density there with two derivatives, over p; 0 where there is none.
+SLOPES = 9
 
 
 @compiled
 def _density(link, z):
-    """Density of the residual at z and its first two derivatives."""
+    """Density of the residual at z and its first two derivatives; 0 at infinity."""
+    if np.isinf(z):
+        return 0.0, 0.0, 0.0
     if link == 0:
         f = INVERSE_SQRT_2PI * math.exp(-0.5 * z * z)
         return f, -z * f, (z * z - 1.0) * f
@@ -88,15 +90,12 @@ def _below(link, z):
 
 
 @compiled
-def interval_probability(link, category, thresholds, eta, scale):
-    """Probability of a category, in the tail where it is accurate; 0 where thresholds cross."""
-    last = thresholds.size
-    if category == 0:
-        return _below(link, (thresholds[0] - eta) / scale)
-    lower = (thresholds[category - 1] - eta) / scale
-    if category == last:
+def interval_probability(link, lower, upper):
+    """P(lower < residual < upper), in the tail where it is accurate; 0 where they cross."""
+    if lower == -np.inf:
+        return _below(link, upper)
+    if upper == np.inf:
         return _below(link, -lower)
-    upper = (thresholds[category] - eta) / scale
     if upper <= lower:
         return 0.0
     if lower + upper > 0.0:
@@ -105,45 +104,32 @@ def interval_probability(link, category, thresholds, eta, scale):
 
 
 @compiled
-def ordered_slopes(link, category, thresholds, eta, scale, slopes):
-    """Probability of a category; slopes (SLOPES,) of its log, see above."""
-    p = interval_probability(link, category, thresholds, eta, scale)
-    slopes[:] = 0.0
+def ordered_slopes(link, lower, upper, scale):
+    """Probability of a category between standardised thresholds, and SLOPES numbers of its log."""
+    p = interval_probability(link, lower, upper)
     if not p > 0.0:
-        return p
-    t, t1, t2 = 0.0, 0.0, 0.0
-    if category > 0:
-        z = (thresholds[category - 1] - eta) / scale
-        f, f1, f2 = _density(link, z)
-        f, f1, f2 = -f / p, -f1 / p, -f2 / p
-        slopes[3], slopes[4], slopes[5], slopes[6] = z, f, f1, f2
-        t, t1, t2 = f, f1, f2
-    if category < thresholds.size:
-        z = (thresholds[category] - eta) / scale
-        f, f1, f2 = _density(link, z)
-        f, f1, f2 = f / p, f1 / p, f2 / p
-        slopes[7], slopes[8], slopes[9], slopes[10] = z, f, f1, f2
-        t, t1, t2 = t + f, t1 + f1, t2 + f2
-    slopes[0] = -t / scale
-    slopes[1] = min(t1 - t * t, 0.0) / (scale * scale)
-    slopes[2] = (3.0 * t * t1 - t2 - 2.0 * t * t * t) / (scale * scale * scale)
-    return p
+        return 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    over, by = 1.0 / p, 1.0 / scale
+    a, a1, a2 = _density(link, lower)
+    a, a1, a2 = -a * over, -a1 * over, -a2 * over
+    b, b1, b2 = _density(link, upper)
+    b, b1, b2 = b * over, b1 * over, b2 * over
+    t, t1, t2 = a + b, a1 + b1, a2 + b2
+    second = min(t1 - t * t, 0.0) * by * by
+    third = (3.0 * t * t1 - t2 - 2.0 * t * t * t) * by * by * by
+    return p, -t * by, second, third, a, a1, a2, b, b1, b2
 
 
 @compiled
 def pull_ordered(slopes, scale, rho, gamma):
-    """Derivatives of l + rho l' + gamma l'' / 2 by both thresholds and the scale."""
-    t = slopes[4] + slopes[8]
-    t1 = slopes[5] + slopes[9]
+    """Derivatives of l + rho l' + gamma l'' / 2 by both standardised thresholds."""
+    a, a1, a2, b, b1, b2 = slopes[3], slopes[4], slopes[5], slopes[6], slopes[7], slopes[8]
+    t, t1 = a + b, a1 + b1
     r, g = rho / scale, 0.5 * gamma / (scale * scale)
-    one = 2.0 * t * t - t1  # of l'' by what scales with the density itself
-    low = slopes[4] - r * (slopes[5] - t * slopes[4])
-    low += g * (slopes[6] - 2.0 * t * slopes[5] + one * slopes[4])
-    high = slopes[8] - r * (slopes[9] - t * slopes[8])
-    high += g * (slopes[10] - 2.0 * t * slopes[9] + one * slopes[8])
-    d_scale = -(low * slopes[3] + high * slopes[7]) / scale
-    d_scale -= rho * slopes[0] / scale + gamma * slopes[1] / scale
-    return low / scale, high / scale, d_scale
+    one = 2.0 * t * t - t1  # of l'' by what the density itself is multiplied by
+    low = a - r * (a1 - t * a) + g * (a2 - 2.0 * t * a1 + one * a)
+    high = b - r * (b1 - t * b) + g * (b2 - 2.0 * t * b1 + one * b)
+    return low, high
 
 
 def probabilities(link: str, thresholds: np.ndarray, eta: np.ndarray, scale: float) -> np.ndarray:

@@ -1,11 +1,13 @@
-"""The node engine behind a symbol, and the choice between it and the kernel.
+"""The engines for ordered answers behind a symbol, and the choice between them and the kernel.
 
-The engine is compiled by itself, only if a model has ordered answers (as in external.py): callers
-are linked with the symbol `bayessem_nodes`, a few instructions that go on to the address in a slot,
-where `load_nodes` puts the compiled routine.
+Each engine is compiled by itself, only if a model needs it (as in external.py): callers are linked
+with the symbol `bayessem_answers`, a few instructions that go on to the address in the engine's
+slot, where `load_engine` puts the compiled routine. A plan says which by its first number.
 """
 
 import ctypes
+from importlib import import_module
+from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -14,38 +16,45 @@ from numba import types
 from bayessem.likelihood import entry
 from bayessem.likelihood.compiled import compiled
 
-SYMBOL = "bayessem_nodes"
+SYMBOL = "bayessem_answers"
 _P, _N = ctypes.c_void_p, ctypes.c_int64
 PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_double, _P, _N, _P, _N, _P, _N, _P, _P, _N)
-_slot = ctypes.c_int64(0)
+# Modules of the engines: that of mark -1 first, then that of -2 (first number of a plan).
+ENGINE_MODULES = ("node_entry", "laplace_entry")
+_slots = (ctypes.c_int64 * len(ENGINE_MODULES))()
 
 
-def load_nodes() -> None:
-    """Load the node engine; compiled first, when no model has needed it yet."""
-    from bayessem.likelihood import node_entry
-
-    _slot.value = node_entry.entry.address
-
-
-@PROTOTYPE
-def _first_call(*arguments: int) -> float:
-    """Load the node engine, then be it."""
-    load_nodes()
-    return PROTOTYPE(_slot.value)(*arguments)
+def load_engine(mark: int) -> None:
+    """Load the engine of plans with this mark; compiled first, when no model has needed it yet."""
+    module = import_module(f"bayessem.likelihood.{ENGINE_MODULES[-1 - mark]}")
+    _slots[-1 - mark] = module.entry.address
 
 
-_slot.value = ctypes.cast(_first_call, ctypes.c_void_p).value or 0
+def _first_call(mark: int) -> Any:
+    """A C function that loads the engine of a mark, then is it."""
+
+    def call(*arguments: int) -> float:
+        load_engine(mark)
+        return PROTOTYPE(_slots[-1 - mark])(*arguments)
+
+    return PROTOTYPE(call)
+
+
+_first_calls = [_first_call(-1 - k) for k in range(len(ENGINE_MODULES))]
+for _k, _call in enumerate(_first_calls):
+    _slots[_k] = ctypes.cast(_call, ctypes.c_void_p).value or 0
 
 
 def _register_symbol() -> llvm.ExecutionEngine:
-    """Compile the jump to the address in the slot, and make its symbol known to Numba's code."""
+    """Compile the jump to the address in an engine's slot, and make it known to Numba's code."""
     kinds = ("ptr", "i64", "ptr", "i64", "ptr", "i64", "ptr", "ptr", "i64")
     declared = ", ".join(f"{kind} %a{i}" for i, kind in enumerate(kinds))
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     module = llvm.parse_assembly(
-        f"define double @{SYMBOL}({declared}) {{\n"
-        f"  %slot = inttoptr i64 {ctypes.addressof(_slot)} to ptr\n"
+        f"define double @{SYMBOL}(i64 %engine, {declared}) {{\n"
+        f"  %first = inttoptr i64 {ctypes.addressof(_slots)} to ptr\n"
+        "  %slot = getelementptr i64, ptr %first, i64 %engine\n"
         "  %routine = load volatile ptr, ptr %slot\n"
         f"  %value = tail call double %routine({declared})\n"
         "  ret double %value\n"
@@ -59,16 +68,19 @@ def _register_symbol() -> llvm.ExecutionEngine:
 
 
 _engine = _register_symbol()  # owns the machine code
-_nodes = types.ExternalFunction(SYMBOL, entry.SIGNATURE)
+_answers = types.ExternalFunction(
+    SYMBOL, types.float64(types.int64, *entry.SIGNATURE.args)
+)
 
 
 @compiled
 def log_likelihood(elements, ints, floats, gradient):
-    """As entry.log_likelihood, of a plan of either engine."""
+    """As entry.log_likelihood, of a plan of any engine."""
     if ints[0] >= 0:
         return entry.log_likelihood(elements, ints, floats, gradient)
     nobody = np.empty(0)
-    return _nodes(
+    return _answers(
+        -1 - ints[0],
         elements.ctypes,
         elements.size,
         ints.ctypes,
@@ -83,12 +95,13 @@ def log_likelihood(elements, ints, floats, gradient):
 
 @compiled
 def respondent_log_likelihood(elements, ints, floats, out):
-    """As entry.respondent_log_likelihood, of a plan of either engine."""
+    """As entry.respondent_log_likelihood, of a plan of any engine."""
     if ints[0] >= 0:
         entry.respondent_log_likelihood(elements, ints, floats, out)
     else:
         gradient = np.empty(elements.size)
-        _nodes(
+        _answers(
+            -1 - ints[0],
             elements.ctypes,
             elements.size,
             ints.ctypes,
