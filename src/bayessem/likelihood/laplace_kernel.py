@@ -7,8 +7,8 @@ inverse, and eta_j = c_j + lam_j' f the predictor of answer j,
     H = P + sum_j -l_j'' lam_j lam_j',   P = M' W M.
 
 The mode moves with the parameters, and H with both. With G = H^-1, gamma_j = lam_j' G lam_j,
-s = sum_j l_j''' gamma_j lam_j / 2, r = G s and rho_j = lam_j' r, the total derivative is the partial
-one, f, r and G held fixed, of
+s = sum_j l_j''' gamma_j lam_j / 2, r = G s and rho_j = lam_j' r, the total derivative is the
+partial one, f, r and G held fixed, of
 
     sum_j (l_j + rho_j l_j' + gamma_j l_j'' / 2) + log|W| / 2 - tr(W S) / 2,
     S = e e' + M r e' + e r' M' + M G M'.
@@ -63,7 +63,7 @@ def inverse_of(root, low, out):
 
 @compiled
 def adjoint(items, slopes, root, inverse, gamma, r):
-    """gamma by item and r of a respondent, see above, from the slopes at the mode."""
+    """Gamma by item and r of a respondent, see above, from the slopes at the mode."""
     s = np.zeros(r.size)
     for j in range(len(items.what)):
         at, end = items.what[j, 4], items.what[j, 5]

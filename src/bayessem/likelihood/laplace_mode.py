@@ -15,7 +15,7 @@ from bayessem.likelihood.node_plan import NORMAL
 
 # Length of a Newton step (in posterior standard deviations) after which the mode is found; steps
 # and halvings at most.
-FOUND, STEPS, HALVINGS = 1e-6, 60, 30
+FOUND, STEPS, HALVINGS = 1e-7, 60, 30
 SMALL = 1e-250
 
 
@@ -88,7 +88,7 @@ def curvature(items, precision, slopes, push, root):
 
 @compiled
 def back(root, v):
-    """v becomes L'^-1 v."""
+    """V becomes L'^-1 v."""
     k = v.size
     for a in range(k - 1, -1, -1):
         s = v[a]
@@ -127,8 +127,8 @@ def _third(items, slopes, step, push):
 def find_mode(items, elements, x, mean, precision, f, slopes, root):
     """Move f to the mode of a respondent's latent variables; returns log p(y, f) there.
 
-    Without log|W| / 2 and the constant that Laplace's approximation takes out. slopes, root : there,
-    too. mean, precision : of the latent variables before answers.
+    Without log|W| / 2 and the constant that Laplace's approximation takes out. slopes, root : of
+    that point. mean, precision : of the latent variables before answers.
     """
     k = f.size
     push, step, turn, from_ = np.empty(k), np.zeros(k), np.empty(k), f.copy()

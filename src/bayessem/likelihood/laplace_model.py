@@ -55,10 +55,7 @@ def items_of(plan, g, elements):
 @compiled
 def good(items):
     """Whether the answers' variances are positive."""
-    for j in range(len(items.what)):
-        if not items.spread[j, 0] > 0.0:
-            return False
-    return True
+    return np.all(items.spread[:, 0] > 0.0)
 
 
 @compiled

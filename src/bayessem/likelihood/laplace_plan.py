@@ -1,4 +1,4 @@
-"""What the Laplace engine works on, packed: equations of latent variables and answers, and the data.
+"""What the Laplace engine works on, packed: equations of latents and answers, and the data.
 
 The model is the node engine's (node_plan.py: factors), linear in its latent variables. Here a
 respondent enters by a row of numbers: the answers, and what they and the latent variables are
@@ -208,3 +208,10 @@ def pack_laplace(groups: Sequence[LaplaceGroup], respondents: int) -> tuple[np.n
         fields[name] = np.concatenate([a.ravel() for a in arrays])
     ints, floats = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)
     return np.concatenate([[LAPLACE_MARK], ints]), floats
+
+
+def drop_points(ints: np.ndarray) -> np.ndarray:
+    """The integers of a plan whose respondents get Laplace's value, not the exact one."""
+    out = ints.copy()
+    out[1 + ints[1] + 2] = 0
+    return out

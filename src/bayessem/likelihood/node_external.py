@@ -68,9 +68,7 @@ def _register_symbol() -> llvm.ExecutionEngine:
 
 
 _engine = _register_symbol()  # owns the machine code
-_answers = types.ExternalFunction(
-    SYMBOL, types.float64(types.int64, *entry.SIGNATURE.args)
-)
+_answers = types.ExternalFunction(SYMBOL, types.float64(types.int64, *entry.SIGNATURE.args))
 
 
 @compiled

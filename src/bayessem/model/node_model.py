@@ -66,8 +66,8 @@ class NodeModel:
         if len(clique) > WIDEST + 1:
             shown = ", ".join(names[v] for v in clique)
             return (
-                f"ordered answers need an integral over {len(clique)} constructs at once ({shown}), "
-                f"and on nodes bayessem has {WIDEST + 1}"
+                f"ordered answers need an integral over {len(clique)} constructs at once "
+                f"({shown}), and on nodes bayessem has {WIDEST + 1}"
             )
         for f in self.factors[0]:
             shown = ", ".join(names[v] for v in f.scope)

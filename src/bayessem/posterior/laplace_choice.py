@@ -1,6 +1,7 @@
 """What the Laplace engine is given besides model and data: where to begin, and points for weights.
 
 Points are those of a scrambled Sobol sequence, turned by a random shift of each respondent's own.
+Shifts are handed out in the order of the answers, so that they do not depend on the respondents'.
 
 Cranley, R., & Patterson, T. N. L. (1976). Randomization of number theoretic methods for multiple
 integration. SIAM Journal on Numerical Analysis, 13, 904-914.
@@ -40,7 +41,9 @@ def laplace_arrays(
     k = len(model.latents)
     groups = []
     for g, (factors, members) in enumerate(zip(model.factors, model.members, strict=True)):
-        points = respondent_points(len(members), count, k, seed=(seed, g))
+        answers = np.column_stack([f.row_of for f in factors])
+        points = np.empty((len(members), count, k))
+        points[np.lexsort(answers.T)] = shifted_points(len(members), count, k, seed=(seed, g))
         start = np.zeros((len(members), k))
         groups.append(LaplaceGroup(factors, k, order[members], start, points))
     respondents = sum(len(m) for m in model.members)
@@ -58,7 +61,7 @@ def laplace_arrays(
     return pack_laplace(begun, respondents)
 
 
-def respondent_points(n: int, count: int, size: int, *, seed: tuple[int, ...]) -> np.ndarray:
+def shifted_points(n: int, count: int, size: int, *, seed: tuple[int, ...]) -> np.ndarray:
     """Points of standard normal variables, (n, count, size), each respondent's shifted anew."""
     rng = np.random.default_rng(seed)
     base = qmc.Sobol(size, rng=rng).random(count)
