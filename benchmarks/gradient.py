@@ -39,7 +39,7 @@ ITEMS = (3, 3, 3, 3, 4, 3, 3, 4)  # of AMC's five dimensions, RAD, INC, SUCC
 TURNS = 60
 
 
-def _lapack(name: str):
+def _lapack(name: str) -> Callable[..., None]:
     address = get_cython_function_address("scipy.linalg.cython_lapack", name)
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)(address)
 

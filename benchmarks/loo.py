@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import bayessem as bs
 from bayessem.comparison.importance import log_mean_error, log_mean_exp
+from bayessem.comparison.loo import Loo
 from bayessem.comparison.refits import log_predictive, refit_without
 
 LINEAR = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\nY ~ X\n"
@@ -36,7 +38,7 @@ def simulate(n: int, square: float, *, seed: int) -> pd.DataFrame:
 def choices(sets: int, *, seed: int, n: int = 150) -> dict[str, dict[str, float]]:
     """What LOO says about the quadratic model, by what is true."""
     out: dict[str, dict[str, float]] = {}
-    options = {"draws": 400, "tune": 400, "chains": 2, "progress": False}
+    options: dict[str, Any] = {"draws": 400, "tune": 400, "chains": 2, "progress": False}
     for truth, square in (("quadratic", SQUARE), ("linear", 0.0)):
         verdicts, repaired = [], 0
         for i in range(sets):
@@ -51,7 +53,9 @@ def choices(sets: int, *, seed: int, n: int = 150) -> dict[str, dict[str, float]
             ratio = found.table.loc[other, "difference"] / found.table.loc[other, "se_difference"]
             size = found.table.loc["quadratic", "elpd"] - found.table.loc["linear", "elpd"]
             verdicts.append((found.best, clear, size, abs(ratio)))
-            repaired += sum(sum(r.repaired.values()) for r in found.results.values())
+            repaired += sum(
+                sum(r.repaired.values()) for r in found.results.values() if isinstance(r, Loo)
+            )
         table = pd.DataFrame(verdicts, columns=["best", "verdict", "size", "ratio"])
         counted = table["verdict"] != "no difference"
         out[truth] = {

@@ -16,11 +16,14 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import bayessem as bs
+from bayessem.comparison.loo import loo
 from bayessem.text.document import Column, Table
 from bayessem.text.formats import WORD
 from bayessem.text.numbers import number
@@ -41,11 +44,11 @@ TRUTHS = {
     "slope linear in w": lambda w: 0.5 + 0.25 * w,
 }
 GROUPINGS = {"halves": ("half", None), "levels": ("level", "w")}
-SHORT = {"draws": 500, "tune": 500, "chains": 2, "progress": False}
+SHORT: dict[str, Any] = {"draws": 500, "tune": 500, "chains": 2, "progress": False}
 SAME = "the same for all"
 
 
-def respondents(slope, *, random_seed: int) -> pd.DataFrame:
+def respondents(slope: Callable[[np.ndarray], np.ndarray], *, random_seed: int) -> pd.DataFrame:
     """Indicators of f and g, the moderator w (mean 0, sd 1), its halves and its levels."""
     rng = np.random.default_rng(random_seed)
     level = np.arange(RESPONDENTS) % LEVELS
@@ -76,13 +79,14 @@ def pointwise(sem: bs.SEM, data: pd.DataFrame, *, random_seed: int) -> dict[str,
         )
         complete = found.fits["complete"]
         for kind in ("none", "partial"):
-            loo = found.fits[kind].loo()
-            out[f"{name}, {kind}"] = loo.pointwise["elpd"].to_numpy()
+            out[f"{name}, {kind}"] = loo(found.fits[kind]).pointwise["elpd"].to_numpy()
     assert complete is not None
-    return {SAME: complete.loo().pointwise["elpd"].to_numpy()} | out
+    return {SAME: loo(complete).pointwise["elpd"].to_numpy()} | out
 
 
-def one_set(slope, *, random_seed: int) -> dict[str, dict[str, float]]:
+def one_set(
+    slope: Callable[[np.ndarray], np.ndarray], *, random_seed: int
+) -> dict[str, dict[str, float]]:
     """Elpd of each model less that of the same path for all, with w's own effect in all or not."""
     data = respondents(slope, random_seed=random_seed)
     plain = bs.SEM(MODEL)

@@ -20,6 +20,7 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from itertools import product
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ REPEATS = {2: 5, 8: 2, 30: 1}  # data sets with few groups say less
 SPREADS = (0.05, 0.25)
 POOLINGS = ("complete", "none", "partial")
 RESPONDENTS = 40  # of a group, on average
-SHORT = {"draws": 400, "tune": 400, "chains": 2, "cores": 1, "progress": False}
+SHORT: dict[str, Any] = {"draws": 400, "tune": 400, "chains": 2, "cores": 1, "progress": False}
 
 
 def group_sizes(groups: int, balanced: bool) -> list[int]:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import bayessem as bs
-from bayessem.likelihood.entry import load_terms
+from bayessem.likelihood.external import load_terms
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import posterior_density
@@ -128,7 +128,7 @@ def sampling() -> dict[str, float]:
 
 
 def accuracy() -> dict[str, float]:
-    """Largest errors by setting, and errors that a rule with four times the nodes does not see."""
+    """Largest errors by setting, respondents refused, and errors that a finer rule does not see."""
     out: dict[str, float] = {}
     unseen = 0
     for k in (2, 3, 5):
@@ -138,11 +138,14 @@ def accuracy() -> dict[str, float]:
             for route in ("line", "grid") if k < 4 else ("line",):
                 named = "grid" if route == "grid" else ""
                 got = problem(family, rows, route=named).respondents(point)
+                told = np.isfinite(got)
                 fine = problem(family, rows, route=named, reach=28.0, step=0.0625)
-                error = float(np.abs(got - expected).max())
-                seen = float(np.abs(got - fine.respondents(point)).max())
+                error = np.abs(got - expected)[told].max(initial=0.0)
+                seen = np.abs(got - fine.respondents(point))[told].max(initial=0.0)
                 unseen += bool(error > 1e-3 and not seen > 0.5e-3)
-                out[f"error_{route}_k{k} {setting.name}"] = error
+                out[f"error_{route}_k{k} {setting.name}"] = float(error)
+                if not told.all():
+                    out[f"refused_{route}_k{k} {setting.name}"] = float(np.sum(~told))
     return {**out, "unseen": unseen}
 
 

@@ -24,6 +24,7 @@ import pandas as pd
 import bayessem as bs
 from bayessem.model.structure import build_structure
 from bayessem.results.simulate import elements_at, simulate
+from bayessem.shapes.shape_result import Shape
 
 MODEL = """
   X =~ x1 + x2 + x3
@@ -73,7 +74,9 @@ def one_data_set(seed: int) -> pd.DataFrame:
     indirect = effects[(effects["effect"] == "indirect") & (effects["at"] == "averaged over X")]
     summary = fit.summary(ci_prob=CI_PROB)
     square = summary[(summary["lhs"] == "M") & (summary["rhs"] == "X:X")]
-    turn = fit.shape("X", "M", ci_prob=CI_PROB, lines=False).turning_point.iloc[0]
+    shape = fit.shape("X", "M", ci_prob=CI_PROB, lines=False)
+    assert isinstance(shape, Shape)
+    turn = shape.turning_point.iloc[0]
     rows = [
         indirect[["mean", "lower", "upper"]].iloc[0].to_numpy(),
         square[["mean", "lower", "upper"]].iloc[0].to_numpy(),

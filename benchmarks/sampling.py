@@ -126,7 +126,7 @@ def shipped() -> dict[str, tuple[bs.SEM, pd.DataFrame]]:
 
 def ratios_of_shipped_models() -> dict[str, float]:
     """Integrated over sampled latents, smallest effective sample size per CPU second."""
-    out = {}
+    out: dict[str, float] = {}
     for name, (sem, frame) in shipped().items():
         prepared = sem.prepare(frame)
         own = float(np.median([integrated(prepared, seed=s) for s in (1, 2, 3)]))

@@ -45,7 +45,7 @@ import os, sys, pandas as pd, bayessem as bs
 sem, data = bs.SEM(sys.argv[1]), pd.read_csv(sys.argv[2])
 fit = sem.fit(data, draws=100, tune=100, random_seed=1, progress=False)
 done, used = time.perf_counter(), os.times()
-print(sum(float(fit.data['posterior'][k].sum()) for k in fit.prepared.space.kinds()))
+print(sum(float(fit.draws['posterior'][k].sum()) for k in fit.prepared.space.kinds()))
 print(used.user + used.system + used.children_user + used.children_system)
 print(done - t - (fit.timings['total'] - fit.timings['before_first_draw']))
 """

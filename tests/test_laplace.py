@@ -11,11 +11,11 @@ from scipy.stats import norm
 
 import bayessem as bs
 from bayessem.errors import NotSupported
+from bayessem.likelihood.engines import ENGINES
 from bayessem.likelihood.entry import entry as kernel
 from bayessem.likelihood.laplace_entry import entry
 from bayessem.likelihood.laplace_plan import drop_points, is_linear
 from bayessem.likelihood.node_entry import entry as nodes
-from bayessem.likelihood.node_external import PROTOTYPE
 from bayessem.model.answer_engine import LAPLACE, NODES, answer_engine
 from bayessem.model.node_model import factor_model
 from bayessem.model.prepare import Prepared, prepare
@@ -61,7 +61,9 @@ def evaluate(
     out = np.empty(0) if out is None else out
     gradient = np.empty(elements.size)
     sized = [x for a in (elements, *plan) for x in (a.ctypes.data, a.size)]
-    value = PROTOTYPE(entry.address)(*sized, gradient.ctypes.data, out.ctypes.data, out.size)
+    value = ENGINES.prototype(entry.address)(
+        *sized, gradient.ctypes.data, out.ctypes.data, out.size
+    )
     return value, gradient
 
 
@@ -159,7 +161,7 @@ def test_normal_answers_have_the_normal_likelihood():
         gradient = np.empty(e.size)
         ints, floats = density.ints, density.floats
         sized = [x for a in (e, ints, floats) for x in (a.ctypes.data, a.size)]
-        call = PROTOTYPE(kernel.address)
+        call = ENGINES.prototype(kernel.address)
         return call(*sized, gradient.ctypes.data, out.ctypes.data, out.size), gradient
 
     out = np.empty(sample.size)
@@ -218,7 +220,7 @@ def test_against_the_node_engine(factors, monkeypatch):
     exact = np.empty(sample.size)
     sized = [x for a in (elements, ints, floats) for x in (a.ctypes.data, a.size)]
     scratch = np.empty(elements.size)
-    PROTOTYPE(nodes.address)(*sized, scratch.ctypes.data, exact.ctypes.data, exact.size)
+    ENGINES.prototype(nodes.address)(*sized, scratch.ctypes.data, exact.ctypes.data, exact.size)
     plan = _plan(prepared, elements)
     error = evaluate(elements, plan)[0] - exact.sum()
     assert 0.05 < abs(error) < 3.0

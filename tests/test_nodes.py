@@ -11,9 +11,9 @@ from scipy.special import expit, ndtr
 from scipy.stats import multivariate_normal, norm
 
 from bayessem.errors import NotSupported
+from bayessem.likelihood.engines import ENGINES
 from bayessem.likelihood.junction import elimination_order, widest
 from bayessem.likelihood.node_entry import entry
-from bayessem.likelihood.node_external import PROTOTYPE
 from bayessem.likelihood.node_plan import Nodes, pack_nodes
 from bayessem.model.node_model import node_model
 from bayessem.model.prepare import Prepared, prepare
@@ -126,7 +126,7 @@ def evaluate_nodes(*arrays: np.ndarray) -> float:
     elements, ints, floats, gradient, out = arrays
     assert all(a.flags.c_contiguous for a in arrays)
     sized = [x for a in (elements, ints, floats) for x in (a.ctypes.data, a.size)]
-    return PROTOTYPE(entry.address)(*sized, gradient.ctypes.data, out.ctypes.data, out.size)
+    return ENGINES.prototype(entry.address)(*sized, gradient.ctypes.data, out.ctypes.data, out.size)
 
 
 def _brute_force(prepared: Prepared, elements: np.ndarray) -> np.ndarray:

@@ -64,7 +64,9 @@ def family(setting: Setting, k: int) -> Family:
     )
 
 
-def draw(setting: Setting, k: int, n: int, rng: np.random.Generator):
+def draw(
+    setting: Setting, k: int, n: int, rng: np.random.Generator
+) -> tuple[Family, dict[str, np.ndarray], np.ndarray]:
     """Model matrices of a setting and respondents (n, p) from them."""
     model = family(setting, k)
     m = model.draw(rng)

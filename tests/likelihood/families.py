@@ -1,13 +1,14 @@
 """Families of models with random parameter values, and data simulated from them."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from bayessem.likelihood.entry import log_likelihood, respondent_log_likelihood
 from bayessem.likelihood.oracle import latent_values
 from bayessem.likelihood.plan import build_plan, pattern_from_rows
-from bayessem.likelihood.products import plan_products
+from bayessem.likelihood.products import ProductPlan, plan_products
 from bayessem.model.structure import MATRICES, matrix_offsets, matrix_shapes
 
 
@@ -167,7 +168,7 @@ class Problem:
         return back
 
 
-def planned(family: Family, route: str = ""):
+def planned(family: Family, route: str = "") -> ProductPlan:
     """How the products of a family are integrated out."""
     return plan_products(
         family.products,
@@ -178,7 +179,7 @@ def planned(family: Family, route: str = ""):
     )
 
 
-def problem(family: Family, *groups: np.ndarray, route: str = "", **options) -> Problem:
+def problem(family: Family, *groups: np.ndarray, route: str = "", **options: Any) -> Problem:
     """The packed plan of a family with the rows (n, p) of each group, NaN where missing."""
     patterns, order, start = [], [], 0
     for g, rows in enumerate(groups):

@@ -1,15 +1,13 @@
 """The integral on a grid where it is hard: several modes, ridges that turn, outliers."""
 
-import ctypes
-
 import numpy as np
 import pytest
 
 from bayessem.errors import DataError
-from bayessem.likelihood import entry, external
+from bayessem.likelihood.external import TERMS
 from bayessem.likelihood.grid import grid_terms
 from bayessem.likelihood.oracle import product_log_likelihood
-from bayessem.likelihood.plan import unpack
+from bayessem.likelihood.plan import ROUTED, unpack
 from tests.likelihood import curved
 from tests.likelihood.families import (
     CHAIN,
@@ -38,8 +36,8 @@ def test_one_square_on_a_grid(setting):
         expected = cases[f"{setting}_logp"]
     n, p = rows.shape
     projected, gram = rows @ inverse @ design, np.ascontiguousarray(design.T @ inverse @ design)
-    out, pull, second = np.zeros(n), np.empty((n, 2)), np.empty((2, 2))
-    _, nodes = grid_terms(plan, np.empty((n, 0)), projected, gram, pull, second, out)
+    out, pull, second, none = np.zeros(n), np.empty((n, 2)), np.empty((2, 2)), np.empty(0)
+    _, nodes = grid_terms(plan, np.empty((n, 0)), projected, gram, none, pull, second, none, out)
     base = np.einsum("ij,jk,ik->i", rows, inverse, rows)
     base += p * np.log(2 * np.pi) - np.linalg.slogdet(inverse)[1]
     np.testing.assert_allclose(out - 0.5 * base, expected, rtol=0, atol=5e-6)
@@ -111,21 +109,22 @@ def test_no_hill_is_missed(setting, k):
         np.testing.assert_allclose(got, curved.log_likelihood(m, model, rows), rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("route", external.SLOTS)
+@pytest.mark.parametrize("route", ROUTED)
 def test_routine_is_loaded_by_the_first_call(route):
     """A plan may reach the kernel without planning: unpickled, in another process."""
     rng = np.random.default_rng(3)
     draw = INTERACTION.draw(rng)
     p = problem(INTERACTION, INTERACTION.simulate(draw, 5, rng), route=route)
     expected = p.respondents(elements(draw))
-    slot = external.SLOTS[route]
-    loaded = slot.value
+    slots, at = TERMS.slots, ROUTED.index(route)
+    loaded = slots[at]
     try:
-        slot.value = ctypes.cast(entry.first_calls[route], ctypes.c_void_p).value
+        TERMS.unload(at)
+        assert slots[at] != loaded
         np.testing.assert_array_equal(p.respondents(elements(draw)), expected)
-        assert slot.value == loaded
+        assert slots[at] == loaded
     finally:
-        slot.value = loaded
+        slots[at] = loaded
 
 
 def test_missing_observed_factor_is_named():

@@ -21,7 +21,7 @@ from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.graph.matrices import matrix_structure, read_matrix, spread, static_shape
 from bayessem.graph.operation import GenerateIndicators
 from bayessem.graph.respondents import RespondentLogLikelihood
-from bayessem.likelihood.entry import load_terms
+from bayessem.likelihood.external import load_terms
 from bayessem.likelihood.plan import build_plan, unpack
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan, plan_products
 from bayessem.model.data import Sample

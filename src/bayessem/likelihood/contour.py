@@ -29,12 +29,11 @@ Sums run over CHUNK nodes at a time, which the processor works on at once.
 from typing import NamedTuple
 
 import numpy as np
-from numba import carray
 
 from bayessem.likelihood.compiled import c_function, compiled, inlined
 from bayessem.likelihood.dense import cholesky_lower, lower_inverse
-from bayessem.likelihood.external import ROUTINE
-from bayessem.likelihood.plan import STEP, unpack
+from bayessem.likelihood.external import ROUTINE, arrays
+from bayessem.likelihood.plan import STEP
 
 LOG_2 = np.log(2.0)
 LOG_HALF_PI = np.log(0.5 * np.pi)
@@ -713,32 +712,11 @@ def contour_terms(plan, data, projected, gram, curve, pull, second, d_curve, out
 
 @c_function(ROUTINE)
 def entry(
-    ints,
-    n_ints,
-    floats,
-    n_floats,
-    data,
-    projected,
-    gram,
-    curve,
-    pull,
-    second,
-    d_curve,
-    out,
-    n,
-    n_out,
-):
+    ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out,
+    n, n_out,
+):  # fmt: skip
     """`contour_terms` on addresses (external.py)."""
-    plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
-    size, terms = plan.columns.size, plan.curved.size
-    return contour_terms(
-        plan,
-        carray(data, (n, plan.sizes[8])),
-        carray(projected, (n, size)),
-        carray(gram, (size, size)),
-        carray(curve, (terms,)),
-        carray(pull, (n, size)),
-        carray(second, (size, size)),
-        carray(d_curve, (terms,)),
-        carray(out, (n_out,)),
-    )[0]
+    return contour_terms(*arrays(
+        ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out,
+        n, n_out,
+    ))[0]  # fmt: skip

@@ -5,15 +5,10 @@ the sampler or a PyTensor graph; the kernel takes twenty seconds of that. Compil
 called by name, it costs its callers nothing.
 """
 
-import ctypes
-from importlib import import_module
-from typing import Any
-
 import llvmlite.binding as llvm
 import numpy as np
 from numba import carray, types
 
-from bayessem.likelihood import external
 from bayessem.likelihood.compiled import c_function, compiled
 from bayessem.likelihood.kernel import evaluate
 
@@ -40,28 +35,6 @@ def entry(elements, size, ints, n_ints, floats, n_floats, gradient, out, n_out):
 
 llvm.add_symbol(SYMBOL, entry.address)
 kernel = types.ExternalFunction(SYMBOL, SIGNATURE)
-
-
-def load_terms(route: str) -> None:
-    """Load the routine of a route (products.py), where it has one; compiled first if need be."""
-    if route in external.SLOTS:
-        module = import_module(f"bayessem.likelihood.{route}")
-        external.SLOTS[route].value = module.entry.address
-
-
-def _first_call(route: str) -> Any:
-    """A C function that loads the routine of a route, then is it."""
-
-    def call(*arguments: int) -> float:
-        load_terms(route)
-        return external.PROTOTYPE(external.SLOTS[route].value)(*arguments)
-
-    return external.PROTOTYPE(call)
-
-
-first_calls = {route: _first_call(route) for route in external.SLOTS}
-for _route, _call in first_calls.items():
-    external.SLOTS[_route].value = ctypes.cast(_call, ctypes.c_void_p).value or 0
 
 
 @compiled

@@ -1,15 +1,12 @@
-"""Routines for product terms behind symbols: compiled by themselves, only if a model needs them.
-
-Each routine takes as long to compile as a good part of the kernel. So the kernel calls a symbol, a
-few instructions of machine code made here at import that go on to the address in a slot.
-`entry.load_terms` puts the compiled routine there (assembling a model that needs it does so); until
-then the slot holds a Python callback that does so on the first call.
-"""
+"""How the kernel calls the routines of product terms that are compiled by themselves (jump.py)."""
 
 import ctypes
 
-import llvmlite.binding as llvm
-from numba import types
+from numba import carray, types
+
+from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.jump import Jump
+from bayessem.likelihood.plan import ROUTED, unpack
 
 # ints, floats, data, projected, gram, curve, pull, second, d_curve, out: addresses of contiguous
 # arrays, each of the first two followed by its size; last the numbers of respondents and of places
@@ -23,7 +20,6 @@ C_TYPES = (
     ctypes.c_int64,
     ctypes.c_int64,
 )
-PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_double, *C_TYPES)
 
 # the same for Numba: of a call with addresses, and of the routine
 CALL = types.float64(*[types.voidptr if t is ctypes.c_void_p else types.int64 for t in C_TYPES])
@@ -32,39 +28,33 @@ ROUTINE = types.float64(
     _INTEGERS, types.int64, _DOUBLES, types.int64, *[_DOUBLES] * 8, types.int64, types.int64
 )
 
-
-def _symbol(route: str) -> str:
-    return f"bayessem_{route}_terms"
-
-
-grid_terms = types.ExternalFunction(_symbol("grid"), CALL)
-contour_terms = types.ExternalFunction(_symbol("contour"), CALL)
-
-# Addresses of the routines by their route in products.py; entry.py fills them.
-SLOTS = {"contour": ctypes.c_int64(0), "grid": ctypes.c_int64(0)}
+SYMBOL = "bayessem_routed_terms"
+TERMS = Jump(SYMBOL, [f"bayessem.likelihood.{route}" for route in ROUTED], C_TYPES)
+routed_terms = types.ExternalFunction(SYMBOL, types.float64(types.int64, *CALL.args))
 
 
-def _register_symbols() -> llvm.ExecutionEngine:
-    """Compile the jumps to the addresses in the slots, and make them known to Numba's code."""
-    kinds = ["ptr" if t is ctypes.c_void_p else "i64" for t in C_TYPES]
-    declared = ", ".join(f"{kind} %a{i}" for i, kind in enumerate(kinds))
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    jumps = "".join(
-        f"define double @{_symbol(route)}({declared}) {{\n"
-        f"  %slot = inttoptr i64 {ctypes.addressof(slot)} to ptr\n"
-        "  %routine = load volatile ptr, ptr %slot\n"
-        f"  %value = tail call double %routine({declared})\n"
-        "  ret double %value\n"
-        "}\n"
-        for route, slot in SLOTS.items()
+def load_terms(route: str) -> None:
+    """Load the routine of a route (products.py), where it has one of its own."""
+    if route in ROUTED:
+        TERMS.load(ROUTED.index(route))
+
+
+@compiled
+def arrays(
+    ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out,
+    n, n_out,
+):  # fmt: skip
+    """The arrays at the addresses of a call, the first two as a Plan."""
+    plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
+    size, curved = plan.columns.size, plan.curved.size
+    return (
+        plan,
+        carray(data, (n, plan.sizes[8])),
+        carray(projected, (n, size)),
+        carray(gram, (size, size)),
+        carray(curve, (curved,)),
+        carray(pull, (n, size)),
+        carray(second, (size, size)),
+        carray(d_curve, (curved,)),
+        carray(out, (n_out,)),
     )
-    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(jumps), machine)
-    engine.finalize_object()
-    for route in SLOTS:
-        llvm.add_symbol(_symbol(route), engine.get_function_address(_symbol(route)))
-    return engine
-
-
-_engine = _register_symbols()  # owns the machine code

@@ -4,18 +4,14 @@ Compiled as one C function, `entry`, which the kernel calls by its symbol (exter
 """
 
 import numpy as np
-from numba import carray
 
 from bayessem.likelihood.compiled import c_function, compiled
-from bayessem.likelihood.external import ROUTINE
+from bayessem.likelihood.external import ROUTINE, arrays
 from bayessem.likelihood.lattice import lattice_integral, new_room, scan_gap
-from bayessem.likelihood.plan import STEP, unpack
+from bayessem.likelihood.plan import STEP
 from bayessem.likelihood.surface import Surface, add_pulled, collect_gram, tables
 
-# lattice.py's first step in standard deviations, and its reach (beyond which there is one more
-# layer of nodes), over those of one square
-STEP_FACTOR = 5.6
-REACH_FACTOR = 0.8
+STEP_FACTOR = 5.6  # lattice.py's first step in standard deviations, over that of one square
 
 
 @compiled
@@ -55,8 +51,8 @@ def _add_moments(table, scale, sums, q, pull, second):
 
 
 @compiled
-def grid_terms(plan, data, projected, gram, pull, second, out):
-    """See terms.py; returns the number of nodes too."""
+def grid_terms(plan, data, projected, gram, curve, pull, second, d_curve, out):
+    """See terms.py, without a form; returns the number of nodes too."""
     n, size = projected.shape
     k, o, monomials = plan.sizes[6], plan.sizes[8], plan.sizes[9]
     q = plan.sizes[5] - k
@@ -73,7 +69,7 @@ def grid_terms(plan, data, projected, gram, pull, second, out):
     room = new_room(table, k, q, gap, trusted)
     sums = np.empty((1 + q + q * (q + 1) // 2, monomials))
     largest_step = STEP_FACTOR * plan.quadrature[1]
-    step, reach = largest_step, REACH_FACTOR * plan.quadrature[0]
+    step, reach = largest_step, plan.quadrature[0]
     total, nodes = 0.0, 0
     second[:] = 0.0
     collect_gram(table, surface)
@@ -101,30 +97,11 @@ def grid_terms(plan, data, projected, gram, pull, second, out):
 
 @c_function(ROUTINE)
 def entry(
-    ints,
-    n_ints,
-    floats,
-    n_floats,
-    data,
-    projected,
-    gram,
-    curve,
-    pull,
-    second,
-    d_curve,
-    out,
-    n,
-    n_out,
-):
+    ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out,
+    n, n_out,
+):  # fmt: skip
     """`grid_terms` on addresses (external.py)."""
-    plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
-    size, o = plan.sizes[7] - 1, plan.sizes[8]
-    return grid_terms(
-        plan,
-        carray(data, (n, o)),
-        carray(projected, (n, size)),
-        carray(gram, (size, size)),
-        carray(pull, (n, size)),
-        carray(second, (size, size)),
-        carray(out, (n_out,)),
-    )[0]
+    return grid_terms(*arrays(
+        ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out,
+        n, n_out,
+    ))[0]  # fmt: skip

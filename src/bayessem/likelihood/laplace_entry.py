@@ -1,4 +1,4 @@
-"""The Laplace engine as C functions; node_external.py is how the rest of the program calls it."""
+"""The Laplace engine as C functions; engines.py is how the rest of the program calls it."""
 
 import ctypes
 
@@ -32,13 +32,8 @@ def modes(elements, size, ints, n_ints, floats, n_floats, gradient, out, n_out):
 def find_modes(elements: np.ndarray, ints: np.ndarray, floats: np.ndarray, size: int) -> np.ndarray:
     """Modes of the latent variables, (size,): respondents by group, latents in the plan's order."""
     pointer, number = ctypes.c_void_p, ctypes.c_int64
-    call = ctypes.CFUNCTYPE(
-        ctypes.c_double,
-        *[pointer, number] * 3,
-        pointer,
-        pointer,
-        number,
-    )(modes.address)
+    kinds = [*[pointer, number] * 3, pointer, pointer, number]
+    call = ctypes.CFUNCTYPE(ctypes.c_double, *kinds)(modes.address)
     arrays = [np.ascontiguousarray(a) for a in (elements, ints, floats)]
     out = np.full(size, np.nan)
     sized = [x for a in arrays for x in (a.ctypes.data, a.size)]

@@ -25,7 +25,6 @@ import numpy as np
 from bayessem.likelihood.compiled import compiled, inlined
 from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, place, slope
 
-STRIDE = 2.0  # longest step of a climb, in gaps of the coarse lattice
 FAR = 9.0  # squared standard deviations
 MOST_CLIMBS = 96  # from local maxima of the coarse lattice
 STARTS = (9, 9, 7)  # a side: points to climb from where that lattice may not see all, by dimension
@@ -62,7 +61,6 @@ class Room(NamedTuple):
     queue: np.ndarray  # (2^(b-1), k) indices of nodes on the lattice
     edge: np.ndarray  # (2^(b-1),) places in the queue of nodes whose neighbours are wanted
     stamp: np.ndarray  # (1,) tells one lattice's keys from another's
-    stride: np.ndarray  # (1,) longest step of a climb
 
 
 @compiled
@@ -140,7 +138,6 @@ def new_room(table, k, q, gap, trusted):
         np.empty((1 << (bits - 1), k), dtype=np.int64),
         np.empty(1 << (bits - 1), dtype=np.int64),
         np.zeros(1, dtype=np.int64),
-        np.full(1, STRIDE * gap),
     )
 
 
@@ -188,13 +185,8 @@ def _climb(table, surface, room, z, curvature):
         # the step gains half of this: within a hundredth of the maximum's height is near enough
         if _uphill(curvature, damping, gradient, root, step) < 0.02 or damping > 1e8:
             break
-        length = 0.0
         for i in range(k):
-            length += step[i] * step[i]
-        # a long step could end on another hill
-        share = min(1.0, room.stride[0] / np.sqrt(length))
-        for i in range(k):
-            one.z[i, 0] = z[i] + share * step[i]
+            one.z[i, 0] = z[i] + step[i]
         place(table, one.z, one.at, one.value.size)
         evaluate(surface, one, one.value.size)
         if one.value[0] > value:

@@ -1,4 +1,4 @@
-"""The node engine as a C function; node_external.py is how the rest of the program calls it."""
+"""The node engine as a C function; engines.py is how the rest of the program calls it."""
 
 from numba import carray
 

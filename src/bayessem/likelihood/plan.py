@@ -22,6 +22,7 @@ REACH = 20.0
 STEP = 0.25
 
 ROUTES = ("sums", "one", "contour", "grid")
+ROUTED = ROUTES[2:]  # those with a routine that is compiled by itself (external.py)
 SUMS, ONE, CONTOUR, GRID = range(4)
 
 INTEGER_FIELDS = (

@@ -8,12 +8,12 @@ The routes of products.py, in C functions, so that they compile beside the rest 
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import carray, types
+from numba import types
 
 from bayessem.likelihood.compiled import c_function, compiled
-from bayessem.likelihood.external import CALL, ROUTINE, contour_terms, grid_terms
+from bayessem.likelihood.external import CALL, ROUTINE, arrays, routed_terms
 from bayessem.likelihood.integral import quartic_integral
-from bayessem.likelihood.plan import CONTOUR, ONE, unpack
+from bayessem.likelihood.plan import CONTOUR, ONE
 
 SYMBOL = "bayessem_terms"
 
@@ -116,24 +116,8 @@ def _product_terms(plan, data, projected, gram, curve, pull, second, d_curve, ou
         if projected.shape[1] == 2 and plan.sizes[6] == 1:  # z and z^2 alone
             return _square_terms(projected, gram, plan.quadrature, pull, second, out)
         return _one_factor_terms(plan, data, projected, gram, pull, second, out)
-    if plan.sizes[10] == CONTOUR:
-        return contour_terms(
-            plan.ints.ctypes,
-            plan.ints.size,
-            plan.floats.ctypes,
-            plan.floats.size,
-            data.ctypes,
-            projected.ctypes,
-            gram.ctypes,
-            curve.ctypes,
-            pull.ctypes,
-            second.ctypes,
-            d_curve.ctypes,
-            out.ctypes,
-            projected.shape[0],
-            out.size,
-        )
-    return grid_terms(
+    return routed_terms(
+        plan.sizes[10] - CONTOUR,  # its place in plan.ROUTED
         plan.ints.ctypes,
         plan.ints.size,
         plan.floats.ctypes,
@@ -153,35 +137,14 @@ def _product_terms(plan, data, projected, gram, curve, pull, second, d_curve, ou
 
 @c_function(ROUTINE)
 def entry(
-    ints,
-    n_ints,
-    floats,
-    n_floats,
-    data,
-    projected,
-    gram,
-    curve,
-    pull,
-    second,
-    d_curve,
-    out,
-    n,
-    n_out,
-):
+    ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out,
+    n, n_out,
+):  # fmt: skip
     """`_product_terms` on addresses."""
-    plan = unpack(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
-    size, curved = plan.columns.size, plan.curved.size
-    return _product_terms(
-        plan,
-        carray(data, (n, plan.sizes[8])),
-        carray(projected, (n, size)),
-        carray(gram, (size, size)),
-        carray(curve, (curved,)),
-        carray(pull, (n, size)),
-        carray(second, (size, size)),
-        carray(d_curve, (curved,)),
-        carray(out, (n_out,)),
-    )
+    return _product_terms(*arrays(
+        ints, n_ints, floats, n_floats, data, projected, gram, curve, pull, second, d_curve, out,
+        n, n_out,
+    ))  # fmt: skip
 
 
 llvm.add_symbol(SYMBOL, entry.address)

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from bayessem.errors import PriorError
-from bayessem.likelihood.laplace_plan import LAPLACE_MARK
-from bayessem.likelihood.node_external import load_engine
-from bayessem.likelihood.node_plan import MARK, pack_nodes
-from bayessem.model.answer_engine import LAPLACE, answer_engine
+from bayessem.likelihood.engines import ENGINES, LAPLACE, NODES
+from bayessem.likelihood.node_plan import pack_nodes
+from bayessem.model import answer_engine as engines
 from bayessem.model.data import Sample
 from bayessem.model.default_priors import latent_scales
 from bayessem.model.prepare import sample_moments
@@ -59,11 +58,11 @@ def answers_plan(
     finer : float
         Steps of the lattices are divided by this; above 1 other points, and more of them.
     """
-    engine, model = answer_engine(structure, sample)
-    if engine == LAPLACE:
-        load_engine(LAPLACE_MARK)
+    engine, model = engines.answer_engine(structure, sample)
+    if engine == engines.LAPLACE:
+        ENGINES.load(LAPLACE)
         return laplace_arrays(model, order, at, finer=finer)
-    load_engine(MARK)
+    ENGINES.load(NODES)
     where = start_elements(structure, base, sample) if at is None else at
     nodes = choose_nodes(model, sample, where, finer=finer)
     groups = [type(g)(g.factors, g.nodes, order[g.members]) for g in model.groups(nodes)]

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
 
 from bayessem.errors import NotSupported, PriorError
-from bayessem.likelihood.entry import load_terms
+from bayessem.likelihood.external import load_terms
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS
 from bayessem.model.data import Sample

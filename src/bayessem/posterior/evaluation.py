@@ -14,7 +14,7 @@ same log-probability and gradient.
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
-from bayessem.likelihood.node_external import log_likelihood, respondent_log_likelihood
+from bayessem.likelihood.engines import log_likelihood, respondent_log_likelihood
 from bayessem.posterior.centring import pull_intercepts, to_intercepts
 from bayessem.posterior.correlations import partials_to_correlations, pull_correlations
 from bayessem.posterior.hierarchies import balance, pull_balance
