@@ -16,13 +16,15 @@ from bayessem.likelihood.entry import entry as kernel
 from bayessem.likelihood.laplace_entry import entry
 from bayessem.likelihood.laplace_plan import drop_points, is_linear
 from bayessem.likelihood.node_entry import entry as nodes
+from bayessem.model import answer_engine as answer_engine_module
 from bayessem.model.answer_engine import LAPLACE, NODES, answer_engine
 from bayessem.model.node_model import factor_model
 from bayessem.model.prepare import Prepared, prepare
-from bayessem.posterior import answers, laplace_choice
+from bayessem.posterior import answers, laplace_choice, sampling
 from bayessem.posterior.assemble import posterior_density, respondent_order
 from bayessem.posterior.laplace_choice import laplace_arrays
 from bayessem.posterior.reweighting import resample
+from bayessem.results import estimate
 from bayessem.syntax.specification import Specification
 from tests.test_nodes import DATA, HOLES, MODELS, _brute_force, _elements, _prepared
 
@@ -305,3 +307,41 @@ def test_the_plan_chooses_the_engine():
     )
     with pytest.raises(NotSupported, match="take the products of constructs out"):
         answer_engine(prepared.structure, prepared.sample)
+
+
+@pytest.mark.slow
+def test_weighted_draws_are_of_the_exact_posterior(monkeypatch):
+    """Three factors of three-category items: the node engine's means, sds and elpd.
+
+    Unweighted draws have means that are off.
+    """
+    data, text = _survey(3, 3, 3, 0.6, 300, seed=5)
+    sem = bs.SEM(text, ordered=True, std_lv=True)
+    settings = {"draws": 1000, "tune": 500, "chains": 2, "random_seed": 3, "progress": False}
+    exact = sem.fit(data, **settings)
+    monkeypatch.setattr(
+        answer_engine_module, "answer_engine", lambda s, d: (LAPLACE, factor_model(s, d))
+    )
+    fit = sem.fit(data, **settings)
+    monkeypatch.setattr(sampling, "exact", lambda density, result, seed: result)
+    monkeypatch.setattr(estimate, "_weighted", lambda *a: {})
+    raw = sem.fit(data, **settings)
+    mean, sd = exact.summary()["mean"], exact.summary()["sd"]
+    off = {name: (f.summary()["mean"] - mean) / sd for name, f in {"w": fit, "raw": raw}.items()}
+    assert np.sqrt(np.nanmean(off["w"] ** 2)) < 0.06 < np.sqrt(np.nanmean(off["raw"] ** 2))
+    assert off["w"].abs().max() < 0.15
+    np.testing.assert_allclose(fit.summary()["sd"], sd, rtol=0.12)
+    assert fit.draws.attrs["weights_k"] < 0.7
+    assert 1000 < fit.draws.attrs["weights_effective"] < 1950
+    gap = (
+        fit.loo(moment_match=False, refit=False).elpd
+        - exact.loo(moment_match=False, refit=False).elpd
+    )
+    assert abs(gap) < 0.5
+
+
+def test_what_laplace_cannot_do_is_refused_before_sampling():
+    """Four constructs of three binary items with high loadings."""
+    data, text = _survey(4, 3, 2, 0.8, 300, seed=5)
+    with pytest.raises(NotSupported, match="tell too little about a respondent"):
+        bs.SEM(text, ordered=True, std_lv=True).fit(data, progress=False)

@@ -12,6 +12,7 @@ Journal of Computational and Graphical Statistics, 5, 1-25 (systematic resamplin
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -24,11 +25,21 @@ from bayessem.threads import side_by_side
 
 # Draws that a thread does at once; fewer draws altogether are weighted without smoothing.
 CHUNK, SMOOTHED = 25, 100
+# Points of the approximate posterior at which it is compared with the exact likelihood.
+NEAR = 40
 # Log weights that differ by less are alike.
 ALIKE = 1e-6
 # Spread (sd) of the log weights over the approximate posterior beyond which nothing is sampled: of
 # a hundred draws fewer than ten would be left.
 FAR = 1.5
+# A loading is moved out by so many standard deviations; there the density has to have fallen by
+# this, or the exact likelihood must not have fallen further than that.
+OUT, FALLEN, FURTHER = 6.0, 5.0, 1.0
+WORKS = (
+    "With at most three constructs at a time the integral is exact: take covariances between "
+    "constructs out (orthogonal=True), put a second-order construct above them, or fit parts of the "
+    "model; or leave ordered out"
+)
 
 
 @dataclass(frozen=True)
@@ -74,22 +85,32 @@ def log_ratios(density: Density, values: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.where(np.isfinite(ratio), ratio, -np.inf), exact
 
 
-def refuse_far(density: Density, values: np.ndarray) -> None:
+def refuse_far(
+    density: Density, centre: np.ndarray, root: np.ndarray, loadings: Collection[int]
+) -> None:
     """Refuse a model for which Laplace's approximation is too far from the exact likelihood.
+
+    Over the approximate posterior it may be far off; or it is near there and has a false maximum
+    at high loadings, where chains would get stuck: with few items of two or three categories its
+    error grows with a loading faster than the likelihood falls.
 
     Parameters
     ----------
     density : Density
         Of the Laplace engine.
-    values : ndarray (point, D)
-        Natural parameters at points of the approximate posterior.
+    centre, root : ndarray (D,), (D, D)
+        Maximum and root of the covariance of its normal approximation.
+    loadings : collection of int
+        Coordinates that are loadings of ordered variables.
 
     Raises
     ------
     NotSupported
         Saying what would work.
     """
-    ratio, _ = log_ratios(density, values)
+    rng = np.random.default_rng(0)
+    near = centre + rng.standard_normal((NEAR, len(centre))) @ root.T
+    ratio, _ = log_ratios(density, density.natural(near))
     low, high = np.quantile(ratio, [0.16, 0.84])  # a point far out says nothing
     spread = 0.5 * (high - low)
     if not spread < FAR:
@@ -97,10 +118,22 @@ def refuse_far(density: Density, values: np.ndarray) -> None:
             "with so many constructs at once ordered answers are integrated by Laplace's "
             "approximation, which is too far from the exact likelihood here (log weights of its "
             f"draws would have a standard deviation of {spread:.1f}, and {FAR} is the most): items "
-            "of two or three categories with high loadings tell too little about a respondent. "
-            "With at most three constructs at a time the integral is exact: take covariances "
-            "between constructs out (orthogonal=True), put a second-order construct above them, or "
-            "fit parts of the model; or leave ordered out"
+            f"of two or three categories tell too little about a respondent. {WORKS}"
+        )
+    which = np.array(sorted(loadings), dtype=np.int64)
+    covariance = root @ root.T
+    moves = OUT * covariance[which] / np.sqrt(np.diag(covariance)[which])[:, None]
+    points = np.concatenate([centre[None], centre + moves])
+    value = np.array([density.value_and_gradient(x)[0] for x in points])
+    ratio, _ = log_ratios(density, density.natural(points))
+    false = (value[1:] > value[0] - FALLEN) & (ratio[1:] < ratio[0] - FURTHER)
+    if false.any():
+        names = ", ".join(density.names[k] for k in which[false][:4])
+        raise NotSupported(
+            "with so many constructs at once ordered answers are integrated by Laplace's "
+            f"approximation, which would draw to high values of {names} that the exact likelihood "
+            "does not: items of two or three categories with high loadings tell too little about a "
+            f"respondent. {WORKS}"
         )
 
 

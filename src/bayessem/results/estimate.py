@@ -177,9 +177,10 @@ def _answered(
     near = found.maximum.x + rng.standard_normal((LATTICE_POINTS, own.size)) @ found.root.T
     at = own.elements(found.density.natural(near))
     density = posterior_density(space, structure, sample, at=at)
+    last = again(found, found.density.with_plan(density))
     if density.approximate:
-        refuse_far(density, found.density.natural(near))
-    return density, again(found, found.density.with_plan(density)), ()
+        refuse_far(last.density, last.maximum.x, last.root, scales)
+    return density, last, ()
 
 
 def _sampled(prepared: Prepared, approximation: Approximation, sampling: Sampling) -> Draws:
