@@ -27,6 +27,8 @@ from bayessem.threads import side_by_side
 CHUNK, SMOOTHED = 25, 100
 # Points of the approximate posterior at which it is compared with the exact likelihood.
 NEAR = 40
+# Respondents' log-likelihoods are kept for later while they are no more than this (400 MB).
+KEPT = 50_000_000
 # Log weights that differ by less are alike.
 ALIKE = 1e-6
 # Spread (sd) of the log weights over the approximate posterior beyond which nothing is sampled: of
@@ -37,8 +39,8 @@ FAR = 1.5
 OUT, FALLEN, FURTHER = 6.0, 5.0, 1.0
 WORKS = (
     "With at most three constructs at a time the integral is exact: take covariances between "
-    "constructs out (orthogonal=True), put a second-order construct above them, or fit parts of the "
-    "model; or leave ordered out"
+    "constructs out (orthogonal=True), put a second-order construct above them, or fit parts of "
+    "the model; or leave ordered out"
 )
 
 
@@ -61,8 +63,10 @@ class Weights:
     draws: int
 
 
-def log_ratios(density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def log_ratios(density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """Log of exact over approximate likelihood, (draw,), and the exact ones (draw, respondent).
+
+    The latter are None where there are too many to keep.
 
     Parameters
     ----------
@@ -72,16 +76,18 @@ def log_ratios(density: Density, values: np.ndarray) -> tuple[np.ndarray, np.nda
         Natural parameters.
     """
     approximate = density.without_points()
+    keep = len(values) * density.respondents <= KEPT
 
-    def both(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def both(part: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         exact = density.respondent_log_likelihood(part)
-        return exact, approximate.respondent_log_likelihood(part).sum(axis=1)
+        other = approximate.respondent_log_likelihood(part).sum(axis=1)
+        return exact if keep else None, exact.sum(axis=1) - other
 
     chunks = [values[i : i + CHUNK] for i in range(0, len(values), CHUNK)]
     with closing(side_by_side(both, chunks)) as results:
         done = list(results)
-    exact = np.concatenate([e for e, _ in done])
-    ratio = exact.sum(axis=1) - np.concatenate([a for _, a in done])
+    ratio = np.concatenate([r for _, r in done])
+    exact = np.concatenate([e for e, _ in done if e is not None]) if keep else None
     return np.where(np.isfinite(ratio), ratio, -np.inf), exact
 
 

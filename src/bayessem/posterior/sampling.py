@@ -68,7 +68,7 @@ class Draws:
         Of an approximate density, how its draws were weighted; `values` are draws of the exact one,
         `stats` those of the sampler.
     log_likelihood : ndarray (chain, draw, respondent) or None
-        With weights, exact log p(y_i) of the draws in the density's order.
+        With weights, exact log p(y_i) of the draws in the density's order, where they fit.
     """
 
     values: np.ndarray
@@ -254,12 +254,10 @@ def exact(density: Density, result: Draws, seed: int) -> Draws:
     ratio, log_likelihood = log_ratios(density, result.values.reshape(-1, size))
     kept, weights = resample(ratio.reshape(chains, draws), seed)
     chain = np.arange(chains)[:, None]
-    return replace(
-        result,
-        values=result.values[chain, kept],
-        weights=weights,
-        log_likelihood=log_likelihood.reshape(chains, draws, -1)[chain, kept],
-    )
+    if log_likelihood is not None:
+        log_likelihood = log_likelihood.reshape(chains, draws, -1)[chain, kept]
+    values = result.values[chain, kept]
+    return replace(result, values=values, weights=weights, log_likelihood=log_likelihood)
 
 
 @contextmanager
