@@ -220,12 +220,12 @@ def _refit_each(
 
 def _integral_notes(fit: Fitted) -> tuple[str, ...]:
     """How exact log-likelihoods are that come from points, in words."""
-    error = fit.diagnosis.weighted.get("integral_error")
+    error = fit.draws.attrs.get("integral_error")
     if error is None:
         return ()
     return (
         "Latent variables are integrated out by importance sampling about Laplace's "
-        f"approximation; with eight times the points elpd would change by {number(error, 2)}.",
+        f"approximation; with eight times the points elpd would change by {number(float(error), 2)}.",
     )
 
 
