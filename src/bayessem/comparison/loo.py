@@ -225,7 +225,8 @@ def _integral_notes(fit: Fitted) -> tuple[str, ...]:
         return ()
     return (
         "Latent variables are integrated out by importance sampling about Laplace's "
-        f"approximation; with eight times the points elpd would change by {number(float(error), 2)}.",
+        "approximation; with eight times the points elpd would change by "
+        f"{number(float(error), 2)}.",
     )
 
 
