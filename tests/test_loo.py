@@ -12,12 +12,13 @@ from scipy.stats import multivariate_normal, norm
 
 from bayessem import SEM
 from bayessem.comparison.criterion import stored_log_likelihood, target_of
-from bayessem.comparison.importance import bridged_mean, good_k, log_mean_exp, smoothed_weights
+from bayessem.comparison.importance import bridged_mean, log_mean_exp
 from bayessem.comparison.loo import MATCHED, REFITTED, psis_loo
 from bayessem.comparison.moment_matching import match_moments, match_one
 from bayessem.comparison.refits import log_predictive, refit_without, unconstrained
 from bayessem.errors import BayessemWarning, FitError, NotSupported
 from bayessem.model.covariance_input import from_covariance
+from bayessem.posterior.smoothing import good_k, smoothed_weights
 
 SHORT = {"draws": 500, "tune": 500, "random_seed": 1, "progress": False}
 

@@ -383,7 +383,7 @@ def test_check_says_how_it_is_integrated_and_what_is_sparse(answers):
     assert report.ok
     said = str(report)
     assert "one construct at a time" in said and "x1 = 5 (3)" in said
-    wide = "a =~ x1\nb =~ x2\nc =~ x3\nd =~ x4"
+    wide = "a =~ x1\nb =~ x2\nc =~ x3\nd =~ x4\nd ~ a + b + c + a:b"
     assert not bs.SEM(wide, ordered=True).check(answers).ok
     with pytest.raises(BayessemError, match="4 constructs at once"):
         bs.SEM(wide, ordered=True).fit(answers, progress=False)

@@ -30,15 +30,14 @@ from bayessem.comparison.importance import (
     FEWEST_DRAWS,
     LARGE_ERROR,
     bridged_mean,
-    good_k,
     log_mean_exp,
     relative_efficiency,
-    smoothed_weights,
 )
 from bayessem.comparison.moment_matching import MomentMatching, match_moments
 from bayessem.comparison.refits import log_predictive, refit_without
 from bayessem.comparison.within_clusters import respondent_densities, thinned
 from bayessem.errors import BayessemWarning, FitError, outside
+from bayessem.posterior.smoothing import good_k, smoothed_weights
 from bayessem.results.fitted import Fitted
 from bayessem.text.document import Document, Notes
 from bayessem.text.numbers import number
@@ -154,7 +153,7 @@ def loo(
         _say(progress, f"exact refits without {left.size} {first.target.unit}s")
         point, refitted = _refit_each(fit, point, left, seed)
     limit = max_refits if refit and left.size > max_refits else None
-    notes = (*_repair_notes(point, first.good_k, limit), *refitted)
+    notes = (*_repair_notes(point, first.good_k, limit), *refitted, *_integral_notes(fit))
     out = replace(first, pointwise=point, notes=notes)
     if out.unreliable and refit:
         warnings.warn(" ".join(notes), BayessemWarning, stacklevel=outside())
@@ -212,7 +211,7 @@ def psis_loo(fit: Fitted) -> Loo:
     )
     point["how"] = PSIS
     limit = good_k(len(flat))
-    notes = _repair_notes(point, limit, None)
+    notes = (*_repair_notes(point, limit, None), *_integral_notes(fit))
     return Loo(target_of(fit.prepared), "PSIS-LOO", point, len(flat), limit, notes)
 
 
@@ -263,6 +262,18 @@ def _refit_each(
         if again.doubtful:
             notes.append(f"The refit without {unit} {out.index[i]}: {again.trouble}")
     return out, notes
+
+
+def _integral_notes(fit: Fitted) -> tuple[str, ...]:
+    """How exact log-likelihoods are that come from points, in words."""
+    error = fit.draws.attrs.get("integral_error")
+    if error is None:
+        return ()
+    return (
+        "Latent variables are integrated out by importance sampling about Laplace's "
+        "approximation; with eight times the points elpd would change by "
+        f"{number(float(error), 2)}.",
+    )
 
 
 def k_text(limit: float) -> str:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from bayessem.comparison.importance import relative_efficiency, smoothed_weights
+from bayessem.comparison.importance import relative_efficiency
 from bayessem.comparison.refits import log_predictive, unconstrained
+from bayessem.posterior.smoothing import smoothed_weights
 from bayessem.results.fitted import Fitted
 
 STEPS = ("mean", "variance", "covariance")

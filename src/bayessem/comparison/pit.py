@@ -20,12 +20,12 @@ from scipy.special import ndtr
 
 from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import frame_of, stored_values
-from bayessem.comparison.importance import good_k
 from bayessem.comparison.loo import loo_weights
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
 from bayessem.model.thresholds import refuse_answers
+from bayessem.posterior.smoothing import good_k
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import normal_root
 from bayessem.text.columns import column

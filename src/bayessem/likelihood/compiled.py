@@ -48,6 +48,7 @@ ENGINES = {
     "bayessem.likelihood.grid": ("products of several latent variables, by a grid", 27.0),
     "bayessem.likelihood.node_entry": ("ordered answers", 25.0),
     "bayessem.likelihood.level_entry": ("two-level models", 20.0),
+    "bayessem.likelihood.laplace_entry": ("ordered answers of many constructs", 15.0),
 }
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")

@@ -15,10 +15,14 @@ from bayessem.likelihood.jump import Jump
 
 ENGINES = Jump(
     "bayessem_engines",
-    ["bayessem.likelihood.node_entry", "bayessem.likelihood.level_entry"],
+    [
+        "bayessem.likelihood.node_entry",
+        "bayessem.likelihood.level_entry",
+        "bayessem.likelihood.laplace_entry",
+    ],
     [ctypes.c_void_p, ctypes.c_int64] * 3 + [ctypes.c_void_p] * 2 + [ctypes.c_int64],
 )
-NODES, LEVELS = 0, 1
+NODES, LEVELS, LAPLACE = range(3)
 
 _engines = types.ExternalFunction(
     "bayessem_engines", types.float64(types.int64, *entry.SIGNATURE.args)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bayessem.errors import DataError, NotSupported
+from bayessem.model.answer_engine import LAPLACE, answer_engine
 from bayessem.model.findings import Finding
-from bayessem.model.node_model import node_model
+from bayessem.model.node_model import NodeModel
 from bayessem.model.prepare import Prepared
 
 # A category with fewer answers is sparse: what is known about its threshold is mostly the prior.
@@ -19,25 +20,44 @@ def answer_findings(prepared: Prepared) -> list[Finding]:
     if not prepared.table.ordered:
         return []
     try:
-        model = node_model(prepared.structure, prepared.sample)
+        engine, model = answer_engine(prepared.structure, prepared.sample)
     except (NotSupported, DataError) as error:
         return [Finding(True, TOPIC, str(error), "see above")]
+    how, remedy = _by_laplace(model) if engine == LAPLACE else _on_nodes(model)
+    link, scale = prepared.table.responses.link, prepared.table.responses.parameterization
+    cost = Finding(
+        False,
+        TOPIC,
+        f"{len(prepared.table.ordered)} variables are answers in ordered categories ({link}, "
+        f"{scale} parameterization); {how}",
+        remedy,
+    )
+    return [cost, *_sparse(prepared)]
+
+
+def _on_nodes(model: NodeModel) -> tuple[str, str]:
+    """How the node engine integrates, and what follows."""
     widest = max(model.cliques, key=len, default=())
     several = {
         1: "one construct at a time",
         2: "two constructs at a time",
         3: "three constructs at a time",
     }[len(widest)]
-    link, scale = prepared.table.responses.link, prepared.table.responses.parameterization
-    cost = Finding(
-        False,
-        TOPIC,
-        f"{len(prepared.table.ordered)} variables are answers in ordered categories ({link}, "
-        f"{scale} parameterization); the constructs are integrated out on nodes, exactly, "
-        f"{several} ({', '.join(widest)})",
+    return (
+        f"the constructs are integrated out on nodes, exactly, {several} ({', '.join(widest)})",
         "the likelihood is of the answers themselves; LOO is by respondent",
     )
-    return [cost, *_sparse(prepared)]
+
+
+def _by_laplace(model: NodeModel) -> tuple[str, str]:
+    """How the Laplace engine integrates and why it is taken, and what follows."""
+    return (
+        f"{model.too_wide}; so what is sampled is Laplace's approximation, and its draws are "
+        "weighted to the exact posterior",
+        "fit.diagnosis says how many draws the weighted ones are worth; fit() stops before "
+        "sampling where the approximation is too far off, as with few items of two or three "
+        "categories and high loadings",
+    )
 
 
 def _sparse(prepared: Prepared) -> list[Finding]:

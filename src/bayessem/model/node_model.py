@@ -61,6 +61,26 @@ class NodeModel:
         names = [self.structure.variables[i] for i in self.latents]
         return [tuple(names[v] for v in (s.variable, *s.neighbours)) for s in order]
 
+    @property
+    def too_wide(self) -> str:
+        """Why tables of nodes would be too large, in words; "" where they are not."""
+        names = [self.structure.variables[i] for i in self.latents]
+        order = elimination_order(len(self.latents), [f.scope for f in self.factors[0]])
+        clique = widest(order)
+        if len(clique) > WIDEST + 1:
+            shown = ", ".join(names[v] for v in clique)
+            return (
+                f"ordered answers need an integral over {len(clique)} constructs at once "
+                f"({shown}), and on nodes bayessem has {WIDEST + 1}"
+            )
+        for f in self.factors[0]:
+            shown = ", ".join(names[v] for v in f.scope)
+            if f.kind != STRUCTURAL and len(f.scope) > 2:
+                return f"an observed variable depends on {len(f.scope)} constructs itself ({shown})"
+            if f.kind == STRUCTURAL and len(f.data) > 1 and len(f.scope) > 2:
+                return f"covariates explain constructs that depend on each other ({shown})"
+        return ""
+
     def groups(self, nodes: Sequence[Sequence[Nodes]], elements: np.ndarray) -> list[NodeGroup]:
         """Ready to pack, with the nodes of each group's latent variables.
 
@@ -88,7 +108,7 @@ def _is_safe(factor: NodeFactor, nodes: Sequence[Nodes], elements: np.ndarray) -
 
 
 def node_model(structure: Structure, sample: Sample) -> NodeModel:
-    """The factors of a model with its data.
+    """The factors of a model with its data, for the node engine.
 
     Raises
     ------
@@ -97,19 +117,26 @@ def node_model(structure: Structure, sample: Sample) -> NodeModel:
     DataError
         For missing values of observed variables that others depend on.
     """
+    model = factor_model(structure, sample)
+    if model.too_wide:
+        raise NotSupported(
+            f"{model.too_wide}: take covariances between constructs out (orthogonal=True), put a "
+            "second-order construct above them, or leave ordered out"
+        )
+    return model
+
+
+def factor_model(structure: Structure, sample: Sample) -> NodeModel:
+    """The factors of a model with its data, however many constructs they are about.
+
+    Raises
+    ------
+    NotSupported, DataError
+        As `node_model`, but for what is too wide for it.
+    """
     refuse_unknown(structure)
     builder = _Builder(structure, sample)
     factors = tuple(tuple(builder.group(g)) for g in range(len(sample.groups)))
-    order = elimination_order(len(builder.latents), [f.scope for f in factors[0]])
-    clique = widest(order)
-    if len(clique) > WIDEST + 1:
-        names = [structure.variables[builder.latents[v]] for v in clique]
-        raise NotSupported(
-            f"ordered answers need an integral over {len(names)} constructs at once "
-            f"({', '.join(names)}), and bayessem has {WIDEST + 1}: take covariances between "
-            "constructs out (orthogonal=True), put a second-order construct above them, or leave "
-            "ordered out"
-        )
     members = tuple(np.flatnonzero(sample.group == g) for g in range(len(sample.groups)))
     return NodeModel(structure, builder.latents, factors, members)
 
@@ -228,12 +255,6 @@ class _Builder:
         explained = tuple(self.node[i] for i in block)
         zero = np.zeros(int((self.sample.group == group).sum()))
         factor = self._with_data(STRUCTURAL, zero, terms, group, explained)
-        if len(factor.data) > 1 and len(factor.scope) > 2:
-            names = ", ".join(self.structure.variables[self.latents[v]] for v in factor.scope)
-            raise NotSupported(
-                f"covariates of constructs that depend on each other three at a time ({names}): "
-                "with ordered answers bayessem has two; take a covariance or a path out"
-            )
         return replace(factor, variances=variances, explained=explained)
 
     def _answer(self, column: int, variable: int | None, group: int) -> NodeFactor:
@@ -253,12 +274,6 @@ class _Builder:
         responses = structure.table.responses
         kind = ORDERED if name in responses.families else NORMAL
         factor = self._with_data(kind, answers, terms, group, ())
-        if len(factor.scope) > 2:
-            names = ", ".join(structure.variables[self.latents[v]] for v in factor.scope)
-            raise NotSupported(
-                f"{name!r} depends on {len(factor.scope)} constructs ({names}) itself; in a model "
-                "with ordered answers an observed variable may depend on two"
-            )
         if kind == NORMAL:
             return replace(factor, variances=(variance,))
         first = self._element("thresholds", structure.threshold_at[name], 0, group)

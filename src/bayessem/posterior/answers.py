@@ -1,4 +1,4 @@
-"""Models with ordered answers put together: the node engine's plan, priors of thresholds."""
+"""Models with ordered answers put together: the plan of their engine, priors of thresholds."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 
 from bayessem.errors import PriorError
-from bayessem.likelihood.engines import ENGINES, NODES
+from bayessem.likelihood.engines import ENGINES, LAPLACE, NODES
 from bayessem.likelihood.node_plan import pack_nodes
+from bayessem.model import answer_engine as engines
 from bayessem.model.data import Sample
 from bayessem.model.default_priors import latent_scales
-from bayessem.model.node_model import node_model
 from bayessem.model.prepare import sample_moments
 from bayessem.model.space import Space
 from bayessem.model.starts import start_values
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import ThresholdSet, threshold_sets
+from bayessem.posterior.laplace_choice import laplace_arrays
 from bayessem.posterior.node_choice import choose_nodes
 from bayessem.posterior.thresholds import dirichlet_constant
 
@@ -42,7 +43,7 @@ def answers_plan(
     at: np.ndarray | None = None,
     finer: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The packed plan of the node engine.
+    """The packed plan of the engine that suits the model.
 
     Parameters
     ----------
@@ -53,11 +54,14 @@ def answers_plan(
     order : ndarray (respondent,)
         Where each respondent's log-likelihood is expected.
     at : ndarray (elements,) or (point, elements), optional
-        Where the lattices are chosen; by default at the start values.
+        Where the lattices are chosen, or searches for modes begin; by default at the start values.
     finer : float
-        Steps of the lattices are divided by this.
+        Steps of the lattices are divided by this; above 1 other points, and more of them.
     """
-    model = node_model(structure, sample)
+    engine, model = engines.answer_engine(structure, sample)
+    if engine == engines.LAPLACE:
+        ENGINES.load(LAPLACE)
+        return laplace_arrays(model, order, at, finer=finer)
     ENGINES.load(NODES)
     where = np.atleast_2d(start_elements(structure, base, sample) if at is None else at)
     nodes = choose_nodes(model, sample, where, finer=finer)

@@ -241,7 +241,7 @@ def posterior_density(
 ) -> Density:
     """The posterior of a model on unconstrained coordinates, as one program; see `kernel_plan`.
 
-    at, finer : of the node engine, for ordered answers; see `answers.answers_plan`.
+    at, finer : of the engine for ordered answers; see `answers.answers_plan`.
     """
     coordinates = space.coordinates
     partial: dict[str, tuple[int, int]] = {}

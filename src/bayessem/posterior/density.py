@@ -4,11 +4,12 @@ Its value, gradient and matrices are the compiled program of evaluation.py, call
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from bayessem.likelihood.laplace_plan import LAPLACE_MARK, drop_points
 from bayessem.likelihood.plan import pack
 from bayessem.posterior.centring import Shift
 from bayessem.posterior.entry import Calls
@@ -92,6 +93,15 @@ class Density:
         out = np.empty((len(points), self.respondents))
         self.calls.respondents(points, out)
         return out.reshape((*np.shape(values)[:-1], self.respondents))
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the value is Laplace's approximation, and only the respondents' are exact."""
+        return int(self.ints[0]) == LAPLACE_MARK
+
+    def without_points(self) -> "Density":
+        """The same density with approximate values of the respondents, too."""
+        return replace(self, ints=drop_points(self.ints))
 
     def folded(self, which: np.ndarray, scale: np.ndarray) -> "Density":
         """The same density with the standard deviations in `which` (D,) bool folded at 0.

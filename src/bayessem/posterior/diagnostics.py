@@ -7,12 +7,14 @@ E-BFMI above 0.3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from bayessem.posterior.mixing import SHORTEST, mixing
+from bayessem.posterior.smoothing import good_k
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines, Paragraph
 
@@ -66,6 +68,11 @@ class Diagnosis(Described):
     walls : int
         Draws whose trajectory ended where a covariance matrix stops being positive definite, in a
         model whose prior ends there. They are part of the posterior's exploration, not a failure.
+    weighted : dict of str to float
+        Of draws of an approximation that were weighted to the exact posterior: weights_k (Pareto
+        k), weights_effective (equally weighted draws that they are worth), integral_error and
+        integral_noise (of the exact log-likelihood of a draw, and what of that differs between
+        draws, in log units); empty for all others.
     """
 
     worst_rhat: tuple[str, float]
@@ -79,6 +86,7 @@ class Diagnosis(Described):
     disagreeing: tuple[tuple[str, tuple[float, ...]], ...]
     stuck: tuple[int, ...] = ()
     walls: int = 0
+    weighted: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -149,6 +157,14 @@ class Diagnosis(Described):
                 f"the quadrature error of a draw's log-likelihood is {self.quadrature_error:.1g}: "
                 "please report this model; meanwhile latents='sampled' avoids the integral"
             )
+        k = self.weighted.get("weights_k", 0.0)
+        if k > good_k(self.draws):
+            out.append(
+                f"the weights of the draws have a Pareto k of {k:.2f} (should be below "
+                f"{good_k(self.draws):.2f}): Laplace's approximation is too far from the exact "
+                "posterior; with at most three constructs at a time ordered answers are integrated "
+                "exactly (orthogonal=True, a second-order construct)"
+            )
         return tuple(out)
 
     def document(self) -> Document:
@@ -162,6 +178,14 @@ class Diagnosis(Described):
         ]
         if self.quadrature_error:
             lines.append(f"Quadrature error at most {self.quadrature_error:.1g} log units a draw.")
+        if self.weighted:
+            w = self.weighted
+            lines.append(
+                "Draws of Laplace's approximation, weighted to the exact posterior: worth "
+                f"{w['weights_effective']:.0f} of {self.draws} (Pareto k {w['weights_k']:.2f}). "
+                f"The exact log-likelihood of a draw is known to within {w['integral_error']:.2g} "
+                f"log units, of which {w['integral_noise']:.2g} differ between draws."
+            )
         if self.ok:
             lines.append("All diagnostics are within their limits.")
         warnings = (Paragraph(f"WARNING: {text}.", warning=True) for text in self.advice)
@@ -176,6 +200,7 @@ def diagnose(
     table: pd.DataFrame | None = None,
     quadrature_error: float = 0.0,
     walls: bool = False,
+    weighted: Mapping[str, float] | None = None,
 ) -> Diagnosis:
     """Judge draws (chain, draw, quantity) and the sampler's statistics (chain, draw).
 
@@ -210,5 +235,6 @@ def diagnose(
             (names[i], tuple(float(m) for m in values[:, :, i].mean(axis=1))) for i in apart[:10]
         ),
         walls=edge,
+        weighted=weighted or {},
         stuck=tuple(int(c) + 1 for c in np.flatnonzero(still & (values.shape[1] > 1))),
     )

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Thread
 from typing import Any
 
@@ -21,6 +21,7 @@ from bayessem.errors import FitError
 from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import Maximum, inverse_root, maximise
 from bayessem.posterior.program import FOLD
+from bayessem.posterior.reweighting import Weights, log_ratios, resample
 from bayessem.threads import one_blas_thread
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
@@ -63,11 +64,18 @@ class Draws:
         sampler kept a number a draw.
     seconds : float
         Wall time from the call to the last draw.
+    weights : Weights or None
+        Of an approximate density, how its draws were weighted; `values` are draws of the exact one,
+        `stats` those of the sampler.
+    log_likelihood : ndarray (chain, draw, respondent) or None
+        With weights, exact log p(y_i) of the draws in the density's order, where they fit.
     """
 
     values: np.ndarray
     stats: dict[str, np.ndarray]
     seconds: float
+    weights: Weights | None = None
+    log_likelihood: np.ndarray | None = None
 
 
 class Interrupted(KeyboardInterrupt):
@@ -226,11 +234,30 @@ def sample(
             save_warmup=False,
             **options,
         )
+    sampled = time.perf_counter() - began
     values = density.natural(maximum.x + white @ root.T)
     stats = {name: array for name, array in found.items() if array.dtype.kind in "biuf"}
     stats["lp"] = stats.pop("logp")
     stats["outside"] = np.char.find(found["divergence_message"], f"error code: {OUTSIDE}") >= 0
-    return complete(Draws(values, stats, time.perf_counter() - began), draws)
+    try:
+        result = complete(Draws(values, stats, sampled), draws)
+    except Interrupted as stopped:
+        raise Interrupted(exact(density, stopped.draws, random_seed)) from None
+    return exact(density, result, random_seed)
+
+
+def exact(density: Density, result: Draws, seed: int) -> Draws:
+    """Draws of the exact posterior from those of an approximation of it (reweighting.py)."""
+    if not density.approximate:
+        return result
+    chains, draws, size = result.values.shape
+    ratio, log_likelihood = log_ratios(density, result.values.reshape(-1, size))
+    kept, weights = resample(ratio.reshape(chains, draws), seed)
+    chain = np.arange(chains)[:, None]
+    if log_likelihood is not None:
+        log_likelihood = log_likelihood.reshape(chains, draws, -1)[chain, kept]
+    values = result.values[chain, kept]
+    return replace(result, values=values, weights=weights, log_likelihood=log_likelihood)
 
 
 @contextmanager

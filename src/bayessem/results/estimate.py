@@ -25,6 +25,7 @@ from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
 from bayessem.posterior.optimise import Maximum
+from bayessem.posterior.reweighting import refuse_far
 from bayessem.posterior.sampling import (
     Approximation,
     Draws,
@@ -111,9 +112,11 @@ def estimate(
     if direction is not None:
         result = replace(result, values=direction.settled(result.values))
     sampled = time.perf_counter()
-    data = _tree(prepared, density, result.values, result.stats, integrate=integrate)
+    data = _tree(prepared, density, result, integrate=integrate)
     data.attrs["quadrature_error"] = 0.0
-    if integrate:
+    if result.weights is not None:
+        data.attrs.update(_weighted(prepared, density, result))
+    elif integrate:
         data.attrs["quadrature_error"] = _quadrature_error(prepared, density, result.values)
     done = time.perf_counter()
     timings = {
@@ -165,7 +168,7 @@ def _approximation(
 def _answered(
     prepared: Prepared, density: Density, start: np.ndarray
 ) -> tuple[Density, Approximation, tuple[str, ...]]:
-    """The same for ordered answers: the lattices of the node engine are chosen at the maximum."""
+    """The same for ordered answers: lattices, or starts of searches, are chosen at the maximum."""
     space, structure, sample = prepared.space, prepared.structure, prepared.sample
     shifts = covariate_shifts(prepared)
     scales = loading_scales(space, structure, sample)
@@ -175,7 +178,10 @@ def _answered(
     near = found.maximum.x + rng.standard_normal((LATTICE_POINTS, own.size)) @ found.root.T
     at = own.elements(found.density.natural(near))
     density = posterior_density(space, structure, sample, at=at)
-    return density, again(found, found.density.with_plan(density)), ()
+    last = again(found, found.density.with_plan(density))
+    if density.approximate:
+        refuse_far(last.density, last.maximum.x, last.root, scales)
+    return density, last, ()
 
 
 def _sampled(prepared: Prepared, approximation: Approximation, sampling: Sampling) -> Draws:
@@ -224,18 +230,12 @@ def _as_it_is(density: Density, start: np.ndarray) -> Approximation:
     return Approximation(density, point, np.eye(size))
 
 
-def _tree(
-    prepared: Prepared,
-    density: Density,
-    values: np.ndarray,
-    stats: dict[str, np.ndarray],
-    *,
-    integrate: bool,
-) -> xr.DataTree:
+def _tree(prepared: Prepared, density: Density, result: Draws, *, integrate: bool) -> xr.DataTree:
     """Draws on the scale they were sampled on; without an integral no log-likelihoods."""
     import xarray as xr  # while the sampler worked (`_load_the_rest`)
 
     space, sample = prepared.space, prepared.sample
+    values, stats = result.values, result.stats
     chains, draws = values.shape[:2]
     axes = {"chain": np.arange(chains), "draw": np.arange(draws)}
     posterior = xr.Dataset(coords=axes)
@@ -256,7 +256,10 @@ def _tree(
     if integrate:
         step = int(np.ceil(chains * draws * sample.size / LOG_LIKELIHOOD_LIMIT))
         kept = np.arange(0, draws, step)
-        log_likelihood = density.respondent_log_likelihood(values[:, kept])
+        if result.log_likelihood is None:
+            log_likelihood = density.respondent_log_likelihood(values[:, kept])
+        else:
+            log_likelihood = result.log_likelihood[:, kept]
         log_likelihood = log_likelihood[..., respondent_order(sample)]
         log_likelihood = log_likelihood - covariate_log_density(space, prepared.structure, sample)
         unit, labels = unit_labels(sample)
@@ -268,6 +271,29 @@ def _tree(
     tree = xr.DataTree.from_dict(parts)
     tree.attrs["data_hash"] = sample.hash
     return tree
+
+
+def _weighted(prepared: Prepared, density: Density, result: Draws) -> dict[str, float]:
+    """What is known about draws that were weighted, by name.
+
+    `weights_k` and `weights_effective`; `integral_error`, that of the sum of all respondents'
+    log-likelihoods, and `integral_noise`, what of it differs between draws (standard deviation),
+    against eight times the points.
+    """
+    assert result.weights is not None
+    flat = result.values.reshape(-1, result.values.shape[-1])
+    some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
+    space, structure = prepared.space, prepared.structure
+    at = density.elements(some)
+    fine = posterior_density(space, structure, prepared.sample, at=at, finer=2.0)
+    change = density.respondent_log_likelihood(some) - fine.respondent_log_likelihood(some)
+    total = change.sum(axis=1)
+    return {
+        "weights_k": result.weights.pareto_k,
+        "weights_effective": result.weights.effective,
+        "integral_error": float(np.abs(total.mean())),
+        "integral_noise": float(total.std()),
+    }
 
 
 def _quadrature_error(prepared: Prepared, density: Density, values: np.ndarray) -> float:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # Draws at which lattices for ordered answers are chosen.
 LATTICE_DRAWS = 20
+# What is kept about draws of an approximation that were weighted (`Diagnosis.weighted`).
+WEIGHTED = ("weights_k", "weights_effective", "integral_error", "integral_noise")
 
 
 def _coordinate_draws(posterior: xr.DataTree, space: Space) -> np.ndarray:
@@ -207,6 +209,7 @@ class Fitted(Described):
             table=self.mixing,
             quadrature_error=float(self.draws.attrs.get("quadrature_error", 0.0)),
             walls=bool(self.prepared.space.proper),
+            weighted={k: float(v) for k, v in self.draws.attrs.items() if k in WEIGHTED},
         )
 
     @cached_property

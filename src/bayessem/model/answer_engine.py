@@ -1,0 +1,38 @@
+"""How the constructs of a model with ordered answers are integrated out: on nodes, or by Laplace.
+
+Nodes are exact and serve where the graph's junction tree is narrow. Where it is wide, and the
+model is linear in its constructs, Laplace's approximation is sampled, and its draws are weighted to
+the exact posterior (results/reweighting.py).
+"""
+
+from __future__ import annotations
+
+from bayessem.errors import NotSupported
+from bayessem.likelihood.laplace_plan import is_linear
+from bayessem.model.data import Sample
+from bayessem.model.node_model import NodeModel, factor_model
+from bayessem.model.structure import Structure
+
+NODES, LAPLACE = "nodes", "laplace"
+
+
+def answer_engine(structure: Structure, sample: Sample) -> tuple[str, NodeModel]:
+    """The engine, `NODES` or `LAPLACE`, and the model's factors.
+
+    Raises
+    ------
+    NotSupported
+        For a model that neither can do.
+    DataError
+        For missing values of observed variables that others depend on.
+    """
+    model = factor_model(structure, sample)
+    if not model.too_wide:
+        return NODES, model
+    if not all(is_linear(factors) for factors in model.factors):
+        raise NotSupported(
+            f"{model.too_wide}, or any number where no construct is squared or multiplied by "
+            "another: take the products of constructs out, take covariances between constructs out "
+            "(orthogonal=True), put a second-order construct above them, or leave ordered out"
+        )
+    return LAPLACE, model
