@@ -320,7 +320,7 @@ def test_weighted_draws_are_of_the_exact_posterior(monkeypatch):
     """
     data, text = _survey(3, 3, 3, 0.6, 300, seed=5)
     sem = bs.SEM(text, ordered=True, std_lv=True)
-    settings = {"draws": 1000, "tune": 500, "chains": 2, "random_seed": 3, "progress": False}
+    settings = {"draws": 2500, "tune": 500, "chains": 2, "random_seed": 3, "progress": False}
     exact = sem.fit(data, **settings)
     monkeypatch.setattr(
         answer_engine_module, "answer_engine", lambda s, d: (LAPLACE, factor_model(s, d))
