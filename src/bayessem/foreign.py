@@ -17,8 +17,9 @@ from bayessem.errors import NotSupported
 ELSEWHERE = {
     "estimator": "leave it out: fit samples the posterior, ml is maximum likelihood "
     '(se="robust" gives the standard errors of MLR)',
-    "cluster": "fit, ml, check and priors of a two-level model ('level: 1', 'level: 2') have it; "
-    "this is not there yet for two-level models",
+    "cluster": "of a two-level model ('level: 1', 'level: 2') only fit, ml, check and priors have "
+    "it so far; without levels, name the clusters as groups: fit(data, group=..., "
+    "pooling=bs.partial('y ~ 1')) has random intercepts, bs.partial('y ~ 1', 'y ~ x') random slopes",
     "sampling_weights": "bayessem does not have sampling weights",
     "data": "the data go to the method: bs.SEM(model).fit(data)",
     "std_ov": "standardise columns before: (data - data.mean()) / data.std(); standardised "
@@ -107,11 +108,11 @@ def _answer(
         raise TypeError(f"{where} has no argument {name}; it is called {plain} here")
     if plain in of_model:
         raise TypeError(f"{name} belongs to the model: bs.SEM(model, {plain}=...)")
+    if plain in ELSEWHERE:
+        raise NotSupported(f"{where} has no argument {name}: {ELSEWHERE[plain]}")
     if plain in of_fit:
         raise TypeError(
             f"{where} has no argument {name}; it belongs to bs.SEM(model).fit(data, {plain}=...)"
         )
-    if plain in ELSEWHERE:
-        raise NotSupported(f"{where} has no argument {name}: {ELSEWHERE[plain]}")
     if plain in RENAMED and RENAMED[plain] in known:
         raise TypeError(f"{where} has no argument {name}; it is called {RENAMED[plain]} here")

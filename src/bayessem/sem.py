@@ -49,6 +49,7 @@ FIT_ARGUMENTS = (
     "group",
     "group_order",
     "missing",
+    "cluster",
     "priors",
     "pooling",
     "draws",
