@@ -19,7 +19,7 @@ ELSEWHERE = {
     '(se="robust" gives the standard errors of MLR)',
     "cluster": "of a two-level model ('level: 1', 'level: 2') only fit, ml, check and priors have "
     "it so far; without levels, name the clusters as groups: fit(data, group=..., "
-    "pooling=bs.partial('y ~ 1')) has random intercepts, bs.partial('y ~ 1', 'y ~ x') random slopes",
+    "pooling=bs.partial('y ~ 1')) has random intercepts, bs.partial('y ~ 1', 'y ~ x') slopes too",
     "sampling_weights": "bayessem does not have sampling weights",
     "data": "the data go to the method: bs.SEM(model).fit(data)",
     "std_ov": "standardise columns before: (data - data.mean()) / data.std(); standardised "

@@ -155,7 +155,8 @@ class Diagnosis(Described):
         if self.quadrature_error > 1e-3:
             out.append(
                 f"the quadrature error of a draw's log-likelihood is {self.quadrature_error:.1g}: "
-                "please report this model; meanwhile latents='sampled' avoids the integral"
+                "please report this model; meanwhile latents='sampled' avoids the "
+                "integral, unless answers are ordered"
             )
         k = self.weighted.get("weights_k", 0.0)
         if k > good_k(self.draws):

@@ -4,7 +4,7 @@ Sums over a lattice are exact up to terms 2 exp(-2 pi^2 k' S k) for whole number
 covariance of the latent variables in steps: 2e-7 with steps of 1.1 posterior standard deviations.
 That is so of each variable, and of sums and differences of those in one table, which are the narrow
 ones where variables correlate. Where a construct's disturbance is narrower than that, the step
-suits what the answers say of it. The lattice covers five standard deviations to either side, and
+suits what the answers say of it. The lattice covers 5.7 standard deviations to either side, and
 what products of constructs reach beyond.
 """
 
@@ -25,14 +25,14 @@ from bayessem.model.structure import Structure, latent_values
 
 # Steps in posterior standard deviations; standard deviations covered to either side; draws that say
 # where a model's latent variables are, and at how many of them the precision is looked at.
-STEP, REACH, DRAWS, POINTS = 1.1, 5.0, 6_000, 200
+STEP, REACH, DRAWS, POINTS = 1.1, 5.7, 6_000, 200
 # Step over the width of what the answers say of a construct, where its disturbance is narrower:
 # that is interpolated there (node_tables.py), to 1e-6 of its largest value.
 FINE = 0.28
 # Share of respondents who may be narrower than a step.
 NARROW = 0.05
 # Share of a posterior's points that may ask for more nodes.
-TAIL = 0.1
+TAIL = 0.05
 LEAST, MOST = 11, 301
 LINKS = ("probit", "logit")
 
@@ -49,8 +49,8 @@ def choose_nodes(
     sample : Sample
         The respondents.
     elements : ndarray (elements,) or (point, elements)
-        Flat model matrices; of several points the lattice suits all but the tenth that asks for
-        most (a loading near 1 makes a construct's posterior narrow).
+        Flat model matrices; of several points the lattice suits all but the twentieth that asks
+        for most (a loading near 1 makes a construct's posterior narrow).
     finer : float
         Steps are divided by this, and a standard deviation more is covered when it is above 1.
     """
