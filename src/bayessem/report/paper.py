@@ -32,7 +32,7 @@ def _methods(contents: Contents) -> Iterator[str]:
     table, sample, settings = fit.prepared.table, fit.prepared.sample, fit.settings
     yield (
         f"We estimated a structural equation model {_of_what(contents)} by Bayesian inference with "
-        f"the Python package bayessem {fit.versions.get('bayessem', '')} "
+        f"the Python package bayessem {fit.versions.get('bayessem', '')}, which builds on PyMC "
         f"{cite('abrilpla2023')}, from the answers of {sample.size} respondents"
         f"{f' in {len(table.groups)} groups' if is_grouped(fit) else ''}."
     )
