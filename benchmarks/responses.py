@@ -15,7 +15,6 @@ over that CPU time.
 import argparse
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,24 +22,8 @@ import pandas as pd
 import bayessem as bs
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import posterior_density
+from tests.example_models import ABILITIES, ALLIANCE, abilities, alliance
 
-DATA = Path(__file__).resolve().parents[1] / "data"
-TREE = """
-  AMC    =~ COORD + PORTF + LEARN + PROACT + TRANSF
-  COORD  =~ co1 + co2 + co3
-  PORTF  =~ po1 + po2 + po3
-  LEARN  =~ le1 + le2 + le3
-  PROACT =~ pr1 + pr2 + pr3
-  TRANSF =~ tr1 + tr2 + tr3 + tr4
-  RAD    =~ ra1 + ra2 + ra3
-  INC    =~ in1 + in2 + in3
-  SUCC   =~ su1 + su2 + su3 + su4
-  RAD   ~ AMC + AMC:AMC
-  INC   ~ AMC + AMC:AMC
-  speed ~ RAD + AMC
-  SUCC  ~ INC + AMC
-  speed ~~ 0*SUCC
-"""
 Problem = tuple[bs.SEM, pd.DataFrame]
 
 
@@ -57,19 +40,18 @@ def binary(n: int) -> Problem:
 
 def three() -> Problem:
     """Holzinger and Swineford's factors, five categories."""
-    data = pd.read_csv(DATA / "holzinger_swineford_1939.csv")
+    data = abilities()
     items = [f"x{i}" for i in range(1, 10)]
     cut = data[items].apply(lambda x: pd.qcut(x, 5, labels=False, duplicates="drop"))
-    lines = [f"f{k} =~ " + " + ".join(items[3 * k : 3 * k + 3]) for k in range(3)]
-    return bs.SEM("\n".join(lines), std_lv=True, ordered=True), cut
+    return bs.SEM(ABILITIES, std_lv=True, ordered=True), cut
 
 
 def tree() -> Problem:
     """The alliance model with a square, its items as answers from 1 to 7."""
-    data = pd.read_csv(DATA / "alliance_capability.csv")
+    data = alliance()
     items = list(data.columns[:26])
     data[items] = data[items].round().clip(1, 7).astype(int)
-    return bs.SEM(TREE, ordered=items), data
+    return bs.SEM(ALLIANCE + "speed ~~ 0*SUCC", ordered=items), data
 
 
 def measure(problem: Problem, draws: int) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Models and data that several test modules use."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +72,7 @@ def noise(names: str, n: int = 60, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(values, columns=words)
 
 
-def prepared(model: str, data: pd.DataFrame, **options) -> Prepared:
+def prepared(model: str, data: pd.DataFrame, **options: Any) -> Prepared:
     """A model with its data; options of the model and of the data together."""
     of_data = ("group", "group_order", "missing", "priors", "pooling")
     reading = {k: options.pop(k) for k in of_data if k in options}
