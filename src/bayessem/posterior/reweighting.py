@@ -97,8 +97,8 @@ def refuse_far(
     """Refuse a model for which Laplace's approximation is too far from the exact likelihood.
 
     Over the approximate posterior it may be far off; or it is near there and has a false maximum
-    at high loadings, where chains would get stuck: with few items of two or three categories its
-    error grows with a loading faster than the likelihood falls.
+    at high loadings, where chains would get stuck: with few items or few categories its error grows
+    with a loading faster than the likelihood falls.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def refuse_far(
         raise NotSupported(
             "with so many constructs at once ordered answers are integrated by Laplace's "
             "approximation, which is too far from the exact likelihood here (log weights of its "
-            f"draws would have a standard deviation of {spread:.1f}, and {FAR} is the most): items "
-            f"of two or three categories tell too little about a respondent. {WORKS}"
+            f"draws would have a standard deviation of {spread:.1f}, and {FAR} is the most): few "
+            f"items or few categories tell too little about a respondent for it. {WORKS}"
         )
     which = np.array(sorted(loadings), dtype=np.int64)
     covariance = root @ root.T
@@ -138,8 +138,8 @@ def refuse_far(
         raise NotSupported(
             "with so many constructs at once ordered answers are integrated by Laplace's "
             f"approximation, which would draw to high values of {names} that the exact likelihood "
-            "does not: items of two or three categories with high loadings tell too little about a "
-            f"respondent. {WORKS}"
+            "does not: with loadings as high, few items or few categories tell too little about a "
+            f"respondent for it. {WORKS}"
         )
 
 
