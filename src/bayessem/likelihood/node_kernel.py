@@ -25,6 +25,7 @@ from bayessem.likelihood.node_plan import (
     UNARY,
     unpack_nodes,
 )
+from bayessem.likelihood.node_lattice import placed
 from bayessem.likelihood.node_tables import fill_tables, pull_tables
 
 
@@ -425,17 +426,17 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
     gradient is overwritten with the derivatives by elements, out, unless it is empty, with
     log p(y_i) in the order of the sample.
     """
-    plan = unpack_nodes(ints, floats)
+    plan = placed(unpack_nodes(ints, floats), elements)
     gradient[:] = 0.0
     out[:] = 0.0
     # one block: several would each be given back to the system, and be cleared by it, every time
     sizes = plan.sizes
-    work = np.empty(2 * (sizes[2] + sizes[3] + sizes[7]) + sizes[4])
+    work = np.empty(2 * (sizes[2] + sizes[3] + sizes[6]) + sizes[4])
     tables, work = work[: sizes[2]], work[sizes[2] :]
     messages, work = work[: sizes[3]], work[sizes[3] :]
     products, work = work[: sizes[4]], work[sizes[4] :]
-    logs, work = work[: sizes[7]], work[sizes[7] :]
-    scales, work = work[: sizes[7]], work[sizes[7] :]
+    logs, work = work[: sizes[6]], work[sizes[6] :]
+    scales, work = work[: sizes[6]], work[sizes[6] :]
     good = fill_tables(plan, elements, tables)
     if good:
         good = _forward(plan, tables, messages, logs, scales, products)

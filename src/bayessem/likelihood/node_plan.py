@@ -114,7 +114,10 @@ def apart(factor: NodeFactor) -> tuple[NodeFactor, ...]:
 
 @dataclass(frozen=True)
 class Nodes:
-    """The lattice of one latent variable: count nodes from first, step apart."""
+    """The lattice of one latent variable: count nodes from first, step apart.
+
+    In standard deviations of the variable about its mean (node_lattice.py).
+    """
 
     first: float
     step: float
@@ -155,8 +158,9 @@ class NodePlan(NamedTuple):
     """Views of the packed arrays.
 
     sizes : factors, steps, size of all tables, of all messages, of all products A, respondents,
-        largest message, largest pair table, rows of all steps.
-    node_count, node_first, node_step : lattice by latent variable (all groups').
+        rows of all steps, latent variables of a group.
+    node_count, node_first, node_step : lattice by latent variable (all groups'), in the packed
+        arrays in standard deviations about the mean (`node_lattice.placed`).
     factor (FACTOR a factor): kind, number of variables, three variables, rows, place of the table,
         number of terms, first term, place of data, columns, number explained | thresholds, first of
         `explained` and `variance` | first threshold, link.
@@ -234,7 +238,6 @@ class _Packer:
     def __init__(self) -> None:
         self.lists: dict[str, list] = {name: [] for name in (*INTEGER_FIELDS, *FLOAT_FIELDS)}
         self.tables = self.messages = self.products = self.rows = 0
-        self.largest = self.pair = 0
         self.factors = self.steps = 0
 
     def group(self, group: NodeGroup, order: Sequence[Elimination]) -> None:
@@ -341,7 +344,6 @@ class _Packer:
         self.messages += count * size
         self.products += count * q
         self.rows += count
-        self.largest = max(self.largest, q * size)
         self.steps += 1
         return inverse
 
@@ -361,8 +363,8 @@ def pack_nodes(groups: Sequence[NodeGroup], respondents: int) -> tuple[np.ndarra
             packer.messages,
             packer.products,
             respondents,
-            packer.largest,
             packer.rows,
+            len(groups[0].nodes),
         ]
     )
     ints, floats = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)
