@@ -5,14 +5,20 @@ So a lattice may follow the distribution of its latent variable, which the param
 derivatives of the sum need none of those of the nodes. Loadings and variances of a construct
 change together over a posterior, and a lattice that stands still would have to cover the widest of
 its distributions in steps that suit the narrowest.
+
+Where two latent variables explain a third by a linear predictor, what lies below the third depends
+on the predictor alone. The lattice of one cause is made to suit (steps of whole numbers of a common
+one), so that the predictor has few different values: their sum instead of the product of nodes.
 """
 
 import numpy as np
 from numba.extending import register_jitable
 
 from bayessem.likelihood.compiled import OPTIONS, compiled
-from bayessem.likelihood.node_plan import FACTOR, STRUCTURAL, TERM, NodePlan
+from bayessem.likelihood.node_plan import FACTOR, SLACK, STEP, STRUCTURAL, TERM, NodePlan
 
+# Nodes of a predictor for one node of a cause are at most so many.
+LARGEST_RATIO = 24
 LEAST_VARIANCE = 1e-300
 
 
@@ -104,6 +110,62 @@ def latent_moments(plan, elements, mean, covariance):
 
 
 @compiled
+def predictor(plan, f, elements):
+    """Constant and the two slopes of the linear predictor of a factor of three variables."""
+    constant, one, two = 0.0, 0.0, 0.0
+    first = plan.factor[FACTOR * f + 8]
+    for t in range(first, first + plan.factor[FACTOR * f + 7]):
+        by = elements[plan.term[TERM * t]]
+        if plan.term[TERM * t + 2] > 0:
+            one += by
+        elif plan.term[TERM * t + 3] > 0:
+            two += by
+        else:
+            constant += by
+    return constant, one, two
+
+
+@compiled
+def _ratio(most, still, nodes, other):
+    """Whole numbers p, q and the nodes that a predictor needs, 0 where it does not pay.
+
+    A step of the lattice that is to suit becomes p / q times `still` and is to be at most `most`,
+    both in units of the predictor; the predictor's own step is still / q.
+    """
+    best_p, best_q, best = 0, 0, nodes * other // 3
+    for q in range(1, LARGEST_RATIO + 1):
+        p = np.int64(min(most * q / still, 1e6))
+        if p < 1 or still * p / q < most / SLACK:
+            continue
+        count = p * (nodes - 1) + q * (other - 1) + 1
+        if count < best:
+            best_p, best_q, best = p, q, count
+    return best_p, best_q, best if best_p else 0
+
+
+@compiled
+def _suit(plan, s, elements, first, step, line):
+    """Makes the lattice of a step's neighbour suit the predictor that its message is about."""
+    f, d = plan.step[STEP * s + 10] // 2, plan.step[STEP * s + 10] % 2
+    own, other = plan.step[STEP * s + 2 + d], plan.step[STEP * s + 3 - d]
+    _, one, two = predictor(plan, f, elements)
+    by, by_other = (one, two) if d == 0 else (two, one)
+    nodes, most = plan.node_count[own], step[own]
+    middle = first[own] + 0.5 * most * (nodes - 1) / SLACK
+    step[own] = most / SLACK
+    line[3 * s : 3 * s + 3] = 0
+    if by != 0.0 and by_other != 0.0:
+        still = abs(by_other) * step[other]
+        p, q, count = _ratio(abs(by) * most, still, nodes, plan.node_count[other])
+        if count:
+            step[own] = still * p / (q * abs(by))
+            line[3 * s + d] = p if by > 0.0 else -p
+            line[3 * s + 1 - d] = q if by_other > 0.0 else -q
+            line[3 * s + 2] = count
+    first[own] = middle - 0.5 * step[own] * (nodes - 1)
+
+
+@compiled
 def placed(plan, elements):
     """The plan with its nodes where they lie at these elements."""
     count = plan.node_count.size
@@ -114,6 +176,10 @@ def placed(plan, elements):
         sd = np.sqrt(covariance[v, v % plan.sizes[7]])
         first[v] = mean[v] + sd * plan.node_first[v]
         step[v] = sd * plan.node_step[v]
+    line = np.zeros(3 * plan.sizes[1], dtype=np.int64)
+    for s in range(plan.sizes[1]):
+        if plan.step[STEP * s + 10] >= 0:
+            _suit(plan, s, elements, first, step, line)
     return NodePlan(
         plan.sizes,
         plan.node_count,
@@ -122,6 +188,7 @@ def placed(plan, elements):
         plan.variance,
         plan.term,
         plan.step,
+        line,
         plan.part,
         plan.row,
         plan.weight,
