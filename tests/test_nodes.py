@@ -65,6 +65,11 @@ MODELS: dict[str, tuple[str, pd.DataFrame, dict]] = {
         HOLES,
         {"ordered": ["a1", "a2", "b1", "b2", "y"]},
     ),
+    "child of two": (
+        "A =~ a1 + a2\nB =~ b1 + b2\nC =~ c1 + c2\nC ~ A + B\nB ~ A",
+        DATA,
+        {"ordered": True, "std_lv": True},
+    ),
     "child of two, and their product": (
         "A =~ a1 + a2\nB =~ b1 + b2\nC =~ c1 + c2\nC ~ A + B + A:B",
         DATA,

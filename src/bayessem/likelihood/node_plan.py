@@ -242,6 +242,17 @@ def place(plan, f, d, k):
     return plan.node_first[v] + plan.node_step[v] * k
 
 
+def order_of(count: int, factors: Sequence[NodeFactor]) -> tuple[Elimination, ...]:
+    """The order in which a group's latent variables are summed out."""
+    depth = [0] * count
+    for _ in range(count):
+        for f in factors:
+            for v in f.explained:
+                causes = [depth[c] + 1 for c in f.scope if c not in f.explained]
+                depth[v] = max([depth[v], *causes])
+    return elimination_order(count, [f.scope for f in factors], depth)
+
+
 def _lines(
     factors: Sequence[NodeFactor], order: Sequence[Elimination]
 ) -> dict[Elimination, tuple[int, int]]:
@@ -413,8 +424,7 @@ def pack_nodes(groups: Sequence[NodeGroup], respondents: int) -> tuple[np.ndarra
     """The packed plan of a model with its data, group after group."""
     packer = _Packer()
     for group in groups:
-        order = elimination_order(len(group.nodes), [f.scope for f in group.factors])
-        packer.group(group, order)
+        packer.group(group, order_of(len(group.nodes), group.factors))
     fields = {name: np.array(values) for name, values in packer.lists.items()}
     fields["sizes"] = np.array(
         [

@@ -14,7 +14,7 @@ import numpy as np
 
 from bayessem.errors import DataError, NotSupported
 from bayessem.likelihood.family_ordered import CODES
-from bayessem.likelihood.junction import WIDEST, elimination_order, widest
+from bayessem.likelihood.junction import WIDEST, widest
 from bayessem.likelihood.node_plan import (
     NORMAL,
     ORDERED,
@@ -24,6 +24,7 @@ from bayessem.likelihood.node_plan import (
     Nodes,
     TermOf,
     apart,
+    order_of,
 )
 from bayessem.model.data import Sample
 from bayessem.model.structure import Place, Structure
@@ -57,7 +58,7 @@ class NodeModel:
     @property
     def cliques(self) -> list[tuple[str, ...]]:
         """Names of the constructs of each table of nodes, in the order of the sums."""
-        order = elimination_order(len(self.latents), [f.scope for f in self.factors[0]])
+        order = order_of(len(self.latents), self.factors[0])
         names = [self.structure.variables[i] for i in self.latents]
         return [tuple(names[v] for v in (s.variable, *s.neighbours)) for s in order]
 
@@ -65,7 +66,7 @@ class NodeModel:
     def too_wide(self) -> str:
         """Why tables of nodes would be too large, in words; "" where they are not."""
         names = [self.structure.variables[i] for i in self.latents]
-        order = elimination_order(len(self.latents), [f.scope for f in self.factors[0]])
+        order = order_of(len(self.latents), self.factors[0])
         clique = widest(order)
         if len(clique) > WIDEST + 1:
             shown = ", ".join(names[v] for v in clique)

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayessem.likelihood.family_ordered import VARIANCES, probabilities
-from bayessem.likelihood.junction import elimination_order
 from bayessem.likelihood.node_lattice import latent_moments
 from bayessem.likelihood.node_plan import (
     NORMAL,
@@ -25,6 +24,7 @@ from bayessem.likelihood.node_plan import (
     NodeFactor,
     NodeGroup,
     Nodes,
+    order_of,
     pack_nodes,
     unpack_nodes,
 )
@@ -224,7 +224,7 @@ def _steps(precision: np.ndarray, factors: Sequence[NodeFactor], sds: np.ndarray
     own_variance = np.quantile(np.diagonal(covariance, axis1=1, axis2=2), NARROW, axis=0)
     steps = STEP * np.sqrt(own_variance)
     steps = np.minimum(steps, sds)
-    order = elimination_order(len(sds), [f.scope for f in factors])
+    order = order_of(len(sds), factors)
     for step in order:
         clique = [step.variable, *step.neighbours]
         own = covariance[:, clique][:, :, clique]
