@@ -13,7 +13,7 @@ analysis. Psychometrika, 57, 423-436. Rijmen, F. (2009). ETS RR-09-03.
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
-from bayessem.likelihood.dense import multiply, multiply_by_transpose, multiply_transposed
+from bayessem.likelihood.dense import multiply, multiply_by_transpose, multiply_transposed, spans
 from bayessem.likelihood.node_plan import (
     FACTOR,
     MESSAGE,
@@ -285,7 +285,9 @@ def _forward(plan, tables, messages, logs, scales, products):
                     for k in range(size):
                         out[u, k] += w * flat[v, k]
         else:
-            multiply(product, kernel.reshape(q, size), out)
+            flat, span = kernel.reshape(q, size), np.empty((q, 2), dtype=np.int64)
+            spans(flat, span)
+            multiply(product, flat, span, out)
         at = plan.step[STEP * s + 7]
         for u in range(rows):
             total = 0.0
@@ -394,10 +396,12 @@ def _back_line(plan, s, elements, tables, messages, scales, products, d_messages
             d_out[u, k] *= share
             by_one[u, k] *= share
     weights, sums, moved = np.empty((rows, q)), np.empty((q, nodes)), np.empty((q, nodes))
-    multiply_transposed(d_out, kernel, weights)
+    span = np.empty((q, 2), dtype=np.int64)
+    spans(kernel, span)
+    multiply_transposed(d_out, kernel, span, weights)
     weights *= product
-    multiply_by_transpose(product, d_out, sums)
-    multiply_by_transpose(product, by_one, moved)
+    multiply_by_transpose(product, d_out, span, sums)
+    multiply_by_transpose(product, by_one, span, moved)
     sums *= kernel
     moved *= kernel
     pull_line(plan, s, elements, kernel.ravel(), sums.ravel(), moved.ravel(), gradient)
@@ -483,10 +487,12 @@ def _backward(plan, elements, tables, messages, scales, products, d_messages, co
                 _back_pairs(plan, s, u, joint, messages, d_messages, d_lines, counts)
         else:
             flat = kernel.reshape(q, size)
-            multiply_transposed(d_out, flat, weights)
+            span = np.empty((q, 2), dtype=np.int64)
+            spans(flat, span)
+            multiply_transposed(d_out, flat, span, weights)
             weights *= product
             sums = np.empty((q, size))
-            multiply_by_transpose(product, d_out, sums)
+            multiply_by_transpose(product, d_out, span, sums)
             sums *= flat
             total = sums.reshape(q, one, two)
         _back_shared(plan, s, total, counts)

@@ -24,7 +24,7 @@ from bayessem.posterior.covariate_means import at_means, covariate_shifts
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
-from bayessem.posterior.optimise import Maximum
+from bayessem.posterior.optimise import Maximum, climb
 from bayessem.posterior.reweighting import refuse_far
 from bayessem.posterior.sampling import (
     Approximation,
@@ -51,6 +51,9 @@ LOG_LIKELIHOOD_LIMIT = 50_000_000
 WORTH_KEEPING = 100
 # Draws at which the quadrature is checked against four times the nodes.
 QUADRATURE_DRAWS = 20
+# Climbs after which lattices are chosen anew before the maximum is looked for to full precision:
+# those that suit the start values may be too coarse at the maximum.
+ROUNDS = 2
 # Points of the approximate posterior at which lattices for ordered answers are chosen.
 LATTICE_POINTS = 20
 
@@ -173,7 +176,12 @@ def _answered(
     shifts = covariate_shifts(prepared)
     scales = loading_scales(space, structure, sample)
     own = density.centred(shifts).answered(scales)
-    found = approximate(own, own.answered_point(at_means(density, shifts, start)))
+    point = own.answered_point(at_means(density, shifts, start))
+    for _ in range(0 if density.approximate else ROUNDS):
+        point = climb(own, point)
+        at = own.elements(own.natural(point))
+        own = own.with_plan(posterior_density(space, structure, sample, at=at))
+    found = approximate(own, point)
     rng = np.random.default_rng(0)
     near = found.maximum.x + rng.standard_normal((LATTICE_POINTS, own.size)) @ found.root.T
     at = own.elements(found.density.natural(near))
