@@ -1,0 +1,86 @@
+"""The command that converts models of other programs: convert."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from bayessem.commands.options import STDIN, FileOptions, Json
+from bayessem.commands.outcome import UsedWrongly, conclude, of_the_call, tell
+
+
+def convert(
+    file: Annotated[
+        str,
+        Parameter(help="input of Mplus (.inp), arrows of Amos, constructs() of seminr; or -"),
+    ],
+    /,
+    *,
+    out: Annotated[
+        str | None, Parameter(help="file for the text of the model (standard output)")
+    ] = None,
+    program: Annotated[
+        Literal["mplus", "amos", "seminr"] | None, Parameter(help="where the guess is wrong")
+    ] = None,
+    data_out: Annotated[
+        str | None, Parameter(help="of Mplus: CSV file to write the data to, with names")
+    ] = None,
+    data: Annotated[
+        str | None, Parameter(help="of Amos: data file, whose columns are no constructs")
+    ] = None,
+    json: Json = False,
+    files: FileOptions = FileOptions(),
+) -> int:
+    """Convert a model of Mplus, Amos or seminr into lavaan's text; says what it could not take."""
+    from bayessem.convert.programs import convert_model, program_of
+    from bayessem.disk import require_writable, write_whole
+    from bayessem.model.files import read_model_file
+
+    with of_the_call():
+        for path, what, suffixes in ((out, "the model", ()), (data_out, "the data", (".csv",))):
+            if path is not None:
+                require_writable(path, what, suffixes=suffixes)
+        text, notes = read_model_file(file)
+    tell(notes)
+    kind = program or program_of(text)
+    for given, option, owner in ((data_out, "--data-out", "mplus"), (data, "--data", "amos")):
+        if given is not None and kind != owner:
+            raise UsedWrongly(f"{option} is for models of {owner.capitalize()}; this is {kind}")
+    columns = () if data is None else tuple(map(str, files.read(data).columns))
+    found = convert_model(text, program=kind, columns=columns)
+    more: dict[str, Any] = {
+        "program": found.program,
+        "model": found.model,
+        "model_options": dict(found.model_options),
+        "fit_options": dict(found.fit_options),
+        "not_taken": list(found.not_taken),
+        "notes": list(found.notes),
+    }
+    saved = []
+    if out is not None:
+        saved.append(write_whole(out, found.text, "the model"))
+    if data_out is not None:
+        written, not_done = _write_data(text, file, data_out)
+        saved.append(written)
+        more["not_done"] = not_done
+        tell(not_done)
+    if json or out is not None:
+        return conclude(found, as_json=json, saved=saved, more=more)
+    sys.stdout.write(found.text)
+    tell([f"not taken: {one}" for one in found.not_taken])
+    tell([f"saved in {one}" for one in saved])
+    return 0
+
+
+def _write_data(text: str, file: str, target: str) -> tuple[Path, list[str]]:
+    """Write the data that an input of Mplus names, which stand beside it."""
+    from bayessem.convert.mplus_data import mplus_data
+    from bayessem.disk import write_whole
+
+    folder = Path() if file == STDIN else Path(os.path.dirname(os.path.abspath(file)))
+    frame, not_done = mplus_data(text, folder)
+    return write_whole(target, frame.to_csv(index=False), "the data"), list(not_done)
