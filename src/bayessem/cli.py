@@ -6,6 +6,7 @@ are those of `commands/outcome.py`.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -17,15 +18,6 @@ from typing import Any
 from cyclopts import App, CycloptsError, Group, Parameter
 from cyclopts.exceptions import UnusedCliTokensError
 
-from bayessem.commands import (
-    conversion,
-    data,
-    modelling,
-    pages,
-    proofs,
-    questions,
-    studies,
-)
 from bayessem.commands.outcome import EXIT_CODES, INTERRUPTED, NO, WRONG, UsedWrongly
 from bayessem.errors import BayessemError, BayessemWarning
 
@@ -35,11 +27,17 @@ DASH = "\0-"
 
 @dataclass(frozen=True)
 class Command:
-    """A command, the family that the help lists it in, and an example of its use."""
+    """The module of a command, the family that the help lists it in, an example of its use."""
 
-    run: Callable[..., int]
+    where: str
     family: Group
     example: str
+
+    def run(self, name: str) -> Callable[..., int]:
+        """The function; only the module of the command that is called is imported."""
+        module = importlib.import_module(f"bayessem.commands.{self.where}")
+        function: Callable[..., int] = getattr(module, name)
+        return function
 
 
 MODELS, QUESTIONS, FILES, PROGRAM = (
@@ -47,41 +45,35 @@ MODELS, QUESTIONS, FILES, PROGRAM = (
     for k, name in enumerate(("A model", "Questions to a fit", "Files", "The program"))
 )
 COMMANDS = {
-    "check": Command(modelling.check, MODELS, "bayessem check model.txt survey.csv"),
-    "fit": Command(
-        modelling.fit, MODELS, "bayessem fit model.txt survey.csv --seed 1 --out runs/a"
-    ),
-    "ml": Command(modelling.ml, MODELS, "bayessem ml model.txt survey.csv --se robust"),
+    "check": Command("modelling", MODELS, "bayessem check model.txt survey.csv"),
+    "fit": Command("modelling", MODELS, "bayessem fit model.txt survey.csv --seed 1 --out runs/a"),
+    "ml": Command("modelling", MODELS, "bayessem ml model.txt survey.csv --se robust"),
     "invariance": Command(
-        modelling.invariance, MODELS, "bayessem invariance model.txt survey.csv --group country"
+        "modelling", MODELS, "bayessem invariance model.txt survey.csv --group country"
     ),
     "simulate": Command(
-        data.simulate, MODELS, "bayessem simulate runs/a 300 --seed 1 --out simulated.csv"
+        "data", MODELS, "bayessem simulate runs/a 300 --seed 1 --out simulated.csv"
     ),
-    "show": Command(questions.show, QUESTIONS, "bayessem show runs/a"),
-    "effects": Command(
-        questions.effects, QUESTIONS, "bayessem effects runs/a --from AMC --to SUCC"
-    ),
-    "shape": Command(questions.shape, QUESTIONS, "bayessem shape runs/a --from AMC --to RAD"),
-    "measurement": Command(questions.measurement, QUESTIONS, "bayessem measurement runs/a"),
-    "compare": Command(
-        questions.compare, QUESTIONS, "bayessem compare linear=runs/a square=runs/b"
-    ),
+    "show": Command("questions", QUESTIONS, "bayessem show runs/a"),
+    "effects": Command("questions", QUESTIONS, "bayessem effects runs/a --from AMC --to SUCC"),
+    "shape": Command("questions", QUESTIONS, "bayessem shape runs/a --from AMC --to RAD"),
+    "measurement": Command("questions", QUESTIONS, "bayessem measurement runs/a"),
+    "compare": Command("questions", QUESTIONS, "bayessem compare linear=runs/a square=runs/b"),
     "report": Command(
-        pages.report, QUESTIONS, "bayessem report runs/a report.html --hypothesis 'H1: y ~ x > 0'"
+        "pages", QUESTIONS, "bayessem report runs/a report.html --hypothesis 'H1: y ~ x > 0'"
     ),
-    "diagram": Command(pages.diagram, QUESTIONS, "bayessem diagram runs/a model.svg"),
-    "describe": Command(data.describe, FILES, "bayessem describe survey.sav"),
-    "convert": Command(conversion.convert, FILES, "bayessem convert model.inp --out model.txt"),
-    "studies": Command(studies.studies, FILES, "bayessem studies my-studies"),
-    "conformance": Command(proofs.conformance, PROGRAM, "bayessem conformance refcases --only A"),
-    "calibrate": Command(proofs.calibrate, PROGRAM, "bayessem calibrate linear --fits 100"),
-    "warm": Command(proofs.warm, PROGRAM, "bayessem warm"),
+    "diagram": Command("pages", QUESTIONS, "bayessem diagram runs/a model.svg"),
+    "describe": Command("data", FILES, "bayessem describe survey.sav"),
+    "convert": Command("conversion", FILES, "bayessem convert model.inp --out model.txt"),
+    "studies": Command("studies", FILES, "bayessem studies my-studies"),
+    "conformance": Command("proofs", PROGRAM, "bayessem conformance refcases --only A"),
+    "calibrate": Command("proofs", PROGRAM, "bayessem calibrate linear --fits 100"),
+    "warm": Command("proofs", PROGRAM, "bayessem warm"),
 }
 
 
-def _app() -> App:
-    """The parser, made anew for each call: it keeps nothing of the one before."""
+def _app(tokens: Sequence[str]) -> App:
+    """The parser of a call: of one command where it names one, else of all."""
     app = App(
         name="bayessem",
         help="Bayesian structural equation models from lavaan's syntax.",
@@ -91,10 +83,13 @@ def _app() -> App:
         version_flags=["--version"],
         default_parameter=Parameter(negative=(), show_default=_worth_showing),
     )
-    app.register_install_completion_command(help="Complete commands and options in this shell.")
-    for name, command in COMMANDS.items():
+    wanted = tokens[:1] if tokens and tokens[0] in COMMANDS else list(COMMANDS)
+    if len(wanted) > 1:
+        app.register_install_completion_command(help="Complete commands and options in this shell.")
+    for name in wanted:
+        command = COMMANDS[name]
         epilogue = f"Example: {command.example}\n\n{EXIT_CODES}"
-        app.command(command.run, name=name, group=command.family, help_epilogue=epilogue)
+        app.command(command.run(name), name=name, group=command.family, help_epilogue=epilogue)
     return app
 
 
@@ -135,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(tokens: Sequence[str]) -> int:
-    call, bound, _ = _app().parse_args(tokens, exit_on_error=False, print_error=False)
+    call, bound, _ = _app(tokens).parse_args(tokens, exit_on_error=False, print_error=False)
     for name, value in bound.arguments.items():
         if value == DASH:
             bound.arguments[name] = "-"

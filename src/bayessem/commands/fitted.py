@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from bayessem.commands.options import FitOptions, one_standard_input
+from bayessem.commands.options import STDIN, FitOptions, one_standard_input
 from bayessem.commands.outcome import UsedWrongly, of_the_call
 from bayessem.errors import did_you_mean
 
@@ -22,6 +22,11 @@ def fit_of(what: str, data: str | None, options: FitOptions, *, seed: int | None
         For a folder that is no run, or a model without data.
     """
     if data is None:
+        if what == STDIN or os.path.isfile(what):
+            raise UsedWrongly(
+                f"{what} is no saved run (a folder that `bayessem fit --out` made); a model needs "
+                f"its data behind it, to be fitted first: {what} data.csv"
+            )
         fit = saved_run(what)
         if options != FitOptions():
             raise UsedWrongly(
@@ -47,11 +52,6 @@ def saved_run(path: str) -> Fit:
     """
     from bayessem.sem import load
 
-    if os.path.isfile(path):
-        raise UsedWrongly(
-            f"{path} is a file; name the folder of a saved run (`bayessem fit --out`), or the data "
-            f"behind it for a model that is fitted first: {path} data.csv"
-        )
     with of_the_call():
         return load(path)
 

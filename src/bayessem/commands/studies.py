@@ -10,7 +10,7 @@ import ast
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -18,7 +18,10 @@ from bayessem.commands.options import Json
 from bayessem.commands.outcome import UsedWrongly, conclude, of_the_call
 from bayessem.disk import expanded, require_writable, told
 from bayessem.text.described import Described
-from bayessem.text.document import Column, Document, Lines, Paragraph, Table, Verbatim
+from bayessem.text.document import Document, Items, Lines, Paragraph, Verbatim
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # With their licences and the scripts that made the simulated data.
@@ -31,6 +34,11 @@ class Study:
 
     name: str
     about: str
+
+    @property
+    def script(self) -> str:
+        """Where it is in the folder."""
+        return f"models/{self.name}.py"
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,24 +55,26 @@ class Studies(Described):
     studies: tuple[Study, ...]
     folder: str = ""
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a study: script, about."""
+        import pandas as pd
+
+        rows = [(study.script, study.about) for study in self.studies]
+        return pd.DataFrame(rows, columns=["script", "about"])
+
     def document(self) -> Document:
         """The studies and what to run next."""
-        scripts = [f"models/{study.name}.py" for study in self.studies]
-        table = Table(
-            (
-                Column("script", scripts),
-                Column("about", [study.about for study in self.studies]),
-            )
-        )
+        listed = Items(tuple(f"{study.script}: {study.about}" for study in self.studies))
         if self.folder:
             return Document.of(
                 Paragraph(f"Studies and their data are in {self.folder}. To run one:"),
                 Verbatim(f"    cd {self.folder}\n    python models/holzinger_swineford.py"),
-                table,
+                listed,
                 Lines(("data/README.md says where the data come from.",)),
             )
         return Document.of(
-            table, Paragraph("`bayessem studies FOLDER` copies them, with their data, to a folder.")
+            listed, Paragraph("`bayessem studies FOLDER` copies them, with their data, to a folder.")
         )
 
 
