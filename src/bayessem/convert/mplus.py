@@ -84,10 +84,31 @@ def _spoken(pieces: tuple[Piece, ...], settings: Settings) -> Spoken:
             read_statement(piece, out, group=group, level=level)
         except ModelError as problem:
             settings.refuse(piece, str(problem))
+    _drop_strangers(out, settings)
     if not out.mentions:
         listed = "; ".join(settings.not_taken) or "the section MODEL is empty"
         raise ModelError(f"nothing of the model could be taken: {listed}")
     return out
+
+
+def _drop_strangers(spoken: Spoken, settings: Settings) -> None:
+    """Names that are no columns, where those are named, and no constructs: a slip of the pen."""
+    if not settings.columns:
+        return
+    made = [piece.text.partition("=")[0].strip() for piece in settings.defined]
+    known = {name.casefold() for name in (*settings.columns, *made, *spoken.products)}
+    known |= {m.lhs.casefold() for m in spoken.mentions if m.op == "=~"}
+    strangers = dict.fromkeys(
+        name
+        for m in spoken.mentions
+        for name in (m.lhs, m.rhs if m.op != "|" else "")
+        if name and name.casefold() not in known
+    )
+    settings.not_taken += [
+        f"MODEL: {name}: neither among NAMES, nor measured by BY, nor made by XWITH or DEFINE"
+        for name in strangers
+    ]
+    spoken.mentions = [m for m in spoken.mentions if not {m.lhs, m.rhs} & set(strangers)]
 
 
 def _both_levels(parameters: Parameters, settings: Settings) -> None:

@@ -179,7 +179,7 @@ def _grouping(out: Settings, piece: Piece, value: str) -> None:
         out.refuse(piece, "groups are written GROUPING = g (1 = one 2 = two)")
         return
     out.group = out.names.add(found[1])
-    out.groups = dict(re.findall(r"(-?[\w.]+)\s*=\s*([\w.]+)", found[2] or ""))
+    out.groups = dict(re.findall(r"([^\s=(),]+)\s*=\s*([^\s=(),]+)", found[2] or ""))
     if not out.groups:
         out.refuse(
             piece, "its groups are not named (g (1 = one 2 = two)); two are assumed, 1 and 2"

@@ -61,7 +61,7 @@ def convert_model(
             f"{did_you_mean(str(chosen), PROGRAMS)}"
         )
     if chosen == "amos":
-        return _readable(convert_amos(text, columns=columns))
+        return _readable(convert_amos(text, columns=tuple(map(str, columns))))
     return _readable(PROGRAMS[chosen](text))
 
 
