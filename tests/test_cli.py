@@ -1,6 +1,7 @@
 """The command line: its options reach the model, and its exit codes say how it went."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from example_models import ABILITIES, DATA
 
+from bayessem import cli
 from bayessem.cli import main
 from bayessem.errors import BayessemWarning
 from bayessem.likelihood import compiled
@@ -332,3 +334,166 @@ def test_describe_tells_what_was_found_out_once(tmp_path, capsys):
     told = capsys.readouterr()
     assert "separated by semicolons" in told.err and "decimal commas" in told.err
     assert "semicolons" not in told.out
+
+
+COMMANDS_WITH_JSON = [
+    (["check", "{model}", HS], "CheckReport", 0),
+    (["ml", "{model}", HS, "--se", "none"], "MLFit", 0),
+    (["ml", "{model}", HS, "--bootstrap", "3", "--seed", "1"], "Bootstrap", 0),
+    (["invariance", "{model}", HS, "--group", "school"], "Invariance", 0),
+    (["describe", HS], "Codebook", 0),
+    (["studies"], "Studies", 0),
+    (["show", "{run}"], "Fit", 0),
+    (["effects", "{run}"], "Effects", 0),
+    (["effects", "{run}", "--mediation"], "Mediation", 0),
+    (["shape", "{run}", "--no-lines"], "Shape", 0),
+    (["measurement", "{run}", "--bootstrap", "5"], "Measurement", 0),
+    (["compare", "a={run}", "b={run}"], "Comparison", 0),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A small run with a square and a mediated effect."""
+    from bayessem import SEM, read_data
+
+    text = ABILITIES + "textual ~ visual + visual:visual\nspeed ~ textual"
+    few = {"draws": 100, "tune": 200, "chains": 2, "random_seed": 1, "progress": False}
+    return SEM(text).fit(read_data(HS), **few).save(tmp_path_factory.mktemp("run") / "run")
+
+
+@pytest.mark.parametrize(("arguments", "kind", "code"), COMMANDS_WITH_JSON)
+def test_json_of_each_command_is_valid_and_whole(model, run, capsys, arguments, kind, code):
+    given = [x.replace("{model}", model()).replace("{run}", str(run)) for x in arguments]
+    assert main([*given, "--json"]) == code
+
+    def no_number(constant):
+        raise AssertionError(constant)  # NaN and Infinity are no JSON
+
+    told = json.loads(capsys.readouterr().out, parse_constant=no_number)
+    assert list(told)[:3] == ["results", "saved", "exit_code"]
+    assert told["exit_code"] == code and told["saved"] == []
+    last = told["results"][-1]
+    assert list(last) == ["type", "table", "document"]
+    assert last["type"] == kind
+    # empty where there is nothing to list: a check without findings has its sentence there
+    assert last["table"] and all(isinstance(row, dict) for row in last["table"])
+    assert {block["kind"] for block in last["document"]} <= {
+        *("heading", "paragraph", "lines", "items", "notes", "verbatim", "table", "figure"),
+    }
+
+
+def test_json_has_the_numbers_unrounded(model, capsys):
+    from bayessem import SEM, read_data
+
+    assert main(["ml", model(), HS, "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)["results"][0]["table"]
+    frame = SEM(ABILITIES).ml(read_data(HS)).to_frame()
+    assert [row["est"] for row in table] == frame["est"].tolist()
+    assert table[0]["se"] is None  # a fixed loading has none
+    assert list(table[0]) == list(frame)
+
+
+def test_json_of_what_json_cannot_have():
+    import numpy as np
+    import pandas as pd
+
+    from bayessem.text.json import frame_rows, json_text
+
+    frame = pd.DataFrame(
+        {"a": [np.nan, np.inf, 1e-17], "b": pd.Series([pd.NA, 1, 2], dtype="Int64")},
+        index=pd.Index(["x", "y", "z"], name="name"),
+    )
+    assert frame_rows(frame) == [
+        {"name": "x", "a": None, "b": None},
+        {"name": "y", "a": "inf", "b": 1},
+        {"name": "z", "a": 1e-17, "b": 2},
+    ]
+    text = json_text({"array": np.array([1, 2]), ("a", 1): (True, np.bool_(False)), "ü": -np.inf})
+    assert json.loads(text) == {"array": [1, 2], "a 1": [True, False], "ü": "-inf"}
+
+
+@pytest.mark.parametrize("command", [None, *cli.COMMANDS])
+def test_help_is_there_at_once(command):
+    """Half a second of computing, whatever else the machine does; an example each."""
+    import resource
+
+    words = [] if command is None else [command]
+    began = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-m", "bayessem", *words, "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "80"},
+    )
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stderr == ""
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    if command:
+        assert cli.COMMANDS[command].example in " ".join(done.stdout.split())
+    used = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
+    assert used < 1.0  # twice what was measured: a shared machine is slower at times
+
+
+def test_studies_are_copied_and_nobody_elses_file_is_replaced(tmp_path, capsys):
+    target = tmp_path / "mine"
+    assert main(["studies", str(target)]) == 0
+    assert "python models/holzinger_swineford.py" in capsys.readouterr().out
+    for file in ("models/reporting.py", "data/alliance_capability.csv", "data/README.md"):
+        assert (target / file).read_bytes() == (DATA.parent / file).read_bytes()
+    assert main(["studies", str(target)]) == 0  # again: they are the same
+    (target / "models" / "reporting.py").write_text("mine", encoding="utf-8")
+    assert "is another file" in one_line_after(capsys, ["studies", str(target)])
+    assert (target / "models" / "reporting.py").read_text(encoding="utf-8") == "mine"
+
+
+def one_line_after(capsys, arguments):
+    capsys.readouterr()
+    return one_line(capsys, 2, *arguments)
+
+
+def test_the_wheel_has_the_studies():
+    """Where pyproject.toml says that the build puts them, `bayessem studies` looks for them."""
+    import tomllib
+
+    from bayessem.commands.studies import FOLDERS, PACKAGE
+
+    root = DATA.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {name: f"{PACKAGE.name}/shipped/{name}" for name in FOLDERS}
+
+
+def test_simulate_from_values_a_run_and_data(model, run, tmp_path, capsys):
+    import pandas as pd
+
+    text = model("f =~ 1*x1 + 0.8*x2 + 0.6*x3\nf ~~ 1*f\nx1 ~~ 0.5*x1\nx2 ~~ 0.5*x2\nx3 ~~ 0.5*x3")
+    means = [word for k in (1, 2, 3) for word in ("--set", f"x{k}~1={k}")]
+    assert main(["simulate", text, "4000", "--seed", "1", *means]) == 0
+    drawn = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert drawn.mean().tolist() == pytest.approx([1, 2, 3], abs=0.08)  # 4 standard errors
+    assert drawn["x1"].var() == pytest.approx(1.5, abs=0.14)
+    out = tmp_path / "d.csv"
+    for source in ([str(run)], [model(), "--data", HS]):
+        path = [source[0], "50", *source[1:]]
+        assert main(["simulate", *path, "--seed", "1", "--out", str(out)]) == 0
+        first = out.read_bytes()
+        assert main(["simulate", *path, "--seed", "1", "--out", str(out)]) == 0
+        assert out.read_bytes() == first
+        assert pd.read_csv(out).shape == (50, 9)
+
+
+def test_convert_check_in_a_pipe(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "m.inp"
+    path.write_text("MODEL: f BY x1-x3;\nOUTPUT: STDYX;", encoding="utf-8")
+    assert main(["convert", str(path)]) == 0
+    told = capsys.readouterr()
+    assert "not taken: OUTPUT" in told.err
+    monkeypatch.setattr("sys.stdin", io.StringIO(told.out))
+    assert main(["check", "-", HS]) == 0
+    assert main(["convert", str(path), "--out", str(tmp_path / "m.txt"), "--json"]) == 0
+    written = json.loads(capsys.readouterr().out.split("freedom.\n")[-1])
+    assert written["model"] == "f =~ x1 + x2 + x3"
+    assert len(written["not_taken"]) == 1
+    assert (tmp_path / "m.txt").read_text(encoding="utf-8") == told.out

@@ -36,6 +36,7 @@ def convert(
     files: FileOptions = FileOptions(),
 ) -> int:
     """Convert a model of Mplus, Amos or seminr into lavaan's text; says what it could not take."""
+    from bayessem.convert.mplus_data import mplus_data
     from bayessem.convert.programs import convert_model, program_of
     from bayessem.disk import require_writable, write_whole
     from bayessem.model.files import read_model_file
@@ -60,14 +61,15 @@ def convert(
         "not_taken": list(found.not_taken),
         "notes": list(found.notes),
     }
-    saved = []
+    saved, not_done = [], ()
+    if data_out is not None:  # first, since it may fail
+        with of_the_call():
+            frame, not_done = mplus_data(text, _folder(file))
+        saved.append(write_whole(data_out, frame.to_csv(index=False), "the data"))
+        more["not_done"] = list(not_done)
+        tell(not_done)
     if out is not None:
         saved.append(write_whole(out, found.text, "the model"))
-    if data_out is not None:
-        written, not_done = _write_data(text, file, data_out)
-        saved.append(written)
-        more["not_done"] = not_done
-        tell(not_done)
     if json or out is not None:
         return conclude(found, as_json=json, saved=saved, more=more)
     sys.stdout.write(found.text)
@@ -76,11 +78,6 @@ def convert(
     return 0
 
 
-def _write_data(text: str, file: str, target: str) -> tuple[Path, list[str]]:
-    """Write the data that an input of Mplus names, which stand beside it."""
-    from bayessem.convert.mplus_data import mplus_data
-    from bayessem.disk import write_whole
-
-    folder = Path() if file == STDIN else Path(os.path.dirname(os.path.abspath(file)))
-    frame, not_done = mplus_data(text, folder)
-    return write_whole(target, frame.to_csv(index=False), "the data"), list(not_done)
+def _folder(file: str) -> Path:
+    """Where an input looks for its data: beside itself."""
+    return Path() if file == STDIN else Path(os.path.abspath(file)).parent

@@ -21,6 +21,7 @@ from bayessem.commands.options import (
     one_standard_input,
 )
 from bayessem.commands.outcome import UsedWrongly, conclude, of_the_call
+from bayessem.errors import ModelError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,9 +78,13 @@ def simulate(
             require_writable(out, "the data", suffixes=(".csv",))
     sem, parameters = _source(what, data, values, how, files, respondents)
     groups = respondents.group_order if isinstance(parameters, dict) else None
-    frame = sem.simulate(
-        parameters, sizes, groups=groups, clusters=clusters, random_seed=seed, latents=latents
-    )
+    try:
+        frame = sem.simulate(
+            parameters, sizes, groups=groups, clusters=clusters, random_seed=seed, latents=latents
+        )
+    except ModelError as problem:  # values, sizes and groups are what the call names
+        hint = "; --set NAME=VALUE gives one, --data takes those of a data file"
+        raise UsedWrongly(f"{problem}{hint if 'no value' in str(problem) else ''}") from None
     return _conclude(frame, out, json)
 
 

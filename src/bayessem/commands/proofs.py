@@ -41,6 +41,8 @@ def conformance(
     results = []
     for done, case in enumerate(cases, start=1):
         results.append(check_case(case, folder, bayes=bayes))
+        if bar is not None:
+            bar.clear()
         if not json:
             print(result_text(results[-1]), flush=True)
         if bar is not None:

@@ -74,7 +74,8 @@ class Studies(Described):
                 Lines(("data/README.md says where the data come from.",)),
             )
         return Document.of(
-            listed, Paragraph("`bayessem studies FOLDER` copies them, with their data, to a folder.")
+            listed,
+            Paragraph("`bayessem studies FOLDER` copies them, with their data, to a folder."),
         )
 
 

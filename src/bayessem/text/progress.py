@@ -41,6 +41,12 @@ class Bar:
         print(line, end=end, file=self.stream)
         self.stream.flush()
 
+    def clear(self) -> None:
+        """Blank the line, for what is printed next; the bar comes again with the next step."""
+        if self.shown >= 0:
+            print("\r" + " " * 78, end="\r", file=self.stream)
+            self.stream.flush()
+
     def _left(self, done: int) -> str:
         """How long the steps that are left take at the pace so far; "" where nothing tells."""
         if not 0 < done < self.total:
