@@ -376,8 +376,9 @@ def test_json_of_each_command_is_valid_and_whole(model, run, capsys, arguments, 
     last = told["results"][-1]
     assert list(last) == ["type", "table", "document"]
     assert last["type"] == kind
-    # empty where there is nothing to list: a check without findings has its sentence there
-    assert last["table"] and all(isinstance(row, dict) for row in last["table"])
+    assert all(isinstance(row, dict) for row in last["table"])
+    assert last["table"] or kind == "CheckReport"  # of a model with which nothing is wrong
+    assert last["document"]
     assert {block["kind"] for block in last["document"]} <= {
         *("heading", "paragraph", "lines", "items", "notes", "verbatim", "table", "figure"),
     }
@@ -401,7 +402,7 @@ def test_json_of_what_json_cannot_have():
     from bayessem.text.json import frame_rows, json_text
 
     frame = pd.DataFrame(
-        {"a": [np.nan, np.inf, 1e-17], "b": pd.Series([pd.NA, 1, 2], dtype="Int64")},
+        {"a": [np.nan, np.inf, 1e-17], "b": pd.array([pd.NA, 1, 2], dtype="Int64")},
         index=pd.Index(["x", "y", "z"], name="name"),
     )
     assert frame_rows(frame) == [
@@ -416,9 +417,22 @@ def test_json_of_what_json_cannot_have():
 @pytest.mark.parametrize("command", [None, *cli.COMMANDS])
 def test_help_is_there_at_once(command):
     """Half a second of computing, whatever else the machine does; an example each."""
+    words = [] if command is None else [command]
+    for _ in range(3):  # a shared machine computes more slowly at times
+        done, seconds = timed_help(words)
+        if seconds < 0.5:
+            break
+    assert seconds < 0.5
+    assert done.stderr == ""
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    if command:
+        assert cli.COMMANDS[command].example in " ".join(done.stdout.split())
+
+
+def timed_help(words):
+    """The help in a process of its own, and the seconds it computed."""
     import resource
 
-    words = [] if command is None else [command]
     began = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "bayessem", *words, "--help"],
@@ -428,12 +442,7 @@ def test_help_is_there_at_once(command):
         env={**os.environ, "COLUMNS": "80"},
     )
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.stderr == ""
-    assert max(map(len, done.stdout.splitlines())) <= 80
-    if command:
-        assert cli.COMMANDS[command].example in " ".join(done.stdout.split())
-    used = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
-    assert used < 1.0  # twice what was measured: a shared machine is slower at times
+    return done, ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
 
 
 def test_studies_are_copied_and_nobody_elses_file_is_replaced(tmp_path, capsys):
