@@ -369,6 +369,40 @@ def test_indirect_effects_over_several_ways():
 
 
 @pytest.mark.parametrize(
+    ("overall", "own", "lines"),
+    [
+        # held equal by group_equal; nothing has to be said
+        ("f BY x1-x3;", "", ["f =~ x1 + x2 + x3"]),
+        ("f BY x1-x3;", "f BY x2;", ["f =~ x1 + c(l_f_x2, l_f_x2, l_f_x2_c)*x2 + x3"]),
+        # a group that speaks of the first loading frees it
+        ("f BY x1-x3;", "f BY x1;", ["f =~ c(1, 1, NA)*x1 + x2 + x3"]),
+        ("f BY x1-x3;", "f BY x3@2;", ["f =~ x1 + x2 + c(NA, NA, 2)*c(l_f_x3, l_f_x3, NA)*x3"]),
+        ("f BY x1-x3;", "f BY x4;", ["f =~ x1 + x2 + x3 + c(0, 0, NA)*x4"]),
+        ("f BY x1-x3;", "[x1];", ["f =~ x1 + x2 + x3", "x1 ~ c(m_x1, m_x1, m_x1_c)*1"]),
+        ("f BY x1-x3;", "[f@0];", ["f =~ x1 + x2 + x3", "f ~ c(0, NA, 0)*1"]),
+        ("f BY x1-x3;", "f@1;", ["f =~ x1 + x2 + x3", "f ~~ c(NA, NA, 1)*f"]),
+        ("f BY x1-x3;", "x1 WITH x2;", ["f =~ x1 + x2 + x3", "x1 ~~ c(0, 0, NA)*x2"]),
+        ("y1 ON x1;", "y1 ON x1@0;", ["y1 ~ c(NA, NA, 0)*x1"]),
+        ("y1 ON x1 (b);", "", ["y1 ~ b*x1"]),
+        ("y1 ON x1 (b);", "y1 ON x1 (d);", ["y1 ~ c(b, b, d)*x1"]),
+        ("y1 ON x1*.3;", "y1 ON x1*.5;", ["y1 ~ start(c(0.3, 0.3, 0.5))*x1"]),
+    ],
+)
+def test_groups_have_what_mplus_holds_equal_and_what_they_say_themselves(overall, own, lines):
+    further = f"\nMODEL c: {own}" if own else ""
+    found = convert_model(
+        "VARIABLE: NAMES ARE x1-x4 y1 g; GROUPING = g (1 = a 2 = b 3 = c);\n"
+        f"MODEL: {overall}{further}"
+    )
+    assert found.not_taken == ()
+    assert found.model.split("\n") == lines
+    latent = "BY" in overall
+    assert found.model_options == ({"group_equal": ("loadings", "intercepts")} if latent else {})
+    assert found.fit_options == {"group": "g", "group_order": ("1", "2", "3")}
+    bs.SEM(found.model, **found.model_options)  # and it is a model
+
+
+@pytest.mark.parametrize(
     ("text", "listed"),
     [
         ("MODEL: f BY x1-x3; s | y ON x;", "random slopes"),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from bayessem.commands.options import STDIN, FileOptions, Json
 from bayessem.commands.outcome import UsedWrongly, conclude, of_the_call, tell
+
+if TYPE_CHECKING:
+    from bayessem.convert.conversion import Conversion
 
 
 def convert(
@@ -53,15 +56,8 @@ def convert(
             raise UsedWrongly(f"{option} is for models of {owner.capitalize()}; this is {kind}")
     columns = () if data is None else tuple(map(str, files.read(data).columns))
     found = convert_model(text, program=kind, columns=columns)
-    more: dict[str, Any] = {
-        "program": found.program,
-        "model": found.model,
-        "model_options": dict(found.model_options),
-        "fit_options": dict(found.fit_options),
-        "not_taken": list(found.not_taken),
-        "notes": list(found.notes),
-    }
-    saved, not_done = [], ()
+    more = _parts(found)
+    saved: list[Path] = []
     if data_out is not None:  # first, since it may fail
         with of_the_call():
             frame, not_done = mplus_data(text, _folder(file))
@@ -81,3 +77,15 @@ def convert(
 def _folder(file: str) -> Path:
     """Where an input looks for its data: beside itself."""
     return Path() if file == STDIN else Path(os.path.abspath(file)).parent
+
+
+def _parts(found: Conversion) -> dict[str, Any]:
+    """What the JSON object has of a conversion besides the result."""
+    return {
+        "program": found.program,
+        "model": found.model,
+        "model_options": dict(found.model_options),
+        "fit_options": dict(found.fit_options),
+        "not_taken": list(found.not_taken),
+        "notes": list(found.notes),
+    }

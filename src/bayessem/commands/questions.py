@@ -31,7 +31,13 @@ Cause = Annotated[str | None, Parameter(name="--from", help="predictor")]
 Outcome = Annotated[str | None, Parameter(name="--to", help="outcome")]
 At = Annotated[
     tuple[float, ...],
-    Parameter(name="--at", converter=numbers, n_tokens=1, help="standard deviations from the mean"),
+    Parameter(
+        name="--at",
+        converter=numbers,
+        n_tokens=1,
+        allow_leading_hyphen=True,  # -1,0,1 is no option
+        help="standard deviations from the mean",
+    ),
 ]
 
 

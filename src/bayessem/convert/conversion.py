@@ -5,10 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Heading, Items, Lines, Paragraph, Verbatim
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Arguments of models and fits, and the options of the command line that say the same.
 FLAGS = {
@@ -54,6 +57,16 @@ class Conversion(Described):
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     not_taken: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a line of the model, a note, and what was not taken: columns kind, text."""
+        import pandas as pd
+
+        rows = [("model", line) for line in self.model.split("\n")]
+        rows += [("note", note) for note in self.notes]
+        rows += [("not taken", one) for one in self.not_taken]
+        return pd.DataFrame(rows, columns=["kind", "text"])
 
     @property
     def command(self) -> str:

@@ -180,9 +180,9 @@ def _drop_labels(key: Key, out: Parameters) -> None:
 def _label_what_differs(out: Parameters) -> None:
     """Where labels or groups of their own part what Mplus holds equal, every group needs one."""
     for key, cells in out.cells.items():
+        free = [cell for cell in cells if cell.fixed is None]
         own = out.held_equal(key) and any(cell.own for cell in cells)
-        some = {cell.label for cell in cells if cell.fixed is None}
-        if len(out.groups) > 1 and (own or len(some) > 1):
+        if len(free) > 1 and (own or len({cell.label for cell in free}) > 1):
             out.cells[key] = [
                 cell
                 if cell.label or cell.fixed is not None
