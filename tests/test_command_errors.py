@@ -118,7 +118,12 @@ def rows():
     yield ["report", "{nothing}", "{new}.html"], 2, "is not the folder of a fit"
     yield ["report", "{run}", "{new}.pdf"], 2, ".html"
     yield ["report", "{run}", "{a-file}/r.html"], 2, "cannot be written"
-    yield ["report", "{run}", "{new}.html", "--hypothesis", "H1: y ~ z > 0"], 1, "y"
+    yield (
+        ["report", "{run}", "{new}.html", "--hypothesis", "H1: speed ~ visul > 0"],
+        2,
+        "Did you mean",
+    )
+    yield ["report", "{run}", "{new}.html", "--hypothesis", "speed ~ visual"], 2, "neither <"
     yield ["diagram", "{nothing}", "{new}.svg"], 2, "there is no model file"
     yield ["diagram", "{syntax}", "{new}.svg"], 1, "line 1, column"
     yield ["diagram", "{run}", "{new}.doc"], 2, ".svg"

@@ -35,6 +35,9 @@ def report(
 
             require_word()
     fit = saved_run(run)
+    if hypothesis:
+        with of_the_call():
+            fit.hypotheses(list(hypothesis))
     path = fit.report(
         out,
         title=title,
