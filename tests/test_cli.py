@@ -506,3 +506,71 @@ def test_convert_check_in_a_pipe(tmp_path, monkeypatch, capsys):
     assert written["model"] == "f =~ x1 + x2 + x3"
     assert len(written["not_taken"]) == 1
     assert (tmp_path / "m.txt").read_text(encoding="utf-8") == told.out
+
+
+def test_an_input_of_mplus_with_its_data_to_the_estimates_of_the_original(tmp_path, capsys):
+    """From model.inp and its headless data to `bayessem ml`, by the options in the text."""
+    import shlex
+
+    import pandas as pd
+
+    from bayessem import SEM, read_data
+
+    frame = read_data(HS)
+    frame.loc[3, "x4"] = float("nan")
+    frame["school"] = frame["school"].map({"Pasteur": 1, "Grant-White": 2})
+    names = ["school", *(f"x{k}" for k in range(1, 7))]
+    rows = frame[names].fillna(-99)
+    rows.to_csv(tmp_path / "hs.dat", sep=" ", header=False, index=False)
+    text = """DATA: FILE IS hs.dat;
+    VARIABLE: NAMES ARE school x1-x6; USEV = x1-x6; MISSING = ALL (-99);
+      GROUPING = school (1 = p 2 = g);
+    MODEL: visual BY x1-x3; textual BY x4-x6; textual ON visual (b);"""
+    (tmp_path / "m.inp").write_text(text, encoding="utf-8")
+    model, data = str(tmp_path / "m.txt"), str(tmp_path / "d.csv")
+    arguments = ["convert", str(tmp_path / "m.inp"), "--out", model, "--data-out", data]
+    assert main(arguments) == 0
+    lines = Path(model).read_text(encoding="utf-8").splitlines()
+    options = next(line for line in lines if line.startswith("# Options: "))
+    capsys.readouterr()
+    assert main(["ml", model, data, *shlex.split(options[11:]), "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)["results"][0]["table"]
+    by_hand = SEM(
+        "visual =~ x1 + x2 + x3\ntextual =~ x4 + x5 + x6\ntextual ~ b*visual",
+        group_equal=("loadings", "intercepts"),
+    ).ml(frame, group="school", group_order=("1", "2"))
+    expected = by_hand.to_frame()["est"]
+    assert pd.Series([row["est"] for row in table]).tolist() == pytest.approx(
+        expected.tolist(), abs=1e-8
+    )
+
+
+def test_a_result_as_a_file_of_json(tmp_path):
+    from bayessem import SEM, FitError
+
+    table = SEM("f =~ x1 + x2").table
+    path = tmp_path / "t.json"
+    assert table.to_json(path) == path.read_text(encoding="utf-8")
+    assert json.loads(path.read_text(encoding="utf-8"))["type"] == "ParameterTable"
+    with pytest.raises(FitError, match=".json"):
+        table.to_json(tmp_path / "t.txt")
+
+
+def test_a_bar_says_how_long_it_takes_still(monkeypatch):
+    from bayessem.text import progress
+
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    bar = progress.Bar("steps", 4, stream)
+    bar.clear()
+    assert stream.getvalue() == ""  # there is nothing to blank yet
+    for done, second in enumerate((100.0, 200.0, 300.0, 400.0), start=1):
+        now[0] = second
+        bar.show(done)
+    shown = [line.rstrip() for line in stream.getvalue().split("\r")[1:]]
+    assert [line.partition("]")[2] for line in shown] == [
+        *(" 1/4, 5 min left", " 2/4, 3 min left", " 3/4, 2 min left", " 4/4"),
+    ]
+    assert stream.getvalue().endswith("\n")
+    assert progress.duration(7300) == "2 h"

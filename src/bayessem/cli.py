@@ -132,9 +132,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(tokens: Sequence[str]) -> int:
     call, bound, _ = _app(tokens).parse_args(tokens, exit_on_error=False, print_error=False)
     for name, value in bound.arguments.items():
-        if value == DASH:
-            bound.arguments[name] = "-"
+        bound.arguments[name] = _as_written(value)
     return call(*bound.args, **bound.kwargs) or 0
+
+
+def _as_written(value: Any) -> Any:
+    """An argument with "-" where the parser had to see something else."""
+    if isinstance(value, tuple):
+        return tuple(map(_as_written, value))
+    return "-" if value == DASH else value
 
 
 def _say(problem: str, code: int) -> int:
