@@ -22,7 +22,7 @@ from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import Maximum, inverse_root, maximise
 from bayessem.posterior.program import FOLD
 from bayessem.posterior.reweighting import Weights, log_ratios, resample
-from bayessem.threads import one_blas_thread
+from bayessem.threads import cores_here, one_blas_thread
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
 FOLD_ABOVE = 0.2
@@ -227,7 +227,7 @@ def sample(
             draws=draws,
             tune=tune,
             chains=chains,
-            cores=cores,
+            cores=cores_here(cores),
             seed=random_seed,
             progress_bar=progress,
             target_accept=target_accept,
