@@ -167,9 +167,7 @@ class TestDask:
 
         thread = threading.Thread(target=disturb)
         thread.start()
-        found = run_in_order(
-            announce, str(tmp_path), range(60), executor=cluster.scheduler_address
-        )
+        found = run_in_order(announce, str(tmp_path), range(60), executor=cluster.scheduler_address)
         thread.join()
         assert found == [k + 1 for k in range(60)]
         assert len(list(tmp_path.glob("pid-*"))) >= 3

@@ -47,6 +47,8 @@ WAITING = 256
 STRIKES = 3
 # Seconds until a scheduler has to answer.
 PATIENCE = 10
+# Function and first arguments of a task.
+Call = tuple[Callable[..., Any], *tuple[Any, ...]]
 # Of addresses, as Dask has them.
 PROTOCOLS = ("tcp://", "tls://", "ws://", "wss://", "ucx://", "inproc://")
 CHOICES = (
@@ -139,7 +141,9 @@ def run[S, T, R](
         return
     if executor is None:
         with ThreadPoolExecutor(cores) as threads:
-            yield from _collected(_Pool(threads, _of_threads(task, shared), 4 * (cores or 1)), items)
+            yield from _collected(
+                _Pool(threads, _of_threads(task, shared), 4 * (cores or 1)), items
+            )
         return
     if ready is not None and not _is_cluster(executor):
         ready(shared)
@@ -162,17 +166,18 @@ class _Pool:
     ----------
     executor : Executor
     call : tuple
-        Function and first arguments, to which the item is added.
+        To which the item is added.
     waiting : int
         Items that are handed out at once.
     """
 
-    def __init__(self, executor: Executor, call: tuple[Any, ...], waiting: int) -> None:
+    def __init__(self, executor: Executor, call: Call, waiting: int) -> None:
         self.executor, self.call, self.waiting = executor, call, waiting
 
     def submit(self, item: object) -> Future:
         """An item to a worker."""
-        return self.executor.submit(*self.call, item)
+        function, *first = self.call
+        return self.executor.submit(function, *first, item)
 
     def renew(self) -> bool:
         """Whether dead workers were replaced by new ones."""
@@ -391,7 +396,7 @@ def _do_here(item: object) -> Any:
     return _do(_own, item)
 
 
-def _of_threads(task: Callable[..., Any], shared: object) -> tuple[Any, ...]:
+def _of_threads(task: Callable[..., Any], shared: object) -> Call:
     """The same in a thread of this process."""
 
     def done(item: object) -> Any:
@@ -413,11 +418,10 @@ class _HiddenMain(SpawnProcess):
         main = sys.modules["__main__"]
         sys.modules["__main__"] = types.ModuleType("__main__")
         try:
-            return SpawnProcess._Popen(process_obj)  # type: ignore[attr-defined]
+            return SpawnProcess._Popen(process_obj)
         finally:
             sys.modules["__main__"] = main
 
 
 class _WithoutMain(SpawnContext):
-    Process = _HiddenMain  # type: ignore[assignment]
-
+    Process = _HiddenMain

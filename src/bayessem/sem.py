@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bayessem.foreign import answers_other_programs
 from bayessem.syntax.specification import Specification
@@ -434,6 +434,7 @@ class SEM(Specification):
         random_seed: int | None = None,
         target_accept: float | None = None,
         progress: bool = True,
+        executor: Any = None,
     ) -> Invariance:
         """Configural, metric, scalar and strict invariance, and what to free where a step fails.
 
@@ -458,6 +459,8 @@ class SEM(Specification):
             Probability of the equal-tailed intervals.
         draws, tune, chains, cores, random_seed, target_accept, progress
             As in `fit`, for `loo` and `approximate`.
+        executor : optional
+            Where models and refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -498,6 +501,7 @@ class SEM(Specification):
                 approximate=approximate,
                 ci_prob=ci_prob,
                 sampling=sampling,
+                executor=executor,
             )
         )
 
@@ -614,6 +618,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cores: int | None = None,
+        executor: Any = None,
         random_seed: int | None = None,
         progress: bool = True,
     ) -> Bootstrap:
@@ -629,6 +634,8 @@ class SEM(Specification):
             As in `fit`.
         cores : int, optional
             Samples at once; by default as many as the machine has.
+        executor : optional
+            Where samples are fitted, as in `bayessem.design`; the result is the same.
         random_seed : int, optional
             Makes the samples repeatable, however many cores.
         progress : bool
@@ -637,7 +644,14 @@ class SEM(Specification):
         from bayessem.ml.bootstrap import bootstrap
 
         prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
-        return bootstrap(prepared, n, cores=cores, random_seed=random_seed, progress=progress)
+        return bootstrap(
+            prepared,
+            n,
+            cores=cores,
+            executor=executor,
+            random_seed=random_seed,
+            progress=progress,
+        )
 
     def diagram(self, *, latents_only: bool = False, covariances: bool = True) -> Diagram:
         """The model as a path diagram, without estimates; `Fit.diagram` has them.

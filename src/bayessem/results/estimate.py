@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bayessem.errors import BayessemWarning, FitError, outside
+from bayessem.execution import check_executor, run_in_order
 from bayessem.model.check import check
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
@@ -18,7 +19,12 @@ from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
 from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.answers import loading_scales
-from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
+from bayessem.posterior.assemble import (
+    compile_for,
+    has_integral,
+    posterior_density,
+    respondent_order,
+)
 from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.covariate_means import at_means, covariate_shifts
 from bayessem.posterior.covariates import covariate_log_density
@@ -129,6 +135,61 @@ def estimate(
     if direction is not None:
         settings["signs"] = direction.signs
     return Fitted(prepared, data, settings, timings, (*notes, *seen))
+
+
+def estimate_all(
+    prepared: Mapping[str, Prepared],
+    sampling: Sampling,
+    *,
+    checked: Sequence[str] | None = None,
+    executor: Any = None,
+) -> dict[str, Fitted]:
+    """Several models, sampled in the same way, wherever an executor runs them.
+
+    Parameters
+    ----------
+    prepared : mapping of str to Prepared
+        The models with their data, all of which are checked before the first is sampled.
+    sampling : Sampling
+        How to sample.
+    checked : sequence of str, optional
+        What a check of all of them has said, where the caller has made it.
+    executor : optional
+        See `bayessem.execution.run`.
+
+    Raises
+    ------
+    BayessemError
+        As `estimate`.
+    """
+    check_executor(executor)
+    for model in prepared.values():
+        model.check_sampling()
+    said = [_checked(m) if checked is None else tuple(checked) for m in prepared.values()]
+    if executor is not None:
+        sampling = replace(sampling, progress=False)
+    models = _Models(sampling, tuple(zip(prepared.values(), said, strict=True)))
+    found = run_in_order(
+        _estimated, models, range(len(prepared)), executor=executor, ready=_compile
+    )
+    return dict(zip(prepared, found, strict=True))
+
+
+class _Models(NamedTuple):
+    """How to sample; models with what a check has said of them."""
+
+    sampling: Sampling
+    models: tuple[tuple[Prepared, tuple[str, ...]], ...]
+
+
+def _compile(shared: _Models) -> None:
+    for prepared, _ in shared.models:
+        compile_for(prepared)
+
+
+def _estimated(shared: _Models, position: int) -> Fitted:
+    prepared, checked = shared.models[position]
+    return estimate(prepared, shared.sampling, checked=checked)
 
 
 def _checked(prepared: Prepared) -> tuple[str, ...]:
