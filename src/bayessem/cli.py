@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_warm,
         _add_conformance,
         _add_calibrate,
+        _add_design,
     ):
         add(commands)
     return parser
@@ -249,6 +250,43 @@ def _add_calibrate(commands: Commands) -> None:
     command.add_argument("--seed", type=int, default=1, help="random seed (1)")
     command.add_argument("--json", metavar="FILE", help="write the ranks as JSON")
     command.add_argument("--write", metavar="FILE", help="write a Markdown page with a figure")
+
+
+def _add_design(commands: Commands) -> None:
+    text = "What samples of some sizes would find: simulate, fit, count."
+    command = commands.add_parser("design", help=text, description=text, epilog=EXIT_CODES)
+    command.add_argument("model", help="file with the model in lavaan's syntax")
+    command.add_argument(
+        "truth", help="JSON or TOML file with values by parameter, or folder of a saved fit"
+    )
+    command.add_argument("--n", required=True, metavar="N,N", help="respondents, such as 100,200")
+    command.add_argument(
+        "--target",
+        action="append",
+        required=True,
+        metavar="T",
+        help="such as 'y ~ x', 'a*b > 0.05', 'inverted U: x -> y'; may be repeated",
+    )
+    command.add_argument("--standardized", action="store_true", help="values are standardised")
+    command.add_argument("--std-lv", action="store_true", help="constructs have variance 1")
+    for name, what in (
+        ("reliability", "composite reliability of every construct"),
+        ("groups", "groups of equal size"),
+        ("missing", "shares of the answers that are missing"),
+        ("categories", "categories of the items' answers"),
+    ):
+        command.add_argument(f"--{name}", metavar="A,B", help=f"{what}, crossed with the rest")
+    command.add_argument("--rope", type=float, help="half the region of practical equivalence")
+    command.add_argument("--assurance", default="0.8", metavar="A,B", help="to be reached (0.8)")
+    command.add_argument("--mode", choices=("quick", "full"), default="quick", help="quick")
+    command.add_argument("--replicates", type=int, help="data sets under each condition")
+    command.add_argument("--seed", type=int, default=0, help="random seed (0)")
+    command.add_argument("--store", metavar="FILE", help="keeps what is finished; continues there")
+    command.add_argument(
+        "--executor", metavar="E", help="processes, or the address of a Dask scheduler (tcp://...)"
+    )
+    command.add_argument("--json", metavar="FILE", help="write all numbers as JSON")
+    command.add_argument("--report", metavar="FILE", help="write a page: .html")
 
 
 def _model(arguments: argparse.Namespace) -> SEM:
@@ -455,8 +493,39 @@ def _calibrate(arguments: argparse.Namespace) -> int:
     )
 
 
+def _design(arguments: argparse.Namespace) -> int:
+    from bayessem.model.files import read_model_file
+    from bayessem.report.design import command, numbers
+    from bayessem.sem import SEM
+
+    text, notes = read_model_file(arguments.model)
+    _tell(notes)
+    return command(
+        SEM(text, std_lv=arguments.std_lv),
+        arguments.truth,
+        report=arguments.report,
+        json_file=arguments.json,
+        n=numbers(arguments.n, "--n", int),
+        targets=arguments.target,
+        standardized=arguments.standardized,
+        reliability=numbers(arguments.reliability, "--reliability", float),
+        groups=numbers(arguments.groups, "--groups", int),
+        missing=numbers(arguments.missing, "--missing", float) or 0.0,
+        categories=numbers(arguments.categories, "--categories", int),
+        rope=arguments.rope,
+        assurance=numbers(arguments.assurance, "--assurance", float),
+        mode=arguments.mode,
+        replicates=arguments.replicates,
+        random_seed=arguments.seed,
+        store=arguments.store,
+        executor=arguments.executor,
+        progress=sys.stderr.isatty(),
+    )
+
+
 COMMANDS = {
     "calibrate": _calibrate,
+    "design": _design,
     "check": _check,
     "diagram": _diagram,
     "describe": _describe,

@@ -20,6 +20,7 @@ from bayessem.errors import BayessemError, FitError, ModelError, NotSupported
 from bayessem.execution import run
 from bayessem.ml.constrained import climb, named_values, read_constraints
 from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.ml.information import covariance_root
 from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.sample import with_sample
@@ -160,7 +161,7 @@ def bootstrap(
     density = likelihood_density(fit.prepared.structure, fit.prepared.space, fit.prepared.sample)
     root = None  # without standard errors samples are fitted as the data were
     if np.isfinite(fit.covariance).all():
-        root = _root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
+        root = covariance_root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
     constraints = read_constraints(table)
     plain = not (constraints.curved or constraints.at_least)
     shared = _Resampling(fit, root, plain, _free_turns(fit))
@@ -231,22 +232,6 @@ def oriented(x: np.ndarray, fit: MLFit, turns: Sequence[Turn]) -> np.ndarray:
             break
         x[worse[0]] *= -1.0
     return x
-
-
-def _root(covariance: np.ndarray, turn: np.ndarray | None = None) -> np.ndarray:
-    """R (D, k) with R R' the covariance of the estimates, which equalities may make singular.
-
-    What counts as 0 is judged of the correlations, so that it does not depend on units, and of
-    slopes about the means (`turn`, from `levels.level_turn`), so that it does not on where 0 is.
-    """
-    if turn is not None:
-        back = 2.0 * np.eye(len(turn)) - turn
-        return turn @ _root(back @ covariance @ back.T)
-    sd = np.sqrt(np.diag(covariance))
-    unit = np.where(sd > 0, sd, 1.0)
-    roots, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
-    useful = roots > 1e-12 * roots[-1]
-    return unit[:, None] * vectors[:, useful] * np.sqrt(roots[useful])
 
 
 def _with_definitions(table: ParameterTable, x: np.ndarray) -> np.ndarray:

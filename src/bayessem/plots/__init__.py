@@ -13,6 +13,7 @@ from bayessem.criticism.predictive import PredictiveCheck
 from bayessem.criticism.prior_consequences import PriorConsequences
 from bayessem.criticism.residuals import Residuals
 from bayessem.criticism.sensitivity import Sensitivity
+from bayessem.design.result import Design
 from bayessem.effects.effects import Effects
 from bayessem.effects.mediation_result import Mediation
 from bayessem.effects.slopes import Slopes
@@ -32,6 +33,7 @@ from bayessem.plots.criticism import (
     plot_residuals,
     plot_sensitivity,
 )
+from bayessem.plots.design import plot_design
 from bayessem.plots.forest import plot_effects, plot_estimates
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
@@ -65,6 +67,7 @@ def _slopes(result: Slopes) -> Axes | Figure:
 FIGURES: dict[type, Callable[..., Any]] = {
     Comparison: plot_comparison,
     CubicShape: plot_shape,
+    Design: plot_design,
     Effects: plot_effects,
     Fitted: plot_estimates,
     Indices: plot_discrepancy,
@@ -86,6 +89,7 @@ FIGURES: dict[type, Callable[..., Any]] = {
 __all__ = [
     "plot_calibration",
     "plot_comparison",
+    "plot_design",
     "plot_discrepancy",
     "plot_effects",
     "plot_estimates",
