@@ -12,8 +12,6 @@ from bayessem.text.described import draw_with
 
 if TYPE_CHECKING:
     from bayessem.comparison.compare import compare as compare
-    from bayessem.design.study import design as design
-    from bayessem.design.study import read_design as read_design
     from bayessem.fit import Fit as Fit
     from bayessem.graph.node import StructuralModel as StructuralModel
     from bayessem.model.codebook import describe as describe
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from bayessem.moderation.diversity import level_groups as level_groups
     from bayessem.moderation.diversity import median_split as median_split
     from bayessem.moderation.diversity import quantile_groups as quantile_groups
+    from bayessem.planning.study import design as design
+    from bayessem.planning.study import read_design as read_design
     from bayessem.report.design import report_design as report_design
     from bayessem.sem import SEM as SEM
     from bayessem.sem import load as load
@@ -50,8 +50,8 @@ _WHERE = {
     "read_data": "bayessem.model.files",
     "describe": "bayessem.model.codebook",
     "from_covariance": "bayessem.model.covariance_input",
-    "design": "bayessem.design.study",
-    "read_design": "bayessem.design.study",
+    "design": "bayessem.planning.study",
+    "read_design": "bayessem.planning.study",
     "report_design": "bayessem.report.design",
     "compare": "bayessem.comparison.compare",
     "Prior": "bayessem.model.priors",

@@ -13,13 +13,13 @@ from bayessem.criticism.predictive import PredictiveCheck
 from bayessem.criticism.prior_consequences import PriorConsequences
 from bayessem.criticism.residuals import Residuals
 from bayessem.criticism.sensitivity import Sensitivity
-from bayessem.design.result import Design
 from bayessem.effects.effects import Effects
 from bayessem.effects.mediation_result import Mediation
 from bayessem.effects.slopes import Slopes
 from bayessem.effects.whatif import WhatIf
 from bayessem.measurement.quality_result import Measurement
 from bayessem.moderation.poolings import Poolings
+from bayessem.planning.result import Design
 from bayessem.plots.calibration import plot_calibration
 from bayessem.plots.comparison import (
     plot_comparison,

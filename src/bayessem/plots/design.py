@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bayessem.design.result import HOW, TITLES, Design
 from bayessem.errors import ModelError
+from bayessem.planning.result import HOW, TITLES, Design
 from bayessem.plots.style import (
     NORMAL,
     ONE,

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bayessem.design.result import Design
-from bayessem.design.study import design
 from bayessem.disk import expanded, require_writable, told, write_whole
 from bayessem.errors import DataError, ModelError
+from bayessem.planning.result import Design
+from bayessem.planning.study import design
 from bayessem.plots.design import plot_design
 from bayessem.report.page import page
 from bayessem.results.run_folder import load
@@ -80,7 +80,7 @@ def design_document(result: Design) -> Document:
 
 def _simulated(result: Design) -> tuple[str, ...]:
     settings = result.settings
-    lines = [f"Target {name}: {text}." for name, text in settings["targets"].items()]
+    lines = [f"Target {name}: {text}." for name, text in settings["targets"]]
     options = {k: v for k, v in settings["options"].items() if v}
     lines.append(f"Options of the model: {json.dumps(options)}.")
     if settings["rope"] is not None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayessem.design.conditions import FACTORS, Condition
-from bayessem.design.reach import share_interval, smallest_n
-from bayessem.design.targets import Target
+from bayessem.planning.conditions import FACTORS, Condition
+from bayessem.planning.reach import share_interval, smallest_n
+from bayessem.planning.targets import Target
 
 CONDITION = ("truth", *FACTORS, "n")
 OF_INTERVALS = ("mean", "bias", "bias_mc", "sd", "width", "coverage", "coverage_mc")
@@ -23,6 +23,7 @@ REPLICATES = (
     "lower",
     "upper",
     "true",
+    "there",
     "found",
     "rightly",
     "converged",
@@ -80,16 +81,17 @@ def _order(item: tuple[tuple[Condition, int], Any]) -> tuple:
 
 
 def _judged(target: Target, cell: Sequence[Any] | None, ci_prob: float) -> tuple[Any, ...]:
-    """Estimate, lower, upper, true value, found, rightly found."""
+    """Estimate, lower, upper, true value, whether it is there, found, rightly found."""
     if cell is None or cell[1] is None:
-        return np.nan, np.nan, np.nan, np.nan, False, False
+        return np.nan, np.nan, np.nan, np.nan, None, False, False
     estimate, lower, upper, truth = (np.nan if x is None else float(x) for x in cell[1:])
     if target.shape:
         found = estimate >= ci_prob
-        return estimate, np.nan, np.nan, truth, found, found and truth == 1.0
-    region = target.found(lower, upper)
-    right = region >= 0 and target.found(truth, truth) == region
-    return estimate, lower, upper, truth, region >= 0, right
+        there = truth == 1.0
+        return estimate, np.nan, np.nan, truth, there, found, found and there
+    region, true_region = target.found(lower, upper), target.found(truth, truth)
+    right = region >= 0 and true_region == region
+    return estimate, lower, upper, truth, true_region >= 0, region >= 0, right
 
 
 def conditions_table(replicates: pd.DataFrame) -> pd.DataFrame:
@@ -98,10 +100,19 @@ def conditions_table(replicates: pd.DataFrame) -> pd.DataFrame:
     names = [*CONDITION, "target", "shape"]
     for key, part in replicates.groupby(names, dropna=False, sort=False):
         rows.append({**dict(zip(names, key, strict=True)), **_row(part, bool(key[-1]))})
-    out = pd.DataFrame(rows)
+    out = _sizes_together(pd.DataFrame(rows))
     for name in ("groups", "categories"):
         out[name] = out[name].astype("Int64")
     return out
+
+
+def _sizes_together(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows by target, then condition, then n, in the order in which they first appear."""
+    rest = [name for name in CONDITION if name != "n"]
+    blocks = table[rest].apply(lambda row: repr(tuple(row)), axis=1)
+    place, _ = pd.factorize(table["target"])
+    block, _ = pd.factorize(blocks)
+    return table.iloc[np.lexsort([table["n"], block, place])].reset_index(drop=True)
 
 
 def _row(part: pd.DataFrame, shape: bool) -> dict[str, float]:
@@ -109,11 +120,15 @@ def _row(part: pd.DataFrame, shape: bool) -> dict[str, float]:
     right, found = int(part["rightly"].sum()), int(part["found"].sum())
     low, high = share_interval(np.array([right]), np.array([m]))
     share = right / m
+    there = float(part["there"].dropna().astype(float).mean())
+    if there == 0.0:  # nothing could be found rightly
+        share, low, high = np.nan, low * np.nan, high * np.nan
     out: dict[str, Any] = {
         "replicates": m,
         "converged": float(part["converged"].mean()),
         "proper": float(part["proper"].mean()),
         "true": float(part["true"].mean()),
+        "there": there,
         "assurance": share,
         "assurance_mc": float(np.sqrt(share * (1.0 - share) / m)),
         "assurance_lower": float(low[0]),
@@ -146,7 +161,7 @@ def sizes_table(
     rows = []
     rest = [name for name in CONDITION if name != "n"]
     for key, part in table.groupby([*rest, "target"], dropna=False, sort=False):
-        if len(part) < 2 or not part["assurance"].any():
+        if len(part) < 2 or not (part["assurance"] > 0).any():
             continue
         m = part["replicates"].to_numpy()
         found = (part["assurance"].to_numpy() * m).round()

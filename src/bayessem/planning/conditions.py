@@ -113,4 +113,4 @@ def conditions(
         [_optional("categories", x, 100) for x in _several("categories", categories)],
         sizes,
     )
-    return [Condition(truth, size, *rest) for truth, *rest, size in crossed]
+    return [Condition(t, size, r, g, m, c) for t, r, g, m, c, size in crossed]

@@ -12,9 +12,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from bayessem.design.conditions import Condition
-from bayessem.design.population import Population, with_reliability
-from bayessem.design.targets import Points, Slopes, Target, has_shape, values_of
 from bayessem.errors import DataError, FitError, IdentificationError
 from bayessem.execution import task_seed
 from bayessem.ml.estimate import fit_ml
@@ -25,6 +22,9 @@ from bayessem.model.pooling import Pooling
 from bayessem.model.prepare import Prepared, prepare
 from bayessem.model.priors import Prior
 from bayessem.model.structure import Structure
+from bayessem.planning.conditions import Condition
+from bayessem.planning.population import Population, with_reliability
+from bayessem.planning.targets import Points, Slopes, Target, has_shape, values_of
 from bayessem.posterior.assemble import compile_for, likelihood_density
 from bayessem.posterior.settings import Sampling
 from bayessem.results.estimate import estimate

@@ -11,29 +11,29 @@ from os import PathLike
 from typing import Any
 
 from bayessem.arguments import check_shared, flag, probability, shown, whole_number
-from bayessem.design.conditions import MOST_CELLS, Condition, conditions
-from bayessem.design.population import population
-from bayessem.design.replicate import (
-    Setting,
-    compile_setting,
-    draw_data,
-    prepared_for,
-    replicate,
-)
-from bayessem.design.result import Design
-from bayessem.design.summary import (
-    conditions_table,
-    piece_name,
-    replicates_frame,
-    sizes_table,
-)
-from bayessem.design.targets import Points, read_targets, values_of
 from bayessem.errors import FitError, ModelError
 from bayessem.execution import check_executor, run
 from bayessem.model.check import check
 from bayessem.model.pooling import Pooling
 from bayessem.model.priors import Prior
 from bayessem.model.thresholds import refuse_answers
+from bayessem.planning.conditions import MOST_CELLS, Condition, conditions
+from bayessem.planning.population import population
+from bayessem.planning.replicate import (
+    Setting,
+    compile_setting,
+    draw_data,
+    prepared_for,
+    replicate,
+)
+from bayessem.planning.result import Design
+from bayessem.planning.summary import (
+    conditions_table,
+    piece_name,
+    replicates_frame,
+    sizes_table,
+)
+from bayessem.planning.targets import Points, read_targets, values_of
 from bayessem.posterior.settings import Sampling
 from bayessem.results.versions import installed_versions
 from bayessem.store import Store, read_store
@@ -74,7 +74,7 @@ def design(
     store: str | PathLike[str] | None = None,
     progress: bool = True,
 ) -> Design:
-    """Simulate a study of each size before doing one: what would it find, and how precisely?
+    """Simulate a study of each size before doing one: what it would find, and how precisely.
 
     Data sets are drawn from a population that the model describes, the model is fitted to each, and
     what was found is counted: assurance, false findings, bias, width and coverage of intervals, by
@@ -222,10 +222,7 @@ def _scenarios(truth: Any) -> dict[str, Any]:
         return {"": truth}
     if not truth:
         raise ModelError("the truth is empty; give values by name, as in {'y ~ x': 0.3}")
-    several = [
-        not isinstance(x, int | float) and not hasattr(x, "__float__") for x in truth.values()
-    ]
-    if all(several):
+    if not any(hasattr(x, "__float__") or isinstance(x, str) for x in truth.values()):
         return {str(name): one for name, one in truth.items()}
     return {"": truth}
 
@@ -277,7 +274,8 @@ def _settings(
         "options": setting.specification.options,
         "truths": records,
         "standardized": standardized,
-        "targets": {t.name: text for t, text in zip(setting.targets, _texts(targets), strict=True)},
+        # pairs, since positions count
+        "targets": [[t.name, x] for t, x in zip(setting.targets, _texts(targets), strict=True)],
         "rope": rope,
         "sampling": None if setting.sampling is None else setting.sampling.recorded(),
         "ci_prob": setting.ci_prob,
@@ -327,7 +325,7 @@ def _pieces(
 
 
 def _result(settings: dict[str, Any], pieces: Mapping[str, Any], wanted: Sequence[float]) -> Design:
-    targets = read_targets(settings["targets"], settings["rope"])
+    targets = read_targets(dict(settings["targets"]), settings["rope"])
     replicates = replicates_frame(pieces, targets, settings["ci_prob"])
     table = conditions_table(replicates)
     sizes = sizes_table(table, wanted, random_seed=settings["random_seed"])

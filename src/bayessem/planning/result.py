@@ -7,18 +7,18 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bayessem.design.conditions import FACTORS
 from bayessem.disk import require_writable, write_whole
-from bayessem.text.columns import column, intervals, labels
+from bayessem.planning.conditions import FACTORS
+from bayessem.text.columns import column, labels
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Lines, Notes, Paragraph, Table
 from bayessem.text.formats import (
     COUNT,
+    ENDS,
     NUMBER,
     SHARE,
     SHORT,
@@ -51,18 +51,20 @@ class Design(Described):
     table : DataFrame
         A row a condition (truth, reliability, groups, missing, categories, n) and target:
         `replicates`; `converged` and `proper` (no negative variance), shares of the fits; `true`
-        value; `assurance`: the share of all data sets in which the target was rightly found, with
-        its Monte Carlo error `_mc` and 95 % interval `_lower`, `_upper`; `wrongly`: in which it was
-        found although it is not there, or with the wrong sign. Of what has an interval, over the
-        fits with a result: `mean` of the estimates, `bias`, `sd` of the errors, mean `width` and
-        `coverage` of the intervals, with Monte Carlo errors.
+        value, and `there`, in which share of the data sets' populations the target is;
+        `assurance`: the share of all data sets in which it was rightly found (nan where it is
+        never there), with its Monte Carlo error `_mc` and 95 % interval `_lower`, `_upper`;
+        `wrongly`: in which it was found although it is not there, or with the wrong sign.
+        Of what has an interval, over the fits with a result: `mean` of the estimates, `bias`, `sd`
+        of the errors, mean `width` and `coverage` of the intervals, with Monte Carlo errors.
     sizes : DataFrame
         A row a condition, target and assurance: the smallest `n` that reaches it with its 95 %
         interval, by interpolation between the sizes `smallest` to `largest`; 0: at most the
         smallest, inf: more than the largest.
     replicates : DataFrame
-        A row a data set and target: estimate, interval, true value, found, rightly found, whether
-        the fit converged, seconds and seconds of all cores (cpu).
+        A row a data set and target: estimate, interval, true value, whether it is there, found,
+        rightly found, whether the fit converged, seconds and seconds of all cores (cpu). The
+        estimate of a shape is its probability (in quick mode 1 - p of the test).
     settings : dict
         Model, truths, targets, how models were fitted, seed.
     """
@@ -76,6 +78,11 @@ class Design(Described):
     def cpu_hours(self) -> float:
         """Hours of one core that the fits took."""
         return self._once("cpu") / 3600.0
+
+    @property
+    def n(self) -> list[int]:
+        """The sizes, ascending."""
+        return sorted({int(n) for n in self.table["n"]})
 
     def _once(self, name: str) -> float:
         """The sum of a column over data sets, each of which has a row for every target."""
@@ -110,8 +117,8 @@ class Design(Described):
         if settings["sampling"] is not None:
             how = "posteriors of {chains} x {draws} draws".format(**settings["sampling"])
         return (
-            f"{each} data sets under each of {len(self._conditions())} conditions, fitted by {how}, "
-            f"seed {settings['random_seed']}; {self.cpu_hours:.2g} hours of one core."
+            f"{each} data sets under each of {len(self._conditions())} conditions, fitted by "
+            f"{how}, seed {settings['random_seed']}; {self.cpu_hours:.2g} hours of one core."
         )
 
     def _conditions(self) -> pd.DataFrame:
@@ -145,8 +152,8 @@ class Design(Described):
             notes.append(f"A shape is found when {shape}.")
         if len(self.sizes):
             notes.append(
-                "The smallest n: monotone in n, interpolated on the probit scale along sqrt(n); its "
-                "95 % interval is about the number of data sets alone."
+                "The smallest n: monotone in n, interpolated on the probit scale along sqrt(n); "
+                "its 95 % interval is about the number of data sets alone."
             )
         if self.table["replicates"].min() < FEW:
             notes.append(
@@ -178,25 +185,6 @@ class Design(Described):
         if path is not None:
             write_whole(require_writable(path, "the study", suffixes=(".json",)), text, "the study")
         return text
-
-    def report(self, path: str | os.PathLike[str], *, title: str = "Design study") -> Path:
-        """Write a page for readers and reviewers: model, truths, tables, the curves.
-
-        Parameters
-        ----------
-        path : path
-            Ends in .html.
-        title : str
-            Its heading.
-
-        Raises
-        ------
-        FitError
-            When the file cannot be written.
-        """
-        from bayessem.design.page import write_page
-
-        return write_page(self, path, title=title)
 
 
 def _records(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
@@ -271,7 +259,12 @@ def _with_error(frame: pd.DataFrame, name: str, title: str) -> Column:
     return Column(title, cells, Format(written, numbers=tuple, ends=("", " MC error")))
 
 
+def _limits(cell: tuple[float, float]) -> str:
+    return "" if math.isnan(cell[0]) else SHORT_INTERVAL.write(cell)
+
+
 def _found_table(table: pd.DataFrame, crossed: list[str]) -> Table:
+    limits = list(zip(table["assurance_lower"], table["assurance_upper"], strict=True))
     return Table(
         (
             *labels(table, ("target",)),
@@ -280,12 +273,7 @@ def _found_table(table: pd.DataFrame, crossed: list[str]) -> Table:
             column(table, "replicates", "data sets", COUNT),
             column(table, "converged", how=SHARE),
             _with_error(table, "assurance", "assurance"),
-            intervals(
-                table,
-                percent_text(0.95),
-                SHORT_INTERVAL,
-                ends=("assurance_lower", "assurance_upper"),
-            ),
+            Column(percent_text(0.95), limits, Format(_limits, numbers=tuple, ends=ENDS)),
             _with_error(table, "wrongly", "wrongly"),
         ),
         "What is found",
