@@ -746,6 +746,8 @@ class SEM(Specification):
         latents: str = "integrated",
         engine: str = "auto",
         progress: bool = True,
+        out: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> Fit:
         """Sample the posterior.
 
@@ -783,12 +785,19 @@ class SEM(Specification):
             calls `pymc.sample`; the posterior is the same. "auto" takes "native" where it can.
         progress : bool
             Show a progress bar.
+        out : path, optional
+            Folder to save the fit in, as `Fit.save`. Draws are written there about every second as
+            they come (not by PyMC's engine): when the run is killed, `load` reads it up to the last
+            of them.
+        overwrite : bool
+            Replace a run that is in that folder, finished or not.
 
         Raises
         ------
         BayessemError
             DataError, ModelError, PriorError, IdentificationError, NotSupported before sampling;
-            FitError when the density is not finite where it has to be.
+            FitError when the folder holds a run already or cannot be written, and when the density
+            is not finite where it has to be.
         KeyboardInterrupt
             When sampling is interrupted (Ctrl-C) before chains have 100 draws; later, the draws so
             far are kept, with a warning.
@@ -820,11 +829,18 @@ class SEM(Specification):
         from bayessem.fit import Fit
         from bayessem.results.estimate import estimate
 
-        return Fit.of(estimate(prepared, sampling, began=began))
+        if out is None:
+            return Fit.of(estimate(prepared, sampling, began=began))
+        from bayessem.results.unfinished import estimate_into
+
+        return Fit.of(estimate_into(prepared, sampling, out, overwrite=overwrite, began=began))
 
 
 def load(path: str | os.PathLike[str]) -> Fit:
-    """Read a fit that `Fit.save` wrote; it answers as the one that was saved.
+    """Read a fit that `Fit.save` or `SEM.fit(out=)` wrote; it answers as the one that was saved.
+
+    Of a run that was killed while it was sampled, the fit of the draws that it had written, with a
+    warning that says how many.
 
     Raises
     ------
@@ -832,6 +848,6 @@ def load(path: str | os.PathLike[str]) -> Fit:
         When the folder is no fit, cannot be read, or a file of it was changed since.
     """
     from bayessem.fit import Fit
-    from bayessem.results.run_folder import load
+    from bayessem.results.unfinished import load
 
     return Fit.of(load(path, specification=SEM))

@@ -75,6 +75,10 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
         self.connection.close()
 
     def _begin(self, kind: str, settings: Mapping[str, Any]) -> None:
@@ -157,8 +161,12 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=PATIENCE)
         # A journal beside the file rather than a log that needs shared memory, which file systems
         # of clusters do not have; and wait for the disk.
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
