@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bayessem.model.priors import Prior
     from bayessem.moderation.groups import GroupComparison
     from bayessem.moderation.invariance_result import Invariance
+    from bayessem.planning.result import Design
     from bayessem.results.simulate import Estimated
 
 MODEL_ARGUMENTS = (
@@ -726,6 +727,34 @@ class SEM(Specification):
             random_seed=random_seed,
             latents=latents,
         )
+
+    def design(
+        self,
+        truth: Mapping[str, float] | Mapping[str, Mapping[str, float]] | Estimated,
+        *,
+        n: int | Sequence[int],
+        targets: Mapping[str, str] | Sequence[str] | str,
+        **options: Any,
+    ) -> Design:
+        """Simulate a study of each size before doing one: what it would find, and how precisely.
+
+        Parameters
+        ----------
+        truth, n, targets, **options
+            As in `bayessem.design`.
+
+        Returns
+        -------
+        Design
+
+        Raises
+        ------
+        BayessemError
+            As `bayessem.design`.
+        """
+        from bayessem.planning.study import design
+
+        return design(self, truth, n=n, targets=targets, **options)
 
     def fit(
         self,
