@@ -62,6 +62,8 @@ FIT_ARGUMENTS = (
     "latents",
     "engine",
     "progress",
+    "out",
+    "overwrite",
 )
 
 
@@ -734,27 +736,59 @@ class SEM(Specification):
         *,
         n: int | Sequence[int],
         targets: Mapping[str, str] | Sequence[str] | str,
-        **options: Any,
+        standardized: bool = False,
+        reliability: float | Sequence[float] | None = None,
+        groups: int | Sequence[int] | None = None,
+        missing: float | Sequence[float] = 0.0,
+        categories: int | Sequence[int] | None = None,
+        rope: float | tuple[float, float] | None = None,
+        assurance: float | Sequence[float] = 0.8,
+        mode: str = "quick",
+        replicates: int | None = None,
+        priors: Mapping[str, str | Prior] | None = None,
+        pooling: Pooling | None = None,
+        draws: int = 500,
+        tune: int = 500,
+        chains: int = 2,
+        target_accept: float | None = None,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+        executor: Any = None,
+        store: str | os.PathLike[str] | None = None,
+        progress: bool = True,
     ) -> Design:
         """Simulate a study of each size before doing one: what it would find, and how precisely.
 
-        Parameters
-        ----------
-        truth, n, targets, **options
-            As in `bayessem.design`.
-
-        Returns
-        -------
-        Design
-
-        Raises
-        ------
-        BayessemError
-            As `bayessem.design`.
+        Arguments, result and errors: `bayessem.design`.
         """
         from bayessem.planning.study import design
 
-        return design(self, truth, n=n, targets=targets, **options)
+        return design(
+            self,
+            truth,
+            n=n,
+            targets=targets,
+            standardized=standardized,
+            reliability=reliability,
+            groups=groups,
+            missing=missing,
+            categories=categories,
+            rope=rope,
+            assurance=assurance,
+            mode=mode,
+            replicates=replicates,
+            priors=priors,
+            pooling=pooling,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            target_accept=target_accept,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+            executor=executor,
+            store=store,
+            progress=progress,
+        )
 
     def fit(
         self,

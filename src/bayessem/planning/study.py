@@ -143,11 +143,11 @@ def design(
         For a truth, target or condition that the model cannot have, and, as FitError, for an
         executor or store that cannot be used; before the first fit.
     """
-    asked = read_targets(targets, rope)
     sampling = _sampling(
         mode, priors, pooling,
         draws=draws, tune=tune, chains=chains, target_accept=target_accept,
     )  # fmt: skip
+    asked = read_targets(targets, rope)
     truths = _scenarios(truth)
     cells = conditions(
         truths, n,
@@ -209,8 +209,9 @@ def _sampling(mode: str, priors: object, pooling: object, **options: Any) -> Sam
     """How posteriors are sampled; None in quick mode."""
     if mode not in MODES:
         raise FitError(f"mode is 'quick' or 'full', not {shown(mode)}")
+    sampling = Sampling(**options, cores=1, progress=False)
     if mode == "full":
-        return Sampling(**options, cores=1, progress=False)
+        return sampling
     if priors is not None or pooling is not None:
         raise FitError("priors and pooling are of posteriors: use mode='full', or leave them out")
     return None

@@ -29,7 +29,7 @@ from bayessem.disk import (
     told,
     write_file,
 )
-from bayessem.errors import BayessemError, BayessemWarning, FitError
+from bayessem.errors import BayessemError, BayessemWarning, FitError, outside
 from bayessem.model.clusters import Clusters
 from bayessem.model.data import Sample
 from bayessem.model.pooling import Pooling
@@ -322,7 +322,7 @@ def load(
             f"{folder} was saved by an earlier version, without checksums: whether its files are "
             "as they were saved cannot be verified; save() makes a folder that can",
             BayessemWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     else:
         _verify(files, about, folder)
