@@ -54,6 +54,9 @@ COMMANDS = {
     "simulate": Command(
         "data", MODELS, "bayessem simulate runs/a 300 --seed 1 --out simulated.csv"
     ),
+    "design": Command(
+        "planning", MODELS, "bayessem design model.txt truth.json --n 100,200,400 --target 'y ~ x'"
+    ),
     "show": Command("questions", QUESTIONS, "bayessem show runs/a"),
     "effects": Command("questions", QUESTIONS, "bayessem effects runs/a --from AMC --to SUCC"),
     "shape": Command("questions", QUESTIONS, "bayessem shape runs/a --from AMC --to RAD"),

@@ -690,6 +690,7 @@ class Fit(Fitted):
         random_seed: int | None = None,
         progress: bool = False,
         unit: str | None = None,
+        executor: Any = None,
     ) -> Loo:
         """Leave-one-respondent-out cross-validation.
 
@@ -711,6 +712,8 @@ class Fit(Fitted):
             new respondent of a known one?), of 1,000 draws and without repairs: two questions,
             whose answers do not compare. Merkle, Furr & Rabe-Hesketh (2019),
             doi:10.1007/s11336-019-09679-0.
+        executor : optional
+            Where refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -731,10 +734,16 @@ class Fit(Fitted):
             random_seed=random_seed,
             progress=progress,
             unit=unit,
+            executor=executor,
         )
 
     def kfold(
-        self, *, k: int = 10, random_seed: int | None = None, progress: bool = False
+        self,
+        *,
+        k: int = 10,
+        random_seed: int | None = None,
+        progress: bool = False,
+        executor: Any = None,
     ) -> KFold:
         """K-fold cross-validation, by k refits.
 
@@ -746,7 +755,9 @@ class Fit(Fitted):
             Of the folds and the refits; by default 0, whatever the fit's, so that several models
             get the same folds.
         progress : bool
-            Say on stderr which fold is being fitted.
+            Show a progress bar on stderr.
+        executor : optional
+            Where refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -759,10 +770,15 @@ class Fit(Fitted):
         """
         from bayessem.comparison.kfold import kfold
 
-        return kfold(self, k=k, random_seed=random_seed, progress=progress)
+        return kfold(self, k=k, random_seed=random_seed, progress=progress, executor=executor)
 
     def leave_group_out(
-        self, *, new_groups: int = 10, random_seed: int | None = None, progress: bool = False
+        self,
+        *,
+        new_groups: int = 10,
+        random_seed: int | None = None,
+        progress: bool = False,
+        executor: Any = None,
     ) -> GroupsOut:
         """Leave-one-group-out cross-validation of a model with pooled groups, by a refit a group.
 
@@ -773,7 +789,9 @@ class Fit(Fitted):
         random_seed : int, optional
             Of the refits and the new groups; by default that of the fit.
         progress : bool
-            Say on stderr which group is left out.
+            Show a progress bar on stderr.
+        executor : optional
+            Where refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -787,7 +805,11 @@ class Fit(Fitted):
         from bayessem.comparison.groups_out import leave_group_out
 
         return leave_group_out(
-            self, new_groups=new_groups, random_seed=random_seed, progress=progress
+            self,
+            new_groups=new_groups,
+            random_seed=random_seed,
+            progress=progress,
+            executor=executor,
         )
 
     def loo_pit(self, *, ci_prob: float = 0.99, random_seed: int | None = None) -> LooPit:

@@ -295,3 +295,19 @@ def invert_information(information: np.ndarray) -> tuple[np.ndarray | None, np.n
         return None, directions / np.linalg.norm(directions, axis=0)
     inverse = (vectors / roots) @ vectors.T / np.outer(size, size)
     return 0.5 * (inverse + inverse.T), np.empty((len(information), 0))
+
+
+def covariance_root(covariance: np.ndarray, turn: np.ndarray | None = None) -> np.ndarray:
+    """R (D, k) with R R' the covariance of the estimates, which equalities may make singular.
+
+    What counts as 0 is judged of the correlations, so that it does not depend on units, and of
+    slopes about the means (`turn`, from `levels.level_turn`), so that it does not on where 0 is.
+    """
+    if turn is not None:
+        back = 2.0 * np.eye(len(turn)) - turn
+        return turn @ covariance_root(back @ covariance @ back.T)
+    sd = np.sqrt(np.diag(covariance))
+    unit = np.where(sd > 0, sd, 1.0)
+    roots, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
+    useful = roots > 1e-12 * roots[-1]
+    return unit[:, None] * vectors[:, useful] * np.sqrt(roots[useful])

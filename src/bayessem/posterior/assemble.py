@@ -13,6 +13,7 @@ from bayessem.likelihood.external import load_terms
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS
 from bayessem.model.data import Sample
+from bayessem.model.prepare import Prepared
 from bayessem.model.space import Coordinate, PriorRow, Space, Term
 from bayessem.model.structure import Structure
 from bayessem.posterior import program as d
@@ -282,6 +283,14 @@ def posterior_density(
             route=route,
         )
     return build_density(space.names, fields, plan, respondents=unit_count(sample))
+
+
+def compile_for(prepared: Prepared) -> None:
+    """Compile what the densities of a model need and is not on disk, by calling them once."""
+    density = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    point = np.zeros((1, density.size))
+    density.value_and_gradient(point[0])
+    density.respondent_log_likelihood(density.natural(point))
 
 
 def likelihood_density(structure: Structure, space: Space, sample: Sample) -> Density:

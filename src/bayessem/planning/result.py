@@ -1,0 +1,188 @@
+"""A design study as a result: its tables, what it says, the files it makes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bayessem.disk import require_writable, write_whole
+from bayessem.planning.conditions import FACTORS
+from bayessem.text.columns import column, labels
+from bayessem.text.described import Described
+from bayessem.text.document import Column, Document, Heading, Lines, Notes, Paragraph, Table
+from bayessem.text.formats import (
+    COUNT,
+    ENDS,
+    NUMBER,
+    SHARE,
+    SHORT,
+    SHORT_INTERVAL,
+    TEXT,
+    Format,
+    percent_text,
+)
+from bayessem.text.json import frame_rows, json_text, result_object
+
+# Replicates below which shares are too rough to plan with: half an interval of ten points.
+FEW = 100
+# Below this share of fits with a result something is wrong with the model at that size.
+CONVERGES = 0.95
+TITLES = {
+    "truth": "truth",
+    "reliability": "reliability",
+    "groups": "groups",
+    "missing": "missing",
+    "categories": "categories",
+}
+HOW = {"truth": TEXT, "reliability": SHORT, "groups": COUNT, "missing": SHARE, "categories": COUNT}
+
+
+@dataclass(frozen=True, repr=False)
+class Design(Described):
+    """What samples of some sizes would find; `print` it, `.plot()` it.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a condition (truth, reliability, groups, missing, categories, n) and target:
+        `replicates`; `converged` and `proper` (no negative variance), shares of the fits; `true`
+        value, and `there`, in which share of the data sets' populations the target is;
+        `assurance`: the share of all data sets in which it was rightly found (nan where it is
+        never there), with its Monte Carlo error `_mc` and 95 % interval `_lower`, `_upper`;
+        `wrongly`: in which it was found although it is not there, or with the wrong sign.
+        Of what has an interval, over the fits with a result: `mean` of the estimates, `bias`, `sd`
+        of the errors, mean `width` and `coverage` of the intervals, with Monte Carlo errors.
+    sizes : DataFrame
+        A row a condition, target and assurance: the smallest `n` that reaches it with its 95 %
+        interval, by interpolation between the sizes `smallest` to `largest`; 0: at most the
+        smallest, inf: more than the largest.
+    replicates : DataFrame
+        A row a data set and target: estimate, interval, true value, whether it is there, found,
+        rightly found, whether the fit converged, seconds and seconds of all cores (cpu). The
+        estimate of a shape is its probability (in quick mode 1 - p of the test).
+    settings : dict
+        Model, truths, targets, how models were fitted, seed.
+    """
+
+    table: pd.DataFrame
+    sizes: pd.DataFrame
+    replicates: pd.DataFrame
+    settings: dict[str, Any]
+
+    @property
+    def cpu_hours(self) -> float:
+        """Hours of one core that the fits took."""
+        return self._once("cpu") / 3600.0
+
+    @property
+    def n(self) -> list[int]:
+        """The sizes, ascending."""
+        return sorted({int(n) for n in self.table["n"]})
+
+    def _once(self, name: str) -> float:
+        """The sum of a column over data sets, each of which has a row for every target."""
+        first = self.replicates["target"] == self.replicates["target"].iloc[0]
+        return float(self.replicates.loc[first, name].sum())
+
+    @property
+    def crossed(self) -> list[str]:
+        """The conditions besides n that vary."""
+        names = ["truth", *FACTORS]
+        return [name for name in names if self.table[name].nunique(dropna=False) > 1]
+
+    def document(self) -> Document:
+        """What was done, the sizes needed, and the tables by condition."""
+        return Document.of(
+            Heading("Design study"),
+            Lines((self.opening,)),
+            _sizes_table(self.sizes, self.crossed),
+            _found_table(self.table, self.crossed),
+            _interval_table(self.table, self.crossed, self.settings["ci_prob"]),
+            [Paragraph(text, warning=True) for text in self._warnings()],
+            Notes(self._notes()),
+        )
+
+    @property
+    def opening(self) -> str:
+        """How many data sets, fitted how, and what that cost."""
+        settings, table = self.settings, self.table
+        m = table["replicates"]
+        each = f"{m.min()}" if m.min() == m.max() else f"{m.min()} to {m.max()}"
+        how = "maximum likelihood"
+        if settings["sampling"] is not None:
+            how = "posteriors of {chains} x {draws} draws".format(**settings["sampling"])
+        return (
+            f"{each} data sets under each of {len(self._conditions())} conditions, fitted by "
+            f"{how}, seed {settings['random_seed']}; {self.cpu_hours:.2g} hours of one core."
+        )
+
+    def _conditions(self) -> pd.DataFrame:
+        return self.table[["truth", *FACTORS, "n"]].drop_duplicates()
+
+    def _warnings(self) -> list[str]:
+        out = []
+        poor = self.table[self.table["converged"] < CONVERGES]
+        if len(poor):
+            worst = poor.loc[poor["converged"].idxmin()]
+            out.append(
+                f"Fits without a result count as not found: at n = {int(worst['n'])} only "
+                f"{worst['converged']:.0%} of the fits have one."
+            )
+        return out
+
+    def _notes(self) -> tuple[str, ...]:
+        level = percent_text(self.settings["ci_prob"])
+        if self.settings["sampling"] is None:
+            how, shape = f"Wald's {level}", "Lind and Mehlum's test is significant at one side"
+            shape += f" ({1 - self.settings['ci_prob']:.2g})"
+        else:
+            how = f"the equal-tailed posterior {level}"
+            shape = f"its posterior probability is at least {self.settings['ci_prob']:g}"
+        notes = [
+            f"Assurance: the share of data sets in which the target is rightly found: {how} lies "
+            "where the target says, on the side on which the true value is. Wrongly: found where "
+            "it is not, or on the other side. In brackets the Monte Carlo error.",
+        ]
+        if (self.table["shape"] != "").any():
+            notes.append(f"A shape is found when {shape}.")
+        if len(self.sizes):
+            notes.append(
+                "The smallest n: monotone in n, interpolated on the probit scale along sqrt(n); "
+                "its 95 % interval is about the number of data sets alone."
+            )
+        if self.table["replicates"].min() < FEW:
+            notes.append(
+                f"With fewer than {FEW} data sets under a condition, shares are rough; more "
+                "replicates with the same store continue this study."
+            )
+        return tuple(notes)
+
+    def more(self) -> dict[str, Any]:
+        """What JSON has of a study beside its table: settings, sizes, and every data set."""
+        return {
+            "settings": self.settings,
+            "sizes": frame_rows(self.sizes),
+            "replicates": frame_rows(self.replicates),
+        }
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """As every result, with `settings`, `sizes` and `replicates` (every data set).
+
+        Parameters
+        ----------
+        path : path, optional
+            Write it there, too; ends in .json.
+
+        Raises
+        ------
+        FitError
+            When the file cannot be written.
+        """
+        kind = type(self).__name__
+        text = json_text(result_object(kind, self.table, self.document()) | self.more())
+        if path is not None:
+            write_whole(require_writable(path, "the study", suffixes=(".json",)), text, "the study")
+        return text
