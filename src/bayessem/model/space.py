@@ -9,23 +9,30 @@ so that every point is positive definite and their joint prior is the LKJ distri
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayessem.errors import ModelError, PriorError, did_you_mean
+from bayessem.errors import ModelError, NotSupported, PriorError, did_you_mean
+from bayessem.model.cells import Factor, Number, Term
+from bayessem.model.composites import (
+    Direction,
+    Filled,
+    directions,
+    merged,
+    sampled_cells,
+    sampled_scale,
+    weight_names,
+)
 from bayessem.model.correlation_blocks import Block, correlation_blocks
-from bayessem.model.default_priors import default_of, model_scales
+from bayessem.model.default_priors import Scales, default_of, model_scales
 from bayessem.model.linear_constraints import constrained_names
-from bayessem.model.priors import KINDS, Prior, parse_prior
+from bayessem.model.priors import KINDS, Prior, default_prior, parse_prior
 from bayessem.model.structure import Place, Structure
 from bayessem.syntax.parameters import Parameter, ParameterTable
 
-# A cell is a number that goes into the matrices: a sum of terms, each the product of three factors
-# that are names of coordinates or fixed numbers: a variance sd sd 1, a covariance r sd sd.
-Factor = str | float
-Term = tuple[Factor, Factor, Factor]
+UNBOUNDED = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,12 @@ class Space:
     scaled : tuple of Scaled
         Numbers that cells may have as factors beside coordinates, those without terms first.
     rows : tuple of PriorRow
-        Of coordinates whose own prior is "lkj" without being in a block of correlations.
+        Of coordinates whose own prior is "lkj" without being in a block of correlations, and of
+        the weights of composites.
+    numbers : tuple of Number
+        What composites need: factors of cells beside coordinates and scaled numbers.
+    directions : tuple of Direction
+        What the coordinates of kind "weight" stand for.
     """
 
     coordinates: tuple[Coordinate, ...]
@@ -112,6 +124,8 @@ class Space:
     places: tuple[tuple[int, int], ...]
     scaled: tuple[Scaled, ...] = ()
     rows: tuple[PriorRow, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    directions: tuple[Direction, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -216,6 +230,7 @@ def build_space(
     covariances: np.ndarray,
     group_means: np.ndarray,
     priors: Mapping[str, str | Prior] | None = None,
+    items: Sequence[np.ndarray] = (),
 ) -> Space:
     """Choose coordinates and priors for the free parameters of a table.
 
@@ -229,6 +244,8 @@ def build_space(
         Of the observed variables by group, for the moments of covariates (divisor n).
     priors : mapping, optional
         Prior by parameter name, label or kind.
+    items : sequence of ndarray
+        Covariances of the items of each composite (`composites.item_covariances`).
 
     Raises
     ------
@@ -252,9 +269,22 @@ def build_space(
         for name, rows in rows_of.items()
     }
     blocks, proper = correlation_blocks(structure, rows_of, kinds, chosen)
-    coordinates = _coordinates(structure, rows_of, kinds, chosen, blocks, (means, sds))
-    cells, cell_of_row, places = _cells(structure, kinds, variance_row)
-    return Space(coordinates, tuple(blocks), tuple(proper), cells, cell_of_row, base, places)
+    poles = directions(structure, items, covariances) if structure.composites else ()
+    filled = sampled_cells(structure, items, poles)
+    own = _own_scales(structure, rows_of, kinds, chosen, filled)
+    scales = model_scales(structure, means, sds)
+    coordinates = _coordinates(structure, rows_of, kinds, chosen, blocks, scales)
+    coordinates = _of_unit_composites(coordinates, own, filled, scales)
+    space = _cells(structure, kinds, variance_row, own, filled)
+    return replace(
+        space,
+        coordinates=coordinates,
+        blocks=tuple(blocks),
+        proper=tuple(proper),
+        base=base,
+        rows=tuple(PriorRow(one.names, 1.0) for one in poles),
+        directions=poles,
+    )
 
 
 def _rows_of(structure: Structure) -> dict[str, list[int]]:
@@ -264,7 +294,64 @@ def _rows_of(structure: Structure) -> dict[str, list[int]]:
         free = structure.table.rows[k].free
         if free >= 0:
             out.setdefault(structure.table.parameters[free], []).append(k)
+    for name in weight_names(structure):
+        if name in out:
+            raise ModelError(
+                f"the label of {name} is shared by a weight of a composite and a parameter of "
+                "another kind; give them labels of their own"
+            )
+        out[name] = [
+            k
+            for k, row in enumerate(structure.table.rows)
+            if row.op == "<~" and row.free >= 0 and structure.table.parameters[row.free] == name
+        ]
     return out
+
+
+def _own_scales(
+    structure: Structure,
+    rows_of: dict[str, list[int]],
+    kinds: dict[str, str],
+    chosen: dict[str, Prior | None],
+    filled: Filled,
+) -> dict[str, tuple[Factor, ...]]:
+    """Parameters that are sampled for composites of variance 1, and what multiplies them then.
+
+    Not those about which the user says something on their own scale: a prior, bounds, constraints.
+    """
+    constrained = constrained_names(structure.table)
+    out = {}
+    for name, rows in rows_of.items():
+        if kinds[name] not in ("path", "product", "loading", "disturbance_sd"):
+            continue
+        said = any(
+            structure.table.rows[k].lower > -math.inf or structure.table.rows[k].upper < math.inf
+            for k in rows
+        )
+        factors = sampled_scale(structure, filled, rows)
+        if factors and not said and chosen[name] is None and name not in constrained:
+            out[name] = factors
+    return out
+
+
+def _of_unit_composites(
+    coordinates: tuple[Coordinate, ...],
+    own: dict[str, tuple[Factor, ...]],
+    filled: Filled,
+    scales: Scales,
+) -> tuple[Coordinate, ...]:
+    """Default priors of parameters that are sampled for composites of variance 1."""
+    latent = scales.latent
+    size: dict[Factor, float] = {name: 1.0 / latent[j] for (_, j), name in filled.spread.items()}
+    size |= {name: latent[j] for (_, j), name in filled.inverse_spread.items()}
+    out = []
+    for c in coordinates:
+        if c.name in own:
+            arguments = dict(c.prior.named)
+            arguments["sigma"] *= math.prod(size[f] for f in own[c.name])
+            c = replace(c, prior=Prior(c.prior.family, **arguments))
+        out.append(c)
+    return tuple(out)
 
 
 def _chosen_prior(
@@ -291,10 +378,9 @@ def _coordinates(
     kinds: dict[str, str],
     chosen: dict[str, Prior | None],
     blocks: list[Block],
-    sample: tuple[np.ndarray, np.ndarray],
+    scales: Scales,
 ) -> tuple[Coordinate, ...]:
     """The sampled numbers by kind, with their priors and bounds."""
-    scales = model_scales(structure, *sample)
     block_of = {name: b for b, block in enumerate(blocks) for name in block.names}
     out = []
     for kind in KINDS:
@@ -307,7 +393,12 @@ def _coordinates(
             members = inside + [name for name in members if name not in block_of]
         for name in members:
             k = rows_of[name][0]
-            row, place = structure.table.rows[k], structure.places[k]
+            row = structure.table.rows[k]
+            if kind == "weight":
+                _check_weight(row, name, chosen[name])
+                out.append(Coordinate(name, kind, default_prior(kind, scale=1.0), *UNBOUNDED))
+                continue
+            place = structure.places[k]
             prior = chosen[name]
             if prior is None:
                 prior = default_of(row, place, kind, structure, scales)
@@ -322,11 +413,35 @@ def _coordinates(
     return tuple(out)
 
 
+def _check_weight(row: Parameter, name: str, prior: Prior | None) -> None:
+    """Refuse what the prior of weights has no place for."""
+    if prior is not None:
+        raise PriorError(
+            f"{name}: weights of composites have one prior together, uniform over their "
+            "directions; leave the prior out, or fix the weight to a number (1*x)"
+        )
+    if row.lower > -math.inf or row.upper < math.inf:
+        raise NotSupported(
+            f"{name}: bounds of the weights of composites are there for maximum likelihood only; "
+            "leave them out, or fix the weight to a number (1*x)"
+        )
+
+
 def _cells(
-    structure: Structure, kinds: dict[str, str], variance_row: dict[tuple[str, int, int], int]
-) -> tuple[tuple[tuple[Term, ...], ...], dict[int, int], tuple[tuple[int, int], ...]]:
+    structure: Structure,
+    kinds: dict[str, str],
+    variance_row: dict[tuple[str, int, int], int],
+    own: dict[str, tuple[Factor, ...]],
+    filled: Filled,
+) -> Space:
     """Cells of the free rows, which row has which, and the elements they fill."""
     table = structure.table
+    numbers = list(filled.numbers)
+    sds: dict[str, str] = {}  # of disturbances that are sampled for a composite of variance 1
+    for name, factors in own.items():
+        if kinds[name] == "disturbance_sd":
+            sds[name] = f"sd of {name}"
+            numbers.append(Number(sds[name], ((name, factors[0], 1.0),)))
     cells: list[tuple[Term, ...]] = []
     cell_of_row: dict[int, int] = {}
     places: list[tuple[int, int]] = []
@@ -338,16 +453,25 @@ def _cells(
         name = table.parameters[row.free]
         cell: Term = (name, 1.0, 1.0)
         if kinds[name].endswith("_sd"):
-            cell = (name, name, 1.0)
+            cell = (sds.get(name, name), sds.get(name, name), 1.0)
         elif kinds[name] == "correlation":
             ends = [variance_row[place.matrix, place.group, i] for i in (place.i, place.j)]
-            cell = (name, _sd_term(table, ends[0]), _sd_term(table, ends[1]))
+            one, other = (_sd_term(table, k) for k in ends)
+            cell = (name, sds.get(str(one), one), sds.get(str(other), other))
+        elif name in own:
+            more, factors = merged(own[name], f"scale of {name}")
+            numbers += [x for x in more if x not in numbers]
+            cell = (name, *factors)
         at = index.setdefault(cell, len(cells))
         if at == len(cells):
             cells.append((cell,))
         cell_of_row[k] = at
-        places.extend((at, e) for e in structure.element(place))
-    return tuple(cells), cell_of_row, tuple(places)
+        places.extend((at, e) for e in structure.element(place) if e not in filled.cells)
+    places += [(len(cells) + i, e) for i, e in enumerate(filled.cells)]
+    cells += filled.cells.values()
+    return Space(
+        (), (), (), tuple(cells), cell_of_row, np.empty(0), tuple(places), numbers=tuple(numbers)
+    )
 
 
 def _sd_term(table: ParameterTable, k: int) -> Factor:
@@ -389,6 +513,8 @@ def _parameter_kind(
 ) -> str:
     """Kind of a parameter; one for all the rows that share it."""
     table = structure.table
+    if any(table.rows[k].op == "<~" and k not in structure.places for k in rows):
+        return "weight"
     kinds = {kind_of_row(table.rows[k], structure.places[k]) for k in rows}
     if kinds <= {"residual_sd", "disturbance_sd"}:
         return "residual_sd" if "residual_sd" in kinds else "disturbance_sd"

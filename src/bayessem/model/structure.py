@@ -63,6 +63,27 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Composite:
+    """A composite of observed items in one group.
+
+    Attributes
+    ----------
+    variable : int
+        Its place among the variables.
+    items : tuple of int
+        Columns of its items.
+    weights : tuple of int
+        Rows of the table with their weights.
+    group : int
+    """
+
+    variable: int
+    items: tuple[int, ...]
+    weights: tuple[int, ...]
+    group: int
+
+
+@dataclass(frozen=True)
 class Structure:
     """The matrices of a model.
 
@@ -93,6 +114,29 @@ class Structure:
             found[place.group][k] = place
         return tuple(found)
 
+    @cached_property
+    def composites(self) -> tuple[Composite, ...]:
+        """The composites, group by group; what they fill in the matrices is in composites.py."""
+        column = {name: i for i, name in enumerate(self.observed)}
+        rows = self.table.rows
+        return tuple(
+            Composite(
+                self.variables.index(name),
+                tuple(column[item] for item in items),
+                tuple(
+                    next(
+                        k
+                        for k, r in enumerate(rows)
+                        if (r.lhs, r.op, r.rhs, r.group) == (name, "<~", item, g)
+                    )
+                    for item in items
+                ),
+                g,
+            )
+            for g in range(len(self.table.groups))
+            for name, items in self.table.composites
+        )
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(p, m, h)."""
@@ -116,6 +160,10 @@ class Structure:
     def offsets(self) -> tuple[dict[str, int], int]:
         """Where each matrix starts inside one group's elements, and how many a group has."""
         return matrix_offsets(*self.shape, self.thresholds)
+
+    def element_of(self, matrix: str, i: int, j: int, group: int) -> tuple[int, ...]:
+        """Positions of an entry of a matrix in the flat elements; see `element`."""
+        return self.element(Place(matrix, i, j, group))
 
     def element(self, place: Place) -> tuple[int, ...]:
         """Positions of a place in the flat elements: two for an off-diagonal symmetric one."""
@@ -211,7 +259,7 @@ def _place(
         if row.rhs in variable:  # second-order factor, or an indicator with a structural role
             return Place("paths", variable[row.rhs], j, row.group)
         return Place("loadings", observed[row.rhs], j, row.group)
-    if row.op == "~":
+    if row.op in ("~", "<~"):  # a composite of constructs is a sum of them
         i = variable[row.lhs]
         if row.rhs in product:
             return Place("products", i, product[row.rhs], row.group)
@@ -249,10 +297,17 @@ def build_structure(table: ParameterTable) -> Structure:
     places = {
         k: _place(row, observed, variable, product, empty.threshold_at)
         for k, row in enumerate(table.rows)
-        if row.op in ("=~", "~", "~~", "~1", "|")
+        if _has_place(row, table)
     }
     _check_factors(table)
     return replace(empty, places=places)
+
+
+def _has_place(row: Parameter, table: ParameterTable) -> bool:
+    """Weights and item moments of composites fill several elements together (composites.py)."""
+    if row.op == "<~" or (row.op == "~~" and row.lhs in table.items):
+        return row.rhs in table.latent
+    return row.op in ("=~", "~", "~~", "~1", "|")
 
 
 def _check_factors(table: ParameterTable) -> None:
@@ -334,10 +389,12 @@ def parameter_groups(structure: Structure) -> list[frozenset[int]]:
     Both levels of a group count as one: they meet in the likelihood.
     """
     found: list[set[int]] = [set() for _ in structure.table.parameters]
-    for k, place in structure.places.items():
+    groups = {k: place.group for k, place in structure.places.items()}
+    groups |= {k: c.group for c in structure.composites for k in c.weights}
+    for k, group in groups.items():
         free = structure.table.rows[k].free
         if free >= 0:
-            found[free].add(place.group // structure.table.levels)
+            found[free].add(group // structure.table.levels)
     return [frozenset(own) for own in found]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
@@ -12,8 +13,10 @@ from bayessem.errors import NotSupported, PriorError
 from bayessem.likelihood.external import load_terms
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS
+from bayessem.model.cells import Term
+from bayessem.model.composites import raw_cells
 from bayessem.model.data import Sample
-from bayessem.model.space import Coordinate, PriorRow, Space, Term
+from bayessem.model.space import Coordinate, PriorRow, Space
 from bayessem.model.structure import Structure
 from bayessem.posterior import program as d
 from bayessem.posterior.answers import answers_plan, threshold_fields
@@ -145,6 +148,8 @@ def encode_prior(
     support = (-1.0, 1.0) if coordinate.kind == "correlation" else prior.support
     if family == "lkj" and coordinate.kind == "pool_link":
         support = (-math.inf, math.inf)
+    if family == "direction":
+        return d.FLAT, (0.0, 0.0, 0.0), 0.0  # the weights of a composite have a density together
     if (low, high) != support:
         raise PriorError(
             f"{coordinate.name}: bounds go with normal, student_t, cauchy and uniform priors, "
@@ -178,18 +183,19 @@ def _transform_code(lower: float, upper: float) -> int:
 
 
 def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Cells and scaled numbers as terms over the numbers v.
+    """Cells and the numbers in them as terms over the numbers v.
 
     v are the coordinates, at the positions that `index` gives, then the numbers `fixed`, then the
-    scaled numbers (`program.Layout`).
+    scaled numbers, then the sums to a power (`program.Layout`).
     """
-    every = [term for terms in (*space.cells, *(s.terms for s in space.scaled)) for term in terms]
+    made = (*space.scaled, *space.numbers)
+    every = [term for terms in (*space.cells, *(s.terms for s in made)) for term in terms]
     fixed = list(dict.fromkeys(f for term in every for f in term if not isinstance(f, str)))
     first = len(index) + len(fixed)
     at: dict[str | float, int] = {
         **dict(index.items()),
         **{f: len(index) + k for k, f in enumerate(fixed)},
-        **{s.name: first + k for k, s in enumerate(space.scaled)},
+        **{s.name: first + k for k, s in enumerate(made)},
     }
 
     def columns(owners: Sequence[Sequence[Term]]) -> np.ndarray:
@@ -198,6 +204,7 @@ def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]
 
     cell, a, b, c = columns(space.cells)
     scaled_at, scaled_a, scaled_b, scaled_c = columns([s.terms for s in space.scaled])
+    number_at, number_a, number_b, number_c = columns([s.terms for s in space.numbers])
     squares = [(k, at[name]) for k, s in enumerate(space.scaled) for name in s.row]
     scaled_row, scaled_square = np.array(squares, dtype=np.int64).reshape(-1, 2).T
     places = np.array(space.places, dtype=np.int64).reshape(-1, 2)
@@ -213,6 +220,11 @@ def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]
         "scaled_c": scaled_c,
         "scaled_row": scaled_row,
         "scaled_square": scaled_square,
+        "number_at": number_at,
+        "number_a": number_a,
+        "number_b": number_b,
+        "number_c": number_c,
+        "number_power": np.array([s.power for s in space.numbers], dtype=np.float64),
         "place_cell": places[:, 0],
         "place_element": places[:, 1],
         "fixed": np.array(fixed),
@@ -289,15 +301,24 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
     table = structure.table
     names = table.parameters
     n = len(names)
-    cells = np.arange(n)
+    cells: list[tuple[Term, ...]] = [((name, 1.0, 1.0),) for name in names]
+    filled = raw_cells(structure, sample)
     places = [
         (table.rows[k].free, e)
         for k, place in structure.places.items()
         if table.rows[k].free >= 0
         for e in structure.element(place)
+        if e not in filled.cells
     ]
+    places += [(n + i, e) for i, e in enumerate(filled.cells)]
+    own = replace(
+        space,
+        cells=(*cells, *filled.cells.values()),
+        places=tuple(places),
+        scaled=(),
+        numbers=filled.numbers,
+    )
     zero = np.zeros(n)
-    place = np.array(places, dtype=np.int64).reshape(-1, 2)
     fields = {
         "transform": zero,
         "family": zero,
@@ -307,14 +328,8 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
         "constant": np.zeros(1),
         "block_size": np.empty(0),
         "block_at": np.empty(0),
-        "term_cell": cells,
-        "term_a": cells,
-        "term_b": np.full(n, n),
-        "term_c": np.full(n, n),
-        "place_cell": place[:, 0],
-        "place_element": place[:, 1],
-        "fixed": np.ones(1),
         "base": space.base,
+        **cell_arrays(own, {name: i for i, name in enumerate(names)}),
     }
     return build_density(
         names, fields, kernel_plan(structure, sample), respondents=unit_count(sample)

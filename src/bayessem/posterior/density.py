@@ -151,7 +151,10 @@ class Density:
         odd = [(factors == i).sum(axis=0) % 2 == 1 for i in range(self.size)]
         smooth = ~np.any(odd, axis=1)
         scaling = [
-            f[n] for n in f if n.startswith("scaled_") and n not in ("scaled_at", "scaled_row")
+            f[n]
+            for n in f
+            if n.startswith(("scaled_", "number_"))
+            and n not in ("scaled_at", "scaled_row", "number_at", "number_power")
         ]
         smooth &= ~np.isin(np.arange(self.size), np.concatenate(scaling))
         return (f["transform"] == LOG) & (f["lower"] == 0.0) & even & smooth
@@ -238,7 +241,7 @@ def build_density(
 ) -> Density:
     """Pack a program (fields of `Layout`) together with a packed plan."""
     names_of = (*INTEGER_FIELDS, *FLOAT_FIELDS)
-    prefixes = ("pool_", "row_", "scaled_", "shift_", "item_")
+    prefixes = ("pool_", "row_", "scaled_", "number_", "shift_", "item_")
     optional = ("centre", "whitening", *(n for n in names_of if n.startswith(prefixes)))
     fields = {**{name: np.empty(0) for name in optional}, **fields}
     program, numbers = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)

@@ -19,6 +19,7 @@ import numpy as np
 
 from bayessem.algebra.polynomial import Polynomial, add, expectation, linear, multiply
 from bayessem.errors import ModelError
+from bayessem.model.composites import composite_values
 from bayessem.model.parameterization import threshold_variables
 from bayessem.model.structure import Structure, product_order
 
@@ -168,6 +169,13 @@ def row_values(structure: Structure, elements: np.ndarray) -> np.ndarray:
     out = np.full((*elements.shape[:-1], len(structure.table.rows)), np.nan)
     for k, place in structure.places.items():
         out[..., k] = elements[..., structure.element(place)[0]]
+    if structure.composites:
+        groups = range(len(structure.table.groups))
+        moments = [model_moments(structure, elements, group=g) for g in groups]
+        covariances = [m.observed_covariance for m in moments]
+        means = [m.observed_mean for m in moments]
+        for k, values in composite_values(structure, elements, covariances, means).items():
+            out[..., k] = values
     return out
 
 
@@ -243,6 +251,24 @@ def standardised(
                 scaled = values[..., k] * factor
             # a construct without variance, as one of fixed changes, has no standardised values
             out[..., k] = np.where(np.isfinite(scaled), scaled, np.nan)
+        for k, factor in _composite_factors(structure, g, latent, observed).items():
+            out[..., k] = values[..., k] * factor
+    return out
+
+
+def _composite_factors(
+    structure: Structure, group: int, latent: np.ndarray, observed: np.ndarray
+) -> dict[int, np.ndarray]:
+    """What standardises weights of composites and (co)variances of their items, by row."""
+    out: dict[int, np.ndarray] = {}
+    column = {name: i for i, name in enumerate(structure.observed)}
+    for c in structure.composites:
+        if c.group == group:
+            for i, k in zip(c.items, c.weights, strict=True):
+                out[k] = observed[..., i] / latent[..., c.variable]
+    for k, row in enumerate(structure.table.rows):
+        if row.group == group and row.op == "~~" and row.lhs in structure.table.items:
+            out[k] = 1.0 / (observed[..., column[row.lhs]] * observed[..., column[row.rhs]])
     return out
 
 
