@@ -29,6 +29,7 @@ from bayessem.ml.information import (
     observed_information,
     score_products,
 )
+from bayessem.ml.item_moments import given_item_moments
 from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.problems import improper_solutions, undefined_values
@@ -67,7 +68,8 @@ def _parameter_covariance(
     d = density.size
     structure = prepared.structure
     turn = level_turn(structure, density, found.x)
-    basis = turned_basis(found.basis, turn)
+    free = given_item_moments(structure, density, found.x, prepared.sample, found.basis)
+    basis = turned_basis(free, turn)
     if se == "none":
         return np.full((d, d), np.nan), ()
     if se == "expected" and structure.table.levels > 1:
@@ -88,7 +90,7 @@ def _parameter_covariance(
     if se == "robust":
         scores = score_products(density, found.x, scale=scale, turn=turn)
         inverse = inverse @ (basis.T @ scores @ basis) @ inverse
-    return found.basis @ inverse @ found.basis.T, ()
+    return free @ inverse @ free.T, ()
 
 
 def _check_standard_errors(prepared: Prepared, se: str) -> None:
