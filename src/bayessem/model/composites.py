@@ -233,6 +233,21 @@ def starting_weights(
     return start, values
 
 
+def fill_composites(filled: Filled, values: Mapping[str, float], elements: np.ndarray) -> None:
+    """Write into flat matrices what composites are at some values of the coordinates."""
+    known = dict(values)
+
+    def total(terms: Sequence[Term]) -> float:
+        return sum(
+            math.prod(known[f] if isinstance(f, str) else f for f in term) for term in terms
+        )
+
+    for number in filled.numbers:
+        known[number.name] = total(number.terms) ** number.power
+    for element, terms in filled.cells.items():
+        elements[element] = total(terms)
+
+
 def raw_cells(structure: Structure, sample: Sample) -> Filled:
     """What composites fill in, as functions of the table's parameters (for maximum likelihood)."""
     out = Filled()

@@ -152,8 +152,13 @@ def dimension(kind: str) -> str:
     return f"{kind}s"
 
 
-def kind_of_row(row: Parameter, place: Place) -> str:
-    """Kind of a row's parameter by the matrix it fills; a covariance counts as correlation."""
+def kind_of_row(row: Parameter, place: Place | None) -> str:
+    """Kind of a row's parameter by the matrix it fills; a covariance counts as correlation.
+
+    Without a matrix of its own it is a weight.
+    """
+    if place is None:
+        return "weight"
     if place.matrix == "loadings" or row.op == "=~":
         return "loading"
     if place.matrix == "thresholds":
@@ -513,9 +518,9 @@ def _parameter_kind(
 ) -> str:
     """Kind of a parameter; one for all the rows that share it."""
     table = structure.table
-    if any(table.rows[k].op == "<~" and k not in structure.places for k in rows):
+    kinds = {kind_of_row(table.rows[k], structure.places.get(k)) for k in rows}
+    if kinds == {"weight"}:
         return "weight"
-    kinds = {kind_of_row(table.rows[k], structure.places[k]) for k in rows}
     if kinds <= {"residual_sd", "disturbance_sd"}:
         return "residual_sd" if "residual_sd" in kinds else "disturbance_sd"
     if len(kinds) > 1:
