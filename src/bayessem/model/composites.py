@@ -24,7 +24,7 @@ structural equation modeling. arXiv:2508.06112
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,7 @@ from scipy.linalg import eigh
 
 from bayessem.errors import DataError, NotSupported
 from bayessem.model.cells import Factor, Number, Term
+from bayessem.model.composite_means import group_levels
 from bayessem.model.data import Sample
 from bayessem.model.structure import Composite, Structure
 
@@ -77,13 +78,16 @@ class Filled:
         In the order in which they can be computed.
     cells : dict
         Terms by element of the flat matrices.
+    means : dict
+        Number that is the mean of a composite, by group and variable.
     spread, inverse_spread : dict
         Number that is the standard deviation of a composite in the scale of its weights, and 1
-        over it, by group and variable; only where weights have coordinates.
+        over it, by group and variable.
     """
 
     numbers: tuple[Number, ...] = ()
     cells: dict[int, tuple[Term, ...]] = field(default_factory=dict)
+    means: dict[tuple[int, int], str] = field(default_factory=dict)
     spread: dict[tuple[int, int], str] = field(default_factory=dict)
     inverse_spread: dict[tuple[int, int], str] = field(default_factory=dict)
 
@@ -248,15 +252,50 @@ def fill_composites(filled: Filled, values: Mapping[str, float], elements: np.nd
         elements[element] = total(terms)
 
 
-def raw_cells(structure: Structure, sample: Sample) -> Filled:
-    """What composites fill in, as functions of the table's parameters (for maximum likelihood)."""
+def raw_cells(structure: Structure, sample: Sample, base: np.ndarray) -> Filled:
+    """What composites fill in, as functions of the table's parameters (for maximum likelihood).
+
+    base : ndarray (elements,)
+        Fixed matrix elements.
+    """
     out = Filled()
     covariances = item_covariances(structure, sample)
     for c, covariance in zip(structure.composites, covariances, strict=True):
         names = free_weights(structure, c)
         head: list[Factor] = [1.0, *names]
         out = _with_composite(out, structure, c, covariance, (names, head, 1.0, 1.0))
-    return out
+    table = structure.table
+
+    def effect(k: int) -> Factor:
+        row = table.rows[k]
+        return table.parameters[row.free] if row.free >= 0 else float(row.value or 0.0)
+
+    return with_levels(structure, base, out, effect=effect, shift=lambda name: False)[0]
+
+
+def with_levels(
+    structure: Structure,
+    base: np.ndarray,
+    filled: Filled,
+    *,
+    effect: Callable[[int], Factor],
+    shift: Callable[[str], bool],
+) -> tuple[Filled, frozenset[str]]:
+    """Add what the means of composites do to others; see `group_levels`.
+
+    Returns
+    -------
+    filled : Filled
+    shifted : frozenset of str
+        Intercepts that are sampled at the means.
+    """
+    shifted: set[str] = set()
+    for g in sorted({group for group, _ in filled.means}):
+        means = {v: name for (group, v), name in filled.means.items() if group == g}
+        found = group_levels(structure, base, g, effect=effect, means=means, shift=shift)
+        filled = _adding(filled, found.numbers, found.cells)
+        shifted |= found.shifted
+    return filled, frozenset(shifted)
 
 
 def sampled_cells(
@@ -289,6 +328,7 @@ def _adding(
     return Filled(
         (*filled.numbers, *numbers),
         {**filled.cells, **(cells or {})},
+        filled.means,
         filled.spread,
         filled.inverse_spread,
     )
@@ -331,6 +371,8 @@ def _with_composite(
     more, levels = _level_cells(structure, composite, design, (head, first, inverse_first), t)
     out = _adding(filled, [*numbers, *more], {**cells, **levels})
     key = composite.group, composite.variable
+    if more:
+        out.means[key] = f"{where}: mean"
     out.spread[key], out.inverse_spread[key] = f"{where}: sd", f"{where}: 1 over sd"
     return out
 

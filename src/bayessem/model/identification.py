@@ -61,7 +61,7 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
     answered = [structure.observed.index(name) for name in table.ordered]
     items = threshold_variables(structure)
 
-    composites = raw_cells(structure, prepared.sample)
+    composites = raw_cells(structure, prepared.sample, base)
 
     def moments(values: np.ndarray) -> np.ndarray:
         elements = base.copy()
@@ -269,7 +269,7 @@ def possible(prepared: Prepared) -> str:
             if table.rows[row].free >= 0:
                 elements[list(structure.element(place))] = values[table.rows[row].free]
         named = dict(zip(table.parameters, values, strict=True))
-        fill_composites(raw_cells(structure, prepared.sample), named, elements)
+        fill_composites(raw_cells(structure, prepared.sample, elements), named, elements)
         try:
             _, covariances = implied_moments(structure, elements)
         except np.linalg.LinAlgError:

@@ -9,6 +9,7 @@ so that every point is positive definite and their joint prior is the LKJ distri
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ from bayessem.model.composites import (
     sampled_cells,
     sampled_scale,
     weight_names,
+    with_levels,
 )
 from bayessem.model.correlation_blocks import Block, correlation_blocks
 from bayessem.model.default_priors import Scales, default_of, model_scales
@@ -113,6 +115,8 @@ class Space:
         What composites need: factors of cells beside coordinates and scaled numbers.
     directions : tuple of Direction
         What the coordinates of kind "weight" stand for.
+    shifted : frozenset of str
+        Intercepts that are sampled where composites and covariates are at their means.
     """
 
     coordinates: tuple[Coordinate, ...]
@@ -126,6 +130,7 @@ class Space:
     rows: tuple[PriorRow, ...] = ()
     numbers: tuple[Number, ...] = ()
     directions: tuple[Direction, ...] = ()
+    shifted: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -280,13 +285,13 @@ def build_space(
     scales = model_scales(structure, means, sds)
     coordinates = _coordinates(structure, rows_of, kinds, chosen, blocks, scales)
     coordinates = _of_unit_composites(coordinates, own, filled, scales)
-    space = _cells(structure, kinds, variance_row, own, filled)
+    plain = _plain(structure, rows_of, chosen)
+    space = _cells(structure, kinds, variance_row, own, filled, base, plain)
     return replace(
         space,
         coordinates=coordinates,
         blocks=tuple(blocks),
         proper=tuple(proper),
-        base=base,
         rows=tuple(PriorRow(one.names, 1.0) for one in poles),
         directions=poles,
     )
@@ -324,19 +329,32 @@ def _own_scales(
 
     Not those about which the user says something on their own scale: a prior, bounds, constraints.
     """
-    constrained = constrained_names(structure.table)
+    plain = _plain(structure, rows_of, chosen)
     out = {}
     for name, rows in rows_of.items():
-        if kinds[name] not in ("path", "product", "loading", "disturbance_sd"):
-            continue
-        said = any(
-            structure.table.rows[k].lower > -math.inf or structure.table.rows[k].upper < math.inf
-            for k in rows
-        )
-        factors = sampled_scale(structure, filled, rows)
-        if factors and not said and chosen[name] is None and name not in constrained:
-            out[name] = factors
+        if kinds[name] in ("path", "product", "loading", "disturbance_sd") and name in plain:
+            factors = sampled_scale(structure, filled, rows)
+            if factors:
+                out[name] = factors
     return out
+
+
+def _plain(
+    structure: Structure, rows_of: dict[str, list[int]], chosen: dict[str, Prior | None]
+) -> frozenset[str]:
+    """Parameters of which the user says nothing: no prior, no bounds, no constraints."""
+    constrained = constrained_names(structure.table)
+    table = structure.table
+
+    def bounded(name: str) -> bool:
+        rows = [table.rows[k] for k in rows_of[name]]
+        return any(row.lower > -math.inf or row.upper < math.inf for row in rows)
+
+    return frozenset(
+        name
+        for name in rows_of
+        if chosen[name] is None and name not in constrained and not bounded(name)
+    )
 
 
 def _of_unit_composites(
@@ -438,6 +456,8 @@ def _cells(
     variance_row: dict[tuple[str, int, int], int],
     own: dict[str, tuple[Factor, ...]],
     filled: Filled,
+    base: np.ndarray,
+    plain: frozenset[str],
 ) -> Space:
     """Cells of the free rows, which row has which, and the elements they fill."""
     table = structure.table
@@ -447,10 +467,65 @@ def _cells(
         if kinds[name] == "disturbance_sd":
             sds[name] = f"sd of {name}"
             numbers.append(Number(sds[name], ((name, factors[0], 1.0),)))
+    terms = _row_terms(structure, kinds, variance_row, own, sds, numbers)
+    shifted: frozenset[str] = frozenset()
+    if filled.means:
+        count = Counter(structure.table.rows[k].free for k in structure.places)
+        once = {table.parameters[i] for i, c in count.items() if i >= 0 and c == 1}
+
+        def effect(k: int) -> Factor:
+            row = table.rows[k]
+            if row.free < 0:
+                return float(row.value or 0.0)
+            if terms[k][1:] == (1.0, 1.0):
+                return terms[k][0]
+            numbers.append(Number(f"{row.name} in {row.group}", (terms[k],)))
+            return numbers[-1].name
+
+        start = replace(filled, numbers=())
+        start, shifted = with_levels(
+            structure, base, start, effect=effect, shift=lambda name: name in once & plain
+        )
+        numbers += start.numbers
+        filled = replace(start, numbers=())
     cells: list[tuple[Term, ...]] = []
     cell_of_row: dict[int, int] = {}
     places: list[tuple[int, int]] = []
     index: dict[Term, int] = {}
+    for k, place in structure.places.items():
+        if table.rows[k].free < 0:
+            continue
+        at = index.setdefault(terms[k], len(cells))
+        if at == len(cells):
+            cells.append((terms[k],))
+        cell_of_row[k] = at
+        places.extend((at, e) for e in structure.element(place) if e not in filled.cells)
+    places += [(len(cells) + i, e) for i, e in enumerate(filled.cells)]
+    cells += filled.cells.values()
+    return Space(
+        (),
+        (),
+        (),
+        tuple(cells),
+        cell_of_row,
+        base,
+        tuple(places),
+        numbers=tuple(numbers),
+        shifted=shifted,
+    )
+
+
+def _row_terms(
+    structure: Structure,
+    kinds: dict[str, str],
+    variance_row: dict[tuple[str, int, int], int],
+    own: dict[str, tuple[Factor, ...]],
+    sds: dict[str, str],
+    numbers: list[Number],
+) -> dict[int, Term]:
+    """The term that is the value of each free row; numbers that it needs are added."""
+    table = structure.table
+    out: dict[int, Term] = {}
     for k, place in structure.places.items():
         row = table.rows[k]
         if row.free < 0:
@@ -467,16 +542,8 @@ def _cells(
             more, factors = merged(own[name], f"scale of {name}")
             numbers += [x for x in more if x not in numbers]
             cell = (name, *factors)
-        at = index.setdefault(cell, len(cells))
-        if at == len(cells):
-            cells.append((cell,))
-        cell_of_row[k] = at
-        places.extend((at, e) for e in structure.element(place) if e not in filled.cells)
-    places += [(len(cells) + i, e) for i, e in enumerate(filled.cells)]
-    cells += filled.cells.values()
-    return Space(
-        (), (), (), tuple(cells), cell_of_row, np.empty(0), tuple(places), numbers=tuple(numbers)
-    )
+        out[k] = cell
+    return out
 
 
 def _sd_term(table: ParameterTable, k: int) -> Factor:

@@ -231,6 +231,8 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
             value = 0.0
         elif c.kind == "weight":
             value = directions[c.name]
+        elif c.name in space.shifted:
+            value = c.prior.named["mu"]
         elif c.name in position:
             value = float(values[position[c.name]])
         else:  # the distance of an inequality (elimination.py)

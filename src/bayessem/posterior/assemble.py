@@ -302,7 +302,7 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
     names = table.parameters
     n = len(names)
     cells: list[tuple[Term, ...]] = [((name, 1.0, 1.0),) for name in names]
-    filled = raw_cells(structure, sample)
+    filled = raw_cells(structure, sample, space.base)
     places = [
         (table.rows[k].free, e)
         for k, place in structure.places.items()
