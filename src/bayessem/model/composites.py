@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg import eigh
@@ -82,7 +82,7 @@ class Filled:
         Number that is the mean of a composite, by group and variable.
     spread, inverse_spread : dict
         Number that is the standard deviation of a composite in the scale of its weights, and 1
-        over it, by group and variable.
+        over it, by group and variable; also of constructs that have their scale from a composite.
     """
 
     numbers: tuple[Number, ...] = ()
@@ -319,18 +319,32 @@ def sampled_cells(
         names = free_weights(structure, c)
         given = heads[names[0]] if names else ((), [1.0], 1.0, 1.0)
         out = _with_composite(out, structure, c, covariance, given)
-    return out
+    return _with_markers(out, structure)
+
+
+def _with_markers(filled: Filled, structure: Structure) -> Filled:
+    """Spreads of constructs whose scale is that of a composite that measures them."""
+    spread, inverse_spread = dict(filled.spread), dict(filled.inverse_spread)
+    found = bool(spread)
+    while found:
+        found = False
+        for k, place in structure.places.items():
+            row, key = structure.table.rows[k], (place.group, place.j)
+            marker = row.op == "=~" and row.free < 0 and row.value == 1.0
+            if marker and key not in spread and (place.group, place.i) in spread:
+                spread[key] = spread[place.group, place.i]
+                inverse_spread[key] = inverse_spread[place.group, place.i]
+                found = True
+    return replace(filled, spread=spread, inverse_spread=inverse_spread)
 
 
 def _adding(
     filled: Filled, numbers: Sequence[Number], cells: Mapping[int, tuple[Term, ...]] | None = None
 ) -> Filled:
-    return Filled(
-        (*filled.numbers, *numbers),
-        {**filled.cells, **(cells or {})},
-        filled.means,
-        filled.spread,
-        filled.inverse_spread,
+    return replace(
+        filled,
+        numbers=(*filled.numbers, *numbers),
+        cells={**filled.cells, **(cells or {})},
     )
 
 
