@@ -11,11 +11,12 @@ The maximum is lavaan's with the moments of the items fixed to those of the samp
 it is what integrating the saturated part out gives, but for a power of order 1 / n.
 
 The likelihood knows a direction of the weights; one weight of 1 is a scale. Sampled is the
-direction: with all weights a multiple of B (1, t), where B'(W'S W)B = I and the first column of B
-(the pole) is the direction that the other variables explain best, t is near 0 and nearly normal
-whichever weight is 1 and however small it is. The prior is uniform over the directions in this
-metric (t has a multivariate Cauchy distribution), which depends neither on the pole nor on units or
-order. Paths and disturbances of a composite are sampled for its variance being 1.
+direction, a point of the unit sphere in stereographic projection: with all weights a multiple of
+B (1 - |t|^2, 2 t), where B'(W'S W)B = I and the first column of B (the pole) is the direction that
+the other variables explain best, t is near 0 and nearly normal whichever weight is 1 and however
+small it is. The prior is uniform over the directions in this metric (t has a multivariate t
+distribution), which depends neither on the pole nor on units or order. A direction and its opposite
+are the same weights. Paths and disturbances of a composite are sampled for its variance being 1.
 
 Schamberger, T., Schuberth, F., Henseler, J. & Rosseel, Y. (2025). Factor- and composite-based
 structural equation modeling. arXiv:2508.06112
@@ -49,7 +50,7 @@ class Direction:
     names : tuple of str
         The n free weights.
     basis : ndarray (n + 1, n + 1)
-        (1, weights) is a multiple of basis @ (1, coordinates).
+        (1, weights) is a multiple of basis @ (1 - |t|^2, 2 t), t the coordinates.
     """
 
     names: tuple[str, ...]
@@ -57,15 +58,15 @@ class Direction:
 
     def weights(self, coordinates: np.ndarray) -> np.ndarray:
         """Free weights (..., n) from their coordinates (..., n)."""
-        first = np.ones((*coordinates.shape[:-1], 1))
-        whole = np.concatenate([first, coordinates], axis=-1) @ self.basis.T
+        first = 1.0 - np.sum(coordinates**2, axis=-1, keepdims=True)
+        whole = np.concatenate([first, 2.0 * coordinates], axis=-1) @ self.basis.T
         return whole[..., 1:] / whole[..., :1]
 
     def coordinates(self, weights: np.ndarray) -> np.ndarray:
         """Coordinates (n,) of free weights (n,)."""
         whole = np.linalg.solve(self.basis, np.concatenate([[1.0], weights]))
-        least = 1e-3 * float(np.linalg.norm(whole))  # at a right angle to the pole
-        return whole[1:] / (whole[0] if abs(whole[0]) > least else least)
+        whole *= (1.0 if whole[0] >= 0 else -1.0) / np.linalg.norm(whole)
+        return whole[1:] / (1.0 + whole[0])
 
 
 @dataclass(frozen=True)
@@ -306,8 +307,10 @@ def sampled_cells(
     for one in chosen:
         label = one.names[0]
         head = [f"{k} of the weights from {label}" for k in range(len(one.names) + 1)]
-        numbers = [
-            Number(name, ((float(row[0]), 1.0, 1.0), *((n, float(b), 1.0) for n, b in pairs)))
+        along = f"along the pole of {label}"
+        numbers = [Number(along, ((1.0, 1.0, 1.0), *((n, n, -1.0) for n in one.names)))]
+        numbers += [
+            Number(name, ((along, float(row[0]), 1.0), *((n, float(b), 2.0) for n, b in pairs)))
             for name, row in zip(head, one.basis, strict=True)
             for pairs in [list(zip(one.names, row[1:], strict=True))]
         ]
@@ -330,7 +333,8 @@ def _with_markers(filled: Filled, structure: Structure) -> Filled:
         found = False
         for k, place in structure.places.items():
             row, key = structure.table.rows[k], (place.group, place.j)
-            marker = row.op == "=~" and row.free < 0 and row.value == 1.0
+            measured = row.op == "=~" and place.matrix == "paths"
+            marker = measured and row.free < 0 and row.value == 1.0
             if marker and key not in spread and (place.group, place.i) in spread:
                 spread[key] = spread[place.group, place.i]
                 inverse_spread[key] = inverse_spread[place.group, place.i]

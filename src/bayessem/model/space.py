@@ -292,7 +292,7 @@ def build_space(
         coordinates=coordinates,
         blocks=tuple(blocks),
         proper=tuple(proper),
-        rows=tuple(PriorRow(one.names, 1.0) for one in poles),
+        rows=tuple(PriorRow(one.names, float(len(one.names))) for one in poles),
         directions=poles,
     )
 
