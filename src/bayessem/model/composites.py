@@ -328,18 +328,26 @@ def sampled_cells(
 def _with_markers(filled: Filled, structure: Structure) -> Filled:
     """Spreads of constructs whose scale is that of a composite that measures them."""
     spread, inverse_spread = dict(filled.spread), dict(filled.inverse_spread)
-    found = bool(spread)
+    for key, of in scaled_by_composites(structure).items():
+        spread[key], inverse_spread[key] = spread[of], inverse_spread[of]
+    return replace(filled, spread=spread, inverse_spread=inverse_spread)
+
+
+def scaled_by_composites(structure: Structure) -> dict[tuple[int, int], tuple[int, int]]:
+    """Constructs of which a composite is the marker, and that composite: group and variable."""
+    owner = {(c.group, c.variable): (c.group, c.variable) for c in structure.composites}
+    own = frozenset(owner)
+    found = bool(owner)
     while found:
         found = False
         for k, place in structure.places.items():
             row, key = structure.table.rows[k], (place.group, place.j)
             measured = row.op == "=~" and place.matrix == "paths"
             marker = measured and row.free < 0 and row.value == 1.0
-            if marker and key not in spread and (place.group, place.i) in spread:
-                spread[key] = spread[place.group, place.i]
-                inverse_spread[key] = inverse_spread[place.group, place.i]
+            if marker and key not in owner and (place.group, place.i) in owner:
+                owner[key] = owner[place.group, place.i]
                 found = True
-    return replace(filled, spread=spread, inverse_spread=inverse_spread)
+    return {key: of for key, of in owner.items() if key not in own}
 
 
 def _adding(
@@ -529,6 +537,34 @@ def composite_values(
             elif row.op == "~1":
                 out[k] = means[c.group][..., position[row.lhs]]
     return out
+
+
+def composite_signs(
+    structure: Structure, elements: np.ndarray, covariances: Sequence[np.ndarray]
+) -> dict[tuple[int, int], np.ndarray]:
+    """Which draws have a composite the other way round than most, (...), by group and variable.
+
+    The weight of 1 says which way a composite runs. Where that item may have no part in it, its
+    direction hardly changes from draw to draw while the sign does: -1 for the draws on the smaller
+    side of the plane across the mean direction.
+    """
+    out: dict[tuple[int, int], np.ndarray] = {}
+    for c in structure.composites:
+        items = list(c.items)
+        sigma = covariances[c.group][..., items, :][..., :, items]
+        sd = np.sqrt(np.diagonal(sigma, axis1=-2, axis2=-1))
+        loadings = structure.matrices(elements, c.group)["loadings"][..., items, c.variable]
+        weights = np.linalg.solve(sigma, loadings[..., None])[..., 0] * sd
+        rows = [structure.table.rows[k] for k in c.weights]
+        at = int(np.argmax([abs(r.value or 0.0) if r.free < 0 else 0.0 for r in rows]))
+        weights = weights * np.sign(weights[..., at] * (rows[at].value or 1.0))[..., None]
+        flat = weights.reshape(-1, len(items))
+        flat = flat[np.isfinite(flat).all(axis=1)]
+        unit = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+        direction = np.linalg.eigh(unit.T @ unit)[1][:, -1]
+        signs = np.where(weights @ direction < 0, -1.0, 1.0)
+        out[c.group, c.variable] = signs if signs.sum() >= 0 else -signs
+    return out | {key: out[of] for key, of in scaled_by_composites(structure).items()}
 
 
 def refuse_composites(structure: Structure, what: str) -> None:
