@@ -22,6 +22,7 @@ from bayessem.graph.node import DIMS, elements_node
 from bayessem.graph.operation import Correlations
 from bayessem.model.data import Sample
 from bayessem.model.level_data import refuse_levels
+from bayessem.model.item_products import with_item_products
 from bayessem.model.priors import FAMILIES, KINDS
 from bayessem.model.space import Coordinate, Space, dimension
 from bayessem.model.structure import Structure
@@ -293,13 +294,14 @@ def build_pymc_model(
         with pm.Model(coords=coords) as model:
             scores_and_indicators(OBSERVED, model_elements(space), structure, sample)
         return model
-    plan = kernel_plan(structure, sample, proper=space.proper)
+    own, wide = with_item_products(space, structure)
+    plan = kernel_plan(wide, sample, proper=space.proper)
     with pm.Model(coords=coords) as model:
         elements_node(
             OBSERVED,
-            model_elements(space),
-            shape=structure.shape,
-            terms=structure.products,
+            model_elements(own),
+            shape=wide.shape,
+            terms=wide.products,
             plan=plan,
             values=sample.values,
             group=sample.group,

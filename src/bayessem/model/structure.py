@@ -6,6 +6,7 @@ variable with loading 1 and residual 0, so that paths and disturbances are about
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -215,8 +216,10 @@ class Structure:
         """Latent factors of products without a disturbance that no path explains, only products."""
         random = set(self.observed_factors)
         for k, place in self.places.items():
+            if place.matrix not in ("disturbances", "paths"):
+                continue
             row = self.table.rows[k]
-            if place.matrix in ("disturbances", "paths") and (row.free >= 0 or row.value):
+            if row.free >= 0 or row.value:
                 random.add(place.i)
         return frozenset(i for pair in self.products for i in pair) - random
 
@@ -234,8 +237,55 @@ class Structure:
         """For each product term, the variables that depend on it."""
         return [self.descendants(x) for x in self.outcomes]
 
+    def parts_of(self, variable: int) -> tuple[int, ...]:
+        """What a factor of a product is for the likelihood, as positions in `by_items.variables`.
+
+        The items of a composite, else the variable itself.
+        """
+        items = dict(self.table.composites).get(self.variables[variable])
+        if items is None:
+            return (variable,)
+        factors = {self.variables[i] for pair in self.products for i in pair}
+        added = [x for name, own in self.table.composites if name in factors for x in own]
+        return tuple(len(self.variables) + added.index(x) for x in items)
+
+    @cached_property
+    def by_items(self) -> Structure:
+        """The model as the likelihood has it, with products of items (item_products.py).
+
+        The model itself where no composite is a factor of a product.
+        """
+        factors = {self.variables[i] for pair in self.products for i in pair}
+        items = [x for name, own in self.table.composites if name in factors for x in own]
+        if not items or items[0] in self.variables:
+            return self
+        at = {name: len(self.variables) + k for k, name in enumerate(items)}
+        terms: dict[tuple[int, ...], None] = {}
+        for pair in self.products:
+            for chosen in itertools.product(*map(self.parts_of, pair)):
+                terms[tuple(sorted(chosen))] = None
+        wide = tuple(terms)
+        places: dict[int, Place] = {}
+        first = len(self.table.rows)  # of products, which are behind no row of their own
+        for k, place in self.places.items():
+            if place.matrix == "products":
+                for chosen in itertools.product(*map(self.parts_of, self.products[place.j])):
+                    j = wide.index(tuple(sorted(chosen)))
+                    places[first + len(places)] = replace(place, j=j)
+            elif place.matrix == "intercepts" and self.observed[place.i] in at:
+                places[k] = replace(place, matrix="means", i=at[self.observed[place.i]])
+            else:
+                places[k] = place
+        for c in self.composites:
+            for i, k in zip(c.items, c.weights, strict=True):
+                if self.observed[i] in at:
+                    places[k] = Place("paths", at[self.observed[i]], c.variable, c.group)
+        return replace(self, variables=(*self.variables, *at), products=wide, places=places)
+
     def product_plan(self, route: str = "") -> ProductPlan:
         """How the latent variables of the product terms are integrated out; see `plan_products`."""
+        if self.by_items is not self:
+            return self.by_items.product_plan(route)
         return plan_products(
             self.products,
             self.affected,

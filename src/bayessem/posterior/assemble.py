@@ -16,6 +16,7 @@ from bayessem.likelihood.products import NO_PRODUCTS
 from bayessem.model.cells import Term
 from bayessem.model.composites import raw_cells
 from bayessem.model.data import Sample
+from bayessem.model.item_products import with_item_products
 from bayessem.model.space import Coordinate, PriorRow, Space
 from bayessem.model.structure import Structure
 from bayessem.posterior import program as d
@@ -255,6 +256,10 @@ def posterior_density(
 
     at, finer : of the engine for ordered answers; see `answers.answers_plan`.
     """
+    shown = None
+    if structure.by_items is not structure:
+        shown = _filling(space, structure, sample)
+        space, structure = with_item_products(space, structure)
     coordinates = space.coordinates
     partial: dict[str, tuple[int, int]] = {}
     for block in space.blocks:
@@ -293,7 +298,31 @@ def posterior_density(
             integrate=integrate,
             route=route,
         )
+    density = build_density(space.names, fields, plan, respondents=unit_count(sample))
+    return replace(density, shown=shown)
+
+
+def _filling(space: Space, structure: Structure, sample: Sample) -> Density:
+    """A density that fills the matrices of a model, without its likelihood."""
+    zero = np.zeros(len(space.coordinates))
+    fields = _flat_fields(zero) | {"base": space.base}
+    fields |= cell_arrays(space, {name: i for i, name in enumerate(space.names)})
+    plan = kernel_plan(structure, sample, integrate=False)
     return build_density(space.names, fields, plan, respondents=unit_count(sample))
+
+
+def _flat_fields(zero: np.ndarray) -> dict[str, np.ndarray]:
+    """The program of coordinates that are numbers themselves, without priors."""
+    return {
+        "transform": zero,
+        "family": zero,
+        "lower": zero,
+        "upper": zero,
+        "hyper": np.zeros(3 * len(zero)),
+        "constant": np.zeros(1),
+        "block_size": np.empty(0),
+        "block_at": np.empty(0),
+    }
 
 
 def likelihood_density(structure: Structure, space: Space, sample: Sample) -> Density:
@@ -311,26 +340,21 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
         if e not in filled.cells
     ]
     places += [(n + i, e) for i, e in enumerate(filled.cells)]
-    own = replace(
+    own = plain = replace(
         space,
         cells=(*cells, *filled.cells.values()),
         places=tuple(places),
         scaled=(),
         numbers=filled.numbers,
     )
-    zero = np.zeros(n)
-    fields = {
-        "transform": zero,
-        "family": zero,
-        "lower": zero,
-        "upper": zero,
-        "hyper": np.zeros(3 * n),
-        "constant": np.zeros(1),
-        "block_size": np.empty(0),
-        "block_at": np.empty(0),
-        "base": space.base,
-        **cell_arrays(own, {name: i for i, name in enumerate(names)}),
-    }
-    return build_density(
-        names, fields, kernel_plan(structure, sample), respondents=unit_count(sample)
-    )
+    index = {name: i for i, name in enumerate(names)}
+    own, wide = with_item_products(own, structure)
+    fields = {**_flat_fields(np.zeros(n)), "base": own.base, **cell_arrays(own, index)}
+    plan = kernel_plan(wide, sample)
+    density = build_density(names, fields, plan, respondents=unit_count(sample))
+    if wide is structure:
+        return density
+    fields |= {"base": plain.base, **cell_arrays(plain, index)}
+    plan = kernel_plan(structure, sample, integrate=False)
+    shown = build_density(names, fields, plan, respondents=unit_count(sample))
+    return replace(density, shown=shown)

@@ -34,6 +34,8 @@ class Density:
     """A packed density: what the optimiser and the sampler see.
 
     names : the D parameters;  fields : the program by field;  plan : packed model and data.
+    shown : where the likelihood has other matrices than the model (item_products.py), a density
+        that fills those of the model.
     """
 
     names: tuple[str, ...]
@@ -43,6 +45,7 @@ class Density:
     ints: np.ndarray
     floats: np.ndarray
     respondents: int
+    shown: "Density | None" = None
 
     @property
     def size(self) -> int:
@@ -82,6 +85,8 @@ class Density:
 
     def elements(self, values: np.ndarray) -> np.ndarray:
         """Model matrices (flat) of natural parameters, (..., D) -> (..., elements)."""
+        if self.shown is not None:
+            return self.shown.elements(values)
         points = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, self.size)
         out = np.empty((len(points), self.fields["base"].size))
         self.calls.elements(points, out)
@@ -217,15 +222,17 @@ class Density:
     def with_plan(self, other: "Density") -> "Density":
         """The same density with the data of another one, such as other nodes."""
         plan = (other.ints, other.floats)
-        return build_density(self.names, self.fields, plan, respondents=self.respondents)
+        changed = build_density(self.names, self.fields, plan, respondents=self.respondents)
+        return replace(changed, shown=self.shown)
 
     def _changed(self, **fields: np.ndarray) -> "Density":
-        return build_density(
+        changed = build_density(
             self.names,
             {**self.fields, **fields},
             (self.ints, self.floats),
             respondents=self.respondents,
         )
+        return replace(changed, shown=self.shown)
 
     def whitened(self, centre: np.ndarray, matrix: np.ndarray) -> "Density":
         """The same density as a function of u, x = centre + matrix u (without log|matrix|)."""
