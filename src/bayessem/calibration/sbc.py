@@ -23,10 +23,13 @@ from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, moments_of
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.density import Density
 from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.posterior.sampling import approximate, sample
+from bayessem.results.estimates import free_draws
+from bayessem.results.standardize import row_values
 from bayessem.results.simulate import simulate, simulate_block
 from bayessem.text.columns import column
 from bayessem.text.described import Described
@@ -186,6 +189,17 @@ def _one_fit(
     return result.values[0], log_likelihood, int(np.sum(result.stats["diverging"]))
 
 
+def _ranked(prepared: Prepared, density: Density, values: np.ndarray) -> np.ndarray:
+    """What is ranked, (..., quantity): the coordinates, with composites the table's parameters.
+
+    The coordinates of a direction and of its opposite are the same weights.
+    """
+    if not prepared.table.composites:
+        return values
+    structure = prepared.structure
+    return free_draws(structure, row_values(structure, density.elements(values)))
+
+
 @check_shared
 def calibrate(
     prepared: Prepared,
@@ -223,7 +237,7 @@ def calibrate(
         For improper priors.
     """
     table = prepared.table
-    if any(r.exogenous for r in table.rows):
+    if table.exogenous:
         raise ModelError(
             "calibration draws whole respondents; with covariates that are conditioned on, set "
             "fixed_x=False"
@@ -248,13 +262,14 @@ def calibrate(
         divergences += diverging
         own = posterior_density(prepared.space, prepared.structure, data)
         true_likelihood = own.respondent_log_likelihood(truth[s]).sum()
-        posterior = np.column_stack([values, log_likelihood])[keep]
-        ranks.append(np.sum(posterior < np.append(truth[s], true_likelihood), axis=0))
+        posterior = np.column_stack([_ranked(prepared, own, values), log_likelihood])[keep]
+        true = np.append(_ranked(prepared, own, truth[s]), true_likelihood)
+        ranks.append(np.sum(posterior < true, axis=0))
         effective.append(float(convergence(posterior[None])["ess_bulk"].min()))
         if report is not None:
             report(s + 1, fits)
     return Calibration(
-        (*prepared.space.names, LOG_LIKELIHOOD),
+        (*(table.parameters if table.composites else prepared.space.names), LOG_LIKELIHOOD),
         np.array(ranks),
         ranked,
         float(np.median(effective)),
