@@ -137,9 +137,7 @@ def test_coordinates_and_parameters_are_one_likelihood(holzinger, model):
 def test_the_prior_of_the_weights_is_uniform_over_directions(holzinger):
     prepared = bs.SEM(CAUSE).prepare(holzinger)
     density = posterior_density(prepared.space, prepared.structure, prepared.sample)
-    draws = prior_draws(
-        prepared.space, prepared.structure, density, draws=20_000, random_seed=1
-    )
+    draws = prior_draws(prepared.space, prepared.structure, density, draws=20_000, random_seed=1)
     rows = row_values(prepared.structure, density.elements(draws))
     (c,) = prepared.structure.composites
     w = rows[:, list(c.weights)]
@@ -183,7 +181,9 @@ def test_equal_weights_in_groups_and_composites_of_constructs(holzinger):
     assert total.measures["chisq"] == pytest.approx(both.measures["chisq"], abs=1e-5)
     table = total.table.set_index(["lhs", "op", "rhs"]).est
     slopes = both.table.set_index(["lhs", "op", "rhs"]).est
-    assert table["D", "<~", "G"] == pytest.approx(slopes["T", "~", "G"] / slopes["T", "~", "F"], rel=1e-3)
+    assert table["D", "<~", "G"] == pytest.approx(
+        slopes["T", "~", "G"] / slopes["T", "~", "F"], rel=1e-3
+    )
 
 
 def test_fixed_weights_are_a_sum_score(holzinger):
@@ -228,3 +228,163 @@ def test_what_the_data_cannot_be_is_said(holzinger):
         bs.SEM(CAUSE).ml(holzinger.assign(x3=holzinger.x1 + holzinger.x2))
     with pytest.raises(BayessemError, match="one prior together"):
         bs.SEM(CAUSE).prepare(holzinger, priors={"C<~x2": "normal(0, 1)"})
+
+
+def test_a_fixed_weight_that_may_be_0_is_said(holzinger):
+    said = str(bs.SEM("C <~ x3 + x1 + x2\ntextual =~ x4 + x5 + x6\ntextual ~ C").check(holzinger))
+    assert "'x3', whose weight in 'C' is fixed, may have no part in it" in said.replace("\n", " ")
+    assert "C <~ 1*x1 + NA*x3 + x2" in said.replace("\n", " ")
+    assert "whose weight in" not in str(bs.SEM(CAUSE).check(holzinger))
+
+
+SQUARE = "C <~ {}x1 + {}x2 + {}x3\nT =~ x4 + x5 + x6\nT ~ {} + {}:{} + ageyr"
+
+
+@pytest.fixture(scope="module")
+def centred(holzinger) -> pd.DataFrame:
+    names = [f"x{i}" for i in range(1, 10)] + ["ageyr"]
+    data = holzinger.assign(**{x: holzinger[x] - holzinger[x].mean() for x in names})
+    return data.assign(total=data.x1 + data.x2 + data.x3)
+
+
+def test_the_square_of_a_composite_is_that_of_the_sum(centred):
+    composite = bs.SEM(SQUARE.format("1*", "1*", "1*", "C", "C", "C")).ml(centred)
+    score = bs.SEM("T =~ x4 + x5 + x6\nT ~ total + total:total + ageyr").ml(centred)
+    key = ["lhs", "op", "rhs"]
+    one, two = (f.table.set_index(key)[["est", "se"]] for f in (composite, score))
+    for ours, theirs in (("C", "total"), ("C:C", "total:total"), ("ageyr", "ageyr")):
+        found = one.loc[("T", "~", ours)].to_numpy(float)
+        assert found == pytest.approx(two.loc[("T", "~", theirs)].to_numpy(float), rel=2e-3)
+    free = bs.SEM(SQUARE.format("", "", "", "C", "C", "C")).ml(centred)
+    assert free.measures["logl"] > composite.measures["logl"]
+    assert free.measures["npar"] == composite.measures["npar"] + 2
+
+
+def test_products_of_composites_are_one_likelihood_by_hand(centred):
+    # p(x, y) of the items and, given the composites, of a regression with square and product
+    model = "A <~ x1 + x2 + x3\nB <~ x7 + x8 + x9\nx4 ~ A + B + A:A + A:B"
+    prepared = bs.SEM(model).prepare(centred)
+    structure = prepared.structure
+    density = posterior_density(prepared.space, structure, prepared.sample)
+    x = 0.2 * np.random.default_rng(5).normal(size=density.size)
+    natural = density.natural(x)
+    elements = density.elements(natural)
+    rows = dict(
+        zip([r.name for r in prepared.table.rows], row_values(structure, elements), strict=True)
+    )
+    values = pd.DataFrame(prepared.sample.values, columns=list(prepared.sample.variables))
+    a = sum(rows[f"A<~x{i}"] * values[f"x{i}"] for i in (1, 2, 3))
+    b = sum(rows[f"B<~x{i}"] * values[f"x{i}"] for i in (7, 8, 9))
+    m = structure.matrices(elements)
+    at = [structure.variables.index(n) for n in ("A", "B")]
+    items = [structure.observed.index(f"x{i}") for i in (1, 2, 3, 7, 8, 9)]
+    own = m["disturbances"][np.ix_(at, at)]
+    loadings = m["loadings"][np.ix_(items, at)]
+    spread = loadings @ own @ loadings.T + m["residuals"][np.ix_(items, items)]
+    mean = [rows[f"{structure.observed[i]}~1"] for i in items]
+    of_items = multivariate_normal(mean, spread).logpdf(
+        values[[structure.observed[i] for i in items]].to_numpy()
+    )
+    expected = (
+        rows["x4~1"]
+        + rows["x4~A"] * a
+        + rows["x4~B"] * b
+        + rows["x4~A:A"] * a**2
+        + rows["x4~A:B"] * a * b
+    )
+    sd = np.sqrt(rows["x4~~x4"])
+    of_outcome = -0.5 * ((values.x4 - expected) / sd) ** 2 - np.log(sd * np.sqrt(2 * np.pi))
+    found = density.respondent_log_likelihood(natural)
+    assert found == pytest.approx((of_items + of_outcome).to_numpy(), rel=1e-9)
+    _, gradient = density.value_and_gradient(x)
+    step = 1e-6
+    numeric = [
+        (density.value_and_gradient(x + d)[0] - density.value_and_gradient(x - d)[0]) / (2 * step)
+        for d in step * np.eye(len(x))
+    ]
+    assert gradient == pytest.approx(np.array(numeric), rel=1e-5, abs=1e-6 * abs(gradient).max())
+
+
+@pytest.fixture(scope="module")
+def fit(holzinger) -> bs.Fit:
+    return bs.SEM(CHAIN).fit(
+        holzinger, draws=300, tune=400, chains=2, random_seed=2, progress=False
+    )
+
+
+def test_questions_to_a_fit_with_composites(fit, tmp_path, holzinger):
+    assert int(fit.draws["sample_stats"]["diverging"].sum()) == 0
+    fit.save(tmp_path / "run")
+    loaded = bs.load(tmp_path / "run")
+    assert loaded.summary().equals(fit.summary())
+    summary = fit.summary().set_index(["lhs", "op", "rhs"])
+    ml = bs.SEM(CHAIN).ml(holzinger).table.set_index(["lhs", "op", "rhs"])
+    for key in (("A", "<~", "x1"), ("B", "<~", "x9"), ("B", "~", "A"), ("T", "~", "B")):
+        gap = abs(summary.loc[key, "std"] - ml.loc[key, "std_all"])
+        assert gap < 0.5 * (summary.loc[key, "std_upper"] - summary.loc[key, "std_lower"]) / 2
+    weights = fit.measurement().weights.set_index("item")
+    s = np.cov(holzinger[["x1", "x2", "x3"]].T, bias=True)
+    inflation = np.diag(s) * np.diag(np.linalg.inv(s))
+    assert weights.loc[["x1", "x2", "x3"], "vif"].to_numpy() == pytest.approx(inflation)
+    assert weights.loc["x1", "mean"] == pytest.approx(summary.loc[("A", "<~", "x1"), "std"])
+    # scores of composites are the weighted sums themselves
+    scores = fit.scores(draws=50)
+    assert scores.columns.tolist()[:2] == ["A", "A_sd"]
+    assert fit.loo().elpd > -5000
+    assert "Weights" in str(fit)
+
+
+def test_effect_sizes_are_those_of_regressions(holzinger):
+    model = "x4 ~ x1 + x2\nx5 ~ x4"
+    fit = bs.SEM(model).fit(holzinger, draws=500, tune=500, chains=2, random_seed=1, progress=False)
+    table = fit.effect_sizes().table.set_index(["outcome", "predictor"])
+
+    def share(y, *names):
+        design = np.column_stack([np.ones(len(holzinger)), holzinger[list(names)]])
+        left = holzinger[y] - design @ np.linalg.lstsq(design, holzinger[y], rcond=None)[0]
+        return 1 - left.var() / holzinger[y].var(ddof=0)
+
+    whole = share("x4", "x1", "x2")
+    f2 = (whole - share("x4", "x2")) / (1 - whole)
+    found = table.loc[("x4", "x1")]
+    assert found["mean"] == pytest.approx(f2, abs=2.5 * found["sd"] / np.sqrt(10))
+    correlation = np.corrcoef(holzinger.x1, holzinger.x2)[0, 1]
+    assert found["vif"] == pytest.approx(1 / (1 - correlation**2), rel=1e-6)
+
+
+def test_importance_and_performance(fit, holzinger):
+    result = fit.importance_performance("T", scale=(0, 10))
+    table = result.table.set_index("construct")
+    assert table.index.tolist() == ["A", "B"]
+    summary = fit.summary().set_index(["lhs", "op", "rhs"])
+    # performance: the weighted mean of the items between the ends of their scale
+    w = np.array([1.0, *(summary.loc[("A", "<~", x), "mean"] for x in ("x2", "x3"))])
+    if (w > 0).all():
+        performance = 10 * (w @ holzinger[["x1", "x2", "x3"]].mean().to_numpy()) / w.sum()
+        assert table.loc["A", "performance"] == pytest.approx(performance, abs=3)
+    total = fit.effects("A", "T").table
+    assert np.sign(table.loc["A", "importance"]) == np.sign(total["mean"].iloc[-1])
+    with pytest.raises(BayessemError, match="nothing explains 'A'"):
+        fit.importance_performance("A")
+
+
+def test_prediction_against_the_linear_model(fit, holzinger):
+    result = fit.out_of_sample(k=3)
+    assert result.inputs == ("x1", "x2", "x3")
+    assert result.table.variable.tolist() == ["x7", "x8", "x9", "x4", "x5", "x6"] or set(
+        result.table.variable
+    ) == {"x4", "x5", "x6", "x7", "x8", "x9"}
+    one = result.predictions[result.predictions.variable == "x4"]
+    x, y = holzinger[["x1", "x2", "x3"]].to_numpy(), holzinger.x4.to_numpy()
+    fold = one.fold.to_numpy()
+    design = np.column_stack([np.ones(len(y)), x])
+    predicted = np.empty(len(y))
+    for f in np.unique(fold):
+        slopes = np.linalg.lstsq(design[fold != f], y[fold != f], rcond=None)[0]
+        predicted[fold == f] = design[fold == f] @ slopes
+    assert one.predicted_lm.to_numpy() == pytest.approx(predicted)
+    rmse = result.table.set_index("variable").loc["x4"]
+    assert rmse.rmse_lm == pytest.approx(np.sqrt(np.mean((y - predicted) ** 2)))
+    # the model's predictions lie between the mean and the linear model
+    assert rmse.rmse < 1.05 * rmse.rmse_lm
+    assert rmse.q2 > 0.05

@@ -23,14 +23,14 @@ from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, moments_of
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import posterior_density
-from bayessem.posterior.density import Density
 from bayessem.posterior.balance import balanced_density
+from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.posterior.sampling import approximate, sample
 from bayessem.results.estimates import free_draws
-from bayessem.results.standardize import row_values
 from bayessem.results.simulate import simulate, simulate_block
+from bayessem.results.standardize import row_values
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines, Table

@@ -2,7 +2,7 @@
 
 As PLSpredict does for PLS: the sample is split into folds, the model is fitted without each in
 turn, and the indicators of outcomes are predicted from the indicators of what explains them. The
-benchmark is the linear regression of each outcome indicator on all these, which knows no constructs.
+benchmark is the linear regression of each outcome indicator on all these, without constructs.
 Shmueli, G., Sarstedt, M., Hair, J. F., Cheah, J.-H., Ting, H., Vaithilingam, S. & Ringle, C. M.
 (2019). Predictive model assessment in PLS-SEM: guidelines for using PLSpredict. European Journal of
 Marketing, 53(11), 2322-2347. doi:10.1108/EJM-02-2019-0189
@@ -117,12 +117,18 @@ def _sides(structure: Structure) -> tuple[list[int], list[int]]:
     given = [i for i, x in enumerate(structure.observed) if x not in explained]
     wanted = [i for i, x in enumerate(structure.observed) if x in explained]
     if not given:
-        raise ModelError("everything observed belongs to outcomes; there is nothing to predict from")
+        raise ModelError(
+            "everything observed belongs to outcomes; there is nothing to predict from"
+        )
     return given, wanted
 
 
 def _model_predictions(
-    structure: Structure, elements: np.ndarray, rows: np.ndarray, given: list[int], wanted: list[int]
+    structure: Structure,
+    elements: np.ndarray,
+    rows: np.ndarray,
+    given: list[int],
+    wanted: list[int],
 ) -> np.ndarray:
     """Posterior mean of E[outcomes' indicators | predictors' indicators], (respondent, wanted)."""
     moments = model_moments(structure, elements)
@@ -165,7 +171,9 @@ def out_of_sample(
     prepared = fit.prepared
     structure, values = prepared.structure, prepared.sample.values
     if not 2 <= k <= len(values) // 2:
-        raise FitError(f"k is at least 2 and at most half of the {len(values)} respondents, not {k}")
+        raise FitError(
+            f"k is at least 2 and at most half of the {len(values)} respondents, not {k}"
+        )
     given, wanted = _sides(structure)
     seed = 0 if random_seed is None else random_seed
     fold = fold_of_respondents(prepared.sample, k, random_seed=seed)

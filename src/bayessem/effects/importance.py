@@ -74,9 +74,7 @@ class ImportancePerformance(Described):
                     column(t, "importance"),
                     intervals(t, percent, ends=("importance_lower", "importance_upper")),
                     column(t, "performance"),
-                    intervals(
-                        t, f"{percent} ", ends=("performance_lower", "performance_upper")
-                    ),
+                    intervals(t, f"{percent} ", ends=("performance_lower", "performance_upper")),
                 )
             ),
             Notes(
@@ -116,7 +114,9 @@ def importance_performance(
         matrices = structure.matrices(fit.elements, g)
         total = np.linalg.inv(np.eye(len(structure.variables)) - matrices["paths"])
         mean = model_moments(structure, fit.elements, group=g).observed_mean
-        causes = [j for j in range(len(structure.variables)) if j != y and _explains(structure, j, y)]
+        causes = [
+            j for j in range(len(structure.variables)) if j != y and _explains(structure, j, y)
+        ]
         if not causes:
             raise ModelError(f"nothing explains {target!r}, so there is no importance for it")
         span, level = _performance(structure, matrices, mean, limits, y, g)
@@ -137,7 +137,13 @@ def importance_performance(
     owner = pd.DataFrame([(x, g) for x, g, _ in own], columns=["construct", "group"])
     levels = {"performance": np.stack([v for _, _, v in own], axis=-1)}
     return ImportancePerformance(
-        target, table, *arrays, _with_summary(owner, levels, ci_prob), ci_prob, notes
+        target,
+        table,
+        arrays[0],
+        arrays[1],
+        _with_summary(owner, levels, ci_prob),
+        ci_prob,
+        notes,
     )
 
 

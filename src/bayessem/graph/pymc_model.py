@@ -21,8 +21,8 @@ from bayessem.errors import ModelError
 from bayessem.graph.node import DIMS, elements_node
 from bayessem.graph.operation import Correlations
 from bayessem.model.data import Sample
-from bayessem.model.level_data import refuse_levels
 from bayessem.model.item_products import with_item_products
+from bayessem.model.level_data import refuse_levels
 from bayessem.model.priors import FAMILIES, KINDS
 from bayessem.model.space import Coordinate, Space, dimension
 from bayessem.model.structure import Structure

@@ -1,7 +1,8 @@
 """What PLS users ask of a composite: weights, loadings, collinearity of its items.
 
-Weights and loadings are those of standardised items and a composite of variance 1: a loading is the
-correlation of an item with its composite (Henseler, Hubona & Ray 2016, doi:10.1108/IMDS-09-2015-0382).
+Weights and loadings are those of standardised items and a composite of variance 1: a loading is
+the correlation of an item with its composite (Henseler, Hubona & Ray 2016,
+doi:10.1108/IMDS-09-2015-0382).
 The variance inflation factor of an item is 1 / (1 - R2) of its regression on the composite's other
 items, in the data; above 5 its weight is hardly known (Hair, Hult, Ringle & Sarstedt 2022).
 """

@@ -21,8 +21,21 @@ from bayessem.results.standardize import model_moments
 FLAT = 1e-7
 
 
+@dataclass(frozen=True)
+class AtPoint:
+    """A density whose parameters are the elements themselves, at one point."""
+
+    fields: dict[str, np.ndarray]
+    density: Density
+    x: np.ndarray
+
+    def elements(self, _: np.ndarray) -> np.ndarray:
+        """The elements at the point."""
+        return self.density.elements(self.x)
+
+
 def moment_derivatives(
-    structure: Structure, density: Density, x: np.ndarray, *, group: int
+    structure: Structure, density: Density | AtPoint, x: np.ndarray, *, group: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """How the implied moments of one group of a linear model answer to its free matrix elements.
 
@@ -117,7 +130,7 @@ def expected_information(
 
 def information_rows(
     structure: Structure,
-    density: Density,
+    density: Density | AtPoint,
     x: np.ndarray,
     sample: Sample,
     *,
@@ -140,7 +153,7 @@ def information_rows(
     diagonal : ndarray (D - free,)
         Of each of the others.
     """
-    if structure.composites:
+    if structure.composites and isinstance(density, Density):
         return _through_elements(structure, density, x, sample, free=free)
     size = len(x)
     total = np.zeros((free, size))
@@ -204,7 +217,7 @@ def _through_elements(
     """
     places = np.unique(density.fields["place_element"].astype(int))
     fields = {**density.fields, "place_element": places, "place_cell": np.arange(len(places))}
-    as_they_are = _Elements(fields, density, x)
+    as_they_are = AtPoint(fields, density, x)
     plain = replace(structure, table=replace(structure.table, composites=()))
     by_element, _ = information_rows(
         plain, as_they_are, np.empty(len(places)), sample, free=len(places)
@@ -215,19 +228,6 @@ def _through_elements(
     slopes /= 2.0 * step[:, None]
     total = slopes @ by_element @ slopes.T
     return total[:free], np.diag(total)[free:].copy()
-
-
-@dataclass(frozen=True)
-class _Elements:
-    """A density whose parameters are the elements themselves, at one point."""
-
-    fields: dict[str, np.ndarray]
-    density: Density
-    x: np.ndarray
-
-    def elements(self, _: np.ndarray) -> np.ndarray:
-        """The elements at the point."""
-        return self.density.elements(self.x)
 
 
 def _pairs(parameter: np.ndarray, first: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from bayessem.errors import NotSupported
 from bayessem.model.answer_checks import answer_findings
+from bayessem.model.composite_checks import composite_findings
 from bayessem.model.data_checks import data_findings, sample_correlations, without_codes
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
@@ -60,6 +61,7 @@ def check(prepared: Prepared) -> CheckReport:
         *data_findings(_with_scores(prepared)),
         *answer_findings(prepared),
         *level_findings(prepared),
+        *composite_findings(prepared),
     ]
     # a code for missing answers is behind much of what else is found, so it comes first
     findings.sort(key=lambda f: (not f.serious, f.topic != "missing code?", not f.warning))

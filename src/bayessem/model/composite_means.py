@@ -72,43 +72,81 @@ def group_levels(
         Empty for a model with a loop, and for variables that depend on products: there a
         composite's intercept is w'nu, and the means of its items are nu plus what that leaves out.
     """
-    out = Levels()
-    rows, places = structure.table.rows, structure.rows_of_groups[group]
-    m = len(structure.variables)
-    incoming: dict[int, list[tuple[int, Factor]]] = {v: [] for v in range(m)}
-    loaded: dict[int, list[tuple[int, Factor]]] = {}
-    own: dict[tuple[str, int], int] = {}
-    for k, place in places.items():
-        present = rows[k].free >= 0 or bool(rows[k].value)
-        if place.matrix == "paths" and present:
-            incoming[place.i].append((place.j, effect(k)))
-        elif place.matrix == "loadings" and present:
-            loaded.setdefault(place.i, []).append((place.j, effect(k)))
-        elif place.matrix in ("means", "intercepts"):
-            own[place.matrix, place.i] = k
+    arrows = _arrows(structure, group, effect)
     try:
-        order = tuple(TopologicalSorter({v: [j for j, _ in x] for v, x in incoming.items()}).static_order())
+        order = tuple(
+            TopologicalSorter(
+                {v: [j for j, _ in x] for v, x in arrows.incoming.items()}
+            ).static_order()
+        )
     except CycleError:
-        return out
+        return Levels()
+    out = Levels()
+    known = _latent_levels(structure, base, group, order, arrows, means, shift, out)
+    items = {i for c in structure.composites for i in c.items if c.group == group}
+    for i, terms in arrows.loaded.items():
+        k = arrows.own.get(("intercepts", i))
+        row = None if k is None or i in items else structure.table.rows[k]
+        if row is None or row.free < 0:
+            continue
+        name = structure.table.parameters[row.free]
+        (at,) = structure.element_of("intercepts", i, 0, group)
+        part: list[Term] = [(b, known[j], 1.0) for j, b in terms if known[j] != 0.0]
+        if shift(name):
+            _shifted(out, name, at, part, f"{structure.observed[i]} {group}")
+    return out
+
+
+@dataclass(frozen=True)
+class _Arrows:
+    """Paths and loadings by what they lead to, and rows of means and intercepts by variable."""
+
+    incoming: dict[int, list[tuple[int, Factor]]]
+    loaded: dict[int, list[tuple[int, Factor]]]
+    own: dict[tuple[str, int], int]
+
+
+def _arrows(structure: Structure, group: int, effect: Callable[[int], Factor]) -> _Arrows:
+    out = _Arrows({v: [] for v in range(len(structure.variables))}, {}, {})
+    for k, place in structure.rows_of_groups[group].items():
+        row = structure.table.rows[k]
+        present = row.free >= 0 or bool(row.value)
+        if place.matrix == "paths" and present:
+            out.incoming[place.i].append((place.j, effect(k)))
+        elif place.matrix == "loadings" and present:
+            out.loaded.setdefault(place.i, []).append((place.j, effect(k)))
+        elif place.matrix in ("means", "intercepts"):
+            out.own[place.matrix, place.i] = k
+    return out
+
+
+def _latent_levels(
+    structure: Structure,
+    base: np.ndarray,
+    group: int,
+    order: tuple[int, ...],
+    arrows: _Arrows,
+    means: Mapping[int, str],
+    shift: Callable[[str], bool],
+    out: Levels,
+) -> dict[int, Factor]:
+    """Fill in the means of the variables; their parts through composites and covariates."""
     unknown = set().union(*structure.affected) if structure.products else set()
     level: dict[int, Factor] = {}  # the whole mean
-    known: dict[int, Factor] = {}  # its part through composites and covariates
+    known: dict[int, Factor] = {}
     for v in order:
         where = f"{structure.variables[v]} {group}"
         (at,) = structure.element_of("means", v, 0, group)
-        whole: list[Term] = [(b, level[j], 1.0) for j, b in incoming[v] if level[j] != 0.0]
-        part: list[Term] = [(b, known[j], 1.0) for j, b in incoming[v] if known[j] != 0.0]
+        whole: list[Term] = [(b, level[j], 1.0) for j, b in arrows.incoming[v] if level[j] != 0.0]
+        part: list[Term] = [(b, known[j], 1.0) for j, b in arrows.incoming[v] if known[j] != 0.0]
         if v in means:
             level[v] = known[v] = means[v]
             if whole and v not in unknown:
-                minus: list[Term] = [
-                    (b, out.sum_of(f"-{where}: from {j}", [(level[j], -1.0, 1.0)]), 1.0)
-                    for j, b in incoming[v]
-                    if level[j] != 0.0
-                ]
-                out.cells[at] = ((means[v], 1.0, 1.0), *minus)
+                rest = out.sum_of(f"{where}: from others", whole)
+                out.cells[at] = ((means[v], 1.0, 1.0), (rest, -1.0, 1.0))
             continue
-        row = rows[own["means", v]] if ("means", v) in own else None
+        k = arrows.own.get(("means", v))
+        row = None if k is None else structure.table.rows[k]
         if row is not None and row.free >= 0:
             name = structure.table.parameters[row.free]
             sampled = _shifted(out, name, at, part, where) if shift(name) else False
@@ -120,17 +158,7 @@ def group_levels(
             covariate = row is not None and row.exogenous
             known[v] = fixed if covariate else out.sum_of(f"{where}: known mean", part)
         level[v] = out.sum_of(f"{where}: whole mean", [*intercept, *whole])
-    items = {i for c in structure.composites for i in c.items if c.group == group}
-    for i, terms in loaded.items():
-        k = own.get(("intercepts", i))
-        if k is None or i in items or rows[k].free < 0:
-            continue
-        name = structure.table.parameters[rows[k].free]
-        (at,) = structure.element_of("intercepts", i, 0, group)
-        part = [(b, known[j], 1.0) for j, b in terms if known[j] != 0.0]
-        if shift(name):
-            _shifted(out, name, at, part, f"{structure.observed[i]} {group}")
-    return out
+    return known
 
 
 def _shifted(out: Levels, name: str, at: int, part: list[Term], where: str) -> bool:

@@ -127,9 +127,7 @@ def item_covariances(structure: Structure, sample: Sample) -> tuple[np.ndarray, 
     return tuple(out)
 
 
-def _design(
-    structure: Structure, composite: Composite, names: Sequence[str]
-) -> np.ndarray:
+def _design(structure: Structure, composite: Composite, names: Sequence[str]) -> np.ndarray:
     """W (items, n + 1) of a composite: its weights are W (1, free weights)."""
     out = np.zeros((len(composite.items), len(names) + 1))
     for i, k in enumerate(composite.weights):
@@ -243,9 +241,7 @@ def fill_composites(filled: Filled, values: Mapping[str, float], elements: np.nd
     known = dict(values)
 
     def total(terms: Sequence[Term]) -> float:
-        return sum(
-            math.prod(known[f] if isinstance(f, str) else f for f in term) for term in terms
-        )
+        return sum(math.prod(known[f] if isinstance(f, str) else f for f in term) for term in terms)
 
     for number in filled.numbers:
         known[number.name] = total(number.terms) ** number.power

@@ -299,8 +299,9 @@ def _items(prepared: Prepared, name: str, seen: frozenset[str] = frozenset()) ->
 def _score(prepared: Prepared, name: str) -> tuple[np.ndarray, float]:
     """Mean score of a variable's standardised items (respondent,) and its reliability.
 
-    Of a composite the weighted sum of its items, at rough weights. Items that run against the first principal component are turned round; the reliability is
-    Cronbach's alpha of standardised items, 1 for an observed variable.
+    Items that run against the first principal component are turned round; the reliability is
+    Cronbach's alpha of standardised items, 1 for an observed variable. Of a composite, the weighted
+    sum of its items at rough weights, and 1.
     """
     structure = prepared.structure
     if name in dict(structure.table.composites):

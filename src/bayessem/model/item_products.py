@@ -1,9 +1,10 @@
 """Squares and products with composites, for the likelihood: polynomials of their items.
 
-A composite c = w'x is known where its items are, so `y ~ c + c:c` needs no integral: q c^2 is the sum
-of q w_k w_l x_k x_l, products of observed variables. The likelihood is given these; everything else
-goes on seeing c:c and its coefficient q. For that the items of such composites are latent variables
-of the likelihood's model, with loading 1 and residual 0, as all observed factors of products are.
+A composite c = w'x is known where its items are, so `y ~ c + c:c` needs no integral: q c^2 is the
+sum of q w_k w_l x_k x_l, products of observed variables. The likelihood is given these; everything
+else goes on seeing c:c and its coefficient q. For that the items of such composites are latent
+variables of the likelihood's model, with loading 1 and residual 0, as all observed factors of
+products are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from bayessem.model.cells import Factor, Number, Term
 from bayessem.model.space import Space
-from bayessem.model.structure import Place, Structure, matrix_offsets, matrix_shapes
+from bayessem.model.structure import Place, Structure, matrix_shapes
 
 
 class _Moved:
@@ -104,14 +105,10 @@ def with_item_products(space: Space, structure: Structure) -> tuple[Space, Struc
                     factors = (factors[0], pair, *factors[3:])
                 first, second, third = (*factors, 1.0, 1.0)[:3]
                 own.append((first, second, third))
-            places.append(
-                (len(cells), moved.element(Place("products", outcome, column, group)))
-            )
+            places.append((len(cells), moved.element(Place("products", outcome, column, group))))
             cells.append(tuple(own))
     return (
-        replace(
-            space, base=base, cells=tuple(cells), places=tuple(places), numbers=tuple(numbers)
-        ),
+        replace(space, base=base, cells=tuple(cells), places=tuple(places), numbers=tuple(numbers)),
         wide,
     )
 

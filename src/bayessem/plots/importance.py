@@ -41,9 +41,7 @@ def plot_importance(result: ImportancePerformance, *, ax: Axes | None = None) ->
             linewidth=0.8,
         )
         for name, a, b in zip(part["construct"], x, y, strict=True):
-            ax.annotate(
-                name, (a, b), xytext=(4, 4), textcoords="offset points", fontsize=SMALL
-            )
+            ax.annotate(name, (a, b), xytext=(4, 4), textcoords="offset points", fontsize=SMALL)
     ax.margins(x=0.15, y=0.15)
     ax.set_xlabel(f"importance: total effect on {result.target}, points for one point")
     ax.set_ylabel("performance, 0 to 100")

@@ -13,11 +13,11 @@ from bayessem.errors import NotSupported, PriorError
 from bayessem.likelihood.external import load_terms
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS
-from bayessem.model.cells import Term
+from bayessem.model.cells import Number, Term
 from bayessem.model.composites import raw_cells
 from bayessem.model.data import Sample
 from bayessem.model.item_products import with_item_products
-from bayessem.model.space import Coordinate, PriorRow, Space
+from bayessem.model.space import Coordinate, PriorRow, Scaled, Space
 from bayessem.model.structure import Structure
 from bayessem.posterior import program as d
 from bayessem.posterior.answers import answers_plan, threshold_fields
@@ -189,7 +189,7 @@ def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]
     v are the coordinates, at the positions that `index` gives, then the numbers `fixed`, then the
     scaled numbers, then the sums to a power (`program.Layout`).
     """
-    made = (*space.scaled, *space.numbers)
+    made: tuple[Scaled | Number, ...] = (*space.scaled, *space.numbers)
     every = [term for terms in (*space.cells, *(s.terms for s in made)) for term in terms]
     fixed = list(dict.fromkeys(f for term in every for f in term if not isinstance(f, str)))
     first = len(index) + len(fixed)

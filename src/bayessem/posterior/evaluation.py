@@ -2,10 +2,10 @@
 
 x (unconstrained) -> raw (by element: identity, log, logit; or folded at 0, see `folded`) -> v
 (natural: partial correlations of a block become correlations; extended by the numbers
-m exp(tau z) and by sums to a power) -> cells (sums of products such as sd^2, r sd sd or mu + tau z) -> model matrices ->
-likelihood; and the chain rule back. Priors are evaluated on raw, by family code. Maximum likelihood
-is the same program with identity transforms, flat priors and cells that are the parameters
-themselves.
+m exp(tau z) and by sums to a power) -> cells (sums of products such as sd^2, r sd sd or mu + tau z)
+-> model matrices -> likelihood; and the chain rule back. Priors are evaluated on raw, by family
+code. Maximum likelihood is the same program with identity transforms, flat priors and cells that
+are the parameters themselves.
 
 The PyMC model of the same table (pymc_model.py) is the definition; the tests hold the two to the
 same log-probability and gradient.

@@ -75,8 +75,8 @@ class Layout(NamedTuple):
     scaled_* : numbers v[base] exp(sum of terms v[a] v[b] v[c]) / sqrt(1 + sum of v[square]^2), one
         after the other; scaled_at and scaled_row say which number a term and a square are of, and
         are sorted.
-    number_* : sums of terms v[a] v[b] v[c] to a power, one after the other; number_at says which sum
-        a term is of, and is sorted.
+    number_* : sums of terms v[a] v[b] v[c] to a power, one after the other; number_at says which
+        sum a term is of, and is sorted.
     place_* : which cell goes to which element of the matrices; the rest is `base`.
     centre, whitening : x = centre + whitening u when the density is wanted in u; else empty.
     pool_* : hierarchies that are sampled in balanced coordinates (hierarchies.py), else empty.
