@@ -11,8 +11,8 @@ from bayessem.likelihood.dense import (
     multiply,
     multiply_by_transpose,
     multiply_transposed,
-    spd_inverse,
     spans,
+    spd_inverse,
 )
 
 SIZES = (1, 2, 7, BLOCK, BLOCK + 1, 27, 2 * BLOCK + 1, 61)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from bayessem.commands.options import Json, Model, ModelOptions, Whole, listed, numbers, whole
+from bayessem.commands.options import Json, Model, ModelOptions, Whole, numbers, whole
 from bayessem.commands.outcome import conclude, in_terminal, of_the_call
 
 Sizes = Annotated[

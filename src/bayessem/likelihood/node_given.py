@@ -120,9 +120,7 @@ def pull_given(lowest, sd, width, nodes, table, counts, start, stride):
         total += counts[start + k * stride]
     if sd < width:
         # weights of polynomials add up to 1 whatever the mean: nothing was divided
-        by_u, by_sd = _pull_narrow(
-            -lowest / width, sd / width, nodes, table, counts, start, stride
-        )
+        by_u, by_sd = _pull_narrow(-lowest / width, sd / width, nodes, table, counts, start, stride)
         return by_u / width, 0.5 * by_sd / (width * sd)
     s0, s1, s2 = 0.0, 0.0, 0.0
     for k in range(1, nodes - 1):

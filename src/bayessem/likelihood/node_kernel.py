@@ -14,6 +14,8 @@ import numpy as np
 
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.dense import multiply, multiply_by_transpose, multiply_transposed, spans
+from bayessem.likelihood.node_lattice import placed
+from bayessem.likelihood.node_line import expand, gather, pull_line
 from bayessem.likelihood.node_plan import (
     FACTOR,
     MESSAGE,
@@ -25,8 +27,6 @@ from bayessem.likelihood.node_plan import (
     UNARY,
     unpack_nodes,
 )
-from bayessem.likelihood.node_lattice import placed
-from bayessem.likelihood.node_line import expand, gather, pull_line
 from bayessem.likelihood.node_tables import fill_tables, pull_tables
 
 
@@ -381,7 +381,11 @@ def _back_shared(plan, s, joint, counts):
 def _back_line(plan, s, elements, tables, messages, scales, products, d_messages, d_lines,
                counts, gradient):  # fmt: skip
     """The way back through a step whose message is about a predictor."""
-    q, rows, nodes = plan.node_count[plan.step[STEP * s]], plan.step[STEP * s + 4], plan.line[3 * s + 2]
+    q, rows, nodes = (
+        plan.node_count[plan.step[STEP * s]],
+        plan.step[STEP * s + 4],
+        plan.line[3 * s + 2],
+    )
     at = plan.factor[FACTOR * (plan.step[STEP * s + 10] // 2) + 6]
     kernel = tables[at : at + q * nodes].reshape(q, nodes)
     at = plan.step[STEP * s + 6]
@@ -537,8 +541,6 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
         for k in range(plan.root.size // 2):
             out[plan.root[2 * k]] += logs[plan.root[2 * k + 1]]
         return value
-    _backward(
-        plan, elements, tables, messages, scales, products, d_messages, counts, gradient
-    )
+    _backward(plan, elements, tables, messages, scales, products, d_messages, counts, gradient)
     pull_tables(plan, elements, tables, counts, gradient)
     return value

@@ -269,12 +269,12 @@ def _lines(
         left.remove(step)
         after = {o.variable for o in left}
         own = [
-            k for k, f in enumerate(factors) if step.variable in f.scope and set(f.scope) - {step.variable} <= after
+            k
+            for k, f in enumerate(factors)
+            if step.variable in f.scope and set(f.scope) - {step.variable} <= after
         ]
         joint = [k for k in own if len(factors[k].scope) > 1]
-        below = any(
-            len(o.neighbours) == 2 and o.neighbours[0] == step.variable for o in order
-        )
+        below = any(len(o.neighbours) == 2 and o.neighbours[0] == step.variable for o in order)
         if len(step.neighbours) != 2 or len(joint) != 1 or below:
             continue
         f = factors[joint[0]]

@@ -156,9 +156,7 @@ def _fill_one(plan, f, elements, own, sd, table):
                 x[last] = place(plan, f, last, b)
                 _predictors(plan, f, elements, row, x, monomial, mean)
                 start = a * strides[other] + b * strides[last]
-                fill_given(
-                    lowest - mean[0], sd, width, sides[own], table[row], start, strides[own]
-                )
+                fill_given(lowest - mean[0], sd, width, sides[own], table[row], start, strides[own])
 
 
 @compiled

@@ -12,6 +12,7 @@ import numpy as np
 from bayessem.errors import ModelError, NotSupported
 from bayessem.model.categories import cuts
 from bayessem.model.clusters import require_cluster_argument
+from bayessem.model.composites import item_covariances
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
@@ -297,6 +298,7 @@ def prepare_sample(
         covariances=covariances,
         group_means=means,
         priors=priors,
+        items=item_covariances(structure, sample),
     )
     check_used(priors, table, {c.kind for c in space.coordinates})
     unpooled = None

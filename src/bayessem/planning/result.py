@@ -10,18 +10,13 @@ import pandas as pd
 
 from bayessem.disk import require_writable, write_whole
 from bayessem.planning.conditions import FACTORS
-from bayessem.text.columns import column, labels
 from bayessem.text.described import Described
-from bayessem.text.document import Column, Document, Heading, Lines, Notes, Paragraph, Table
+from bayessem.text.document import Document, Heading, Lines, Notes, Paragraph
 from bayessem.text.formats import (
     COUNT,
-    ENDS,
-    NUMBER,
     SHARE,
     SHORT,
-    SHORT_INTERVAL,
     TEXT,
-    Format,
     percent_text,
 )
 from bayessem.text.json import frame_rows, json_text, result_object
