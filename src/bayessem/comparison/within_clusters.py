@@ -9,7 +9,8 @@ With A the inverse of W for what a respondent has answered and T the covariance 
 given the cluster (likelihood/level_kernel.py), the respondent's part of the inverse of the
 cluster's covariance is Q = A - A T A, and of that inverse times the residuals g = A (y - mu - m), m
 the intercepts' mean given the cluster: y given the others is normal with covariance Q^-1 and
-residual Q^-1 g.
+residual Q^-1 g. With random slopes, effects like the intercepts, A Z T Z' A and Z m stand in place
+of A T A and m, Z holding the respondent's predictors.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ class _Level:
 
     within: np.ndarray  # (draw, y, y)
     mean: np.ndarray  # (draw, y)
-    between: np.ndarray  # (draw, p, p)
-    between_mean: np.ndarray  # (draw, p)
+    between: np.ndarray  # (draw, p + slopes, p + slopes), the random slopes last
+    between_mean: np.ndarray  # (draw, p + slopes)
+    effects: np.ndarray  # (draw, y, q + slopes), what they are multiplied by apart from predictors
 
 
 def thinned(fit: Fitted) -> np.ndarray:
@@ -69,13 +71,31 @@ def respondent_densities(fit: Fitted, values: np.ndarray) -> np.ndarray:
 
 
 def _moments(structure: Structure, elements: np.ndarray, group: int) -> _Level:
+    table = structure.table
     inner, outer = (model_moments(structure, elements, group=2 * group + k) for k in range(2))
-    at = [structure.observed.index(name) for name in structure.table.level_variables[0]]
+    at = [structure.observed.index(name) for name in table.level_variables[0]]
+    slopes = structure.slopes
+    own = [s.slope for s in slopes]
+    matrices = structure.matrices(elements, 2 * group)
+    total = np.linalg.inv(np.eye(len(structure.variables)) - matrices["paths"])
+    reach = (matrices["loadings"] @ total)[:, at][:, :, [s.outcome for s in slopes]]
+    unit = np.zeros((len(elements), len(at), len(table.split)))
+    for a, name in enumerate(table.split):
+        unit[:, table.level_variables[0].index(name), a] = 1.0
+    cross = structure.matrices(elements, 2 * group + 1)["loadings"] @ outer.latent_covariance
+    cross = cross[:, :, own]
+    between = np.block(
+        [
+            [outer.observed_covariance, cross],
+            [np.swapaxes(cross, 1, 2), outer.latent_covariance[:, own][:, :, own]],
+        ]
+    )
     return _Level(
         inner.observed_covariance[:, at][:, :, at],
         (inner.observed_mean + outer.observed_mean)[:, at],
-        outer.observed_covariance,
-        outer.observed_mean,
+        between,
+        np.concatenate([outer.observed_mean, outer.latent_mean[:, own]], axis=1),
+        np.concatenate([unit, reach], axis=2),
     )
 
 
@@ -88,6 +108,8 @@ def _types(structure: Structure, sample: Sample, group: int) -> list[list[np.nda
     for j in np.unique(clusters.code[sample.group == 2 * group]):
         members = np.flatnonzero(clusters.code == j)
         key = tuple(sorted(known[i].tobytes() for i in members))
+        if structure.slopes:  # predictors differ
+            key = (j,)
         found.setdefault(key, []).append(members)
     return list(found.values())
 
@@ -103,36 +125,46 @@ def _fill(
     table = structure.table
     at = {name: i for i, name in enumerate(structure.observed)}
     y = np.array([at[name] for name in table.level_variables[0]])
-    split = np.array([at[name] for name in table.split])
-    place = np.array([list(y).index(i) for i in split])
+    p, q, k = len(structure.observed), len(table.split), len(structure.slopes)
+    effects = [*(at[name] for name in table.split), *range(p, p + k)]
     known = ~np.isnan(sample.values)
     first = members[0]
     patterns = np.unique(known[np.ix_(first, y)], axis=0)
     inverses = [_padded(level.within, kind) for kind in patterns]
-    count = [(known[np.ix_(first, y)] == kind).all(axis=1).sum() for kind in patterns]
-    both = np.ix_(range(len(out)), place, place)
-    precision = np.asarray(sum(n * a[both] for n, a in zip(count, inverses, strict=True)))
+    parts = [a @ level.effects for a in inverses]  # (draw, y, effect)
     own = np.array([at[n] for n in table.between_only if known[first[0], at[n]]], dtype=int)
-    b = level.between[:, split][:, :, split]
-    cross = level.between[:, split][:, :, own]
-    k = np.swapaxes(
+    b = level.between[:, effects][:, :, effects]
+    cross = level.between[:, effects][:, :, own]
+    given = np.swapaxes(
         np.linalg.solve(level.between[:, own][:, :, own], np.swapaxes(cross, 1, 2)), 1, 2
     )
-    b = b - k @ np.swapaxes(cross, 1, 2)
-    t = np.linalg.solve(np.eye(len(split)) + b @ precision, b)
-    for who in members:
+    b = b - given @ np.swapaxes(cross, 1, 2)
+    centre = np.concatenate([np.zeros((len(out), q)), level.between_mean[:, p:]], axis=1)
+    for n, who in enumerate(members):
+        design = np.ones((len(who), q + k))
+        design[:, q:] = sample.values[np.ix_(who, [s.column for s in structure.slopes])]
+        kinds = [(known[np.ix_(who, y)] == kind).all(axis=1) for kind in patterns]
+        if n == 0:
+            precision = np.zeros_like(b)
+            for part, mine in zip(parts, kinds, strict=True):
+                squares = design[mine].T @ design[mine]
+                precision += (np.swapaxes(level.effects, 1, 2) @ part) * squares
+            t = np.linalg.solve(np.eye(q + k) + b @ precision, b)
         dz = sample.values[who[0], own] - level.between_mean[:, own]
         residual = np.nan_to_num(sample.values[np.ix_(who, y)] - level.mean[:, None])
-        kinds = [(known[np.ix_(who, y)] == kind).all(axis=1) for kind in patterns]
         weighted = np.zeros_like(residual)  # A (y - mu)
         for a, mine in zip(inverses, kinds, strict=True):
             weighted[:, mine] = residual[:, mine] @ a
-        force = weighted.sum(axis=1)[:, place]
-        c = (k @ dz[..., None])[..., 0]
+        force = np.sum((weighted @ level.effects) * design, axis=1)
+        c = centre + (given @ dz[..., None])[..., 0]
         u = c + (t @ (force - (precision @ c[..., None])[..., 0])[..., None])[..., 0]
-        for kind, a, mine in zip(patterns, inverses, kinds, strict=True):
-            if mine.any():
-                out[:, who[mine]] = _given_others(kind, a, t, place, weighted[:, mine], u)
+        for kind, a, part, mine in zip(patterns, inverses, parts, kinds, strict=True):
+            if k:  # what is known of an effect depends on the respondent
+                for i in np.flatnonzero(mine):
+                    own_part, own_weighted = part * design[i], weighted[:, i : i + 1]
+                    out[:, who[i]] = _given_others(kind, a, t, own_part, own_weighted, u)[:, 0]
+            elif mine.any():
+                out[:, who[mine]] = _given_others(kind, a, t, part, weighted[:, mine], u)
 
 
 def _padded(within: np.ndarray, kind: np.ndarray) -> np.ndarray:
@@ -147,13 +179,15 @@ def _given_others(
     kind: np.ndarray,
     a: np.ndarray,
     t: np.ndarray,
-    place: np.ndarray,
+    part: np.ndarray,
     weighted: np.ndarray,
     u: np.ndarray,
 ) -> np.ndarray:
-    """Log-densities (draw, n) of respondents of one pattern given the others of their cluster."""
+    """Log-densities (draw, n) of respondents of one pattern given the others of their cluster.
+
+    part : ndarray (draw, y, effect), A times what the effects are multiplied by.
+    """
     o = np.flatnonzero(kind)
-    part = a[:, :, place]
     q = (a - part @ t @ np.swapaxes(part, 1, 2))[:, o][:, :, o]
     g = (weighted - (part @ u[..., None])[..., 0][:, None])[:, :, o]
     logdet = np.linalg.slogdet(q)[1]

@@ -98,6 +98,10 @@ def _check_standard_errors(prepared: Prepared, se: str) -> None:
         raise NotSupported(
             'expected information is not available for product terms; use se="observed"'
         )
+    if se == "expected" and prepared.table.slopes:
+        raise NotSupported(
+            'expected information is not there yet for random slopes; use se="observed"'
+        )
     if se == "expected" and prepared.table.levels > 1 and not prepared.sample.complete:
         raise NotSupported(
             "expected information of a two-level model is there for complete data only; use "

@@ -58,7 +58,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One parameter of one group; `value` None is free, nan is fixed to the sample."""
+    """One parameter of one group; `value` None is free, nan is fixed to the sample.
+
+    A path with a random slope has the value 0: its coefficient is the variable `slope` of level 2.
+    """
 
     lhs: str
     op: str
@@ -72,6 +75,7 @@ class Row:
     upper: float = math.inf
     equal_to: str = ""
     exogenous: bool = False
+    slope: str = ""
     statement: Statement | None = None
 
     @property
@@ -182,7 +186,8 @@ def _default_value(statement: Statement, roles: Roles, options: Options) -> floa
         return 1.0 if rhs == roles.indicators[lhs][0] else None
     if op == "~~" and lhs == rhs and lhs in options.responses.families:
         return options.responses.residual_variance
-    if op == "~~" and lhs == rhs and lhs in roles.latent and options.std_lv:
+    constructs = [name for name in roles.latent if name not in roles.slopes]
+    if op == "~~" and lhs == rhs and lhs in constructs and options.std_lv:
         return 1.0
     return None
 
@@ -221,7 +226,8 @@ def _shown(value: float | str | None) -> str:
 
 
 def _modified(row: Row, given: Mapping[str, float | str | None]) -> Row:
-    value = given.get("fixed", row.value)
+    slope = str(given.get("rv", ""))
+    value = 0.0 if slope else given.get("fixed", row.value)
     lower = _number(given.get("lower"), -math.inf)
     upper = _number(given.get("upper"), math.inf)
     if lower > upper:
@@ -239,6 +245,7 @@ def _modified(row: Row, given: Mapping[str, float | str | None]) -> Row:
         lower=lower,
         upper=upper,
         equal_to=str(given.get("equal", "")),
+        slope=slope,
     )
 
 
@@ -267,7 +274,7 @@ def _variances(roles: Roles, options: Options, group: int) -> Iterator[Row]:
     for name in (*roles.observed, *roles.latent):
         if name in roles.covariates:
             continue
-        scaled = options.std_lv and name in roles.latent
+        scaled = options.std_lv and name in roles.latent and name not in roles.slopes
         value = None if options.auto else 0.0
         if scaled:
             value = 1.0
@@ -328,7 +335,7 @@ def _intercepts(roles: Roles, options: Options, group: int) -> Iterator[Row]:
     freed = group > 0 and bool(level & set(options.group_equal))
     freed = freed and "means" not in options.group_equal
     for name in roles.latent:
-        free = (options.auto and options.growth) or freed
+        free = (options.auto and (options.growth or name in roles.slopes)) or freed
         free = free or ("intercepts" in options.effect_coding and first_order(name, roles))
         yield Row(name, "~1", "", group, value=None if free else 0.0)
 
