@@ -113,10 +113,14 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
+        robust: bool = False,
     ) -> Prepared:
         """Read and check the data for this model; what `fit`, `ml` and `check` start from.
+
+        Arguments are those of `fit`; `robust` lets `cluster` be about a model without levels.
 
         Raises
         ------
@@ -134,6 +138,8 @@ class SEM(Specification):
             cluster=cluster,
             priors=priors,
             pooling=pooling,
+            weights=weights,
+            robust=robust,
         )
 
     def check(
@@ -144,6 +150,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> CheckReport:
@@ -165,6 +172,7 @@ class SEM(Specification):
                 group_order=group_order,
                 missing=missing,
                 cluster=cluster,
+                weights=weights,
                 priors=priors,
                 pooling=pooling,
             )
@@ -178,6 +186,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> pd.DataFrame:
@@ -193,6 +202,7 @@ class SEM(Specification):
                     group_order=group_order,
                     missing=missing,
                     cluster=cluster,
+                    weights=weights,
                     priors=priors,
                     pooling=pooling,
                 )
@@ -586,22 +596,34 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
-        se: str = "observed",
+        weights: str | None = None,
+        se: str | None = None,
     ) -> MLFit:
         """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures.
 
         Parameters
         ----------
-        data, group, group_order, missing, cluster
+        data, group, group_order, missing, weights
             As in `fit`.
-        se : {"observed", "expected", "robust", "none"}
+        cluster : str, optional
+            Column with the clusters of a two-level model. Without levels in the model, respondents
+            are independent between clusters only, and the sandwich sums scores by cluster
+            (lavaan's robust.cluster, with its factor J / (J - 1) for J clusters).
+        se : {"observed", "expected", "robust", "none"}, optional
             Standard errors from the observed information, the expected information (lavaan's
-            default for complete data; linear models) or the sandwich (lavaan's MLR).
+            default for complete data; linear models) or the sandwich (lavaan's MLR). By default
+            "observed", and "robust" with weights, or with clusters and no levels.
         """
         from bayessem.ml.estimate import fit_ml
 
         prepared = self.prepare(
-            data, group=group, group_order=group_order, missing=missing, cluster=cluster
+            data,
+            group=group,
+            group_order=group_order,
+            missing=missing,
+            cluster=cluster,
+            weights=weights,
+            robust=True,
         )
         return fit_ml(prepared, se=se)
 
@@ -721,6 +743,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
         draws: int = 1000,
@@ -747,7 +770,13 @@ class SEM(Specification):
             Use all observed values, leave out incomplete rows, or refuse missing values.
         cluster : str, optional
             Column with the clusters (firms, teams, schools) of a two-level model, whose text has
-            `level: 1` and `level: 2`.
+            `level: 1` and `level: 2`; with weights and no levels, those that respondents were drawn
+            in (primary sampling units).
+        weights : str, optional
+            Column with sampling weights, of how many of the population a respondent stands for.
+            They are scaled to sum to the number of respondents and weigh the log-likelihoods; the
+            draws of this pseudo-posterior are projected to the accuracy that the design has
+            (Williams & Savitsky 2021, doi:10.1111/insr.12376).
         priors : mapping, optional
             Prior by parameter name ("RAD~AMC"), label or kind ("path"); see `model.priors`.
         pooling : Pooling, optional
@@ -799,6 +828,7 @@ class SEM(Specification):
             group_order=group_order,
             missing=missing,
             cluster=cluster,
+            weights=weights,
             priors=priors,
             pooling=pooling,
         )

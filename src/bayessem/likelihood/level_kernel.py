@@ -161,73 +161,77 @@ def _type(precision, b, t, less):
 
 
 @compiled
-def _squares(plan, e):
-    """Sums of products of (1, predictors with random slopes) of a cluster's respondents."""
-    d = 1 + plan.slope_outcome.size
-    at = plan.entry_mean_at[e] + plan.pattern_width[plan.entry_pattern[e]]
-    return plan.numbers[at : at + d * d].reshape(d, d)
+def _squares_at(plan, e):
+    """Where in `numbers` the sums of products of (1, predictors with random slopes) are."""
+    return plan.entry_mean_at[e] + plan.pattern_width[plan.entry_pattern[e]]
 
 
 @compiled
 def _precision(plan, j, by_pattern, precision):
     """P of a cluster; by_pattern : L'A_p L."""
     precision[:] = 0.0
-    design = plan.design
+    q, d = plan.effects.size, 1 + plan.slope_outcome.size
     for e in range(plan.entry_at[j], plan.entry_at[j + 1]):
-        own, squares = by_pattern[plan.entry_pattern[e]], _squares(plan, e)
-        for a in range(design.size):
-            for c in range(design.size):
-                precision[a, c] += own[a, c] * squares[design[a], design[c]]
+        index, at = plan.entry_pattern[e], _squares_at(plan, e)
+        for a in range(q):
+            row = at + plan.design[a] * d
+            for c in range(q):
+                precision[a, c] += by_pattern[index, a, c] * plan.numbers[row + plan.design[c]]
 
 
 @compiled
-def _products(plan, e, mean, products):
-    """Sums of (1, predictors) times (y - mu), (design, within), 0 where y is not observed."""
-    products[:] = 0.0
-    index, at = plan.entry_pattern[e], plan.entry_mean_at[e]
-    first, width, d = plan.pattern_at[index], plan.pattern_width[index], products.shape[0]
-    squares = _squares(plan, e)
-    crossed = at + width + d * d
-    for a in range(width):
-        v = plan.pattern_variables[first + a]
-        deviation = plan.numbers[at + a] - mean[v]
-        products[0, v] = squares[0, 0] * deviation
-        for k in range(1, d):
-            own = plan.numbers[crossed + (k - 1) * width + a]
-            products[k, v] = own + squares[k, 0] * deviation
+def _products(plan, j, mean, products):
+    """Sums of (1, predictors) times (y - mu), 0 where y is not observed.
+
+    products : (entry of the cluster, design, within), filled.
+    """
+    d = 1 + plan.slope_outcome.size
+    for e in range(plan.entry_at[j], plan.entry_at[j + 1]):
+        i, index, at = e - plan.entry_at[j], plan.entry_pattern[e], plan.entry_mean_at[e]
+        first, width = plan.pattern_at[index], plan.pattern_width[index]
+        squares, crossed = at + width, at + width + d * d
+        if width < mean.size:
+            products[i] = 0.0
+        n = plan.numbers[squares]
+        for a in range(width):
+            v = plan.pattern_variables[first + a]
+            deviation = plan.numbers[at + a] - mean[v]
+            products[i, 0, v] = n * deviation
+            for k in range(1, d):
+                own = plan.numbers[crossed + (k - 1) * width + a]
+                products[i, k, v] = own + plan.numbers[squares + k] * deviation
 
 
 @compiled
-def _forces(plan, j, mean, projected, products, b):
+def _forces(plan, j, projected, products, b):
     """B of a cluster; projected : L'A_p."""
     b[:] = 0.0
     for e in range(plan.entry_at[j], plan.entry_at[j + 1]):
-        _products(plan, e, mean, products)
-        own = projected[plan.entry_pattern[e]]
+        i, index = e - plan.entry_at[j], plan.entry_pattern[e]
         for a in range(b.size):
             s, k = 0.0, plan.design[a]
-            for v in range(products.shape[1]):
-                s += own[a, v] * products[k, v]
+            for v in range(products.shape[2]):
+                s += projected[index, a, v] * products[i, k, v]
             b[a] += s
 
 
 @compiled
-def _pull_sums(plan, j, mean, products, u, d_type, d_by_pattern, d_projected, weights):
+def _pull_sums(plan, j, products, u, d_type, d_by_pattern, d_projected, weights):
     """Adjoint of `_forces` and `_precision` at the posterior mean u of a cluster's effects.
 
     d_type : the derivative by P; weights : what the derivatives by mu sum to, (pattern, effect).
     """
-    design = plan.design
+    q, d = u.size, 1 + plan.slope_outcome.size
     for e in range(plan.entry_at[j], plan.entry_at[j + 1]):
-        _products(plan, e, mean, products)
-        index, squares = plan.entry_pattern[e], _squares(plan, e)
-        for a in range(u.size):
-            k = design[a]
-            weights[index, a] += u[a] * squares[k, 0]
-            for v in range(products.shape[1]):
-                d_projected[index, a, v] += u[a] * products[k, v]
-            for c in range(u.size):
-                d_by_pattern[index, a, c] += d_type[a, c] * squares[k, design[c]]
+        i, index, at = e - plan.entry_at[j], plan.entry_pattern[e], _squares_at(plan, e)
+        for a in range(q):
+            k, own = plan.design[a], u[a]
+            row = at + k * d
+            weights[index, a] += own * plan.numbers[row]
+            for v in range(products.shape[2]):
+                d_projected[index, a, v] += own * products[i, k, v]
+            for c in range(q):
+                d_by_pattern[index, a, c] += d_type[a, c] * plan.numbers[row + plan.design[c]]
 
 
 @compiled
@@ -311,7 +315,10 @@ def _clusters(
     )
     d_type, d_b = np.empty((q, q)), np.zeros((q, q))
     force, u, s, centre = np.empty(q), np.empty(q), np.empty(q), np.zeros(q)
-    products = np.empty((1 + plan.slope_outcome.size, plan.within.size))
+    most = 0
+    for j in range(plan.sizes[4]):
+        most = max(most, plan.entry_at[j + 1] - plan.entry_at[j])
+    products = np.empty((most, 1 + plan.slope_outcome.size, plan.within.size))
     for a in range(plan.split.size, q):  # the mean of an intercept is in mu
         centre[a] = between_mean[plan.effects[a]]
     k = np.empty((q, 0))
@@ -340,7 +347,8 @@ def _clusters(
             if np.isnan(logdet):
                 return -np.inf
         _own_differences(plan, j, between_mean, dz)
-        _forces(plan, j, mean, projected, products, force)
+        _products(plan, j, mean, products)
+        _forces(plan, j, projected, products, force)
         more = _cluster(centre, k, d_inverse, dz, precision, t, force, weighted, u, s)
         more -= 0.5 * (logdet + own_logdet + dz.size * LOG_2PI)
         value += more
@@ -352,7 +360,7 @@ def _clusters(
             for c in range(q):
                 d_type[a, c] = -0.5 * (u[a] * u[c] + t[a, c])
                 d_b[a, c] += 0.5 * (s[a] * s[c] - less[a, c])
-        _pull_sums(plan, j, mean, products, u, d_type, d_by_pattern, d_projected, weights)
+        _pull_sums(plan, j, products, u, d_type, d_by_pattern, d_projected, weights)
         _pull_own(plan, own, k, d_inverse, weighted, s, d_c, d_d, d_between_mean)
     if own >= 0:
         _pull_given_own(plan, own, k, d_inverse, d_b, d_c, d_d, d_between)

@@ -14,6 +14,14 @@ FEW = 30
 SLIGHT = 0.02
 # Intraclass correlation from which on a predictor's slope is a blend of two.
 BLENDED = 0.05
+# Standard deviations between a predictor's mean and 0 from which on intercepts at 0 are far outside
+# the data, and their variance and covariance with the slopes are all but one number.
+FAR = 10.0
+FAR_SAID = (
+    f"a predictor with a random slope and a mean more than {FAR:.0f} standard deviations from 0: "
+    "intercepts are those at 0, far outside the data, and their variance is hardly told apart from "
+    "their covariance with the slopes"
+)
 # From so many groups on pooling has an alternative.
 MANY = 30
 TOPIC = "two levels"
@@ -102,6 +110,11 @@ def _slope_findings(prepared: Prepared) -> list[Finding]:
             "can explain the intercepts at level 2"
         )
         out.append(Finding(False, TOPIC, message, remedy))
+    far = far_predictors(prepared)
+    if far:
+        message = f"{', '.join(map(repr, far))}: {FAR_SAID}"
+        remedy = "subtract its mean (or its cluster mean) in the data"
+        out.append(Finding(False, TOPIC, message, remedy))
     related = {
         frozenset((r.lhs, r.rhs))
         for r in table.rows
@@ -125,6 +138,14 @@ def _slope_findings(prepared: Prepared) -> list[Finding]:
             )
             out.append(Finding(False, TOPIC, message, remedy))
     return out
+
+
+def far_predictors(prepared: Prepared) -> list[str]:
+    """Predictors with random slopes whose mean is far from 0."""
+    sample = prepared.sample
+    at = {name: i for i, name in enumerate(sample.variables)}
+    predictors = dict.fromkeys(row.rhs for row in prepared.table.rows if row.slope)
+    return [n for n in predictors if abs(sample.means[at[n]]) > FAR * sample.sds[at[n]]]
 
 
 def _pooled_groups(prepared: Prepared) -> list[Finding]:
