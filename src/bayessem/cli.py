@@ -67,7 +67,11 @@ def _model_command(commands: Commands, name: str, text: str) -> argparse.Argumen
     command.add_argument("model", help="file with the model in lavaan's syntax, or - for stdin")
     _data_arguments(command)
     command.add_argument("--group", help="column with the groups")
-    command.add_argument("--cluster", help="column with the clusters of a two-level model")
+    command.add_argument(
+        "--cluster",
+        help="column with the clusters of a two-level model; of the sample (ml, or with weights)",
+    )
+    command.add_argument("--weights", help="column with sampling weights")
     command.add_argument(
         "--group-order",
         metavar="A,B",
@@ -171,8 +175,8 @@ def _add_ml(commands: Commands) -> None:
     command.add_argument(
         "--se",
         choices=("observed", "expected", "robust", "none"),
-        default="observed",
-        help="where standard errors come from (observed information)",
+        help="where standard errors come from (observed information; robust with weights, or "
+        "clusters without levels)",
     )
     command.add_argument(
         "--bootstrap", type=int, metavar="N", help="N bootstrap samples and their intervals"
@@ -304,6 +308,7 @@ def _respondents(arguments: argparse.Namespace) -> dict[str, Any]:
         "group_order": None if order is None else _listed(order),
         "missing": arguments.missing,
         "cluster": arguments.cluster,
+        "weights": arguments.weights,
     }
 
 
@@ -348,11 +353,11 @@ def _fit(arguments: argparse.Namespace) -> int:
 def _ml(arguments: argparse.Namespace) -> int:
     sem, data = _model(arguments), _data(arguments)
     options = _respondents(arguments)
-    _require_identified(sem.prepare(data, **options))
+    _require_identified(sem.prepare(data, robust=True, **options))
     print(sem.ml(data, se=arguments.se, **options))
     if arguments.bootstrap is not None:
-        if options.pop("cluster") is not None:
-            raise NotSupported("the bootstrap is not there yet for two-level models")
+        if {options.pop("cluster"), options.pop("weights")} != {None}:
+            raise NotSupported("the bootstrap is not there yet for clusters and weights")
         boot = sem.bootstrap(data, arguments.bootstrap, random_seed=arguments.seed, **options)
         print(f"\n{boot}")
     return 0

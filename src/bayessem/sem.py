@@ -50,6 +50,7 @@ FIT_ARGUMENTS = (
     "group_order",
     "missing",
     "cluster",
+    "weights",
     "priors",
     "pooling",
     "draws",

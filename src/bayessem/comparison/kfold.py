@@ -11,6 +11,7 @@ import pandas as pd
 from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import (
     CrossValidation,
+    design_notes,
     frame_of,
     opening,
     stored_log_likelihood,
@@ -95,7 +96,7 @@ def kfold(
     seed = 0 if random_seed is None else random_seed
     fold = fold_of_respondents(sample, k, random_seed=seed)
     elpd = np.empty(count)
-    notes = []
+    notes = list(design_notes(fit))
     for f in range(k):
         if progress:
             print(f"bayessem: fold {f + 1} of {k} ...", file=sys.stderr)

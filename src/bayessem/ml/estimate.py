@@ -153,7 +153,8 @@ def fit_ml(prepared: Prepared, *, se: str | None = None) -> MLFit:
     saturated = _saturated(prepared)
     counterpart, start, known = None, None, None
     if prepared.structure.products:
-        counterpart = fit_ml(linear_counterpart(prepared), se="expected")
+        usual = "expected" if prepared.sample.design is None else None
+        counterpart = fit_ml(linear_counterpart(prepared), se=usual)
         start, known = _from_counterpart(prepared, counterpart)
     table, structure, sample = prepared.table, prepared.structure, prepared.sample
     density = likelihood_density(structure, prepared.space, sample)

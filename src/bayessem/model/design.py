@@ -177,3 +177,26 @@ def check_design(structure: Structure, *, weights: str | None, cluster: str | No
             f"{what} is not there yet for products of constructs; products of observed variables "
             "have it"
         )
+
+
+def refuse_design(design: Design | None, what: str) -> None:
+    """Refuse what counts respondents alike for a fit in which they do not.
+
+    Parameters
+    ----------
+    design : Design or None
+        Of the sample.
+    what : str
+        What was asked for, as the beginning of a sentence.
+
+    Raises
+    ------
+    NotSupported
+        Naming it, for a sample with a design.
+    """
+    if design is not None:
+        raise NotSupported(
+            f"{what} compares the model with respondents who count alike, which is not there yet "
+            f"for a sample that is {design.said}; there are summary, r2, effects, mediation, "
+            "shapes, scores, measurement and predictions, and ml for maximum likelihood"
+        )
