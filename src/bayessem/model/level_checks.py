@@ -94,7 +94,8 @@ def _slope_findings(prepared: Prepared) -> list[Finding]:
 
     Enders & Tofighi (2007), doi:10.1037/1082-989X.12.2.121, on centring within clusters.
     """
-    table, out = prepared.table, []
+    table = prepared.table
+    out: list[Finding] = []
     if not table.slopes:
         return out
     predictors = list(dict.fromkeys(row.rhs for row in table.rows if row.slope))

@@ -285,8 +285,8 @@ def prepare_sample(
         require_respondents(sample, "the likelihood of a product term")
     sample, notes = condition(sample, table)
     if sample.design is not None:
-        sample = replace(sample, design=sample.design.scaled())
-        design = sample.design
+        design = sample.design.scaled()
+        sample = replace(sample, design=design)
         check_design(structure, weights=design.column or None, cluster=design.cluster or None)
         notes = (*notes, f"respondents are {design.said}")
     partial = pooling if pooling is not None and pooling.how == "partial" else None

@@ -53,13 +53,13 @@ def check_slope_statements(statements: Sequence[Statement]) -> None:
         given = [m for m in statement.modifiers if m.kind == "rv"]
         if not given:
             continue
-        where, names = statement.where, {v for m in given for v in m.values}
+        where, names = statement.where, sorted({str(v) for m in given for v in m.values})
         if len(names) > 1:
             raise ModelError(
-                f"{where} has {len(names)} random slopes ({', '.join(map(str, sorted(names)))}); "
-                "one name is the slope of all groups"
+                f"{where} has {len(names)} random slopes ({', '.join(names)}); one name is the "
+                "slope of all groups"
             )
-        name = str(names.pop())
+        name = names[0]
         if not _NAME.match(name):
             raise ModelError(
                 f"{where}: {name!r} cannot name a random slope; it is a variable of level 2 and "
