@@ -295,6 +295,15 @@ def test_simulated_slopes_come_back(data):
     assert np.polyfit(frame.m, frame.y, 1)[0] == pytest.approx(2.0, abs=0.03)
 
 
+def test_a_report_and_a_diagram_show_the_slope(fitted, tmp_path):
+    text = fitted.report(tmp_path / "slopes.html", progress=False).read_text(encoding="utf-8")
+    assert "random intercepts and slopes are the second level" in text
+    assert "with 1 construct" not in text and "differs between clusters" not in text
+    edges = [e for panel in fitted.diagram().panels for e in panel.edges]
+    slope = next(e for e in edges if (e.source, e.target) == ("x", "y"))
+    assert slope.text == "s" and np.isnan(slope.value)
+
+
 def test_a_saved_fit_is_the_same(fitted, tmp_path):
     fitted.save(tmp_path / "fit")
     again = bs.load(tmp_path / "fit")
