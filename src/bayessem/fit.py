@@ -681,7 +681,8 @@ class Fit(Fitted):
         -------
         DataFrame
             A row a respondent (labelled as in the data); columns NAME and NAME_sd. The uncertainty
-            of the parameters is included.
+            of the parameters is included. Of a two-level model constructs of both levels and random
+            slopes: those of level 2 have the value of the respondent's cluster in all its rows.
 
         Raises
         ------

@@ -89,9 +89,12 @@ def ml(
     /,
     *,
     se: Annotated[
-        Literal["observed", "expected", "robust", "none"],
-        Parameter(help="where standard errors come from"),
-    ] = "observed",
+        Literal["observed", "expected", "robust", "none"] | None,
+        Parameter(
+            help="where standard errors come from (observed information; robust with weights, or "
+            "clusters without levels)"
+        ),
+    ] = None,
     bootstrap: Annotated[
         Whole | None, Parameter(help="so many bootstrap samples, and their intervals")
     ] = None,
@@ -110,17 +113,17 @@ def ml(
         arguments.seed(seed, name="--seed")
         if bootstrap is not None:
             arguments.whole_number("--bootstrap", bootstrap, FitError, most=arguments.MOST_DRAWS)
-    if bootstrap is not None and respondents.cluster is not None:
-        raise NotSupported("the bootstrap is not there yet for two-level models")
+    if bootstrap is not None and {respondents.cluster, respondents.weights} != {None}:
+        raise NotSupported("the bootstrap is not there yet for clusters and weights")
     sem, frame = how.model(model), files.read(data)
     options = respondents.arguments()
-    _require_identified(sem.prepare(frame, **options))
+    _require_identified(sem.prepare(frame, robust=True, **options))
     found = sem.ml(frame, se=se, **options)
     if bootstrap is None:
         return conclude(found, as_json=json)
     if not json:  # it is there for whoever interrupts the bootstrap
         print(f"{found}\n", flush=True)
-    del options["cluster"]
+    del options["cluster"], options["weights"]
     boot = sem.bootstrap(frame, bootstrap, random_seed=seed, progress=True, **options)
     return conclude(*([found] if json else []), boot, as_json=json)
 
@@ -170,14 +173,14 @@ def invariance(
     one_standard_input(model, data)
     if respondents.group is None:
         raise UsedWrongly("name the column with the groups: --group COLUMN")
-    if respondents.cluster is not None:
-        raise NotSupported("invariance is not there yet for two-level models (--cluster)")
+    if {respondents.cluster, respondents.weights} != {None}:
+        raise NotSupported("invariance is not there yet for clusters and weights")
     ci_prob, settings = probability(interval), sampling.arguments(seed)
     if settings.pop("latents") != "integrated":
         raise UsedWrongly("the steps of invariance are sampled with --latents integrated only")
     sem, frame = how.model(model), files.read(data)
     given = respondents.arguments()
-    del given["cluster"]
+    del given["cluster"], given["weights"]
     steps = sem.invariance(
         frame, free=free, loo=loo, approximate=approximate, ci_prob=ci_prob, **given, **settings
     )

@@ -178,7 +178,11 @@ class Respondents:
     group_order: Annotated[
         tuple[str, ...] | None, _list("order and selection of the groups (as they appear)", DATA)
     ] = None
-    cluster: Annotated[str | None, _of(DATA, "column with the clusters of two levels")] = None
+    cluster: Annotated[
+        str | None,
+        _of(DATA, "column with the clusters of two levels; of the sample (ml, or with weights)"),
+    ] = None
+    weights: Annotated[str | None, _of(DATA, "column with sampling weights")] = None
     missing: Annotated[
         Literal["fiml", "listwise", "error"], _of(DATA, "what is done about missing values")
     ] = "fiml"
@@ -190,6 +194,7 @@ class Respondents:
             "group_order": self.group_order,
             "missing": self.missing,
             "cluster": self.cluster,
+            "weights": self.weights,
         }
 
 

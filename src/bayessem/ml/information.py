@@ -14,6 +14,7 @@ from bayessem.model.structure import (
     moved_together,
     parameter_groups,
 )
+from bayessem.posterior.assemble import respondent_order
 from bayessem.posterior.density import Density
 from bayessem.results.standardize import model_moments
 
@@ -294,19 +295,28 @@ def observed_information(
 
 
 def score_products(
-    density: Density, x: np.ndarray, *, scale: np.ndarray, turn: np.ndarray | None = None
+    density: Density,
+    x: np.ndarray,
+    sample: Sample,
+    *,
+    scale: np.ndarray,
+    turn: np.ndarray | None = None,
 ) -> np.ndarray:
     """Sum over respondents of the outer products of their scores, (D, D).
 
-    Scores are central differences of the respondents' log-likelihoods; `scale` (D,) is a rough
-    standard error of each parameter; along the columns of `turn`, if it is given.
+    Over the clusters of a two-level model; with a design weighted, and of the sums over its
+    clusters (`Design.score_products`). Scores are central differences of the respondents'
+    log-likelihoods; `scale` (D,) is a rough standard error of each parameter; along the columns of
+    `turn`, if it is given.
     """
     step = 1e-4 * scale
     moves = np.diag(step) if turn is None else (turn * step).T
     ahead = density.respondent_log_likelihood(x + moves)  # (D, respondent)
     behind = density.respondent_log_likelihood(x - moves)
     scores = (ahead - behind) / (2.0 * step[:, None])
-    return scores @ scores.T
+    if sample.design is None:
+        return scores @ scores.T
+    return sample.design.score_products(scores[:, respondent_order(sample)], sample.group)
 
 
 def invert_information(information: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:

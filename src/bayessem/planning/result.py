@@ -10,13 +10,18 @@ import pandas as pd
 
 from bayessem.disk import require_writable, write_whole
 from bayessem.planning.conditions import FACTORS
+from bayessem.text.columns import column, labels
 from bayessem.text.described import Described
-from bayessem.text.document import Document, Heading, Lines, Notes, Paragraph
+from bayessem.text.document import Column, Document, Heading, Lines, Notes, Paragraph, Table
 from bayessem.text.formats import (
     COUNT,
+    ENDS,
+    NUMBER,
     SHARE,
     SHORT,
+    SHORT_INTERVAL,
     TEXT,
+    Format,
     percent_text,
 )
 from bayessem.text.json import frame_rows, json_text, result_object
@@ -181,3 +186,102 @@ class Design(Described):
         if path is not None:
             write_whole(require_writable(path, "the study", suffixes=(".json",)), text, "the study")
         return text
+
+
+def _factors(frame: pd.DataFrame, crossed: list[str]) -> list[Column]:
+    return [_factor(frame, name) for name in crossed]
+
+
+def _factor(frame: pd.DataFrame, name: str) -> Column:
+    cells = [None if pd.isna(x) else x for x in frame[name]]
+    how = HOW[name]
+
+    def written(x: Any) -> str:
+        return "as modelled" if x is None else how.write(x)
+
+    return Column(TITLES[name], cells, Format(written, right=False))
+
+
+def _sizes_table(sizes: pd.DataFrame, crossed: list[str]) -> Table | None:
+    if not len(sizes):
+        return None
+    cells = list(zip(sizes["n"], sizes["smallest"], sizes["largest"], strict=True))
+    ends = list(
+        zip(sizes["lower"], sizes["upper"], sizes["smallest"], sizes["largest"], strict=True)
+    )
+    return Table(
+        (
+            *labels(sizes, ("target",)),
+            *_factors(sizes, crossed),
+            column(sizes, "assurance", how=SHARE),
+            Column("smallest n", cells, Format(lambda cell: _size(*cell))),
+            Column(percent_text(0.95), ends, Format(_size_interval)),
+        ),
+        "Sample sizes needed",
+    )
+
+
+def _size(n: float, smallest: int, largest: int) -> str:
+    if n <= smallest:
+        return f"at most {smallest}"
+    return f"above {largest}" if math.isinf(n) else f"{math.ceil(n)}"
+
+
+def _size_interval(cell: tuple[float, float, int, int]) -> str:
+    lower, upper, smallest, largest = cell
+    ends = [
+        f"≤ {smallest}" if x <= smallest else f"> {largest}" if math.isinf(x) else f"{math.ceil(x)}"
+        for x in (lower, upper)
+    ]
+    return ends[0] if ends[0] == ends[1] else f"[{ends[0]}, {ends[1]}]"
+
+
+def _with_error(frame: pd.DataFrame, name: str, title: str) -> Column:
+    """Shares with their Monte Carlo errors in brackets."""
+
+    def written(cell: tuple[float, float]) -> str:
+        return "" if math.isnan(cell[0]) else f"{NUMBER.write(cell[0])} ({NUMBER.write(cell[1])})"
+
+    cells = list(zip(frame[name], frame[f"{name}_mc"], strict=True))
+    return Column(title, cells, Format(written, numbers=tuple, ends=("", " MC error")))
+
+
+def _limits(cell: tuple[float, float]) -> str:
+    return "" if math.isnan(cell[0]) else SHORT_INTERVAL.write(cell)
+
+
+def _found_table(table: pd.DataFrame, crossed: list[str]) -> Table:
+    limits = list(zip(table["assurance_lower"], table["assurance_upper"], strict=True))
+    return Table(
+        (
+            *labels(table, ("target",)),
+            *_factors(table, crossed),
+            column(table, "n", how=COUNT),
+            column(table, "replicates", "data sets", COUNT),
+            column(table, "converged", how=SHARE),
+            _with_error(table, "assurance", "assurance"),
+            Column(percent_text(0.95), limits, Format(_limits, numbers=tuple, ends=ENDS)),
+            _with_error(table, "wrongly", "wrongly"),
+        ),
+        "What is found",
+    )
+
+
+def _interval_table(table: pd.DataFrame, crossed: list[str], ci_prob: float) -> Table | None:
+    shown = table[(table["shape"] == "") & table["mean"].notna()]
+    if not len(shown):
+        return None
+    return Table(
+        (
+            *labels(shown, ("target",)),
+            *_factors(shown, crossed),
+            column(shown, "n", how=COUNT),
+            column(shown, "true"),
+            _with_error(shown, "bias", "bias"),
+            column(shown, "sd"),
+            column(shown, "width", f"width of the {percent_text(ci_prob)}"),
+            _with_error(shown, "coverage", "coverage"),
+            column(shown, "proper", how=SHARE),
+        ),
+        "Estimates and intervals",
+    )

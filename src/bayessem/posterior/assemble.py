@@ -31,7 +31,12 @@ LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 def sample_patterns(sample: Sample) -> list[Pattern]:
     """Sufficient statistics and rows of each missingness pattern of each group."""
     return [
-        pattern_from_rows(group, columns, sample.values[np.ix_(members, columns)])
+        pattern_from_rows(
+            group,
+            columns,
+            sample.values[np.ix_(members, columns)],
+            None if sample.weights is None else sample.weights[members],
+        )
         for group, columns, members in sample.patterns()
     ]
 
