@@ -206,7 +206,9 @@ def _define(out: Settings, piece: Piece) -> None:
     if "=" in piece.text and re.fullmatch(r"[A-Za-z]\w*", name):
         out.names.add(name)
     out.defined.append(piece)
-    out.notes.append(f"{piece.where} is done with the data, before the model is fitted")
+    out.notes.append(
+        f"{piece.where} has to be done with the data (what is simple, --data-out does)"
+    )
 
 
 def _analysis(out: Settings, piece: Piece) -> None:
