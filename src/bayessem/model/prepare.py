@@ -274,6 +274,12 @@ def prepare_sample(
             "partial pooling is not there yet for models with ordered answers; pool completely or "
             "not at all (pooling=bs.no_pooling(...)), or leave ordered= out"
         )
+    if partial is not None and table.composites:
+        raise NotSupported(
+            "partial pooling is not there yet for models with composites, whose scale differs "
+            "between groups; pool completely (group_equal=...) or not at all "
+            "(pooling=bs.no_pooling(...))"
+        )
     if table.levels > 1:
         if pooling is not None:
             raise NotSupported(
