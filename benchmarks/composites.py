@@ -60,10 +60,8 @@ def pls(data: pd.DataFrame, mode: str, *, tolerance: float = 1e-10) -> dict[str,
                 if name in own:
                     inner += np.corrcoef(scores[name], scores[other])[0, 1] * scores[other]
             inner = _standard(inner)
-            if mode == "A":
-                new = x.T @ inner / len(z)
-            else:
-                new = np.linalg.lstsq(x, inner, rcond=None)[0]
+            regression = np.linalg.lstsq(x, inner, rcond=None)[0]
+            new = x.T @ inner / len(z) if mode == "A" else regression
             new /= np.std(x @ new)
             change = max(change, float(np.abs(new - weights[name]).max()))
             weights[name] = new
