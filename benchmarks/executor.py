@@ -88,7 +88,7 @@ def main() -> None:
     fit_ml(prepared)
     overhead = {}
     overhead["here"] = 1000 * timed(nothing, prepared, range(EMPTY))[0] / EMPTY
-    one = {"executor": "processes", "cores": 1}
+    one: dict[str, Any] = {"executor": "processes", "cores": 1}
     overhead["processes"] = 1000 * timed(nothing, prepared, range(EMPTY), **one)[0] / EMPTY
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s", "empty", {}) as store:
         wall, _ = timed(nothing, prepared, range(EMPTY), store=store, **one)

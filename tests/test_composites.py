@@ -388,3 +388,36 @@ def test_prediction_against_the_linear_model(fit, holzinger):
     # the model's predictions lie between the mean and the linear model
     assert rmse.rmse < 1.05 * rmse.rmse_lm
     assert rmse.q2 > 0.05
+
+
+def test_priors_of_paths_are_about_composites_of_variance_1(holzinger):
+    fit = bs.SEM(CAUSE).fit(
+        holzinger,
+        priors={"path": "normal(0, 0.5)"},
+        draws=400,
+        tune=400,
+        chains=2,
+        random_seed=1,
+        progress=False,
+    )
+    assert int(fit.draws["sample_stats"]["diverging"].sum()) == 0
+    sampled = fit.prepared.space.names.index("textual~C")
+    scaled = fit.values[..., sampled]
+    rows = fit.summary().set_index(["lhs", "op", "rhs"])
+    # the path times the standard deviation of the composite in the sample, in units of textual
+    unit = scaled.mean() / np.sqrt(rows.loc[("textual", "~~", "textual"), "mean"] / 0.84)
+    assert unit == pytest.approx(rows.loc[("textual", "~", "C"), "std"], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pooling": bs.partial("textual ~ C"), "group": "school"}, "partial pooling is not there"),
+        ({"ordered": ["x4"]}, "ordered answers"),
+    ],
+)
+def test_what_is_not_there_yet_is_said(holzinger, options, said):
+    ordered = options.pop("ordered", False)
+    data = holzinger.assign(x4=(holzinger.x4 > 3) * 1) if ordered else holzinger
+    with pytest.raises(BayessemError, match=said):
+        bs.SEM(CAUSE, ordered=ordered).prepare(data, **options)

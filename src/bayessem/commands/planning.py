@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from bayessem.commands.options import Json, Model, ModelOptions, Whole, numbers, whole
-from bayessem.commands.outcome import conclude, in_terminal, of_the_call
+from bayessem.commands.outcome import UsedWrongly, conclude, in_terminal, of_the_call
 
 Sizes = Annotated[
     tuple[float, ...],
@@ -80,19 +80,24 @@ def design(
             require_writable(report, WHAT, suffixes=(".html", ".htm"))
         values = read_truth(truth)
 
-    def whole_numbers(given: tuple[float, ...] | None) -> list[int] | None:
-        return None if given is None else [int(x) if x == int(x) else x for x in given]
+    def whole_numbers(given: tuple[float, ...] | None, what: str) -> list[int] | None:
+        if given is None:
+            return None
+        astray = [x for x in given if x != int(x)]
+        if astray:
+            raise UsedWrongly(f"--{what} is a list of whole numbers, and {astray[0]:g} is none")
+        return [int(x) for x in given]
 
     found = study(
         sem,
         values,
-        n=whole_numbers(n),
+        n=whole_numbers(n, "n") or [],
         targets=target,
         standardized=standardized,
         reliability=None if reliability is None else list(reliability),
-        groups=whole_numbers(groups),
+        groups=whole_numbers(groups, "groups"),
         missing=0.0 if missing is None else list(missing),
-        categories=whole_numbers(categories),
+        categories=whole_numbers(categories, "categories"),
         rope=rope,
         assurance=list(assurance),
         mode=mode,

@@ -465,18 +465,11 @@ def _item_means(structure: Structure, composite: Composite) -> list[Factor]:
     return [found[structure.observed[i]] for i in composite.items] if found else []
 
 
-def sampled_scale(
-    structure: Structure, filled: Filled, rows: Sequence[int]
-) -> tuple[Factor, ...] | None:
-    """Numbers that the rows of a parameter multiply it with, None where they differ.
+def sampled_scale(structure: Structure, filled: Filled, k: int) -> tuple[Factor, ...]:
+    """Numbers with which the row of a parameter multiplies it, () without a composite.
 
     A parameter of a composite is sampled for its standard deviation being 1.
     """
-    every = {_scale_of(structure, filled, k) for k in rows}
-    return every.pop() if len(every) == 1 else None
-
-
-def _scale_of(structure: Structure, filled: Filled, k: int) -> tuple[Factor, ...]:
     place = structure.places[k]
     out: list[Factor] = []
     outcome = filled.spread.get((place.group, place.i))

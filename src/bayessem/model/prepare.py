@@ -301,6 +301,17 @@ def prepare_sample(
             "partial pooling is not there yet for models with ordered answers; pool completely or "
             "not at all (pooling=bs.no_pooling(...)), or leave ordered= out"
         )
+    if table.ordered and table.composites:
+        raise NotSupported(
+            "composites are not there yet in models with ordered answers; leave ordered= out (the "
+            "answers are then numbers)"
+        )
+    if partial is not None and table.composites:
+        raise NotSupported(
+            "partial pooling is not there yet for models with composites, whose scale differs "
+            "between groups; pool completely (group_equal=...) or not at all "
+            "(pooling=bs.no_pooling(...))"
+        )
     if table.levels > 1:
         if pooling is not None:
             raise NotSupported(

@@ -284,7 +284,8 @@ def build_space(
     own = _own_scales(structure, rows_of, kinds, chosen, filled)
     scales = model_scales(structure, means, sds)
     coordinates = _coordinates(structure, rows_of, kinds, chosen, blocks, scales)
-    coordinates = _of_unit_composites(coordinates, own, filled, scales)
+    default = {name: factors for name, factors in own.items() if chosen[name] is None}
+    coordinates = _of_unit_composites(coordinates, default, filled, scales)
     plain = _plain(structure, rows_of, chosen)
     space = _cells(structure, kinds, variance_row, own, filled, base, plain)
     return replace(
@@ -327,13 +328,14 @@ def _own_scales(
 ) -> dict[str, tuple[Factor, ...]]:
     """Parameters that are sampled for composites of variance 1, and what multiplies them then.
 
-    Not those about which the user says something on their own scale: a prior, bounds, constraints.
+    Their priors are about that, as those of variances are about standard deviations. Not those with
+    bounds or constraints, which are about the parameter itself.
     """
-    plain = _plain(structure, rows_of, chosen)
+    plain = _plain(structure, rows_of, dict.fromkeys(chosen))
     out = {}
     for name, rows in rows_of.items():
         if kinds[name] in ("path", "product", "loading", "disturbance_sd") and name in plain:
-            factors = sampled_scale(structure, filled, rows)
+            factors = sampled_scale(structure, filled, rows[0])  # of several, in units of the first
             if factors:
                 out[name] = factors
     return out
