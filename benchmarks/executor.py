@@ -44,7 +44,7 @@ TRANSF =~ tr1 + tr2 + tr3 + tr4
 RAD =~ ra1 + ra2 + ra3
 RAD ~ AMC + AMC:AMC
 """
-SECOND, TASKS, EMPTY = 1.0, 12, 200
+SECOND, TASKS, EMPTY = 1.0, 6, 200
 RESULT = {"converged": True, "found": {f"target {k}": [k, 0.1, 0.0, 0.2, 0.1] for k in range(4)}}
 
 
@@ -122,4 +122,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks import executor  # under a name that workers find
+
+    executor.main()
