@@ -11,7 +11,7 @@ from example_models import ABILITIES, abilities
 import bayessem as bs
 from bayessem.calibration.families import FAMILIES, prepared_family
 from bayessem.calibration.sbc import calibrate
-from bayessem.errors import BayessemWarning, FitError
+from bayessem.errors import FitError
 from bayessem.ml.bootstrap import bootstrap
 
 SHORT = {"draws": 120, "tune": 120, "chains": 2, "random_seed": 3, "progress": False}
@@ -85,15 +85,6 @@ def test_poolings_and_invariance(workers):
     )
     pd.testing.assert_frame_equal(here.bayesian, there.bayesian)
     assert here.notes == there.notes
-
-
-def test_a_check_warns_here_and_not_in_a_worker(workers):
-    data = abilities().assign(x3=lambda d: d["x2"] + 0.001 * d["x1"])
-    with pytest.warns(BayessemWarning):
-        bs.compare_poolings(
-            bs.SEM("f =~ x1 + x2 + x3 + x4"), data, "f =~ x4", group="school", loo=False,
-            executor=workers, **SHORT,
-        )  # fmt: skip
 
 
 def test_an_executor_is_checked_before_anything_else(small_fit):
