@@ -410,6 +410,7 @@ def test_full_mode_and_a_null_truth(tmp_path):
     assert rows.loc["effect", "assurance"] == 1.0
     assert math.isnan(rows.loc["none", "assurance"])
     assert rows.loc["effect", "width"] == pytest.approx(2 * 1.96 / math.sqrt(200), rel=0.15)
+    assert (found.table["converged"] == 1.0).all()
     assert "posteriors of 1 x 200 draws" in str(found)
 
 
