@@ -82,15 +82,13 @@ def page(quick: Design, full: Design, figure: str) -> str:
     for result, title in ((quick, "Maximum likelihood"), (full, "Posterior")):
         lines += ["", f"## {title}", "", result.opening, "", *_found(result)]
     lines += ["", "## Sizes for an assurance of 80 %", "", *_sizes(quick)]
-    seconds = {r: 3600 * r.cpu_hours / _fits(r) for r in (quick, full)}
-    lines += [
-        "",
-        "## Price",
-        "",
-        f"Quick mode: {quick.cpu_hours:.2g} CPU hours for {_fits(quick):,} data sets, "
-        f"{seconds[quick]:.2f} CPU seconds each; full mode: {full.cpu_hours:.2g} CPU hours for "
-        f"{_fits(full):,}, {seconds[full]:.1f} CPU seconds each (2 x (500 + 500) draws).",
-    ]
+    lines += ["", "## Price", ""]
+    for result, mode in ((quick, "Quick mode"), (full, "Full mode, 2 x (500 + 500) draws")):
+        count = _fits(result)
+        lines.append(
+            f"- {mode}: {result.cpu_hours:.2g} CPU hours for {count:,} data sets, "
+            f"{3600 * result.cpu_hours / count:.2g} CPU seconds each."
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -26,6 +26,7 @@ from bayessem.planning.conditions import Condition
 from bayessem.planning.population import Population, with_reliability
 from bayessem.planning.targets import Points, Slopes, Target, has_shape, values_of
 from bayessem.posterior.assemble import compile_for, likelihood_density
+from bayessem.posterior.diagnostics import Diagnosis
 from bayessem.posterior.settings import Sampling
 from bayessem.results.estimate import estimate
 from bayessem.results.estimates import tail_probability
@@ -37,6 +38,8 @@ from bayessem.syntax.specification import Specification
 GROUP = "group"
 # Standard errors by which parameters are moved for the derivatives of targets.
 STEP = 1e-3
+# Share of the draws that may diverge in a posterior that counts as explored.
+DIVERGENT = 0.01
 # What a data set can bring about that the model is not to blame for.
 BAD_LUCK = (DataError, FitError, IdentificationError, np.linalg.LinAlgError)
 
@@ -206,10 +209,21 @@ def _fitted(
         }
     seed = task_seed(setting.random_seed, "sampling", condition.key, number) % 2**31
     sampled = estimate(prepared, replace(setting.sampling, random_seed=seed), checked=())
-    good = bool(sampled.diagnosis.ok)
+    good = _explored(sampled.diagnosis)
     said = "" if good else " ".join(sampled.diagnosis.advice)
     found = _by_posterior(setting, sampled, true)
     return {"converged": good, "proper": True, "said": said, "found": found}
+
+
+def _explored(diagnosis: Diagnosis) -> bool:
+    """Whether chains agree and follow the posterior well enough for one of many data sets.
+
+    What a fit that is reported has to have besides, effective draws and an R-hat below 1.01, short
+    chains do not have; what that costs is in the width and coverage of the intervals.
+    """
+    many = diagnosis.divergences > DIVERGENT * diagnosis.draws
+    unknown = bool(np.isnan(diagnosis.worst_rhat[1]))
+    return not (diagnosis.stuck or diagnosis.disagreeing or many or unknown)
 
 
 def _by_likelihood(setting: Setting, fit: MLFit, true: Points) -> dict[str, list[Any]]:

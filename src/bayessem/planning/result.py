@@ -49,7 +49,8 @@ class Design(Described):
     ----------
     table : DataFrame
         A row a condition (truth, reliability, groups, missing, categories, n) and target:
-        `replicates`; `converged` and `proper` (no negative variance), shares of the fits; `true`
+        `replicates`; `converged` (a posterior: chains agree, R-hat below 1.05, and at most 1 in 100
+        draws diverged) and `proper` (no negative variance), shares of the fits; `true`
         value, and `there`, in which share of the data sets' populations the target is;
         `assurance`: the share of all data sets in which it was rightly found (nan where it is
         never there), with its Monte Carlo error `_mc` and 95 % interval `_lower`, `_upper`;
@@ -128,9 +129,12 @@ class Design(Described):
         poor = self.table[self.table["converged"] < CONVERGES]
         if len(poor):
             worst = poor.loc[poor["converged"].idxmin()]
+            share, n = f"{worst['converged']:.0%}", int(worst["n"])
             out.append(
-                f"Fits without a result count as not found: at n = {int(worst['n'])} only "
-                f"{worst['converged']:.0%} of the fits have one."
+                f"Fits without a result count as not found: at n = {n} only {share} have one."
+                if self.settings["sampling"] is None
+                else f"At n = {n} only {share} of the posteriors were explored well (chains "
+                "agree, few divergences); they count as they are: more draws= and tune= are needed."
             )
         return out
 

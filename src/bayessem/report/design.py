@@ -67,7 +67,7 @@ def design_document(result: Design) -> Document:
     return Document.of(
         Heading("What samples would find", 2),
         Figure(lambda: plot_design(result), CAPTION),
-        Document(found.blocks[1:]).within(3),
+        Document(found.blocks[2:]).within(3),  # the title and its first line are the page's
         Heading("What was simulated", 2),
         Verbatim(result.settings["model"].strip("\n")),
         Items(_simulated(result)),
@@ -77,9 +77,14 @@ def design_document(result: Design) -> Document:
 
 def _simulated(result: Design) -> tuple[str, ...]:
     settings = result.settings
-    lines = [f"Target {name}: {text}." for name, text in settings["targets"]]
-    options = {k: v for k, v in settings["options"].items() if v}
-    lines.append(f"Options of the model: {json.dumps(options)}.")
+    lines = [
+        f"Target {text!r}." if name == text else f"Target {name}: {text!r}."
+        for name, text in settings["targets"]
+    ]
+    usual = json.loads(json.dumps(Specification("y ~ x").options))
+    options = {k: v for k, v in settings["options"].items() if v != usual.get(k)}
+    if options:
+        lines.append(f"Options of the model: {json.dumps(options)}.")
     if settings["rope"] is not None:
         lines.append(f"Region of practical equivalence: {settings['rope']}.")
     if settings["sampling"] is not None:
