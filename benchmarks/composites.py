@@ -6,8 +6,8 @@ PLS path modelling (Lohmoller 1989, ch. 2; Tenenhaus, Esposito Vinzi, Chatelin &
 doi:10.1016/j.csda.2004.03.005) with modes A and B and the path weighting scheme is written out
 below. The data are the European customer satisfaction index of a mobile phone provider, n = 250
 (Tenenhaus et al. 2005), as `mobi` in R's seminr; they are not in this repository. Prints the paths
-of each method as Markdown, then, on Holzinger-Swineford, smallest effective sample sizes a draw of a
-composite and of a common factor in the same place, of one run.
+of each method as Markdown, then, on Holzinger-Swineford, smallest effective sample sizes a draw of
+a composite and of a common factor in the same place, of one run.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def _standard(values: np.ndarray) -> np.ndarray:
 
 def pls_paths(scores: dict[str, np.ndarray]) -> tuple[dict[tuple[str, str], float], dict]:
     """Standardised paths and R2 from scores."""
-    paths, shares = {}, {}
+    paths: dict[tuple[str, str], float] = {}
+    shares: dict = {}
     for y, names in PATHS.items():
         design = np.column_stack([scores[x] for x in names])
         slopes = np.linalg.lstsq(design, scores[y], rcond=None)[0]

@@ -14,6 +14,7 @@ from bayessem.planning.result import Design
 from bayessem.plots.design import plot_design
 from bayessem.report.page import page
 from bayessem.results.run_folder import load
+from bayessem.syntax.specification import Specification
 from bayessem.text.document import (
     Column,
     Document,
