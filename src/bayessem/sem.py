@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bayessem.foreign import answers_other_programs
 from bayessem.syntax.specification import Specification
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bayessem.model.priors import Prior
     from bayessem.moderation.groups import GroupComparison
     from bayessem.moderation.invariance_result import Invariance
+    from bayessem.planning.result import Design
     from bayessem.results.simulate import Estimated
 
 MODEL_ARGUMENTS = (
@@ -62,6 +63,8 @@ FIT_ARGUMENTS = (
     "latents",
     "engine",
     "progress",
+    "out",
+    "overwrite",
 )
 
 
@@ -445,6 +448,7 @@ class SEM(Specification):
         random_seed: int | None = None,
         target_accept: float | None = None,
         progress: bool = True,
+        executor: Any = None,
     ) -> Invariance:
         """Configural, metric, scalar and strict invariance, and what to free where a step fails.
 
@@ -469,6 +473,8 @@ class SEM(Specification):
             Probability of the equal-tailed intervals.
         draws, tune, chains, cores, random_seed, target_accept, progress
             As in `fit`, for `loo` and `approximate`.
+        executor : optional
+            Where models and refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -509,6 +515,7 @@ class SEM(Specification):
                 approximate=approximate,
                 ci_prob=ci_prob,
                 sampling=sampling,
+                executor=executor,
             )
         )
 
@@ -637,6 +644,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cores: int | None = None,
+        executor: Any = None,
         random_seed: int | None = None,
         progress: bool = True,
     ) -> Bootstrap:
@@ -652,6 +660,8 @@ class SEM(Specification):
             As in `fit`.
         cores : int, optional
             Samples at once; by default as many as the machine has.
+        executor : optional
+            Where samples are fitted, as in `bayessem.design`; the result is the same.
         random_seed : int, optional
             Makes the samples repeatable, however many cores.
         progress : bool
@@ -660,7 +670,14 @@ class SEM(Specification):
         from bayessem.ml.bootstrap import bootstrap
 
         prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
-        return bootstrap(prepared, n, cores=cores, random_seed=random_seed, progress=progress)
+        return bootstrap(
+            prepared,
+            n,
+            cores=cores,
+            executor=executor,
+            random_seed=random_seed,
+            progress=progress,
+        )
 
     def diagram(self, *, latents_only: bool = False, covariances: bool = True) -> Diagram:
         """The model as a path diagram, without estimates; `Fit.diagram` has them.
@@ -736,6 +753,66 @@ class SEM(Specification):
             latents=latents,
         )
 
+    def design(
+        self,
+        truth: Mapping[str, float] | Mapping[str, Mapping[str, float]] | Estimated,
+        *,
+        n: int | Sequence[int],
+        targets: Mapping[str, str] | Sequence[str] | str,
+        standardized: bool = False,
+        reliability: float | Sequence[float] | None = None,
+        groups: int | Sequence[int] | None = None,
+        missing: float | Sequence[float] = 0.0,
+        categories: int | Sequence[int] | None = None,
+        rope: float | tuple[float, float] | None = None,
+        assurance: float | Sequence[float] = 0.8,
+        mode: str = "quick",
+        replicates: int | None = None,
+        priors: Mapping[str, str | Prior] | None = None,
+        pooling: Pooling | None = None,
+        draws: int = 500,
+        tune: int = 500,
+        chains: int = 2,
+        target_accept: float | None = None,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+        executor: Any = None,
+        store: str | os.PathLike[str] | None = None,
+        progress: bool = True,
+    ) -> Design:
+        """Simulate a study of each size before doing one: what it would find, and how precisely.
+
+        Arguments, result and errors: `bayessem.design`.
+        """
+        from bayessem.planning.study import design
+
+        return design(
+            self,
+            truth,
+            n=n,
+            targets=targets,
+            standardized=standardized,
+            reliability=reliability,
+            groups=groups,
+            missing=missing,
+            categories=categories,
+            rope=rope,
+            assurance=assurance,
+            mode=mode,
+            replicates=replicates,
+            priors=priors,
+            pooling=pooling,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            target_accept=target_accept,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+            executor=executor,
+            store=store,
+            progress=progress,
+        )
+
     def fit(
         self,
         data: pd.DataFrame,
@@ -756,6 +833,8 @@ class SEM(Specification):
         latents: str = "integrated",
         engine: str = "auto",
         progress: bool = True,
+        out: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> Fit:
         """Sample the posterior.
 
@@ -799,12 +878,19 @@ class SEM(Specification):
             calls `pymc.sample`; the posterior is the same. "auto" takes "native" where it can.
         progress : bool
             Show a progress bar.
+        out : path, optional
+            Folder to save the fit in, as `Fit.save`. Draws are written there about every second as
+            they come (not by PyMC's engine): when the run is killed, `load` reads it up to the last
+            of them.
+        overwrite : bool
+            Replace a run that is in that folder, finished or not.
 
         Raises
         ------
         BayessemError
             DataError, ModelError, PriorError, IdentificationError, NotSupported before sampling;
-            FitError when the density is not finite where it has to be.
+            FitError when the folder holds a run already or cannot be written, and when the density
+            is not finite where it has to be.
         KeyboardInterrupt
             When sampling is interrupted (Ctrl-C) before chains have 100 draws; later, the draws so
             far are kept, with a warning.
@@ -837,11 +923,18 @@ class SEM(Specification):
         from bayessem.fit import Fit
         from bayessem.results.estimate import estimate
 
-        return Fit.of(estimate(prepared, sampling, began=began))
+        if out is None:
+            return Fit.of(estimate(prepared, sampling, began=began))
+        from bayessem.results.unfinished import estimate_into
+
+        return Fit.of(estimate_into(prepared, sampling, out, overwrite=overwrite, began=began))
 
 
 def load(path: str | os.PathLike[str]) -> Fit:
-    """Read a fit that `Fit.save` wrote; it answers as the one that was saved.
+    """Read a fit that `Fit.save` or `SEM.fit(out=)` wrote; it answers as the one that was saved.
+
+    Of a run that was killed while it was sampled, the fit of the draws that it had written, with a
+    warning that says how many.
 
     Raises
     ------
@@ -849,6 +942,6 @@ def load(path: str | os.PathLike[str]) -> Fit:
         When the folder is no fit, cannot be read, or a file of it was changed since.
     """
     from bayessem.fit import Fit
-    from bayessem.results.run_folder import load
+    from bayessem.results.unfinished import load
 
     return Fit.of(load(path, specification=SEM))

@@ -61,8 +61,8 @@ class Edge:
     ----------
     source, target : str
         Names of nodes; of a covariance in no order.
-    kind : {"loading", "path", "covariance", "factor"}
-        "factor" joins a product with its factors.
+    kind : {"loading", "weight", "path", "covariance", "factor"}
+        "weight" goes from an item to its composite; "factor" joins a product with its factors.
     value, lower, upper : float
         The estimate with its interval; nan where it is not known, or fixed.
     size : float
@@ -131,7 +131,7 @@ def model_panel(
     parents = _parents(table, [r for _, r in rows])
     factors = {name: tuple(dict.fromkeys(f)) for name, f in table.products}
     named = dict.fromkeys(
-        x for _, r in rows for x in ((r.lhs, r.rhs) if r.op == "=~" else (r.rhs, r.lhs))
+        x for _, r in rows for x in ((r.lhs, r.rhs) if r.op in ("=~", "<~") else (r.rhs, r.lhs))
     )
     products = [x for x in named if ":" in x]
     for product in products:
@@ -212,7 +212,7 @@ def latents_only(panel: Panel) -> Panel:
 
 def is_drawn(row: Parameter) -> bool:
     """Loadings, paths and covariances that are not fixed at 0 or given by the sample."""
-    if row.op not in ("=~", "~", "~~") or row.exogenous:
+    if row.op not in ("=~", "<~", "~", "~~") or row.exogenous:
         return False
     if row.op == "~~" and row.lhs == row.rhs:
         return False
@@ -224,8 +224,8 @@ def _edge(row: Parameter) -> Edge:
     text = row.slope or row.label or (minus_signs(number_text(row.value or 0.0)) if fixed else "")
     if row.op == "=~":
         return Edge(row.lhs, row.rhs, "loading", text=text)
-    if row.op == "~":
-        return Edge(row.rhs, row.lhs, "path", text=text)
+    if row.op in ("~", "<~"):
+        return Edge(row.rhs, row.lhs, "path" if row.op == "~" else "weight", text=text)
     return Edge(row.lhs, row.rhs, "covariance", text=text)
 
 
@@ -238,7 +238,7 @@ def _parents(table: ParameterTable, rows: Sequence[Parameter]) -> dict[str, str]
     structural |= {x for r in rows if r.op == "~~" for x in (r.lhs, r.rhs)}
     found: dict[str, str] = {}
     for row in rows:
-        own = row.op == "=~" and row.rhs not in found
+        own = row.op in ("=~", "<~") and row.rhs not in found
         if own and not (row.rhs in table.latent and row.rhs in structural):
             found[row.rhs] = row.lhs
     return found

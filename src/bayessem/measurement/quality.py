@@ -42,6 +42,7 @@ from bayessem.measurement.tables import (
     loadings_table,
     reliability_table,
 )
+from bayessem.measurement.weights import weights_table
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import refuse_answers
@@ -102,7 +103,7 @@ def assess(
     refuse_answers(prepared.table, "a table of measurement quality")
     structure, labels = prepared.structure, prepared.table.groups
     constructs = find_constructs(structure)
-    if not constructs:
+    if not constructs and not structure.composites:
         raise ModelError(
             "the model has no constructs, so there is no measurement to judge; constructs are "
             "written as 'f =~ x1 + x2 + x3'"
@@ -130,6 +131,13 @@ def assess(
         return join_groups([table(p, *arguments) for p in parts], len(labels) > 1)
 
     return Measurement(
+        weights=join_groups(
+            [
+                weights_table(prepared, elements, prepared.sample.labels, group=g, ci_prob=ci_prob)
+                for g in chosen_groups(labels, group)
+            ],
+            len(labels) > 1,
+        ),
         loadings=by_group(loadings_table, constructs, prepared.sample.labels, ci_prob),
         reliability=by_group(reliability_table, constructs, ci_prob),
         fornell_larcker=by_group(fornell_larcker_table, structure, related),

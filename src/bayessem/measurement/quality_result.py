@@ -59,6 +59,11 @@ class Measurement(Described):
     correlations : DataFrame
         construct, other; mean, sd, lower, upper, p_above_90 (of the absolute value), verdict,
         r_hat, ess_bulk, ess_tail.
+    weights : DataFrame
+        Of composites: composite, item, label; of the standardised weight mean, sd, lower, upper,
+        p_positive, r_hat, ess_bulk, ess_tail; of the loading (the correlation of item and
+        composite) loading_mean, loading_sd, loading_lower, loading_upper; vif (variance inflation
+        factor of the item among those of its composite, in the data).
     draws : Dataset
         loading, omega, ave, alpha, omega_items, correlation over (chain, draw).
     constructs : tuple of Construct
@@ -82,6 +87,7 @@ class Measurement(Described):
     fornell_larcker: pd.DataFrame
     htmt: pd.DataFrame
     correlations: pd.DataFrame
+    weights: pd.DataFrame
     draws: xr.Dataset
     constructs: tuple[Construct, ...]
     notes: tuple[str, ...]
@@ -98,10 +104,13 @@ class Measurement(Described):
         several = sum(len(c.indicators) > 1 for c in self.constructs)
         total = len(self.constructs)
         which = "each" if several == total and total > 1 else f"{several} of them"
+        composites = self.weights["composite"].nunique() if len(self.weights) else 0
+        sums = f" and {_count(composites, 'composite')}" if composites else ""
         return Document.of(
             Paragraph(
                 f"Measurement quality: {_count(total, 'construct')}, {which} with two or more "
-                f"indicators; {chains * draws} draws, intervals of {100 * self.ci_prob:g} %."
+                f"indicators{sums}; {chains * draws} draws, intervals of "
+                f"{100 * self.ci_prob:g} %."
             ),
             *(_group(self, group) for group in self.groups),
             Heading("How it is computed", 2),
@@ -122,7 +131,11 @@ def _group(result: Measurement, group: str) -> Iterator[Block]:
     """What is said about one group; "" is that of a model without groups."""
     if group:
         yield Heading(group, 2)
+    if len(result.weights):
+        yield _weights(_of(result.weights, group))
     loadings = _of(result.loadings, group)
+    if not len(loadings):
+        return
     again = loadings["construct"].eq(loadings["construct"].shift())
     yield Table(
         (
@@ -147,6 +160,25 @@ def _group(result: Measurement, group: str) -> Iterator[Block]:
                 _verdict_sentence(_of(result.correlations, group)),
             )
         )
+
+
+def _weights(table: pd.DataFrame) -> Table:
+    """Weights, loadings and collinearity of the items of composites."""
+    again = table["composite"].eq(table["composite"].shift())
+    return Table(
+        (
+            Column("", table["composite"].mask(again, "").tolist()),
+            Column("", table["item"].tolist()),
+            column(table, "mean", "weight"),
+            intervals(table, "interval"),
+            column(table, "p_positive", "P(>0)"),
+            column(table, "loading_mean", "loading"),
+            intervals(table, "loading interval", ends=("loading_lower", "loading_upper")),
+            column(table, "vif", "VIF"),
+            column(table, "label", how=shortened(LABEL)),
+        ),
+        "Composites: standardised weights, loadings, collinearity of the items",
+    ).without_empty()
 
 
 def _judged(table: pd.DataFrame, title: str, passed: str, limit: str) -> list[Column]:
@@ -285,8 +317,14 @@ def _formulas(result: Measurement) -> Items:
         "Higher-order constructs: the same formulas with standardised dimensions in the place of "
         "items."
     )
+    of_composites = (
+        "Composites: weights of standardised items for a composite of variance 1; a loading is "
+        "the correlation of item and composite; VIF = 1 / (1 - R2) of an item on the other items "
+        "of its composite, in the data: above 5 its weight is hardly known.",
+    )
     return Items(
         (
+            *(of_composites if len(result.weights) else ()),
             "lambda loadings, phi variance of the construct, Theta residual (co)variances; "
             f"{items}.",
             "omega = composite reliability (CR) = (sum lambda)^2 phi / [(sum lambda)^2 phi + sum "

@@ -29,6 +29,7 @@ from bayessem.ml.information import (
     observed_information,
     score_products,
 )
+from bayessem.ml.item_moments import given_item_moments
 from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.problems import improper_solutions, undefined_values
@@ -52,7 +53,7 @@ from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
 from bayessem.results.orientation import direction_signs
 from bayessem.results.reliability import reliability
-from bayessem.results.standardize import model_moments, r_squared, standardised
+from bayessem.results.standardize import model_moments, r_squared, row_values, standardised
 from bayessem.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def _parameter_covariance(
     d = density.size
     structure = prepared.structure
     turn = level_turn(structure, density, found.x)
-    basis = turned_basis(found.basis, turn)
+    free = given_item_moments(structure, density, found.x, prepared.sample, found.basis)
+    basis = turned_basis(free, turn)
     if se == "none":
         return np.full((d, d), np.nan), ()
     if se == "expected" and structure.table.levels > 1:
@@ -89,7 +91,7 @@ def _parameter_covariance(
     if se == "robust":
         scores = score_products(density, found.x, prepared.sample, scale=scale, turn=turn)
         inverse = inverse @ (basis.T @ scores @ basis) @ inverse
-    return found.basis @ inverse @ found.basis.T, ()
+    return free @ inverse @ free.T, ()
 
 
 def _standard_errors(prepared: Prepared, se: str | None) -> str:
@@ -277,9 +279,7 @@ def _from_counterpart(
 
 def _all_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
     """Value of each row of the table: matrix elements, definitions, left sides of constraints."""
-    out = np.full(len(prepared.table.rows), np.nan)
-    for k, place in prepared.structure.places.items():
-        out[k] = elements[prepared.structure.element(place)[0]]
+    out = row_values(prepared.structure, elements)
     values = named_values(prepared.table, x)
     for k, row in enumerate(prepared.table.rows):
         if row.op == ":=":
@@ -295,7 +295,9 @@ def _measures(
 ) -> dict[str, float]:
     """Log-likelihood and criteria; for a linear model chi-square and fit indices too."""
     table, sample, structure = prepared.table, prepared.sample, prepared.structure
-    npar = len(table.parameters) - found.equalities
+    # as in lavaan, the variance of a composite is one of the moments of its items
+    own = len(structure.composites)
+    npar = len(table.parameters) - found.equalities - own
     if table.levels > 1:
         return level_measures(prepared, found.value, npar, elements, saturated)
     fixed = [sample.variables.index(name) for name in table.exogenous]
@@ -316,6 +318,8 @@ def _measures(
     baseline = sum(
         baseline_log_likelihood(sample, covariates, group=g) for g in range(len(sample.groups))
     )
+    taken = sum(len(c.items) * (len(c.items) + 1) // 2 for c in structure.composites)
+    counts = counts[0] - taken, counts[1] - taken
     ends = Ends(sum(s.log_likelihood for s in saturated) - given, baseline - given, *counts)
     moments = [model_moments(structure, elements, group=g) for g in range(len(sample.groups))]
     return {

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     ("Loadings", lambda r: r.op == "=~"),
+    ("Weights", lambda r: r.op == "<~"),
     ("Paths", lambda r: r.op == "~"),
     ("Covariances", lambda r: r.op == "~~" and r.lhs != r.rhs),
     ("Intercepts", lambda r: r.op == "~1"),

@@ -53,9 +53,18 @@ def latent_scales(structure: Structure, sds: np.ndarray) -> np.ndarray:
     table = structure.table
     observed = {name: float(sd) for name, sd in zip(structure.observed, sds, strict=True)}
 
+    composites = dict(table.composites)
+
     def scale(name: str, seen: frozenset[str]) -> float:
         if name in observed:
             return observed[name]
+        if name in composites:  # in the scale of an item whose weight is fixed
+            fixed = [
+                (observed[r.rhs], abs(r.value))
+                for r in table.rows
+                if r.op == "<~" and r.lhs == name and r.free < 0 and r.value
+            ]
+            return fixed[0][0] * fixed[0][1] if fixed else 1.0
         if name in seen:
             return 1.0
         here = seen | {name}

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bayessem.model.composites import fill_composites, raw_cells, weight_names
 from bayessem.model.default_priors import latent_scales
 from bayessem.model.level_data import checked_covariances
 from bayessem.model.linear_constraints import constrained_names, linear_forms
@@ -85,9 +86,12 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
     answered = [structure.observed.index(name) for name in table.ordered]
     items = threshold_variables(structure)
 
+    composites = raw_cells(structure, prepared.sample, base)
+
     def moments(values: np.ndarray) -> np.ndarray:
         elements = base.copy()
         elements[element] = values[source]
+        fill_composites(composites, dict(zip(table.parameters, values, strict=True)), elements)
         means, covariances = implied_moments(structure, elements)
         own = sds.copy()
         cut = np.empty((len(means), 0))
@@ -178,6 +182,9 @@ def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndar
     scales = latent_scales(structure, prepared.sample.sds)
     out = values.copy()
     variances = _variances(prepared, values)
+    for i, name in enumerate(table.parameters):
+        if name in weight_names(structure):
+            out[i] = values[i] * generator.uniform(0.7, 1.3)
     for k, place in structure.places.items():
         row = table.rows[k]
         if row.free < 0:
@@ -288,6 +295,8 @@ def possible(prepared: Prepared) -> str:
         for row, place in structure.places.items():
             if table.rows[row].free >= 0:
                 elements[list(structure.element(place))] = values[table.rows[row].free]
+        named = dict(zip(table.parameters, values, strict=True))
+        fill_composites(raw_cells(structure, prepared.sample, elements), named, elements)
         try:
             _, covariances = implied_moments(structure, elements)
         except np.linalg.LinAlgError:

@@ -12,6 +12,7 @@ import numpy as np
 from bayessem.errors import ModelError, NotSupported
 from bayessem.model.categories import cuts
 from bayessem.model.clusters import require_cluster_argument
+from bayessem.model.composites import item_covariances
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
@@ -300,6 +301,17 @@ def prepare_sample(
             "partial pooling is not there yet for models with ordered answers; pool completely or "
             "not at all (pooling=bs.no_pooling(...)), or leave ordered= out"
         )
+    if table.ordered and table.composites:
+        raise NotSupported(
+            "composites are not there yet in models with ordered answers; leave ordered= out (the "
+            "answers are then numbers)"
+        )
+    if partial is not None and table.composites:
+        raise NotSupported(
+            "partial pooling is not there yet for models with composites, whose scale differs "
+            "between groups; pool completely (group_equal=...) or not at all "
+            "(pooling=bs.no_pooling(...))"
+        )
     if table.levels > 1:
         if pooling is not None:
             raise NotSupported(
@@ -324,6 +336,7 @@ def prepare_sample(
         covariances=covariances,
         group_means=means,
         priors=priors,
+        items=item_covariances(structure, sample),
     )
     check_used(priors, table, {c.kind for c in space.coordinates})
     unpooled = None

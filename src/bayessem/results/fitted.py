@@ -258,7 +258,9 @@ class Fitted(Described):
         structure, table = self.prepared.structure, self.prepared.table
         shown = [k for k, r in enumerate(table.rows) if _is_shown(r)]
         fixed = [
-            i for i, k in enumerate(shown) if table.rows[k].free < 0 and table.rows[k].op == "=~"
+            i
+            for i, k in enumerate(shown)
+            if table.rows[k].free < 0 and table.rows[k].op in ("=~", "<~")
         ]
         draws = self.parameters
         position = {str(n): i for i, n in enumerate(draws["parameter"].values)}
@@ -359,7 +361,7 @@ class Fitted(Described):
 
 def _is_shown(row: Parameter) -> bool:
     """Free and defined parameters, and markers: fixed loadings that are not 0."""
-    marker = row.op == "=~" and row.free < 0 and bool(row.value)
+    marker = row.op in ("=~", "<~") and row.free < 0 and bool(row.value)
     return row.free >= 0 or row.op == ":=" or marker
 
 

@@ -29,12 +29,12 @@ from bayessem.disk import (
     told,
     write_file,
 )
-from bayessem.errors import BayessemError, BayessemWarning, FitError
+from bayessem.errors import BayessemError, BayessemWarning, FitError, outside
 from bayessem.model.clusters import Clusters
 from bayessem.model.data import Sample
 from bayessem.model.design import Design
 from bayessem.model.pooling import Pooling
-from bayessem.model.prepare import prepare_sample
+from bayessem.model.prepare import Prepared, prepare_sample
 from bayessem.model.signs import with_signs
 from bayessem.results.fitted import Fitted
 from bayessem.results.labels import back, plain, read_labels, written_labels
@@ -44,6 +44,8 @@ from bayessem.text.terminal import document_text
 FORMAT = 2
 FILES = ("fit.json", "model.txt", "data.csv", "draws.nc", "estimates.csv", "summary.txt")
 NEEDED = FILES[:4]
+# Beside them, or alone: a run that is being sampled, or was when it ended (unfinished.py).
+UNFINISHED = "unfinished.sqlite"
 # Columns of data.csv; no variable of a model can have such a name.
 ROW, GROUP, CLUSTER, WEIGHT = "(row)", "(group)", "(cluster)", "(weight)"
 # What fit.json has to hold, and of what type.
@@ -133,14 +135,19 @@ def _real(path: Path) -> Path:
     return path.resolve() if path.is_symlink() else path.absolute()
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a fit that was saved."""
+    return (folder / "fit.json").exists() and (folder / "draws.nc").exists()
+
+
 def _refuse_foreign(target: Path) -> None:
     """Refuse to replace what is not the folder of a fit (an empty folder is nobody's)."""
     if not os.path.lexists(target):
         return
     if target.is_dir():
-        if (target / "fit.json").exists() and (target / "draws.nc").exists():
+        if is_finished(target):
             return
-        if not any(target.iterdir()):
+        if all(entry.name.startswith(UNFINISHED) for entry in target.iterdir()):
             return
     raise FitError(
         f"{target} exists and is not the folder of a fit; not replaced: choose another name"
@@ -272,10 +279,15 @@ def _replace(target: Path, new: Path, *, old: Path) -> None:
 def _remove_old(old: Path, target: Path) -> None:
     """Remove a replaced fit; what others put into its folder moves to the new one."""
     for entry in old.iterdir():
-        if entry.name not in FILES and not (target / entry.name).exists():
+        if not _ours(entry) and not (target / entry.name).exists():
             entry.rename(target / entry.name)
-    if all(entry.name in FILES for entry in old.iterdir()):
+    if all(map(_ours, old.iterdir())):
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _ours(entry: Path) -> bool:
+    """Whether a file is one of a fit, which goes with it; an unfinished one has been overtaken."""
+    return entry.name in FILES or entry.name.startswith(UNFINISHED)
 
 
 def _tidy(target: Path) -> None:
@@ -318,7 +330,7 @@ def load(
             f"{folder} was saved by an earlier version, without checksums: whether its files are "
             "as they were saved cannot be verified; save() makes a folder that can",
             BayessemWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     else:
         _verify(files, about, folder)
@@ -456,11 +468,58 @@ def _as_format_2(
     }
 
 
+def content_of_model(fit: Fitted) -> dict[str, Any]:
+    """What a folder holds besides draws and what follows from them, as JSON has it."""
+    return {**_about(fit), "text": fit.specification.text, "data": _data_text(fit)}
+
+
+def model_of_content(
+    about: Mapping[str, Any], folder: Path, *, specification: type[Specification]
+) -> Prepared:
+    """The model with its data that `content_of_model` was made of.
+
+    Raises
+    ------
+    FitError
+        For a content that does not make one.
+    """
+    try:
+        frame = _read_data(about["data"].encode("utf-8", "surrogatepass"))
+        model = specification(about["text"], **_tuples(about["model_options"]))
+        return _prepared(model, dict(about), frame)
+    except FitError as error:
+        raise FitError(f"{folder}: {error}") from None
+    except (BayessemError, *NO_SUCH_CONTENT) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise FitError(f"{folder} is damaged, or not as the run was begun ({said})") from None
+
+
 def _restored(
     sem: Specification, about: dict[str, Any], frame: Mapping[str, list[str]], data: xr.DataTree
 ) -> Fitted:
     """The fit of the parts that were read, each found by its name."""
-    settings, asked = (_settings(about[key]) for key in ("settings", "asked"))
+    settings = _settings(about["settings"])
+    prepared = _prepared(sem, about, frame)
+    out = Fitted(
+        replace(
+            prepared,
+            space=with_signs(prepared.space, settings.get("signs", {})),  # as it was sampled
+        ),
+        data,
+        settings,
+        about["timings"],
+        tuple(about["notes"]),
+        versions=about["versions"],
+    )
+    out.values  # noqa: B018 - refuses draws of other parameters
+    return out
+
+
+def _prepared(
+    sem: Specification, about: dict[str, Any], frame: Mapping[str, list[str]]
+) -> Prepared:
+    """The model with its data, before constructs have been given a direction."""
+    asked = _settings(about["asked"])
     sample = _sample(about, frame)
     if sample.hash != about["data_hash"]:
         raise FitError("data.csv is not the data that the model was fitted to")
@@ -473,20 +532,7 @@ def _restored(
         pooling=None if asked["pooling"] is None else Pooling(**asked["pooling"]),
         predictor=None if predictor is None else np.array(predictor, dtype=np.float64),
     )
-    out = Fitted(
-        replace(
-            prepared,
-            notes=tuple(about["prepared_notes"]),
-            space=with_signs(prepared.space, settings.get("signs", {})),  # as it was sampled
-        ),
-        data,
-        settings,
-        about["timings"],
-        tuple(about["notes"]),
-        versions=about["versions"],
-    )
-    out.values  # noqa: B018 - refuses draws of other parameters
-    return out
+    return replace(prepared, notes=tuple(about["prepared_notes"]))
 
 
 def _sample(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Sample:

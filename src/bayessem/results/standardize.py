@@ -19,6 +19,7 @@ import numpy as np
 
 from bayessem.algebra.polynomial import Polynomial, add, expectation, linear, multiply
 from bayessem.errors import ModelError
+from bayessem.model.composites import composite_signs, composite_values
 from bayessem.model.parameterization import threshold_variables
 from bayessem.model.structure import Structure, product_order
 
@@ -168,6 +169,13 @@ def row_values(structure: Structure, elements: np.ndarray) -> np.ndarray:
     out = np.full((*elements.shape[:-1], len(structure.table.rows)), np.nan)
     for k, place in structure.places.items():
         out[..., k] = elements[..., structure.element(place)[0]]
+    if structure.composites:
+        groups = range(len(structure.table.groups))
+        moments = [model_moments(structure, elements, group=g) for g in groups]
+        covariances = [m.observed_covariance for m in moments]
+        means = [m.observed_mean for m in moments]
+        for k, values in composite_values(structure, elements, covariances, means).items():
+            out[..., k] = values
     return out
 
 
@@ -178,7 +186,8 @@ def standardised(
 
     Loadings and paths are multiplied by the standard deviation of the cause and divided by that
     of the outcome, both model-implied in the row's own group; variances become shares of the total,
-    covariances correlations (of residuals, where they are residuals), as in lavaan.
+    covariances correlations (of residuals, where they are residuals), as in lavaan. Of many draws,
+    a composite runs the same way in all (`composite_signs`).
 
     Parameters
     ----------
@@ -204,11 +213,17 @@ def standardised(
     if scale not in ("all", "latent"):
         raise ModelError(f'scale is "all" or "latent", not {scale!r}')
     values = row_values(structure, elements)
+    turned = _turned(structure, elements)
     answered = threshold_variables(structure)
     out = np.full_like(values, np.nan)
     for g in range(len(structure.table.groups)):
         moments = model_moments(structure, elements, group=g)
         latent, observed, kept = _deviations(structure, moments, scale)
+        signs = np.ones(latent.shape)
+        for (group, j), sign in turned.items():
+            if group == g:
+                signs[..., j] = sign
+        latent = latent * signs
         if structure.slopes and g % 2 == 0:  # no one standard deviation
             for own, moved in zip((latent, observed), structure.randomly_moved, strict=True):
                 own[..., list(moved)] = np.nan
@@ -243,10 +258,39 @@ def standardised(
                         if scale == "latent":
                             raw = kept if matrix == "disturbances" else np.ones(own.shape[-1], bool)
                             sd_own = np.where(raw, 1.0, sd_own)
+                        if matrix == "disturbances":
+                            sd_own = sd_own * signs
                         factor = 1.0 / (sd_own[..., i] * sd_own[..., j])
                 scaled = values[..., k] * factor
             # a construct without variance, as one of fixed changes, has no standardised values
             out[..., k] = np.where(np.isfinite(scaled), scaled, np.nan)
+        for k, factor in _composite_factors(structure, g, latent, observed).items():
+            out[..., k] = values[..., k] * factor
+    return out
+
+
+def _turned(structure: Structure, elements: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+    """Draws in which composites run the other way than in most; see `composite_signs`."""
+    if not structure.composites:
+        return {}
+    groups = range(len(structure.table.groups))
+    moments = [model_moments(structure, elements, group=g) for g in groups]
+    return composite_signs(structure, elements, [m.observed_covariance for m in moments])
+
+
+def _composite_factors(
+    structure: Structure, group: int, latent: np.ndarray, observed: np.ndarray
+) -> dict[int, np.ndarray]:
+    """What standardises weights of composites and (co)variances of their items, by row."""
+    out: dict[int, np.ndarray] = {}
+    column = {name: i for i, name in enumerate(structure.observed)}
+    for c in structure.composites:
+        if c.group == group:
+            for i, k in zip(c.items, c.weights, strict=True):
+                out[k] = observed[..., i] / latent[..., c.variable]
+    for k, row in enumerate(structure.table.rows):
+        if row.group == group and row.op == "~~" and row.lhs in structure.table.items:
+            out[k] = 1.0 / (observed[..., column[row.lhs]] * observed[..., column[row.rhs]])
     return out
 
 

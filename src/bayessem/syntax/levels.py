@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bayessem.errors import ModelError, NotSupported
+from bayessem.syntax.composites import check_composites
 from bayessem.syntax.random_slopes import check_slope_statements, check_slopes, slope_names
 from bayessem.syntax.roles import FORMULAS, Roles, assign_roles
 from bayessem.syntax.rows import Options, Row, group_rows
@@ -54,7 +55,9 @@ def level_parts(statements: Sequence[Statement]) -> tuple[LevelPart, ...]:
     check_slope_statements(formulas)
     levels = {s.level for s in formulas}
     if levels <= {0}:
-        return (LevelPart(0, tuple(statements), assign_roles(statements)),)
+        roles = assign_roles(statements)
+        check_composites(formulas, roles)
+        return (LevelPart(0, tuple(statements), roles),)
     astray = next((s for s in formulas if s.level == 0), None)
     if astray is not None:
         raise ModelError(
@@ -72,6 +75,12 @@ def level_parts(statements: Sequence[Statement]) -> tuple[LevelPart, ...]:
         raise NotSupported(
             f"{product.where}: products are not there yet in two-level models; multiply observed "
             "variables in the data, and name the column"
+        )
+    composite = next((s for s in formulas if s.op == "<~"), None)
+    if composite is not None:
+        raise NotSupported(
+            f"{composite.where}: composites are not there yet in two-level models; compute the "
+            "sum in the data and name the column"
         )
     thresholds = next((s for s in formulas if s.op == "|"), None)
     if thresholds is not None:

@@ -18,7 +18,7 @@ class Parameter:
     Attributes
     ----------
     lhs, op, rhs : str
-        The relation; `op` is one of `=~ ~ ~~ ~1 | := == < >`, `rhs` is "" for `~1`.
+        The relation; `op` is one of `=~ <~ ~ ~~ ~1 | := == < >`, `rhs` is "" for `~1`.
     group : int
         From 0; -1 for `:=`, `==`, `<`, `>`. In a two-level model the block: level of a group.
     free : int
@@ -34,7 +34,8 @@ class Parameter:
     lower, upper : float
         Bounds, infinite without any.
     exogenous : bool
-        A moment of a covariate that the model conditions on (lavaan's fixed.x).
+        A moment that the model takes from the sample: of a covariate that it conditions on
+        (lavaan's fixed.x), or a (co)variance of the items of a composite.
     slope : str
         Of a path with a random slope the name of the slope, a variable of level 2; the path itself
         is fixed at 0.
@@ -92,6 +93,8 @@ class ParameterTable(Described):
         The ordered variables, with link and parameterization.
     level_variables : tuple of tuple of str
         Of a two-level model, the observed variables at level 1 and at level 2; else ().
+    composites : tuple of (name, items)
+        Constructs that are weighted sums of observed items (`<~`).
     """
 
     rows: tuple[Parameter, ...]
@@ -104,6 +107,12 @@ class ParameterTable(Described):
     promoted: tuple[str, ...]
     responses: Responses = field(default_factory=Responses)
     level_variables: tuple[tuple[str, ...], ...] = ()
+    composites: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def items(self) -> frozenset[str]:
+        """Observed variables that are parts of composites."""
+        return frozenset(item for _, items in self.composites for item in items)
 
     @property
     def levels(self) -> int:
