@@ -85,7 +85,7 @@ def test_scores_sum_to_nothing_at_the_maximum(fitted):
     """Outer products of the scores estimate the same information when the model is right."""
     p, density, x, covariance = fitted
     scale = np.sqrt(np.diag(covariance))
-    products = score_products(density, x, scale=scale)
+    products = score_products(density, x, p.sample, scale=scale)
     observed = observed_information(p.structure, density, x, scale=scale)
     ratio = np.diag(products) / np.diag(observed)
     assert 0.5 < np.median(ratio) < 2.0

@@ -240,7 +240,6 @@ def test_the_caret_stands_under_the_place():
         ("level: 3\nf =~ x1", "two levels"),
         ("group: a\nf =~ x1", "group blocks"),
         ('efa("b")*f1 =~ x1', "exploratory"),
-        ('y ~ rv("s")*x', "random slopes"),
     ],
 )
 def test_features_of_lavaan_that_are_not_here_are_named(text, feature):
