@@ -95,7 +95,7 @@ def main() -> None:
     before = os.getloadavg()[0]
     prepared = SEM(MODEL).prepare(pd.read_csv(DATA))
     fit_ml(prepared)
-    one = {"executor": "processes", "cores": 1}
+    one: dict[str, Any] = {"executor": "processes", "cores": 1}
     overhead = {
         "here": timed(nothing, prepared, EMPTY)[0],
         "processes": timed(nothing, prepared, EMPTY, **one)[0],

@@ -172,6 +172,15 @@ class TestDask:
         assert found == [k + 1 for k in range(60)]
         assert len(list(tmp_path.glob("pid-*"))) >= 3
 
+    def test_what_is_not_wanted_any_more_is_cancelled_in_silence(self, cluster, tmp_path, caplog):
+        with closing(
+            run(announce, str(tmp_path), range(200), executor=cluster.scheduler_address)
+        ) as results:
+            next(results)
+        time.sleep(0.5)
+        assert not [r for r in caplog.records if r.levelname == "ERROR"]
+        assert run_in_order(announce, str(tmp_path), [1], executor=cluster.scheduler_address) == [2]
+
     def test_nobody_at_the_address(self, monkeypatch):
         pytest.importorskip("distributed")
         monkeypatch.setattr("bayessem.execution.PATIENCE", 1)
