@@ -231,14 +231,18 @@ class _Cluster(_Pool):
         self.at_work.add(there)
 
         def hand_over(done: Any) -> None:
-            with suppress(InvalidStateError):  # nobody waits any more
-                if done.status == "finished":
-                    here.set_result(done.result())
-                elif done.status == "error":
-                    here.set_exception(done.exception())
-                else:
-                    here.set_exception(CancelledError())
             self.at_work.discard(done)
+            try:
+                result, error = (done.result(), None) if done.status == "finished" else (None, None)
+                error = done.exception() if done.status == "error" else error
+                lost = done.status not in ("finished", "error")
+            except Exception:  # cancelled while it was being fetched
+                result, error, lost = None, None, True
+            with suppress(InvalidStateError):  # nobody waits any more
+                if lost or error is not None:
+                    here.set_exception(CancelledError() if lost else error)
+                else:
+                    here.set_result(result)
 
         there.add_done_callback(hand_over)
         return here
