@@ -128,4 +128,4 @@ made_from=$(origin; echo .)
 printf '%s' "${made_from%.}" >"$STAMP.part"
 mv "$STAMP.part" "$STAMP"
 # Where nothing can be compiled yet, it has said why, and every run tries again.
-"$ENVIRONMENT/bin/python" -m bayessem.cli warm >&2 || true
+"$ENVIRONMENT/bin/python" -m bayessem warm >&2 || true

@@ -24,7 +24,7 @@ from bayessem.planning.reach import share_interval, smallest_n
 from bayessem.planning.replicate import Setting, draw_data, replicate
 from bayessem.planning.study import design
 from bayessem.planning.targets import read_targets
-from bayessem.report.design import command, numbers, read_truth
+from bayessem.report.design import read_truth
 from bayessem.results.reliability import reliability
 from bayessem.results.standardize import model_moments, standardised
 
@@ -533,37 +533,34 @@ def test_the_figure_has_a_panel_a_target(study):
     plt.close(figure)
 
 
-def test_the_command(tmp_path, capsys):
+def test_truths_of_files(tmp_path):
     truth = tmp_path / "truth.toml"
-    truth.write_text('"y~x" = 0.3\n"y~~y" = 1.0\n"x~~x" = 1.0\n')
-    code = command(
-        bs.SEM(SIMPLE), str(truth), report=str(tmp_path / "a.html"),
-        json_file=str(tmp_path / "a.json"), n=[50, 100], targets=["y ~ x"], replicates=5,
-        progress=False,
-    )  # fmt: skip
-    assert code == 0
-    assert "Design study" in capsys.readouterr().out
-    assert (tmp_path / "a.html").is_file()
-    assert len(json.loads((tmp_path / "a.json").read_text())["replicates"]) == 10
+    truth.write_text('"y~x" = 0.3')
+    assert read_truth(str(truth)) == {"y~x": 0.3}
     wrong = tmp_path / "truth.json"
     wrong.write_text("y ~ x: 3")
     with pytest.raises(DataError, match="no values of parameters"):
         read_truth(str(wrong))
     with pytest.raises(DataError, match="cannot be read"):
         read_truth(str(tmp_path / "none.json"))
-    with pytest.raises(ModelError, match="--n is a list of numbers"):
-        numbers("50,many", "--n", int)
 
 
 def test_the_command_line(tmp_path):
     model, truth = tmp_path / "model.txt", tmp_path / "truth.json"
     model.write_text(SIMPLE)
     truth.write_text(json.dumps(REGRESSION))
+    call = [sys.executable, "-m", "bayessem", "design", model, truth, "--n", "50,100",
+            "--target", "y ~ x", "--replicates", "4", "--store", tmp_path / "s.sqlite"]  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "bayessem.cli", "design", model, truth, "--n", "50,100",
-         "--target", "y ~ x", "--replicates", "4", "--store", tmp_path / "s.sqlite"],
+        [*call, "--report", tmp_path / "a.html"],
         capture_output=True, text=True, cwd=Path(__file__).parent,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "4 data sets under each of 2 conditions" in done.stdout
     assert (tmp_path / "s.sqlite").is_file()
+    assert (tmp_path / "a.html").is_file()
+    again = subprocess.run([*call, "--json"], capture_output=True, text=True)
+    assert len(json.loads(again.stdout)["replicates"]) == 8
+    wrong = subprocess.run([*call[:7], "50,many", *call[8:]], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "no list of numbers" in wrong.stderr

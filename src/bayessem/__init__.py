@@ -12,6 +12,7 @@ from bayessem.text.described import draw_with
 
 if TYPE_CHECKING:
     from bayessem.comparison.compare import compare as compare
+    from bayessem.convert.programs import convert_model as convert_model
     from bayessem.fit import Fit as Fit
     from bayessem.graph.node import StructuralModel as StructuralModel
     from bayessem.model.codebook import describe as describe
@@ -50,6 +51,7 @@ _WHERE = {
     "read_data": "bayessem.model.files",
     "describe": "bayessem.model.codebook",
     "from_covariance": "bayessem.model.covariance_input",
+    "convert_model": "bayessem.convert.programs",
     "design": "bayessem.planning.study",
     "read_design": "bayessem.planning.study",
     "report_design": "bayessem.report.design",

@@ -51,6 +51,7 @@ FIT_ARGUMENTS = (
     "group_order",
     "missing",
     "cluster",
+    "weights",
     "priors",
     "pooling",
     "draws",
@@ -116,10 +117,14 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
+        robust: bool = False,
     ) -> Prepared:
         """Read and check the data for this model; what `fit`, `ml` and `check` start from.
+
+        Arguments are those of `fit`; `robust` lets `cluster` be about a model without levels.
 
         Raises
         ------
@@ -137,6 +142,8 @@ class SEM(Specification):
             cluster=cluster,
             priors=priors,
             pooling=pooling,
+            weights=weights,
+            robust=robust,
         )
 
     def check(
@@ -147,6 +154,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> CheckReport:
@@ -168,6 +176,7 @@ class SEM(Specification):
                 group_order=group_order,
                 missing=missing,
                 cluster=cluster,
+                weights=weights,
                 priors=priors,
                 pooling=pooling,
             )
@@ -181,6 +190,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> pd.DataFrame:
@@ -196,6 +206,7 @@ class SEM(Specification):
                     group_order=group_order,
                     missing=missing,
                     cluster=cluster,
+                    weights=weights,
                     priors=priors,
                     pooling=pooling,
                 )
@@ -593,22 +604,34 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
-        se: str = "observed",
+        weights: str | None = None,
+        se: str | None = None,
     ) -> MLFit:
         """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures.
 
         Parameters
         ----------
-        data, group, group_order, missing, cluster
+        data, group, group_order, missing, weights
             As in `fit`.
-        se : {"observed", "expected", "robust", "none"}
+        cluster : str, optional
+            Column with the clusters of a two-level model. Without levels in the model, respondents
+            are independent between clusters only, and the sandwich sums scores by cluster
+            (lavaan's robust.cluster, with its factor J / (J - 1) for J clusters).
+        se : {"observed", "expected", "robust", "none"}, optional
             Standard errors from the observed information, the expected information (lavaan's
-            default for complete data; linear models) or the sandwich (lavaan's MLR).
+            default for complete data; linear models) or the sandwich (lavaan's MLR). By default
+            "observed", and "robust" with weights, or with clusters and no levels.
         """
         from bayessem.ml.estimate import fit_ml
 
         prepared = self.prepare(
-            data, group=group, group_order=group_order, missing=missing, cluster=cluster
+            data,
+            group=group,
+            group_order=group_order,
+            missing=missing,
+            cluster=cluster,
+            weights=weights,
+            robust=True,
         )
         return fit_ml(prepared, se=se)
 
@@ -798,6 +821,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
         draws: int = 1000,
@@ -826,7 +850,13 @@ class SEM(Specification):
             Use all observed values, leave out incomplete rows, or refuse missing values.
         cluster : str, optional
             Column with the clusters (firms, teams, schools) of a two-level model, whose text has
-            `level: 1` and `level: 2`.
+            `level: 1` and `level: 2`; with weights and no levels, those that respondents were drawn
+            in (primary sampling units).
+        weights : str, optional
+            Column with sampling weights, of how many of the population a respondent stands for.
+            They are scaled to sum to the number of respondents and weigh the log-likelihoods; the
+            draws of this pseudo-posterior are projected to the accuracy that the design has
+            (Williams & Savitsky 2021, doi:10.1111/insr.12376).
         priors : mapping, optional
             Prior by parameter name ("RAD~AMC"), label or kind ("path"); see `model.priors`.
         pooling : Pooling, optional
@@ -885,6 +915,7 @@ class SEM(Specification):
             group_order=group_order,
             missing=missing,
             cluster=cluster,
+            weights=weights,
             priors=priors,
             pooling=pooling,
         )

@@ -27,10 +27,13 @@ from bayessem.model.prepare import Prepared, moments_of
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.assemble import compile_for, posterior_density
 from bayessem.posterior.balance import balanced_density
+from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.posterior.sampling import approximate, sample
+from bayessem.results.estimates import free_draws
 from bayessem.results.simulate import simulate, simulate_block
+from bayessem.results.standardize import row_values
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines, Table
@@ -189,6 +192,17 @@ def _one_fit(
     return result.values[0], log_likelihood, int(np.sum(result.stats["diverging"]))
 
 
+def _ranked(prepared: Prepared, density: Density, values: np.ndarray) -> np.ndarray:
+    """What is ranked, (..., quantity): the coordinates, with composites the table's parameters.
+
+    The coordinates of a direction and of its opposite are the same weights.
+    """
+    if not prepared.table.composites:
+        return values
+    structure = prepared.structure
+    return free_draws(structure, row_values(structure, density.elements(values)))
+
+
 @check_shared
 def calibrate(
     prepared: Prepared,
@@ -229,7 +243,7 @@ def calibrate(
         For improper priors.
     """
     table = prepared.table
-    if any(r.exogenous for r in table.rows):
+    if table.exogenous:
         raise ModelError(
             "calibration draws whole respondents; with covariates that are conditioned on, set "
             "fixed_x=False"
@@ -255,8 +269,9 @@ def calibrate(
     kept = [one for _, one in sorted(found.items()) if not isinstance(one, str)]
     if not kept:
         raise FitError(f"none of {fits} data sets could be fitted: {found[0]}")
+    table = prepared.table
     return Calibration(
-        (*prepared.space.names, LOG_LIKELIHOOD),
+        (*(table.parameters if table.composites else prepared.space.names), LOG_LIKELIHOOD),
         np.array([one.ranks for one in kept]),
         ranked,
         float(np.median([one.effective for one in kept])),
@@ -300,6 +315,7 @@ def _one_data_set(shared: _Setting, item: tuple[np.ndarray, int]) -> _Ranked | s
         return str(problem)
     own = posterior_density(prepared.space, prepared.structure, data)
     true_likelihood = own.respondent_log_likelihood(truth).sum()
-    posterior = np.column_stack([values, log_likelihood])[shared.keep]
-    ranks = np.sum(posterior < np.append(truth, true_likelihood), axis=0)
+    posterior = np.column_stack([_ranked(prepared, own, values), log_likelihood])[shared.keep]
+    true = np.append(_ranked(prepared, own, truth), true_likelihood)
+    ranks = np.sum(posterior < true, axis=0)
     return _Ranked(ranks, float(convergence(posterior[None])["ess_bulk"].min()), diverging)

@@ -13,6 +13,7 @@ import pandas as pd
 from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import (
     CrossValidation,
+    design_notes,
     frame_of,
     opening,
     stored_log_likelihood,
@@ -117,4 +118,11 @@ def kfold(
             if bar is not None:
                 bar.show(done)
     point = frame_of(fit, elpd=elpd, lppd=log_mean_exp(stored_log_likelihood(fit)), fold=fold + 1)
-    return KFold(target, f"{k}-fold", point, k, seed, tuple(notes[f] for f in sorted(notes)))
+    return KFold(
+        target,
+        f"{k}-fold",
+        point,
+        k,
+        seed,
+        (*design_notes(fit), *(notes[f] for f in sorted(notes))),
+    )

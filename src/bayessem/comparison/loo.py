@@ -21,6 +21,7 @@ from scipy.special import logsumexp
 from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import (
     CrossValidation,
+    design_notes,
     frame_of,
     opening,
     reported_values,
@@ -141,7 +142,9 @@ def loo(
     check_executor(executor)
     if max_refits < 0:
         raise FitError(f"max_refits has to be 0 or more, not {max_refits}")
+    said = design_notes(fit)
     first = psis_loo(fit)
+    first = replace(first, notes=(*said, *first.notes))
     bad = np.flatnonzero(first.pointwise["pareto_k"] > first.good_k)
     if not bad.size:
         return first
@@ -157,7 +160,7 @@ def loo(
         _say(progress, f"exact refits without {left.size} {first.target.unit}s")
         point, refitted = _refit_each(fit, point, left, seed, executor)
     limit = max_refits if refit and left.size > max_refits else None
-    notes = (*_repair_notes(point, first.good_k, limit), *refitted, *_integral_notes(fit))
+    notes = (*said, *_repair_notes(point, first.good_k, limit), *refitted, *_integral_notes(fit))
     out = replace(first, pointwise=point, notes=notes)
     if out.unreliable and refit:
         warnings.warn(" ".join(notes), BayessemWarning, stacklevel=outside())

@@ -80,7 +80,13 @@ def part_of(sample: Sample, members: Sequence[int] | np.ndarray) -> Sample:
             rows=sample.rows[keep],
             clusters=sample.clusters.kept(keep),
         )
-    return replace(sample, values=sample.values[at], group=sample.group[at], rows=sample.rows[at])
+    return replace(
+        sample,
+        values=sample.values[at],
+        group=sample.group[at],
+        rows=sample.rows[at],
+        design=None if sample.design is None else sample.design.kept(np.asarray(at)),
+    )
 
 
 def log_predictive(

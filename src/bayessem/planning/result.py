@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +25,7 @@ from bayessem.text.formats import (
     Format,
     percent_text,
 )
+from bayessem.text.json import frame_rows, json_text, result_object
 
 # Replicates below which shares are too rough to plan with: half an interval of ten points.
 FEW = 100
@@ -166,8 +165,16 @@ class Design(Described):
             )
         return tuple(notes)
 
+    def more(self) -> dict[str, Any]:
+        """What JSON has of a study beside its table: settings, sizes, and every data set."""
+        return {
+            "settings": self.settings,
+            "sizes": frame_rows(self.sizes),
+            "replicates": frame_rows(self.replicates),
+        }
+
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The settings and all three tables as JSON.
+        """As every result, with `settings`, `sizes` and `replicates` (every data set).
 
         Parameters
         ----------
@@ -179,30 +186,11 @@ class Design(Described):
         FitError
             When the file cannot be written.
         """
-        content = {
-            "settings": self.settings,
-            "table": _records(self.table),
-            "sizes": _records(self.sizes),
-            "replicates": _records(self.replicates),
-        }
-        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        kind = type(self).__name__
+        text = json_text(result_object(kind, self.table, self.document()) | self.more())
         if path is not None:
             write_whole(require_writable(path, "the study", suffixes=(".json",)), text, "the study")
         return text
-
-
-def _records(frame: pd.DataFrame) -> list[Mapping[str, Any]]:
-    """Rows as JSON has them: what is not a number is null, infinity a text."""
-    return [{k: _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    value = value.item() if hasattr(value, "item") else value
-    if value is None or value is pd.NA:
-        return None
-    if isinstance(value, float):
-        return None if math.isnan(value) else "inf" if math.isinf(value) else value
-    return value
 
 
 def _factors(frame: pd.DataFrame, crossed: list[str]) -> list[Column]:

@@ -14,6 +14,7 @@ from bayessem.criticism.prior_consequences import PriorConsequences
 from bayessem.criticism.residuals import Residuals
 from bayessem.criticism.sensitivity import Sensitivity
 from bayessem.effects.effects import Effects
+from bayessem.effects.importance import ImportancePerformance
 from bayessem.effects.mediation_result import Mediation
 from bayessem.effects.slopes import Slopes
 from bayessem.effects.whatif import WhatIf
@@ -35,6 +36,7 @@ from bayessem.plots.criticism import (
 )
 from bayessem.plots.design import plot_design
 from bayessem.plots.forest import plot_effects, plot_estimates
+from bayessem.plots.importance import plot_importance
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
 from bayessem.plots.pooling import plot_poolings
@@ -70,6 +72,7 @@ FIGURES: dict[type, Callable[..., Any]] = {
     Design: plot_design,
     Effects: plot_effects,
     Fitted: plot_estimates,
+    ImportancePerformance: plot_importance,
     Indices: plot_discrepancy,
     Loo: plot_pareto_k,
     LooPit: plot_loo_pit,
@@ -93,6 +96,7 @@ __all__ = [
     "plot_discrepancy",
     "plot_effects",
     "plot_estimates",
+    "plot_importance",
     "plot_johnson_neyman",
     "plot_loo_pit",
     "plot_measurement",

@@ -1,18 +1,16 @@
-"""The page of a design study, and `bayessem design`."""
+"""The page of a design study, and the truth that a file holds."""
 
 from __future__ import annotations
 
 import json
 import os
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bayessem.disk import expanded, require_writable, told, write_whole
-from bayessem.errors import DataError, ModelError
+from bayessem.errors import DataError
 from bayessem.planning.result import Design
-from bayessem.planning.study import design
 from bayessem.plots.design import plot_design
 from bayessem.report.page import page
 from bayessem.results.run_folder import load
@@ -116,47 +114,6 @@ def _truths(result: Design) -> Any:
         )
 
 
-def command(
-    model: Specification,
-    truth: str,
-    *,
-    report: str | None = None,
-    json_file: str | None = None,
-    **options: Any,
-) -> int:
-    """`bayessem design`: simulate, print, write.
-
-    Parameters
-    ----------
-    model : Specification
-        The model.
-    truth : str
-        JSON or TOML file with values by parameter, or a folder that a fit was saved in.
-    report, json_file : str, optional
-        Files for the page and for all numbers.
-    **options
-        Of `design`.
-
-    Raises
-    ------
-    BayessemError
-        For files that cannot be read or written, before any fit, and as `design`.
-    """
-    for path, what, suffixes in (
-        (report, WHAT, (".html", ".htm")),
-        (json_file, "the study", (".json",)),
-    ):
-        if path is not None:
-            require_writable(path, what, suffixes=suffixes)
-    found = design(model, read_truth(truth), **options)
-    print(found)
-    if json_file is not None:
-        found.to_json(json_file)
-    if report is not None:
-        print(f"\nsaved in {report_design(found, report)}")
-    return 0
-
-
 def read_truth(path: str) -> Any:
     """A truth from a file or the folder of a fit.
 
@@ -181,20 +138,3 @@ def read_truth(path: str) -> Any:
     if not isinstance(values, dict):
         raise DataError(f"{path} holds a {type(values).__name__}, not values by name")
     return values
-
-
-def numbers(text: str | None, what: str, kind: type) -> list[Any] | None:
-    """Numbers of an option: "100,200,400".
-
-    Raises
-    ------
-    ModelError
-        For what is none, naming the option.
-    """
-    if text is None:
-        return None
-    parts: Sequence[str] = [x.strip() for x in text.split(",") if x.strip()]
-    try:
-        return [kind(x) for x in parts]
-    except ValueError:
-        raise ModelError(f"{what} is a list of numbers such as 100,200,400, not {text!r}") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bayessem.errors import BayessemWarning, FitError, outside
+from bayessem.errors import BayessemWarning, FitError, NotSupported, outside
 from bayessem.execution import check_executor, run_in_order
 from bayessem.model.check import check
 from bayessem.model.level_data import refuse_levels
@@ -30,7 +30,7 @@ from bayessem.posterior.covariate_means import at_means, covariate_shifts
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
-from bayessem.posterior.optimise import Maximum
+from bayessem.posterior.optimise import Maximum, climb
 from bayessem.posterior.reweighting import refuse_far
 from bayessem.posterior.sampling import (
     Approximation,
@@ -47,6 +47,7 @@ from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
 from bayessem.results.groups import data_group, unit_labels
 from bayessem.results.orientation import Orientation, orient
+from bayessem.results.projection import projected
 from bayessem.results.versions import installed_versions
 from bayessem.threads import one_blas_thread
 
@@ -60,6 +61,9 @@ LOG_LIKELIHOOD_LIMIT = 50_000_000
 WORTH_KEEPING = 100
 # Draws at which the quadrature is checked against four times the nodes.
 QUADRATURE_DRAWS = 20
+# Climbs after which lattices are chosen anew before the maximum is looked for to full precision:
+# those that suit the start values may be too coarse at the maximum.
+ROUNDS = 2
 # Points of the approximate posterior at which lattices for ordered answers are chosen.
 LATTICE_POINTS = 20
 
@@ -153,6 +157,9 @@ def _fitted(
     prepared, density, direction = run.prepared, run.density, run.direction
     if direction is not None:
         result = replace(result, values=direction.settled(result.values))
+    if prepared.sample.design is not None:
+        result, said = _projected(prepared, density, result)
+        notes = (*notes, said)
     data = _tree(prepared, density, result, integrate=run.integrate)
     data.attrs["quadrature_error"] = 0.0
     if result.weights is not None:
@@ -270,6 +277,19 @@ def _estimated(shared: _Models, position: int) -> Fitted:
     return estimate(prepared, shared.sampling, checked=checked)
 
 
+def _projected(prepared: Prepared, density: Density, result: Draws) -> tuple[Draws, str]:
+    """Draws with the spread of the sampling design, and what was done in words."""
+    design = prepared.sample.design
+    assert design is not None
+    values, ratio = projected(result.values, prepared.space, density, prepared.sample)
+    said = (
+        f"note [sampling design] respondents are {design.said}; draws of the weighted posterior "
+        "were projected to the design's accuracy (Williams & Savitsky 2021): standard deviations "
+        f"are {ratio.min():.2f} to {ratio.max():.2f} times as large"
+    )
+    return replace(result, values=values), said
+
+
 def checked_before(prepared: Prepared) -> tuple[str, ...]:
     """What a check of the model has to say; errors are raised, warnings given."""
     report = check(prepared)
@@ -312,7 +332,12 @@ def _answered(
     shifts = covariate_shifts(prepared)
     scales = loading_scales(space, structure, sample)
     own = density.centred(shifts).answered(scales)
-    found = approximate(own, own.answered_point(at_means(density, shifts, start)))
+    point = own.answered_point(at_means(density, shifts, start))
+    for _ in range(0 if density.approximate else ROUNDS):
+        point = climb(own, point)
+        at = own.elements(own.natural(point))
+        own = own.with_plan(posterior_density(space, structure, sample, at=at))
+    found = approximate(own, point)
     rng = np.random.default_rng(0)
     near = found.maximum.x + rng.standard_normal((LATTICE_POINTS, own.size)) @ found.root.T
     at = own.elements(found.density.natural(near))
@@ -355,6 +380,8 @@ def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
         asked = "engine='pymc'" if engine == "pymc" else "latents='sampled'"
         refuse_answers(prepared.table, asked)
         refuse_levels(prepared.table, asked)
+        if prepared.sample.design is not None:
+            raise NotSupported(f"{asked} has no sampling weights; leave it out")
     if sampling.latents == "sampled":
         if engine == "native":
             raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')

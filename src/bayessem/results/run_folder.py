@@ -32,6 +32,7 @@ from bayessem.disk import (
 from bayessem.errors import BayessemError, BayessemWarning, FitError, outside
 from bayessem.model.clusters import Clusters
 from bayessem.model.data import Sample
+from bayessem.model.design import Design
 from bayessem.model.pooling import Pooling
 from bayessem.model.prepare import Prepared, prepare_sample
 from bayessem.model.signs import with_signs
@@ -46,7 +47,7 @@ NEEDED = FILES[:4]
 # Beside them, or alone: a run that is being sampled, or was when it ended (unfinished.py).
 UNFINISHED = "unfinished.sqlite"
 # Columns of data.csv; no variable of a model can have such a name.
-ROW, GROUP, CLUSTER = "(row)", "(group)", "(cluster)"
+ROW, GROUP, CLUSTER, WEIGHT = "(row)", "(group)", "(cluster)", "(weight)"
 # What fit.json has to hold, and of what type.
 RECORD: dict[str, type | tuple[type, ...]] = {
     "format": int,
@@ -190,6 +191,10 @@ def _data_text(fit: Fitted) -> str:
         columns[GROUP] = [sample.groups[g] for g in sample.group]
     if sample.clusters is not None:
         columns[CLUSTER] = [str(c) for c in sample.clusters.code.tolist()]
+    if sample.design is not None:
+        for name, array in ((WEIGHT, sample.design.weights), (CLUSTER, sample.design.code)):
+            if array is not None:
+                columns[name] = [repr(x) for x in array.tolist()]
     pooling, predictor = fit.prepared.pooling, fit.prepared.predictor
     if pooling is not None and predictor is not None and pooling.by not in columns:
         columns[str(pooling.by)] = [repr(float(predictor[g])) for g in sample.group]
@@ -222,6 +227,9 @@ def _about(fit: Fitted) -> dict[str, Any]:
             "labels": list(sample.clusters.labels),
             "groups": list(sample.clusters.groups),
         },
+        "design": None
+        if sample.design is None
+        else {"column": sample.design.column, "cluster": sample.design.cluster},
         "predictor": None if predictor is None else [float(x) for x in predictor],
         "labels": written_labels(sample.rows)[1],
         "data_hash": sample.hash,
@@ -544,6 +552,20 @@ def _sample(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Sample:
         about.get("variable_labels", {}),  # earlier versions did not write any
         tuple(tuple(labels) for labels in about.get("categories", ())),
         _clusters(about, frame),
+        _design(about, frame),
+    )
+
+
+def _design(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Design | None:
+    """Weights and clusters of the sample as they were."""
+    kept = about.get("design")  # earlier versions did not write any
+    if kept is None:
+        return None
+    return Design(
+        np.array([float(x) for x in frame[WEIGHT]]) if kept["column"] else None,
+        kept["column"],
+        np.array([int(x) for x in frame[CLUSTER]], dtype=np.int64) if kept["cluster"] else None,
+        kept["cluster"],
     )
 
 
