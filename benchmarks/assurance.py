@@ -70,7 +70,8 @@ HEAD = """# How many firms would the alliance study have needed?
 A [design study](guide.md) of the alliance model (26 items and a number, a second-order construct,
 two squares): data drawn from the study's standardised values, with four relations of radical
 co-innovation (RAD) with alliance management capability (AMC), and the model fitted to each.
-Regenerate with `python -m benchmarks.assurance --store FOLDER --write docs/design.md`.
+Regenerate with
+`python -m benchmarks.assurance --store FOLDER --quick 50 --full 10 --write docs/design.md`.
 """
 
 

@@ -25,11 +25,12 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
+    InvalidStateError,
     ProcessPoolExecutor,
     ThreadPoolExecutor,
     wait,
 )
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import lru_cache
 from itertools import islice
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -211,6 +212,46 @@ class _Processes(_Pool):
             process.terminate()
 
 
+class _Cluster(_Pool):
+    """The workers of a Dask cluster, which replaces dead ones itself.
+
+    Dask's own executor complains in its log of every task that is cancelled.
+    """
+
+    def __init__(self, client: Any, work: Work) -> None:
+        self.client, self.at_work = client, set[Any]()
+        # a task as well, so that it is made again when the worker that holds it dies
+        self.work = client.submit(_given, work, pure=False)
+        self.waiting = WAITING
+
+    def submit(self, item: object) -> Future:
+        """An item to a worker."""
+        here: Future = Future()
+        there = self.client.submit(_do, self.work, item, pure=False)
+        self.at_work.add(there)
+
+        def hand_over(done: Any) -> None:
+            self.at_work.discard(done)
+            try:
+                result, error = (done.result(), None) if done.status == "finished" else (None, None)
+                error = done.exception() if done.status == "error" else error
+                lost = done.status not in ("finished", "error")
+            except Exception:  # cancelled while it was being fetched
+                result, error, lost = None, None, True
+            with suppress(InvalidStateError):  # nobody waits any more
+                if lost or error is not None:
+                    here.set_exception(CancelledError() if lost else error)
+                else:
+                    here.set_result(result)
+
+        there.add_done_callback(hand_over)
+        return here
+
+    def stop(self) -> None:
+        """End what is not wanted any more."""
+        self.client.cancel(list(self.at_work))
+
+
 def _collected(pool: _Pool, items: Iterable[Any]) -> Generator[tuple[int, Any]]:
     """Hand out items and collect results, replacing workers that died."""
     left = enumerate(items)
@@ -303,9 +344,7 @@ def _opened(
             if isinstance(executor, str):
                 client = stack.enter_context(_connected(executor))
             _ready_everywhere(client, work, ready)
-            # a task as well, so that it is made again when the worker that holds it dies
-            everywhere = client.submit(_given, work, pure=False)
-            pool = _Pool(client.get_executor(pure=False), (_do, everywhere), WAITING)
+            pool = _Cluster(client, work)
         yield pool
 
 
