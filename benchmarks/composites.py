@@ -6,8 +6,8 @@ PLS path modelling (Lohmoller 1989, ch. 2; Tenenhaus, Esposito Vinzi, Chatelin &
 doi:10.1016/j.csda.2004.03.005) with modes A and B and the path weighting scheme is written out
 below. The data are the European customer satisfaction index of a mobile phone provider, n = 250
 (Tenenhaus et al. 2005), as `mobi` in R's seminr; they are not in this repository. Prints the paths
-of each method as Markdown, then, on Holzinger-Swineford, smallest effective sample sizes a draw of a
-composite and of a common factor in the same place, of one run.
+of each method as Markdown, then, on Holzinger-Swineford, smallest effective sample sizes a draw of
+a composite and of a common factor in the same place, of one run.
 """
 
 from __future__ import annotations
