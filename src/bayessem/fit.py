@@ -681,7 +681,8 @@ class Fit(Fitted):
         -------
         DataFrame
             A row a respondent (labelled as in the data); columns NAME and NAME_sd. The uncertainty
-            of the parameters is included.
+            of the parameters is included. Of a two-level model constructs of both levels and random
+            slopes: those of level 2 have the value of the respondent's cluster in all its rows.
 
         Raises
         ------
@@ -748,6 +749,7 @@ class Fit(Fitted):
         random_seed: int | None = None,
         progress: bool = False,
         unit: str | None = None,
+        executor: Any = None,
     ) -> Loo:
         """Leave-one-respondent-out cross-validation.
 
@@ -769,6 +771,8 @@ class Fit(Fitted):
             new respondent of a known one?), of 1,000 draws and without repairs: two questions,
             whose answers do not compare. Merkle, Furr & Rabe-Hesketh (2019),
             doi:10.1007/s11336-019-09679-0.
+        executor : optional
+            Where refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -789,10 +793,16 @@ class Fit(Fitted):
             random_seed=random_seed,
             progress=progress,
             unit=unit,
+            executor=executor,
         )
 
     def kfold(
-        self, *, k: int = 10, random_seed: int | None = None, progress: bool = False
+        self,
+        *,
+        k: int = 10,
+        random_seed: int | None = None,
+        progress: bool = False,
+        executor: Any = None,
     ) -> KFold:
         """K-fold cross-validation, by k refits.
 
@@ -804,7 +814,9 @@ class Fit(Fitted):
             Of the folds and the refits; by default 0, whatever the fit's, so that several models
             get the same folds.
         progress : bool
-            Say on stderr which fold is being fitted.
+            Show a progress bar on stderr.
+        executor : optional
+            Where refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -817,7 +829,7 @@ class Fit(Fitted):
         """
         from bayessem.comparison.kfold import kfold
 
-        return kfold(self, k=k, random_seed=random_seed, progress=progress)
+        return kfold(self, k=k, random_seed=random_seed, progress=progress, executor=executor)
 
     def out_of_sample(
         self, *, k: int = 10, random_seed: int | None = None, progress: bool = False
@@ -851,7 +863,12 @@ class Fit(Fitted):
         return out_of_sample(self, k=k, random_seed=random_seed, progress=progress)
 
     def leave_group_out(
-        self, *, new_groups: int = 10, random_seed: int | None = None, progress: bool = False
+        self,
+        *,
+        new_groups: int = 10,
+        random_seed: int | None = None,
+        progress: bool = False,
+        executor: Any = None,
     ) -> GroupsOut:
         """Leave-one-group-out cross-validation of a model with pooled groups, by a refit a group.
 
@@ -862,7 +879,9 @@ class Fit(Fitted):
         random_seed : int, optional
             Of the refits and the new groups; by default that of the fit.
         progress : bool
-            Say on stderr which group is left out.
+            Show a progress bar on stderr.
+        executor : optional
+            Where refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -876,7 +895,11 @@ class Fit(Fitted):
         from bayessem.comparison.groups_out import leave_group_out
 
         return leave_group_out(
-            self, new_groups=new_groups, random_seed=random_seed, progress=progress
+            self,
+            new_groups=new_groups,
+            random_seed=random_seed,
+            progress=progress,
+            executor=executor,
         )
 
     def loo_pit(self, *, ci_prob: float = 0.99, random_seed: int | None = None) -> LooPit:

@@ -170,12 +170,16 @@ def fitted_panel(
     if not there:
         return panel
     std = standardised(prepared.structure, fit.elements)[..., there]
-    size = dict(zip(there, np.abs(np.nanmean(std, axis=(0, 1))), strict=True))
+    # of variables without one variance all draws are nan
+    size = {
+        k: float(np.abs(np.mean(s[~np.isnan(s)]))) if (~np.isnan(s)).any() else math.nan
+        for k, s in zip(there, np.moveaxis(std, -1, 0), strict=True)
+    }
     draws = std if standardized else fit.row_draws[..., there]
     table = summarise(draws, ci_prob=ci_prob, quality=False).set_index(np.array(there))
     edges = []
     for edge, k in zip(panel.edges, rows, strict=True):
-        if k < 0:
+        if k < 0 or prepared.table.rows[k].slope:
             edges.append(edge)
             continue
         row = table.loc[k]
@@ -212,12 +216,12 @@ def is_drawn(row: Parameter) -> bool:
         return False
     if row.op == "~~" and row.lhs == row.rhs:
         return False
-    return row.free >= 0 or row.value is None or row.value != 0.0
+    return row.free >= 0 or row.value is None or row.value != 0.0 or bool(row.slope)
 
 
 def _edge(row: Parameter) -> Edge:
     fixed = row.user and row.free < 0 and row.value is not None
-    text = row.label or (minus_signs(number_text(row.value or 0.0)) if fixed else "")
+    text = row.slope or row.label or (minus_signs(number_text(row.value or 0.0)) if fixed else "")
     if row.op == "=~":
         return Edge(row.lhs, row.rhs, "loading", text=text)
     if row.op in ("~", "<~"):

@@ -48,7 +48,8 @@ class Measurement(Described):
         Standardised: construct, indicator, label (the indicator's, "" without), level; mean, sd,
         lower, upper, p_above (the probability that it exceeds .70), r_hat, ess_bulk, ess_tail.
     reliability : DataFrame
-        construct, level, items, measure ("omega", "ave", "alpha", "alpha_data", "omega_items");
+        construct, level, items, measure ("omega", "ave", "alpha", "alpha_data", "omega_items";
+        "omega_means" of constructs of clusters: of the means of their respondents);
         mean, sd, lower, upper, threshold, p_pass, r_hat, ess_bulk, ess_tail.
     fornell_larcker : DataFrame
         construct, ave, nearest (the variable it correlates most with), squared_correlation (its
@@ -77,6 +78,8 @@ class Measurement(Described):
         Whether omega, AVE and alpha of the items are those of standardised items.
     bootstrap, random_seed : int
         Bootstrap draws behind HTMT and alpha_data, and their seed.
+    levels : bool
+        Whether the groups are the levels of a two-level model.
     """
 
     loadings: pd.DataFrame
@@ -93,6 +96,7 @@ class Measurement(Described):
     standardized: bool
     bootstrap: int
     random_seed: int
+    levels: bool = False
 
     def document(self) -> Document:
         """By group loadings, reliability and discriminant validity; then the formulas."""
@@ -143,13 +147,16 @@ def _group(result: Measurement, group: str) -> Iterator[Block]:
         "Standardised loadings",
     ).without_empty()
     yield _reliability(_of(result.reliability, group))
-    if len(result.draws["variable"]) > 1:
+    several = (
+        len(_of(result.correlations, group)) if result.levels else len(result.draws["variable"]) > 1
+    )
+    if several:
         yield Heading("Discriminant validity", 3 if group else 2)
         yield _matrix(result, group)
         yield _fornell_larcker(_of(result.fornell_larcker, group))
         yield Lines(
             (
-                _htmt_sentence(_of(result.htmt, group)),
+                *(() if result.levels else (_htmt_sentence(_of(result.htmt, group)),)),
                 _verdict_sentence(_of(result.correlations, group)),
             )
         )
@@ -188,7 +195,7 @@ def _reliability(table: pd.DataFrame) -> Table:
     names = list(dict.fromkeys(table["construct"]))
     by = {
         measure: table[table["measure"] == measure].set_index("construct").reindex(names)
-        for measure in ("omega", "ave", "alpha", "alpha_data", "omega_items")
+        for measure in ("omega", "ave", "alpha", "alpha_data", "omega_items", "omega_means")
     }
     return Table(
         (
@@ -199,6 +206,7 @@ def _reliability(table: pd.DataFrame) -> Table:
             column(by["alpha"], "mean", "alpha"),
             column(by["alpha_data"], "mean", "alpha (data)"),
             column(by["omega_items"], "mean", "omega_items"),
+            column(by["omega_means"], "mean", "omega_means"),
         ),
         "Reliability and convergent validity",
     ).without_empty()
@@ -207,6 +215,14 @@ def _reliability(table: pd.DataFrame) -> Table:
 def _matrix(result: Measurement, group: str) -> Table:
     """Correlations, AVE and HTMT in one; without columns in which there is nothing."""
     names = [str(v) for v in result.draws["variable"].values]
+    if result.levels:  # the variables of this level
+        there = _of(result.correlations, group)
+        own = {
+            *there["construct"],
+            *there["other"],
+            *_of(result.fornell_larcker, group)["construct"],
+        }
+        names = [name for name in names if name in own]
     cells: dict[tuple[str, str], tuple[float, bool]] = {}
     for r in _of(result.correlations, group).to_dict("records"):
         cells[r["other"], r["construct"]] = (r["mean"], False)
@@ -222,7 +238,8 @@ def _matrix(result: Measurement, group: str) -> Table:
             Column("", names),
             *(Column(b, [cells.get((a, b), nothing) for a in names], CELL) for b in names),
         ),
-        "Below the diagonal correlations, on it sqrt(AVE), above it HTMT of the data",
+        "Below the diagonal correlations, on it sqrt(AVE)"
+        + ("" if result.levels else ", above it HTMT of the data"),
     ).without_empty()
 
 
@@ -275,6 +292,25 @@ def _verdict_sentence(table: pd.DataFrame) -> str:
     return f"Correlations of constructs whose interval reaches .80: {listed}."
 
 
+_LEVELS = (
+    "Each level has measures of its own: omega within of differences between respondents of a "
+    "cluster, omega between of differences between clusters that are known without error (Geldhof, "
+    "Preacher & Zyphur 2014, doi:10.1037/a0032138).",
+    "omega_means = (sum lambda)^2 phi / [variance of the sum between + that within / n], n the "
+    "harmonic mean of the clusters' sizes: of the observed means of clusters, which hold their "
+    "respondents' sampling error (Lai 2021, doi:10.1037/met0000287).",
+    "HTMT and alpha of the data are about one level and are left out.",
+)
+
+
+def _htmt(result: Measurement) -> str:
+    return (
+        "HTMT = mean |r| between the items of two constructs / geometric mean of their mean "
+        f"|r| within; interval from {result.bootstrap} Bayesian bootstrap draws, seed "
+        f"{result.random_seed}. Constructs with one indicator have none."
+    )
+
+
 def _formulas(result: Measurement) -> Items:
     items = "items standardised" if result.standardized else "items in their own units"
     higher = (
@@ -296,13 +332,11 @@ def _formulas(result: Measurement) -> Items:
             "AVE = sum lambda^2 phi / (sum lambda^2 phi + sum of the residual variances). An "
             "item's loadings on other constructs count in both denominators.",
             *((higher,) if any(c.level > 1 for c in result.constructs) else ()),
-            "alpha = k/(k - 1) [1 - sum of variances / variance of the sum]: implied by the model, "
-            "and of the data.",
+            "alpha = k/(k - 1) [1 - sum of variances / variance of the sum]: implied by the model"
+            + ("." if result.levels else ", and of the data."),
             "Fornell-Larcker: the AVE of a construct exceeds its squared correlation with every "
             "other variable, except those it measures or is measured by.",
-            "HTMT = mean |r| between the items of two constructs / geometric mean of their mean "
-            f"|r| within; interval from {result.bootstrap} Bayesian bootstrap draws, seed "
-            f"{result.random_seed}. Constructs with one indicator have none.",
+            *(_LEVELS if result.levels else (_htmt(result),)),
             "Verdict on a correlation by the end of its interval (Ronkko & Cho 2022): below .80 no "
             "problem, below .90 marginal, below 1 moderate, else severe.",
         )

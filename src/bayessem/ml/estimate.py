@@ -45,6 +45,7 @@ from bayessem.ml.table import defined_standardised, estimates
 from bayessem.ml.two_levels import level_information, level_measures, saturate_levels
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
+from bayessem.model.level_checks import FAR_SAID, far_predictors
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
 from bayessem.model.thresholds import refuse_answers
@@ -88,17 +89,29 @@ def _parameter_covariance(
             f"the model may not be identified; look at {', '.join(involved[:12])}",
         )
     if se == "robust":
-        scores = score_products(density, found.x, scale=scale, turn=turn)
+        scores = score_products(density, found.x, prepared.sample, scale=scale, turn=turn)
         inverse = inverse @ (basis.T @ scores @ basis) @ inverse
     return free @ inverse @ free.T, ()
 
 
-def _check_standard_errors(prepared: Prepared, se: str) -> None:
+def _standard_errors(prepared: Prepared, se: str | None) -> str:
+    """Which standard errors: those asked for, or those that suit the sample."""
+    if se is None:
+        return "observed" if prepared.sample.design is None else "robust"
     if se not in STANDARD_ERRORS:
         raise ModelError(f"se is one of {', '.join(STANDARD_ERRORS)}, not {se!r}")
+    if se == "expected" and prepared.sample.design is not None:
+        raise NotSupported(
+            "expected information is that of respondents drawn one by one; with weights= or "
+            'cluster= use se="robust" (the default)'
+        )
     if se == "expected" and prepared.structure.products:
         raise NotSupported(
             'expected information is not available for product terms; use se="observed"'
+        )
+    if se == "expected" and prepared.table.slopes:
+        raise NotSupported(
+            'expected information is not there yet for random slopes; use se="observed"'
         )
     if se == "expected" and prepared.table.levels > 1 and not prepared.sample.complete:
         raise NotSupported(
@@ -107,21 +120,23 @@ def _check_standard_errors(prepared: Prepared, se: str) -> None:
         )
     if se == "robust" and made_from_moments(prepared.sample):
         raise NotSupported("robust standard errors need the raw data, not a covariance matrix")
+    return se
 
 
 @one_blas_thread()
-def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
+def fit_ml(prepared: Prepared, *, se: str | None = None) -> MLFit:
     """Fit a model by maximum likelihood.
 
     Parameters
     ----------
     prepared : Prepared
         Model and data, from `prepare`.
-    se : {"observed", "expected", "robust", "none"}
-        Standard errors from the observed information (minus the Hessian), the expected
+    se : {"observed", "expected", "robust", "none"}, optional
+        By default "observed", and "robust" with weights or clusters that the model says nothing
+        about. Standard errors from the observed information (minus the Hessian), the expected
         information (lavaan's default for complete data; linear models), or the sandwich of the
         observed information and the respondents' scores (lavaan's MLR; Yuan & Bentler 2000,
-        doi:10.1111/0081-1750.00078).
+        doi:10.1111/0081-1750.00078), summed by cluster where there are any (its robust.cluster).
 
     Returns
     -------
@@ -135,12 +150,13 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
         NotSupported for standard errors that do not exist for the model.
     """
     refuse_answers(prepared.table, "maximum likelihood")
-    _check_standard_errors(prepared, se)
+    se = _standard_errors(prepared, se)
     # first, since it refuses singular data
     saturated = _saturated(prepared)
     counterpart, start, known = None, None, None
     if prepared.structure.products:
-        counterpart = fit_ml(linear_counterpart(prepared), se="expected")
+        usual = "expected" if prepared.sample.design is None else None
+        counterpart = fit_ml(linear_counterpart(prepared), se=usual)
         start, known = _from_counterpart(prepared, counterpart)
     table, structure, sample = prepared.table, prepared.structure, prepared.sample
     density = likelihood_density(structure, prepared.space, sample)
@@ -152,6 +168,8 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     problems = (
         *prepared.notes,
         *_convergence(found, saturated, measures),
+        *_design_problems(prepared),
+        *(f"{', '.join(map(repr, far))}: {FAR_SAID}" for far in [far_predictors(prepared)] if far),
         *singular,
         *improper_solutions(structure, elements),
         *undefined_values(table, values),
@@ -228,6 +246,17 @@ def _maximum(
             "0, where standard errors lose their digits; subtract it from the data",
         )
     return found, covariance, singular
+
+
+def _design_problems(prepared: Prepared) -> tuple[str, ...]:
+    """What the numbers about the model as a whole do not allow for."""
+    if prepared.sample.design is None:
+        return ()
+    return (
+        "chi-square, the indices made from it, AIC and BIC are of the weighted likelihood as if "
+        "respondents were drawn one by one: too large where clusters or weights take information "
+        "away",
+    )
 
 
 def _numbers(values: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from bayessem.model.structure import (
     moved_together,
     parameter_groups,
 )
+from bayessem.posterior.assemble import respondent_order
 from bayessem.posterior.density import Density
 from bayessem.results.standardize import model_moments
 
@@ -294,19 +295,28 @@ def observed_information(
 
 
 def score_products(
-    density: Density, x: np.ndarray, *, scale: np.ndarray, turn: np.ndarray | None = None
+    density: Density,
+    x: np.ndarray,
+    sample: Sample,
+    *,
+    scale: np.ndarray,
+    turn: np.ndarray | None = None,
 ) -> np.ndarray:
     """Sum over respondents of the outer products of their scores, (D, D).
 
-    Scores are central differences of the respondents' log-likelihoods; `scale` (D,) is a rough
-    standard error of each parameter; along the columns of `turn`, if it is given.
+    Over the clusters of a two-level model; with a design weighted, and of the sums over its
+    clusters (`Design.score_products`). Scores are central differences of the respondents'
+    log-likelihoods; `scale` (D,) is a rough standard error of each parameter; along the columns of
+    `turn`, if it is given.
     """
     step = 1e-4 * scale
     moves = np.diag(step) if turn is None else (turn * step).T
     ahead = density.respondent_log_likelihood(x + moves)  # (D, respondent)
     behind = density.respondent_log_likelihood(x - moves)
     scores = (ahead - behind) / (2.0 * step[:, None])
-    return scores @ scores.T
+    if sample.design is None:
+        return scores @ scores.T
+    return sample.design.score_products(scores[:, respondent_order(sample)], sample.group)
 
 
 def invert_information(information: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
@@ -335,3 +345,19 @@ def invert_information(information: np.ndarray) -> tuple[np.ndarray | None, np.n
         return None, directions / np.linalg.norm(directions, axis=0)
     inverse = (vectors / roots) @ vectors.T / np.outer(size, size)
     return 0.5 * (inverse + inverse.T), np.empty((len(information), 0))
+
+
+def covariance_root(covariance: np.ndarray, turn: np.ndarray | None = None) -> np.ndarray:
+    """R (D, k) with R R' the covariance of the estimates, which equalities may make singular.
+
+    What counts as 0 is judged of the correlations, so that it does not depend on units, and of
+    slopes about the means (`turn`, from `levels.level_turn`), so that it does not on where 0 is.
+    """
+    if turn is not None:
+        back = 2.0 * np.eye(len(turn)) - turn
+        return turn @ covariance_root(back @ covariance @ back.T)
+    sd = np.sqrt(np.diag(covariance))
+    unit = np.where(sd > 0, sd, 1.0)
+    roots, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
+    useful = roots > 1e-12 * roots[-1]
+    return unit[:, None] * vectors[:, useful] * np.sqrt(roots[useful])

@@ -68,18 +68,28 @@ def check(prepared: Prepared) -> CheckReport:
     text = (
         f"{_counted(sample.size, 'respondent')}{' (all complete)' * sample.complete}, "
         f"{_counted(p, 'observed variable')}, "
-        f"{_counted(len(table.latent), 'construct')}"
+        f"{_counted(len(table.constructs), 'construct')}"
         + (f", {groups} groups" if groups > 1 else "")
         + (f", {clusters_text(prepared)}" if table.levels > 1 else "")
         + f"; {moments} moments, {parameters} free parameters"
         + (f" ({parameters - len(linear)} of product terms)" if len(linear) < parameters else "")
         + (f" less {_counted(equalities, 'equality constraint')}" if equalities else "")
-        + f", {_counted(moments - len(linear) + equalities, 'degree')} of freedom."
+        + _freedom(table, moments - len(linear) + equalities)
     )
     cases = _cases(prepared)
     for sentence in filter(None, (cases, _integral(prepared))):
         text += f" {sentence}"
     return CheckReport(tuple(findings), moments, parameters, sample.size, text, cases)
+
+
+def _freedom(table: ParameterTable, left: int) -> str:
+    """Degrees of freedom, in words."""
+    if table.slopes:
+        return (
+            f". {_counted(len(table.slopes), 'random slope')} ({', '.join(table.slopes)}): the "
+            "covariances of level 1 differ between respondents, so there is no saturated model."
+        )
+    return f", {_counted(left, 'degree')} of freedom."
 
 
 def _with_scores(prepared: Prepared) -> Prepared:
@@ -323,7 +333,7 @@ def _without_scale(prepared: Prepared, undetermined: Collection[str]) -> list[st
     table = prepared.table
     out = []
     composites = {name for name, _ in table.composites}
-    for name in (x for x in table.latent if x not in composites):
+    for name in (x for x in table.constructs if x not in composites):
         own = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group <= 0]
         variances = [r for r in table.rows if r.op == "~~" and r.lhs == r.rhs == name]
         free = all(r.free >= 0 or not r.value for r in own) and not _constrained(prepared, own)

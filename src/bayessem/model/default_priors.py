@@ -47,7 +47,8 @@ def latent_scales(structure: Structure, sds: np.ndarray) -> np.ndarray:
     """Rough standard deviation of each variable, from how its scale is set, (m,).
 
     A marker's own standard deviation (of the indicator with the fixed loading), the fixed variance,
-    or the mean of the indicators; it only sets the width of default priors.
+    or the mean of the indicators; of a random slope, as of any path, that of the outcome over that
+    of the predictor. It only sets the width of default priors.
     """
     table = structure.table
     observed = {name: float(sd) for name, sd in zip(structure.observed, sds, strict=True)}
@@ -67,6 +68,9 @@ def latent_scales(structure: Structure, sds: np.ndarray) -> np.ndarray:
         if name in seen:
             return 1.0
         here = seen | {name}
+        if name in table.slopes:
+            path = next(r for r in table.rows if r.slope == name)
+            return scale(path.lhs, here) / scale(path.rhs, here)
         loadings = [
             r for r in table.rows if r.op == "=~" and r.lhs == name and r.group < table.levels
         ]

@@ -39,6 +39,31 @@ def implied_moments(structure: Structure, elements: np.ndarray) -> tuple[np.ndar
     return means, covariances
 
 
+def _slope_moments(structure: Structure, elements: np.ndarray, sds: np.ndarray) -> np.ndarray:
+    """What data in clusters tell of random slopes, (block, moments), 0 at level 1.
+
+    A slope times its total effects on the observed variables is an effect of the cluster, whose
+    mean, variance and covariances with the variables' means are known; sds (block, p).
+    """
+    m = structure.matrices(elements.reshape(len(structure.table.groups), -1))
+    total = np.linalg.inv(np.eye(len(structure.variables)) - m["paths"])
+    latent = total @ m["disturbances"] @ np.swapaxes(total, 1, 2)
+    centre = (total @ m["means"][..., None])[..., 0]
+    slopes = structure.slopes
+    at = [s.slope for s in slopes]
+    out = []
+    for inner in range(0, len(sds), 2):
+        outer = inner + 1
+        effect = (m["loadings"][inner] @ total[inner])[:, [s.outcome for s in slopes]]
+        effect = effect * sds[inner][[s.column for s in slopes]] / sds[inner][:, None]  # (p, slope)
+        spread = np.einsum("it,ju,tu->ijtu", effect, effect, latent[outer][np.ix_(at, at)])
+        cross = m["loadings"][outer] @ latent[outer][:, at] / sds[outer][:, None]
+        crossed = np.einsum("it,jt->ijt", effect, cross)
+        parts = [x.ravel() for x in (spread, crossed, effect * centre[outer][at])]
+        out += [np.zeros(sum(x.size for x in parts)), np.concatenate(parts)]
+    return np.array(out)
+
+
 def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
     """The function that gives implied means and covariances from the table's free parameters.
 
@@ -79,6 +104,8 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
         parts = [standardised[:, lower[0], lower[1]], cut]
         if has_means:
             parts.append(means / own)
+        if structure.slopes:
+            parts.append(_slope_moments(structure, elements, own))
         together = np.concatenate(parts, axis=1)
         return together.reshape(len(together) // table.levels, -1)  # a group's levels side by side
 

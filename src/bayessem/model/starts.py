@@ -20,6 +20,9 @@ from bayessem.model.structure import Structure
 from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.syntax.table import cycles
 
+# Variance of a random slope to begin with, as a share of var(outcome) / var(predictor).
+SLOPES_DIFFER = 0.05
+
 
 def start_values(structure: Structure, covariances: np.ndarray, means: np.ndarray) -> np.ndarray:
     """Start value of each free parameter of the table (variances, not sds), (free,).
@@ -96,6 +99,7 @@ def _group_guess(
     weights: dict[str, np.ndarray] = {name: np.eye(p)[i] for name, i in position.items()}
     variance: dict[str, float] = {n: float(covariance[i, i]) for n, i in position.items()}
     explained: dict[str, float] = {}
+    scales = latent_scales(structure, np.sqrt(np.diag(covariance)))
     guess: dict[int, float] = {}
     summed = _composite_weights(structure, covariances, group)
     for name in construct_order(structure):
@@ -106,6 +110,8 @@ def _group_guess(
         own = [(k, r) for k, r in rows.items() if r.op == "=~" and r.lhs == name]
         if not own:
             weights[name], variance[name] = np.zeros(p), 1.0
+            if name in table.slopes:
+                variance[name] = SLOPES_DIFFER * float(scales[structure.variables.index(name)]) ** 2
             continue
         stack = np.array([weights.get(r.rhs, np.zeros(p)) for _, r in own])
         block = stack @ covariance @ stack.T

@@ -85,6 +85,26 @@ class Composite:
 
 
 @dataclass(frozen=True)
+class RandomSlope:
+    """A path of level 1 whose coefficient is a variable of level 2.
+
+    Attributes
+    ----------
+    outcome, predictor : int
+        Where the path leads to and comes from, as positions in `Structure.variables`.
+    column : int
+        The predictor's column of the data.
+    slope : int
+        The variable of level 2, by its position in `Structure.variables`.
+    """
+
+    outcome: int
+    predictor: int
+    column: int
+    slope: int
+
+
+@dataclass(frozen=True)
 class Structure:
     """The matrices of a model.
 
@@ -210,6 +230,36 @@ class Structure:
         factors = sorted({i for pair in self.products for i in pair})
         names = self.variables
         return {i: column[names[i]] for i in factors if names[i] in column}
+
+    @property
+    def slopes(self) -> tuple[RandomSlope, ...]:
+        """Where the random slopes of a two-level model are; the same in all groups."""
+        at = {name: i for i, name in enumerate(self.variables)}
+        column = {name: i for i, name in enumerate(self.observed)}
+        return tuple(
+            RandomSlope(at[row.lhs], at[row.rhs], column[row.rhs], at[row.slope])
+            for row in self.table.rows
+            if row.slope and row.group == 0
+        )
+
+    @cached_property
+    def randomly_moved(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Latent and observed variables that random slopes lead to at level 1.
+
+        Their variance there depends on the predictors' values.
+        """
+        latent = self.descendants({s.outcome for s in self.slopes})
+        observed = {
+            p.i
+            for p in self.places.values()
+            if p.matrix == "loadings" and p.group % 2 == 0 and p.j in latent
+        }
+        observed |= {
+            i
+            for i, x in enumerate(self.observed)
+            if x in self.variables and self.variables.index(x) in latent
+        }
+        return frozenset(latent), frozenset(observed)
 
     @property
     def determined(self) -> frozenset[int]:

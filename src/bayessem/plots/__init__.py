@@ -20,6 +20,7 @@ from bayessem.effects.slopes import Slopes
 from bayessem.effects.whatif import WhatIf
 from bayessem.measurement.quality_result import Measurement
 from bayessem.moderation.poolings import Poolings
+from bayessem.planning.result import Design
 from bayessem.plots.calibration import plot_calibration
 from bayessem.plots.comparison import (
     plot_comparison,
@@ -33,6 +34,7 @@ from bayessem.plots.criticism import (
     plot_residuals,
     plot_sensitivity,
 )
+from bayessem.plots.design import plot_design
 from bayessem.plots.forest import plot_effects, plot_estimates
 from bayessem.plots.importance import plot_importance
 from bayessem.plots.measurement import plot_measurement
@@ -67,6 +69,7 @@ def _slopes(result: Slopes) -> Axes | Figure:
 FIGURES: dict[type, Callable[..., Any]] = {
     Comparison: plot_comparison,
     CubicShape: plot_shape,
+    Design: plot_design,
     Effects: plot_effects,
     Fitted: plot_estimates,
     ImportancePerformance: plot_importance,
@@ -89,6 +92,7 @@ FIGURES: dict[type, Callable[..., Any]] = {
 __all__ = [
     "plot_calibration",
     "plot_comparison",
+    "plot_design",
     "plot_discrepancy",
     "plot_effects",
     "plot_estimates",

@@ -17,6 +17,7 @@ from bayessem.model.cells import Number, Term
 from bayessem.model.composites import raw_cells
 from bayessem.model.data import Sample
 from bayessem.model.item_products import with_item_products
+from bayessem.model.prepare import Prepared
 from bayessem.model.space import Coordinate, PriorRow, Scaled, Space
 from bayessem.model.structure import Structure
 from bayessem.posterior import program as d
@@ -30,7 +31,12 @@ LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 def sample_patterns(sample: Sample) -> list[Pattern]:
     """Sufficient statistics and rows of each missingness pattern of each group."""
     return [
-        pattern_from_rows(group, columns, sample.values[np.ix_(members, columns)])
+        pattern_from_rows(
+            group,
+            columns,
+            sample.values[np.ix_(members, columns)],
+            None if sample.weights is None else sample.weights[members],
+        )
         for group, columns, members in sample.patterns()
     ]
 
@@ -309,6 +315,14 @@ def _filling(space: Space, structure: Structure, sample: Sample) -> Density:
     fields |= cell_arrays(space, {name: i for i, name in enumerate(space.names)})
     plan = kernel_plan(structure, sample, integrate=False)
     return build_density(space.names, fields, plan, respondents=unit_count(sample))
+
+
+def compile_for(prepared: Prepared) -> None:
+    """Compile what the densities of a model need and is not on disk, by calling them once."""
+    density = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    point = np.zeros((1, density.size))
+    density.value_and_gradient(point[0])
+    density.respondent_log_likelihood(density.natural(point))
 
 
 def _flat_fields(zero: np.ndarray) -> dict[str, np.ndarray]:

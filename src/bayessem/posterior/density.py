@@ -6,6 +6,7 @@ Its value, gradient and matrices are the compiled program of evaluation.py, call
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,10 @@ class Density:
     def calls(self) -> Calls:
         """The C functions that compute all this."""
         return Calls(self.program, self.numbers, self.ints, self.floats)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the addresses of this process."""
+        return {name: value for name, value in self.__dict__.items() if name != "calls"}
 
     @property
     def units(self) -> np.ndarray:

@@ -26,6 +26,7 @@ from bayessem.model.structure import Composite, Structure, product_order
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
+from bayessem.results.level_scores import level_scores
 
 DRAWS = 100
 GRID = np.linspace(-6.0, 6.0, 601)  # of a standard normal variable
@@ -52,7 +53,7 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
         structural role (at their observed values).
     """
     refuse_answers(fit.prepared.table, "a factor score")
-    refuse_levels(fit.prepared.table, "a factor score")
+    refuse_levels(fit.prepared.table, "a plausible value of a construct")
     structure, sample = fit.prepared.structure, fit.prepared.sample
     require_respondents(sample, "a score")
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
@@ -82,6 +83,8 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
             "the model has no constructs, so there is nothing to score; constructs are written as "
             "'f =~ x1 + x2 + x3'"
         )
+    if fit.prepared.table.levels > 1:
+        return level_scores(fit, draws=draws)
     drawn = score_draws(fit, draws=draws, random_seed=random_seed)
     sample = fit.prepared.sample
     out = {}

@@ -205,7 +205,8 @@ def standardised(
     Returns
     -------
     ndarray (..., rows)
-        nan for rows without a place in the matrices, and where a variance is not positive.
+        nan for rows without a place in the matrices, where a variance is not positive, and at level
+        1 of variables that random slopes lead to, which have no one variance.
     """
     if square not in ("factor", "square"):
         raise ModelError(f'square is "factor" or "square", not {square!r}')
@@ -223,6 +224,9 @@ def standardised(
             if group == g:
                 signs[..., j] = sign
         latent = latent * signs
+        if structure.slopes and g % 2 == 0:  # no one standard deviation
+            for own, moved in zip((latent, observed), structure.randomly_moved, strict=True):
+                own[..., list(moved)] = np.nan
         matrices = structure.matrices(elements, g)
         for k, place in structure.places.items():
             if place.group != g:
@@ -290,6 +294,15 @@ def _composite_factors(
     return out
 
 
+def moved_names(structure: Structure) -> tuple[str, ...]:
+    """Variables that random slopes lead to, which have no one variance at level 1."""
+    if not structure.slopes:
+        return ()
+    latent, observed = structure.randomly_moved
+    names = [structure.variables[i] for i in sorted(latent)]
+    return tuple(dict.fromkeys([*names, *(structure.observed[i] for i in sorted(observed))]))
+
+
 def r_squared(
     structure: Structure, elements: np.ndarray, *, group: int = 0
 ) -> dict[str, np.ndarray]:
@@ -308,7 +321,8 @@ def r_squared(
     -------
     dict of str to ndarray (...)
         By variable: indicators, then outcomes, in the order of the table; nan where the residual
-        variance is negative.
+        variance is negative. Without variables of level 1 that random slopes lead to: their
+        variance depends on the predictors' values.
     """
     table = structure.table
     explained = dict.fromkeys(
@@ -320,7 +334,10 @@ def r_squared(
     moments = model_moments(structure, elements, group=group)
     matrices = structure.matrices(elements, group)
     out: dict[str, np.ndarray] = {}
+    left_out = moved_names(structure) if group % structure.table.levels == 0 else ()
     for name in explained:
+        if name in left_out:
+            continue
         if name in structure.variables:
             i, own, total = structure.variables.index(name), "disturbances", "latent_covariance"
         else:

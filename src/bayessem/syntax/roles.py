@@ -21,7 +21,7 @@ class Roles:
     Attributes
     ----------
     latent : tuple of str
-        Constructs: everything on the left of `=~` or `<~`.
+        Constructs: everything on the left of `=~` or `<~`; at level 2 the random slopes, too.
     observed : tuple of str
         Columns of the data: indicators, outcomes, covariates, then the rest.
     covariates : tuple of str
@@ -57,35 +57,46 @@ class Roles:
         return frozenset(self.composites) - frozenset(self.of_items)
 
     @property
+    def slopes(self) -> tuple[str, ...]:
+        """Random slopes: unobserved, and measured by nothing."""
+        measured = {*self.composites, *(name for name, own in self.indicators.items() if own)}
+        return tuple(name for name in self.latent if name not in measured)
+
+    @property
     def measured(self) -> frozenset[str]:
         """Everything that is an indicator of something."""
         return frozenset(name for names in self.indicators.values() for name in names)
 
     @property
     def endogenous_free(self) -> tuple[str, ...]:
-        """Outcomes that predict and measure nothing: lavaan lets their disturbances covary."""
-        final = [
-            name
-            for name in self.outcomes
-            if name not in self.predictors and name not in self.measured
-        ]
+        """Outcomes that predict and measure nothing: lavaan lets their disturbances covary.
+
+        But not those of random slopes.
+        """
+        others = {*self.predictors, *self.measured, *self.slopes}
+        final = [name for name in self.outcomes if name not in others]
         latent = [name for name in self.latent if name in final]
         return (*latent, *(name for name in final if name not in self.latent))
 
     @property
     def exogenous_latent(self) -> tuple[str, ...]:
-        """Constructs that are neither outcomes nor indicators: lavaan lets them covary."""
-        explained = {*self.outcomes, *self.measured, *self.of_constructs}
+        """Constructs that are neither outcomes nor indicators: lavaan lets them covary.
+
+        But not random slopes.
+        """
+        explained = {*self.outcomes, *self.measured, *self.of_constructs, *self.slopes}
         return tuple(name for name in self.latent if name not in explained)
 
 
-def assign_roles(statements: Sequence[Statement]) -> Roles:
+def assign_roles(statements: Sequence[Statement], slopes: Sequence[str] = ()) -> Roles:
     """Find the role of every name.
 
     Parameters
     ----------
     statements : sequence of Statement
         The model as written.
+    slopes : sequence of str
+        Random slopes: unobserved variables without indicators.
 
     Returns
     -------
@@ -105,7 +116,7 @@ def assign_roles(statements: Sequence[Statement]) -> Roles:
             f"the model {what}: it needs at least one formula such as 'f =~ x1 + x2 + x3' "
             "or 'y ~ x'"
         )
-    latent = _unique(s.lhs for s in formulas if s.op in ("=~", "<~"))
+    latent = _unique((*(s.lhs for s in formulas if s.op in ("=~", "<~")), *slopes))
     indicators, composites = (_parts(formulas, op) for op in ("=~", "<~"))
     outcomes = _unique(s.lhs for s in formulas if s.op == "~")
     predictors = _unique(p for s in formulas if s.op == "~" for p in s.factors or (s.rhs,))

@@ -59,7 +59,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One parameter of one group; `value` None is free, nan is fixed to the sample."""
+    """One parameter of one group; `value` None is free, nan is fixed to the sample.
+
+    A path with a random slope has the value 0: its coefficient is the variable `slope` of level 2.
+    """
 
     lhs: str
     op: str
@@ -73,6 +76,7 @@ class Row:
     upper: float = math.inf
     equal_to: str = ""
     exogenous: bool = False
+    slope: str = ""
     statement: Statement | None = None
 
     @property
@@ -185,7 +189,8 @@ def _default_value(statement: Statement, roles: Roles, options: Options) -> floa
         return 1.0 if rhs == roles.composites[lhs][0] else None
     if op == "~~" and lhs == rhs and lhs in options.responses.families:
         return options.responses.residual_variance
-    if op == "~~" and lhs == rhs and lhs in roles.latent and options.std_lv:
+    constructs = [name for name in roles.latent if name not in roles.slopes]
+    if op == "~~" and lhs == rhs and lhs in constructs and options.std_lv:
         return None if lhs in roles.composites else 1.0
     return None
 
@@ -224,7 +229,8 @@ def _shown(value: float | str | None) -> str:
 
 
 def _modified(row: Row, given: Mapping[str, float | str | None]) -> Row:
-    value = given.get("fixed", row.value)
+    slope = str(given.get("rv", ""))
+    value = 0.0 if slope else given.get("fixed", row.value)
     lower = _number(given.get("lower"), -math.inf)
     upper = _number(given.get("upper"), math.inf)
     if lower > upper:
@@ -242,6 +248,7 @@ def _modified(row: Row, given: Mapping[str, float | str | None]) -> Row:
         lower=lower,
         upper=upper,
         equal_to=str(given.get("equal", "")),
+        slope=slope,
     )
 
 
@@ -272,7 +279,8 @@ def _variances(roles: Roles, options: Options, group: int) -> Iterator[Row]:
     for name in (*roles.observed, *roles.latent):
         if name in roles.covariates or name in items:
             continue
-        scaled = options.std_lv and name in roles.latent and name not in roles.composites
+        scaled = options.std_lv and name in roles.latent
+        scaled = scaled and name not in roles.composites and name not in roles.slopes
         value = None if options.auto or name in roles.of_items else 0.0
         if name in roles.of_constructs:
             value = 0.0
@@ -345,14 +353,14 @@ def _intercepts(roles: Roles, options: Options, group: int) -> Iterator[Row]:
         if name in roles.composites:
             yield Row(name, "~1", "", group, value=0.0)
             continue
-        free = (options.auto and options.growth) or freed
+        free = (options.auto and (options.growth or name in roles.slopes)) or freed
         free = free or ("intercepts" in options.effect_coding and first_order(name, roles))
         yield Row(name, "~1", "", group, value=None if free else 0.0)
 
 
 def first_order(name: str, roles: Roles) -> bool:
     """Whether all indicators of a construct are observed."""
-    return not any(indicator in roles.latent for indicator in roles.indicators[name])
+    return not any(indicator in roles.latent for indicator in roles.indicators.get(name, ()))
 
 
 def equal_across_groups(row: Row, roles: Roles, options: Options) -> bool:

@@ -258,6 +258,7 @@ def _parameters(linked: Linked) -> tuple[Parameter, ...]:
             lower=row.lower,
             upper=row.upper,
             exogenous=row.exogenous,
+            slope=row.slope,
             user=row.statement is not None,
         )
         for row, free in zip(linked.rows, linked.free, strict=True)
@@ -302,7 +303,7 @@ def cycles(table: ParameterTable) -> list[str]:
     factors: Mapping[str, tuple[str, ...]] = dict(table.products)
     arrows: dict[str, set[str]] = {name: set() for name in (*table.latent, *table.observed)}
     for row in table.rows:
-        if row.value == 0.0:
+        if row.value == 0.0 and not row.slope:
             continue
         if row.op == "~":
             for name in factors.get(row.rhs, (row.rhs,)):
