@@ -80,7 +80,7 @@ def _standard(values: np.ndarray) -> np.ndarray:
 def pls_paths(scores: dict[str, np.ndarray]) -> tuple[dict[tuple[str, str], float], dict]:
     """Standardised paths and R2 from scores."""
     paths: dict[tuple[str, str], float] = {}
-    shares: dict = {}
+    shares: dict[str, float] = {}
     for y, names in PATHS.items():
         design = np.column_stack([scores[x] for x in names])
         slopes = np.linalg.lstsq(design, scores[y], rcond=None)[0]
