@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bayessem.errors import FitError
+from bayessem.likelihood.family_ordered import draw_residual
 from bayessem.model.prepare import Prepared
-from bayessem.model.structure import latent_values
+from bayessem.model.structure import Structure, latent_values
 from bayessem.results.intervention import deviations, normal_root
 
 # Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
@@ -31,7 +34,7 @@ def replicate(
     -------
     ndarray (draw, respondent, p)
         In the order of the sample; nan where the data are missing, covariates that the model
-        conditions on as they are.
+        conditions on as they are, of ordered variables positions of categories.
 
     Raises
     ------
@@ -64,6 +67,7 @@ def _one_group(
     p, m, _ = structure.shape
     draws, n = len(elements), len(members)
     zeta = rng.standard_normal((draws, n, m)) @ _across(_roots(matrices["disturbances"]))
+    _logistic(structure, structure.variables, matrices["disturbances"], zeta, rng)
     zeta += matrices["means"][:, None]
     for name in structure.table.exogenous:
         # a covariate depends on nothing, and nothing else's disturbance depends on it
@@ -71,8 +75,32 @@ def _one_group(
         zeta[..., structure.variables.index(name)] = column
     eta = latent_values(structure, matrices, zeta)
     epsilon = rng.standard_normal((draws, n, p)) @ _across(_roots(matrices["residuals"]))
-    y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"])
-    return y + epsilon
+    _logistic(structure, structure.observed, matrices["residuals"], epsilon, rng)
+    y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"]) + epsilon
+    counts = structure.table.responses.thresholds
+    for name, first in structure.threshold_at.items():  # latent responses: the answers are cut
+        j = structure.observed.index(name)
+        cut = matrices["thresholds"][:, first : first + counts[name]]
+        y[..., j] = (y[..., j, None] > cut[:, None, :]).sum(axis=-1)
+    return y
+
+
+def _logistic(
+    structure: Structure,
+    names: Sequence[str],
+    covariance: np.ndarray,
+    residuals: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Puts logistic residuals (draw, n, names) of ordered variables in place of normal ones."""
+    responses = structure.table.responses
+    if responses.link == "probit":
+        return
+    for j, name in enumerate(names):
+        if name in responses.families:
+            scale = np.sqrt(covariance[:, j, j] / responses.residual_variance)
+            own = draw_residual(responses.link, residuals.shape[:2], rng)
+            residuals[..., j] = scale[:, None] * own
 
 
 def _across(matrix: np.ndarray) -> np.ndarray:

@@ -98,7 +98,7 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
 
 
 def _chosen(fit: Fitted, draws: int) -> np.ndarray:
-    """Evenly spaced draws of the flat model matrices, (draw, elements), of a fit that has scores."""
+    """Evenly spaced draws of the flat model matrices (draw, elements), of a fit with scores."""
     refuse_levels(fit.prepared.table, "a factor score")
     require_respondents(fit.prepared.sample, "a score")
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
