@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bayessem.criticism.residuals import Residuals
     from bayessem.criticism.sensitivity import Sensitivity
     from bayessem.diagram.diagram import Diagram
+    from bayessem.effects.category_effects import CategoryEffects
     from bayessem.effects.effects import At, Effects
     from bayessem.effects.hypotheses_result import Hypotheses
     from bayessem.effects.mediation_result import Mediation
@@ -589,6 +590,62 @@ class Fit(Fitted):
         from bayessem.results.category_probabilities import category_probabilities
 
         return category_probabilities(self, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
+
+    def category_effects(
+        self,
+        x: str,
+        y: str,
+        *,
+        values: Sequence[float] = (0.0, 1.0),
+        group: str | Sequence[str] | None = None,
+        draws: int = 400,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+    ) -> CategoryEffects:
+        """Effects of x on an ordered y as changes of the probabilities of its categories.
+
+        Parameters
+        ----------
+        x, y : str
+            Cause, and an ordered outcome or item.
+        values : (float, float)
+            From where to where x is set, in standard deviations from its mean (of all groups).
+        group : str or sequence of str, optional
+            All groups by default.
+        draws : int
+            Draws of the parameters, evenly spaced; for each, respondents are simulated.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the simulated respondents.
+
+        Returns
+        -------
+        CategoryEffects
+            Direct, indirect and total: changes of the share of each category in the population.
+
+        Raises
+        ------
+        ModelError
+            For a y that is not ordered, or that does not depend on x.
+
+        References
+        ----------
+        Pearl (2001), UAI-17, 411-420; Muthen & Asparouhov (2015),
+        doi:10.1080/10705511.2014.935843.
+        """
+        from bayessem.effects.category_effects import category_effects
+
+        return category_effects(
+            self,
+            x,
+            y,
+            values=values,
+            group=group,
+            draws=draws,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+        )
 
     def icc(self, *, ci_prob: float = 0.95) -> IntraclassCorrelations:
         """Intraclass correlations and design effects of the variables of a two-level model.
