@@ -72,13 +72,14 @@ class CategoryEffects(Described):
     def document(self) -> Document:
         """A sentence, the changes, and the probabilities that they are between."""
         percent = percent_text(self.ci_prob)
+        table = self._distinct()
         names = ("effect", "category", *(["group"] if "group" in self.table else []))
         where = tuple("value" if n == "effect" else n for n in names)
         return Document.of(
             Heading(f"Effects of {self.x} on the answers to {self.y}"),
             Paragraph(self._sentence()),
             Table(
-                (*labels(self.table, names), *summary(self.table, self.ci_prob)),
+                (*labels(table, names), *summary(table, self.ci_prob)),
                 "Changes of the probabilities of the categories",
             ),
             Table(
@@ -97,6 +98,12 @@ class CategoryEffects(Described):
                 )
             ),
         )
+
+    def _distinct(self) -> pd.DataFrame:
+        """The table without an effect that no path has, and without a total that is the other."""
+        size = self.table["mean"].abs().groupby(self.table["effect"]).max()
+        kept = [e for e in ("direct", "indirect") if size[e] > 0]
+        return self.table[self.table["effect"].isin([*kept, *(["total"] if len(kept) > 1 else [])])]
 
     def _sentence(self) -> str:
         """The total effect on the highest category."""
@@ -175,7 +182,9 @@ def category_effects(
 
 
 def _where(sds: float) -> str:
-    return "its mean" if sds == 0 else f"{number(sds, 1)} SD from its mean"
+    if sds == 0:
+        return "its mean"
+    return f"{abs(sds):g} SD {'above' if sds > 0 else 'below'} its mean"
 
 
 def _check_outcome(prepared: Prepared, i: int, x: str, y: str) -> None:

@@ -310,7 +310,9 @@ def _observed(
 
 
 def _table(draws: np.ndarray, rows: pd.Index, names: Sequence[str], ci_prob: float) -> pd.DataFrame:
-    flat = draws.reshape(1, len(draws), -1)
+    flat = draws.reshape(1, len(draws), len(rows) * len(names))
+    if not flat.shape[-1]:
+        return pd.DataFrame(columns=["row", "variable", "mean", "sd", "lower", "upper"])
     out = summarise(flat, ci_prob=ci_prob, quality=False).drop(columns="p_positive")
     out.insert(0, "row", rows.to_flat_index().repeat(len(names)))
     out.insert(1, "variable", list(names) * len(rows))
