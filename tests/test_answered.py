@@ -156,7 +156,7 @@ def test_a_wrong_model_is_seen_in_the_correlations_of_answers():
     data = bs.SEM(text, std_lv=True, ordered=True).simulate(values, 400, random_seed=3)
     one = bs.SEM("f =~ " + " + ".join(items), std_lv=True, ordered=True)
     fit = one.fit(data, draws=200, tune=300, chains=2, random_seed=1, progress=False)
-    assert fit.predictive_check(draws=100).table["surprising"].mean() > 0.3
+    assert fit.predictive_check(draws=100).table["surprising"].mean() > 0.15  # by chance .05
 
 
 def test_shares_of_groups_are_their_own():

@@ -389,6 +389,16 @@ def test_check_says_how_it_is_integrated_and_what_is_sparse(answers):
         bs.SEM(wide, ordered=True).fit(answers, progress=False)
 
 
+def test_an_item_cut_in_the_middle_is_identified(answers):
+    """Half of the answers below a threshold put it at 0, which is no lack of identification."""
+    half = answers.assign(x3=np.arange(len(answers)) % 2)
+    assert (half["x3"].mean(), len(half) % 2) == (0.5, 0)
+    report = bs.SEM(MODEL, std_lv=True, ordered=True).check(half)
+    assert "identified by priors" not in str(report)
+    lost = bs.SEM("f =~ NA*x1 + x2 + x3 + x4\nf ~~ f", ordered=True).check(half)
+    assert not lost.ok or "identified by priors" in str(lost)
+
+
 def test_results_do_not_depend_on_codes_or_order(answers):
     """Other codes of the same categories, columns and rows in another order: the same density."""
     prepared, plain, x, _ = _densities(answers)
