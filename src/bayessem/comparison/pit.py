@@ -24,7 +24,7 @@ from bayessem.comparison.loo import loo_weights
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_PIT, refuse_answers
 from bayessem.posterior.smoothing import good_k
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import normal_root
@@ -90,8 +90,8 @@ def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = Non
 
     Arguments, result and errors: `Fit.loo_pit`.
     """
-    refuse_answers(fit.prepared.table, "LOO-PIT")
-    refuse_levels(fit.prepared.table, "LOO-PIT")
+    refuse_answers(fit.prepared.table, "LOO-PIT", WITHOUT_PIT)
+    refuse_levels(fit.prepared.table, "LOO-PIT", WITHOUT_PIT)
     prepared = fit.prepared
     seed = fit.settings["random_seed"] if random_seed is None else random_seed
     rng = np.random.default_rng(seed)

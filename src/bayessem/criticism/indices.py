@@ -28,7 +28,7 @@ from bayessem.criticism.discrepancy import (
     stored_log_likelihood,
 )
 from bayessem.model.level_data import refuse_levels
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_INDICES, refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.columns import column, intervals
@@ -193,8 +193,8 @@ def fit_indices(
 
     Arguments, result and errors: `Fit.indices`.
     """
-    refuse_answers(fit.prepared.table, "a fit index")
-    refuse_levels(fit.prepared.table, "a fit index")
+    refuse_answers(fit.prepared.table, "a fit index", WITHOUT_INDICES)
+    refuse_levels(fit.prepared.table, "a fit index", WITHOUT_INDICES)
     refuse_population(fit, "fit indices")
     linear = bool(fit.prepared.structure.products)
     used = linear_fit(fit) if linear else fit

@@ -21,7 +21,7 @@ from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_v
 from bayessem.errors import ModelError
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_MODIFICATION, refuse_answers
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
@@ -110,8 +110,8 @@ def modification_indices(
 
     Arguments, result and errors: `Fit.modification_indices`.
     """
-    refuse_answers(fit.prepared.table, "a modification index")
-    refuse_levels(fit.prepared.table, "a modification index")
+    refuse_answers(fit.prepared.table, "a modification index", WITHOUT_MODIFICATION)
+    refuse_levels(fit.prepared.table, "a modification index", WITHOUT_MODIFICATION)
     refuse_population(fit, "modification indices")
     for kind in kinds:
         if kind not in KINDS:

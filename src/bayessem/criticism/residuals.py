@@ -13,7 +13,7 @@ from bayessem.errors import FitError, ModelError
 from bayessem.ml.saturated import saturate
 from bayessem.model.conditioning import has_means
 from bayessem.model.level_data import refuse_levels
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_INDICES, refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
@@ -129,8 +129,8 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
 
     Arguments, result and errors: `Fit.residuals`.
     """
-    refuse_answers(fit.prepared.table, "residual analysis")
-    refuse_levels(fit.prepared.table, "residual analysis")
+    refuse_answers(fit.prepared.table, "residual analysis", WITHOUT_INDICES)
+    refuse_levels(fit.prepared.table, "residual analysis", WITHOUT_INDICES)
     refuse_population(fit, "residuals")
     prepared, elements = fit.prepared, fit.elements
     sample, structure = prepared.sample, prepared.structure

@@ -26,7 +26,7 @@ from bayessem.effects.pathways import descendants, position
 from bayessem.errors import FitError, ModelError
 from bayessem.likelihood.family_ordered import probabilities
 from bayessem.model.prepare import Prepared
-from bayessem.model.structure import latent_values
+from bayessem.model.structure import Structure, latent_values
 from bayessem.results.answer_predictions import predictor
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
@@ -179,6 +179,17 @@ def category_effects(
         f"from {_where(values[0])} to {_where(values[1])}",
         ci_prob,
     )
+
+
+def ordered_outcomes(structure: Structure) -> list[tuple[str, str]]:
+    """Each ordered outcome of `~` with every variable that has a path to it."""
+    outcomes = [name for name in structure.table.ordered if name in structure.variables]
+    return [
+        (x, y)
+        for y in outcomes
+        for i, x in enumerate(structure.variables)
+        if structure.variables.index(y) in descendants(structure, i) and x != y
+    ]
 
 
 def _where(sds: float) -> str:

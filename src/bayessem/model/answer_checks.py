@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bayessem.errors import DataError, NotSupported
 from bayessem.model.answer_engine import LAPLACE, answer_engine
+from bayessem.model.data import category_counts
 from bayessem.model.findings import Finding
 from bayessem.model.node_model import NodeModel
 from bayessem.model.prepare import Prepared
@@ -64,16 +63,12 @@ def _sparse(prepared: Prepared) -> list[Finding]:
     """Categories with few answers, or none in a group."""
     sample = prepared.sample
     few: list[str] = []
-    for name, count in sample.ordered.items():
-        j = sample.variables.index(name)
-        labels = sample.categories[j]
+    for name in sample.ordered:
         for g, group in enumerate(sample.groups):
-            column = sample.values[sample.group == g, j]
-            known = column[~np.isnan(column)].astype(np.int64)
             where = f" in group {group!r}" if len(sample.groups) > 1 else ""
             few += [
-                f"{name} = {labels[c]}{where} ({n})"
-                for c, n in enumerate(np.bincount(known, minlength=count))
+                f"{name} = {label}{where} ({n})"
+                for label, n in category_counts(sample, name, group=g)
                 if n < SPARSE
             ]
     if not few:

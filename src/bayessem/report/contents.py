@@ -14,6 +14,11 @@ from bayessem.criticism.predictive import PredictiveCheck, predictive_check
 from bayessem.criticism.prior_consequences import PriorConsequences, prior_consequences
 from bayessem.criticism.residuals import Residuals, residuals
 from bayessem.criticism.sensitivity import Sensitivity, sensitivity
+from bayessem.effects.category_effects import (
+    CategoryEffects,
+    category_effects,
+    ordered_outcomes,
+)
 from bayessem.effects.hypotheses_result import Hypotheses
 from bayessem.effects.mediation import mediation
 from bayessem.effects.mediation_result import Mediation
@@ -46,6 +51,10 @@ class Contents:
         None where the model has none; then `reasons` says why.
     pooling : object or None
         Of a model with partial pooling.
+    answers : PredictiveCheck or None
+        Shares of the answers, of a model with ordered variables.
+    category_effects : tuple of CategoryEffects
+        Of every cause of an ordered outcome.
     reasons : dict
         What could not be computed, with the reason.
     hypotheses : Hypotheses or None
@@ -67,6 +76,8 @@ class Contents:
     pooling: Any
     reasons: dict[str, str]
     hypotheses: Hypotheses | None = None
+    answers: PredictiveCheck | None = None
+    category_effects: tuple[CategoryEffects, ...] = ()
 
 
 def gather(
@@ -124,6 +135,22 @@ def gather(
         pooling=result("pooling", lambda: pooling_report(fit)) if pooled else None,
         reasons=reasons,
         hypotheses=hypotheses,
+        answers=result(
+            "answers", lambda: predictive_check(fit, "indicators", random_seed=random_seed)
+        )
+        if prepared.table.ordered
+        else None,
+        category_effects=tuple(
+            found
+            for x, y in ordered_outcomes(prepared.structure)
+            if (
+                found := result(
+                    f"categories of {y} by {x}",
+                    partial(category_effects, fit, x, y, random_seed=random_seed),
+                )
+            )
+            is not None
+        ),
     )
 
 
