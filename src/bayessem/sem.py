@@ -596,14 +596,15 @@ class SEM(Specification):
             As in `fit`.
         se : {"observed", "expected", "robust", "none"}
             Standard errors from the observed information, the expected information (lavaan's
-            default for complete data; linear models) or the sandwich (lavaan's MLR).
+            default for complete data; linear models) or the sandwich (lavaan's MLR). With ordered
+            answers (integrated on nodes): observed, sandwich or none, and no chi-square.
         """
-        from bayessem.ml.estimate import fit_ml
+        from bayessem.ml.estimate import maximum_likelihood
 
         prepared = self.prepare(
             data, group=group, group_order=group_order, missing=missing, cluster=cluster
         )
-        return fit_ml(prepared, se=se)
+        return maximum_likelihood(prepared, se=se)
 
     def bootstrap(
         self,

@@ -31,6 +31,7 @@ from bayessem.ml.information import (
 )
 from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
+from bayessem.ml.ordered import fit_ordered
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
 from bayessem.ml.sample import covariate_names, linear_counterpart
@@ -46,7 +47,7 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_CHI_SQUARE, refuse_answers
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
 from bayessem.results.orientation import direction_signs
@@ -108,6 +109,17 @@ def _check_standard_errors(prepared: Prepared, se: str) -> None:
 
 
 @one_blas_thread()
+def maximum_likelihood(prepared: Prepared, *, se: str = "observed") -> MLFit:
+    """Fit any model by maximum likelihood; arguments, result and errors: `fit_ml`.
+
+    Models with ordered answers have no chi-square and its indices (ml/ordered.py).
+    """
+    if prepared.table.ordered:
+        return fit_ordered(prepared, se=se)
+    return fit_ml(prepared, se=se)
+
+
+@one_blas_thread()
 def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     """Fit a model by maximum likelihood.
 
@@ -132,7 +144,7 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
         DataError for singular data, FitError when the likelihood is not finite at the start,
         NotSupported for standard errors that do not exist for the model.
     """
-    refuse_answers(prepared.table, "maximum likelihood")
+    refuse_answers(prepared.table, "a comparison by chi-square", WITHOUT_CHI_SQUARE)
     _check_standard_errors(prepared, se)
     # first, since it refuses singular data
     saturated = _saturated(prepared)

@@ -13,6 +13,10 @@ WITHOUT_INDICES = (
     "its saturated model is no normal one. fit.predictive_check() compares the correlations of the "
     'answers, and fit.predictive_check("indicators") their shares, with data drawn from the model'
 )
+WITHOUT_CHI_SQUARE = (
+    "its saturated model is no normal one. sem.ml(data) has the log-likelihood and information "
+    "criteria, and bs.compare compares fits by leave-one-out cross-validation"
+)
 WITHOUT_MODIFICATION = (
     "add the cross-loading or the construct that two items share to the model, and compare both "
     "fits with bs.compare"

@@ -284,8 +284,18 @@ def posterior_density(
     return build_density(space.names, fields, plan, respondents=unit_count(sample))
 
 
-def likelihood_density(structure: Structure, space: Space, sample: Sample) -> Density:
-    """The likelihood as a function of the table's free parameters (variances, not sds)."""
+def likelihood_density(
+    structure: Structure,
+    space: Space,
+    sample: Sample,
+    *,
+    at: np.ndarray | None = None,
+    finer: float = 1.0,
+) -> Density:
+    """The likelihood as a function of the table's free parameters (variances, not sds).
+
+    at, finer : of the engine for ordered answers; see `answers.answers_plan`.
+    """
     table = structure.table
     names = table.parameters
     n = len(names)
@@ -316,6 +326,9 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
         "fixed": np.ones(1),
         "base": space.base,
     }
-    return build_density(
-        names, fields, kernel_plan(structure, sample), respondents=unit_count(sample)
-    )
+    if table.ordered:
+        order = respondent_order(sample)
+        plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
+    else:
+        plan = kernel_plan(structure, sample)
+    return build_density(names, fields, plan, respondents=unit_count(sample))

@@ -25,7 +25,7 @@ from bayessem.effects.mediation_result import Mediation
 from bayessem.errors import BayessemError
 from bayessem.measurement.quality import measurement
 from bayessem.measurement.quality_result import Measurement
-from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.ml.estimate import MLFit, maximum_likelihood
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.results.fitted import Fitted
 from bayessem.shapes.cubic_result import CubicShape
@@ -131,7 +131,7 @@ def gather(
         priors=result(
             "prior consequences", lambda: prior_consequences(prepared, random_seed=random_seed)
         ),
-        ml=result("maximum likelihood", lambda: fit_ml(prepared)),
+        ml=result("maximum likelihood", lambda: maximum_likelihood(prepared)),
         pooling=result("pooling", lambda: pooling_report(fit)) if pooled else None,
         reasons=reasons,
         hypotheses=hypotheses,
