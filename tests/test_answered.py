@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from example_models import ANSWERED_ORDERED, ANSWERED_TRUE, answered
+from example_models import ANSWERED, ANSWERED_ORDERED, ANSWERED_TRUE, answered
 from scipy.special import ndtr
 from scipy.stats import multivariate_normal
 
@@ -38,19 +38,19 @@ def test_predicted_probabilities_are_ratios_of_rectangles(answered_fit):
     """P(y = c | x1, x2, z4): normal rectangles over rectangles, draw by draw."""
     fit, _ = answered_fit
     known = ["x1", "x2", "z4"]
-    rows = answered().loc[:2, known]
-    found = fit.predict(rows, variables=["y", "g"], draws=20, random_seed=1)
+    rows = answered().loc[:1, known]
+    found = fit.predict(rows, variables=["y", "g"], draws=10, random_seed=1)
     structure = fit.prepared.structure
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
-    chosen = np.linspace(0, len(flat) - 1, 20).round().astype(int)
+    chosen = np.linspace(0, len(flat) - 1, 10).round().astype(int)
     covariance = model_moments(structure, flat[chosen]).observed_covariance
     sd = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
     at = [structure.observed.index(x) for x in ("y", *known)]
     correlation = (covariance / (sd[:, :, None] * sd[:, None, :]))[:, at][:, :, at]
     cuts = {x: thresholds_of(fit, x)[chosen] for x in ("y", *known)}
-    for i in range(3):
+    for i in range(2):
         expected = []
-        for d in range(20):
+        for d in range(10):
             ends = []
             for x in known:
                 own = np.concatenate([[-9.0], cuts[x][d], [9.0]])
@@ -282,3 +282,75 @@ def test_measurement_with_logit_has_no_omega_of_the_sum():
     quality = fit.measurement(bootstrap=50)
     assert "omega_answers" not in set(quality.reliability["measure"])
     assert "logistic residuals" in str(quality)
+
+
+def test_report_has_every_section_that_has_an_answer(answered_fit, tmp_path):
+    """Categories, thresholds, effects on answers; what has none says so in a line."""
+    fit, _ = answered_fit
+    page = fit.report(tmp_path / "r.html", hypotheses={"H1": "g ~ f > 0"}, progress=False)
+    text = page.read_text(encoding="utf-8")
+    for heading in (
+        "Effects on answers",
+        "Measurement",
+        "Reliability of the sum of the answers",
+        "Shares of the answers",
+        "Maximum likelihood, for comparison",
+        "answers in each category",
+        "Thresholds",
+        "Sensitivity to the prior",
+    ):
+        assert heading in text
+    assert text.count("Not available") == 2  # fit indices and residual correlations
+    counts = answered()["x1"].value_counts().sort_index()
+    assert ", ".join(f"{c}: {n}" for c, n in counts.items()) in text
+    assert "a fit index is not there for models with ordered answers" in text
+    assert "as ordered categories" in text
+
+
+def test_consequences_and_sensitivity_of_priors(answered_fit):
+    """The default prior of a standardised loading is uniform; twice the prior moves little."""
+    fit, _ = answered_fit
+    sem = bs.SEM(ANSWERED, std_lv=True, ordered=ANSWERED_ORDERED)
+    found = sem.prior_consequences(answered(), draws=2000).draws
+    loading = found.sel(quantity="standardised loading: f =~ x2").values
+    assert np.abs(loading).mean() == pytest.approx(0.5, abs=0.04)
+    assert np.mean(np.abs(loading) < 0.25) == pytest.approx(0.25, abs=0.04)
+    table = fit.sensitivity().table
+    own = table[table["quantity"] == "g ~ f"]
+    assert (own["prior"] < 0.1).all() and (own["likelihood"] > own["prior"]).all()
+
+
+def test_what_if_curves_are_of_latent_responses(answered_fit):
+    fit, _ = answered_fit
+    curve = fit.what_if("f", "y", values=[0.0, 1.0])
+    total = fit.effects("f", "y").table.set_index("effect").loc["total", "mean"]
+    means = curve.table["mean"].to_numpy()
+    assert means[1] - means[0] == pytest.approx(total, abs=1e-9)
+    assert "latent response" in str(curve) and "category_effects" in str(curve)
+
+
+def test_answers_beside_numbers():
+    """Skewed in opposite directions: as numbers the path is too small, and the table says so."""
+    from benchmarks.skewed_answers import MODEL, truth
+
+    sem = bs.SEM(MODEL, std_lv=True, ordered=True)
+    data = sem.simulate(truth(), 300, random_seed=0)
+    told = data.assign(
+        x1=pd.Categorical(data["x1"].map(dict(enumerate("abcde", start=1))), ordered=True)
+    )
+    found = sem.compare_responses(
+        told, hypotheses={"H1": "g ~ f > 0"}, draws=200, tune=300, chains=2, random_seed=1,
+        progress=False,
+    )  # fmt: skip
+    own = found.table.set_index("quantity")
+    plain = bs.SEM(MODEL, std_lv=True).ml(data).table.set_index(["lhs", "op", "rhs"])["std_all"]
+    assert own.loc["g ~ f", "continuous"] == pytest.approx(plain["g", "~", "f"], abs=0.03)
+    exact = sem.ml(data).table.set_index(["lhs", "op", "rhs"])["std_all"]
+    assert own.loc["g ~ f", "ordered"] == pytest.approx(exact["g", "~", "f"], abs=0.03)
+    assert own.loc["g ~ f", "difference"] < -0.08
+    assert found.hypotheses["ordered"].iloc[0] > 0.99
+    assert isinstance(found.fits["continuous"], bs.Fit)
+    assert set(found.cost["model"]) == {"ordered", "continuous"}
+    assert "paths by −0." in str(found) or "paths by -0." in str(found)
+    with pytest.raises(ModelError, match="no ordered variables"):
+        bs.SEM(MODEL).compare_responses(data)

@@ -341,29 +341,21 @@ def test_a_saved_fit_is_the_same(fit, tmp_path):
     assert set(drawn["x3"]) == {0, 1} and set(drawn["x1"]) <= {1, 2, 3, 4}
 
 
-def test_what_is_not_there_yet_says_so(fit, answers, tmp_path):
-    """One clear error each, before anything is sampled."""
+def test_what_is_not_there_says_so(fit, answers):
+    """One clear error each, before anything is sampled, with what answers the question instead."""
     sem = bs.SEM(MODEL, std_lv=True, ordered=True)
+    halves = answers.assign(half=np.arange(len(answers)) % 2)
     calls = [
-        lambda: sem.ml(answers),
+        lambda: sem.bootstrap(answers, 10),
+        lambda: sem.invariance(halves, group="half"),
+        lambda: sem.compare_groups(halves, group="half", parameters=["f =~ x1"]),
         lambda: sem.model(answers),
         lambda: sem.fit(answers, engine="pymc", progress=False),
         lambda: sem.fit(answers, latents="sampled", progress=False),
-        lambda: fit.scores(),
         lambda: fit.indices(),
-        lambda: fit.measurement(),
         lambda: fit.residuals(),
-        lambda: fit.predictive_check(),
-        lambda: fit.posterior_predictive(),
-        lambda: fit.predict(answers),
-        lambda: fit.sensitivity(),
         lambda: fit.modification_indices(),
         lambda: fit.loo_pit(),
-        lambda: fit.report(tmp_path / "report.html"),
-        lambda: sem.prior_consequences(answers),
-        lambda: sem.prior_predictive(answers),
-        lambda: sem.prior_predictive_check(answers),
-        lambda: fit.posterior_predictive("x1"),
         lambda: fit.pymc(),
         lambda: fit.response_surface("x1", "x2", "f"),
         lambda: bs.compare_shapes(
