@@ -91,7 +91,7 @@ def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = Non
     Arguments, result and errors: `Fit.loo_pit`.
     """
     refuse_answers(fit.prepared.table, "LOO-PIT", WITHOUT_PIT)
-    refuse_levels(fit.prepared.table, "LOO-PIT", WITHOUT_PIT)
+    refuse_levels(fit.prepared.table, "LOO-PIT")
     prepared = fit.prepared
     seed = fit.settings["random_seed"] if random_seed is None else random_seed
     rng = np.random.default_rng(seed)

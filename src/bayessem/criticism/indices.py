@@ -194,7 +194,7 @@ def fit_indices(
     Arguments, result and errors: `Fit.indices`.
     """
     refuse_answers(fit.prepared.table, "a fit index", WITHOUT_INDICES)
-    refuse_levels(fit.prepared.table, "a fit index", WITHOUT_INDICES)
+    refuse_levels(fit.prepared.table, "a fit index")
     refuse_population(fit, "fit indices")
     linear = bool(fit.prepared.structure.products)
     used = linear_fit(fit) if linear else fit

@@ -111,7 +111,7 @@ def modification_indices(
     Arguments, result and errors: `Fit.modification_indices`.
     """
     refuse_answers(fit.prepared.table, "a modification index", WITHOUT_MODIFICATION)
-    refuse_levels(fit.prepared.table, "a modification index", WITHOUT_MODIFICATION)
+    refuse_levels(fit.prepared.table, "a modification index")
     refuse_population(fit, "modification indices")
     for kind in kinds:
         if kind not in KINDS:

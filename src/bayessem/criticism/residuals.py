@@ -130,7 +130,7 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
     Arguments, result and errors: `Fit.residuals`.
     """
     refuse_answers(fit.prepared.table, "residual analysis", WITHOUT_INDICES)
-    refuse_levels(fit.prepared.table, "residual analysis", WITHOUT_INDICES)
+    refuse_levels(fit.prepared.table, "residual analysis")
     refuse_population(fit, "residuals")
     prepared, elements = fit.prepared, fit.elements
     sample, structure = prepared.sample, prepared.structure

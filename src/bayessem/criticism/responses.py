@@ -82,7 +82,6 @@ class ResponseComparison(Described):
             )
             for kind, part in self.table.groupby("kind", sort=False)
         ]
-        blocks = [Heading("Answers as ordered categories, and as numbers"), self._paragraph()]
         if len(self.hypotheses):
             own = self.hypotheses
             tables.append(
@@ -110,7 +109,13 @@ class ResponseComparison(Described):
                 "latent responses.",
             )
         )
-        return Document.of(*blocks, *tables, cost, notes)
+        return Document.of(
+            Heading("Answers as ordered categories, and as numbers"),
+            self._paragraph(),
+            *tables,
+            cost,
+            notes,
+        )
 
     @property
     def _grouped(self) -> bool:

@@ -232,7 +232,7 @@ def _answers_sentence(table: pd.DataFrame) -> str:
     if own.empty:
         return "No scale consists of ordered items alone; omega of a sum of answers is about those."
     limit = THRESHOLDS["omega"]
-    words = {"yes": [], "no": [], "open": []}
+    words: dict[str, list[str]] = {"yes": [], "no": [], "open": []}
     for r in own.to_dict("records"):
         verdict = "yes" if r["p_pass"] >= SURE else "no" if r["p_pass"] <= 1.0 - SURE else "open"
         words[verdict].append(

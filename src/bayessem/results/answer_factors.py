@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import log_expit, log_ndtr
+from scipy.special import expit, log_expit, log_ndtr, ndtr
 
 from bayessem.likelihood.family_ordered import LOGIT, VARIANCES
 from bayessem.likelihood.node_plan import NORMAL, STRUCTURAL, NodeFactor
 
+# A probability that is smaller weighs nothing.
+SMALLEST = 1e-300
 LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -122,6 +124,14 @@ def log_interval(link: int, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
         return near + np.log1p(-np.exp(np.minimum(far - near, 0.0)))
 
 
+def _interval(link: int, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """P(lower < residual < upper), in the tail where differences are exact; quick."""
+    turned = lower + upper > 0.0
+    low, high = np.where(turned, -upper, lower), np.where(turned, -lower, upper)
+    below = expit if link == LOGIT else ndtr
+    return below(high) - below(low)
+
+
 def _log_density(link: int, z: np.ndarray) -> np.ndarray:
     if link == LOGIT:
         return log_expit(z) + log_expit(-z)
@@ -178,7 +188,7 @@ def joint_log(
         else:
             eta = predictor(factor, elements, rows, at)
             lower, upper = edges(factor, elements, rows[:, 0].astype(np.int64), eta)
-            value = log_interval(factor.link, lower, upper)
+            value = np.log(np.maximum(_interval(factor.link, lower, upper), SMALLEST))
         out[known] += value
     return out
 
