@@ -354,3 +354,21 @@ def test_answers_beside_numbers():
     assert "paths by −0." in str(found) or "paths by -0." in str(found)
     with pytest.raises(ModelError, match="no ordered variables"):
         bs.SEM(MODEL).compare_responses(data)
+
+
+def test_groups_are_compared_by_likelihood_ratios():
+    """A loading that differs is found; the statistic is twice the difference of log-likelihoods."""
+    values = {k: v for k, v in ANSWERED_TRUE.items() if k.startswith(("f", "x"))}
+    text = "f =~ x1 + x2 + x3 + x4"
+    plain = bs.SEM(text, std_lv=True, ordered=True)
+    one = plain.simulate(values, 400, random_seed=1)
+    other = plain.simulate({**values, "f=~x3": 0.3}, 400, random_seed=2)
+    data = pd.concat([one.assign(g="one"), other.assign(g="other")], ignore_index=True)
+    equal = ("loadings", "thresholds")
+    sem = bs.SEM(text, std_lv=True, ordered=True, group_equal=equal)
+    free = bs.SEM(text, std_lv=True, ordered=True, group_equal=equal, group_partial=["f=~x3"])
+    found = sem.compare_groups(data, group="g", parameters=["f =~ x3"], posterior=False)
+    row = found.tests.iloc[0]
+    smaller, larger = sem.ml(data, group="g"), free.ml(data, group="g")
+    assert row["chisq_difference"] == pytest.approx(2 * (larger.logl - smaller.logl), abs=1e-3)
+    assert row["p"] < 0.001

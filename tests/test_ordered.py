@@ -348,7 +348,6 @@ def test_what_is_not_there_says_so(fit, answers):
     calls = [
         lambda: sem.bootstrap(answers, 10),
         lambda: sem.invariance(halves, group="half"),
-        lambda: sem.compare_groups(halves, group="half", parameters=["f =~ x1"]),
         lambda: sem.model(answers),
         lambda: sem.fit(answers, engine="pymc", progress=False),
         lambda: sem.fit(answers, latents="sampled", progress=False),
