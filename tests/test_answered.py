@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import fit_at
 from example_models import ANSWERED, ANSWERED_ORDERED, ANSWERED_TRUE, answered
 from scipy.special import ndtr
 from scipy.stats import multivariate_normal
@@ -13,7 +14,9 @@ import bayessem as bs
 from bayessem.criticism.replicate import replicate
 from bayessem.errors import DataError, ModelError
 from bayessem.measurement.ordinal import answer_covariance, answer_variance, omega_of_answers
+from bayessem.results.simulate import elements_at
 from bayessem.results.standardize import model_moments
+from bayessem.shapes.response_surface import response_surface
 
 
 def thresholds_of(fit, name: str) -> np.ndarray:
@@ -108,10 +111,7 @@ def test_replicated_answers_have_the_probabilities_of_the_model(link):
     values = {"f=~x1": 1.2, "f=~x2": 0.8, "y~f": 0.9, "x1|t1": -0.5, "x1|t2": 0.7, "x2|t1": 0.2,
               "y|t1": 0.4}  # fmt: skip
     data = sem.simulate(values, 2000, random_seed=1)
-    from bayessem.model.prepare import prepare
-    from bayessem.results.simulate import elements_at
-
-    prepared = prepare(sem, data)
+    prepared = sem.prepare(data)
     elements = np.tile(elements_at(prepared.structure, values), (100, 1))
     drawn = replicate(prepared, elements, random_seed=2).reshape(-1, 3)
     f = np.linspace(-8, 8, 2001)
@@ -372,3 +372,29 @@ def test_groups_are_compared_by_likelihood_ratios():
     smaller, larger = sem.ml(data, group="g"), free.ml(data, group="g")
     assert row["chisq_difference"] == pytest.approx(2 * (larger.logl - smaller.logl), abs=1e-3)
     assert row["p"] < 0.001
+
+
+def test_response_surfaces_are_of_constructs_however_they_are_measured():
+    """The same structural values with ordered and with normal items: the same surface; scores."""
+    text = "\n".join(f"{c} =~ NA*{c}1 + {c}2 + {c}3" for c in "XZY")
+    text += "\nY ~ X + Z + X:X + X:Z + Z:Z\nX ~~ 1*X\nZ ~~ 1*Z\nX ~~ Z\nY ~~ 0.5*Y"
+    values = {"Y~X": 0.3, "Y~Z": 0.2, "Y~X:X": -0.2, "Y~X:Z": 0.35, "Y~Z:Z": -0.15, "X~~Z": 0.3}
+    items = [f"{c}{k}" for c in "XZY" for k in (1, 2, 3)]
+    values |= {f"{x[0]}=~{x}": 1.2 for x in items}
+    cuts = {f"{x}|t{k + 1}": cut for x in items for k, cut in enumerate((-1.2, -0.3, 0.6, 1.5))}
+    found = {}
+    for ordered in (True, False):
+        own = values | (cuts if ordered else {f"{x}~~{x}": 1.0 for x in items})
+        own |= {} if ordered else {f"{x}~1": 0.0 for x in items}
+        sem = bs.SEM(text, ordered=ordered, parameterization="theta" if ordered else "delta")
+        data = sem.simulate(own, 150, latents=True, random_seed=1)
+        prepared = sem.prepare(data)
+        fit = fit_at(prepared, elements_at(prepared.structure, own))
+        found[ordered] = response_surface(fit, "X", "Z", "Y", scores=ordered)
+        if ordered:
+            points = found[True].scores
+            assert np.corrcoef(points["X"], data["X"])[0, 1] > 0.8
+            assert np.corrcoef(points["Z"], data["Z"])[0, 1] > 0.8
+    np.testing.assert_allclose(
+        found[True].draws.values, found[False].draws.values, rtol=1e-9, atol=1e-12
+    )

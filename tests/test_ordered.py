@@ -356,7 +356,6 @@ def test_what_is_not_there_says_so(fit, answers):
         lambda: fit.modification_indices(),
         lambda: fit.loo_pit(),
         lambda: fit.pymc(),
-        lambda: fit.response_surface("x1", "x2", "f"),
         lambda: bs.compare_shapes(
             bs.SEM(f"{MODEL}\nz ~ f", ordered=list(CUTS)), answers.assign(z=answers["x1"]), "f", "z"
         ),

@@ -375,8 +375,6 @@ class Fit(Fitted):
         ------
         ModelError
             When y depends on x and z linearly or through higher powers, or an argument is none.
-        NotSupported
-            For a model with ordered answers.
 
         Warns
         -----
@@ -680,7 +678,8 @@ class Fit(Fitted):
         -------
         DataFrame
             A row a respondent (labelled as in the data); columns NAME and NAME_sd. The uncertainty
-            of the parameters is included.
+            of the parameters is included. Respondents with the same answers to ordered items (and
+            the same other values) have the same score.
 
         Raises
         ------
@@ -717,6 +716,12 @@ class Fit(Fitted):
             Probability of the equal-tailed intervals.
         random_seed : int
             Makes them repeatable.
+
+        Returns
+        -------
+        Prediction
+            Mean, sd and interval of each value in `.table`; of ordered variables the probability
+            of each category, with its interval, in `.categories`.
 
         Raises
         ------
@@ -1038,7 +1043,8 @@ class Fit(Fitted):
         ----------
         check : {"correlations", "indicators", "shape"}
             Correlations of all pairs; mean, sd, skewness, kurtosis, lowest and highest value of
-            each indicator; or the least-squares quadratic of y's composite score on x's.
+            each indicator (of ordered ones the share of each answer, by group); or the
+            least-squares quadratic of y's composite score on x's.
         x, y : str, optional
             For "shape": by default the first square of the model.
         prior : bool
@@ -1109,7 +1115,7 @@ class Fit(Fitted):
         PriorError
             With `prior`, for an improper prior, naming the parameter.
         NotSupported
-            For the population of groups, and a model with ordered answers.
+            For the population of groups.
         """
         from bayessem.criticism.predictive_data import posterior_predictive
 
