@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from bayessem.errors import FitError
-from bayessem.likelihood.family_ordered import draw_residual
 from bayessem.model.prepare import Prepared
-from bayessem.model.structure import Structure, latent_values
+from bayessem.model.structure import latent_values
 from bayessem.results.intervention import deviations, normal_root
+from bayessem.results.simulate import logistic_residuals
 
 # Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
 BLOCK = 10_000_000
@@ -67,7 +65,7 @@ def _one_group(
     p, m, _ = structure.shape
     draws, n = len(elements), len(members)
     zeta = rng.standard_normal((draws, n, m)) @ _across(_roots(matrices["disturbances"]))
-    _logistic(structure, structure.variables, matrices["disturbances"], zeta, rng)
+    logistic_residuals(structure, structure.variables, matrices["disturbances"], zeta, rng)
     zeta += matrices["means"][:, None]
     for name in structure.table.exogenous:
         # a covariate depends on nothing, and nothing else's disturbance depends on it
@@ -75,7 +73,7 @@ def _one_group(
         zeta[..., structure.variables.index(name)] = column
     eta = latent_values(structure, matrices, zeta)
     epsilon = rng.standard_normal((draws, n, p)) @ _across(_roots(matrices["residuals"]))
-    _logistic(structure, structure.observed, matrices["residuals"], epsilon, rng)
+    logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
     y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"]) + epsilon
     counts = structure.table.responses.thresholds
     for name, first in structure.threshold_at.items():  # latent responses: the answers are cut
@@ -83,24 +81,6 @@ def _one_group(
         cut = matrices["thresholds"][:, first : first + counts[name]]
         y[..., j] = (y[..., j, None] > cut[:, None, :]).sum(axis=-1)
     return y
-
-
-def _logistic(
-    structure: Structure,
-    names: Sequence[str],
-    covariance: np.ndarray,
-    residuals: np.ndarray,
-    rng: np.random.Generator,
-) -> None:
-    """Puts logistic residuals (draw, n, names) of ordered variables in place of normal ones."""
-    responses = structure.table.responses
-    if responses.link == "probit":
-        return
-    for j, name in enumerate(names):
-        if name in responses.families:
-            scale = np.sqrt(covariance[:, j, j] / responses.residual_variance)
-            own = draw_residual(responses.link, residuals.shape[:2], rng)
-            residuals[..., j] = scale[:, None] * own
 
 
 def _across(matrix: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.ml.constrained import Constrained, named_values, turned_basis
+from bayessem.ml.constrained import Constrained, turned_basis
 from bayessem.ml.far_covariates import LOST, centred, far_covariates
 from bayessem.ml.fit_measures import (
     Ends,
@@ -41,7 +41,7 @@ from bayessem.ml.saturated import (
     covariate_log_likelihood,
     saturate,
 )
-from bayessem.ml.table import defined_standardised, estimates
+from bayessem.ml.table import defined_standardised, estimates, row_values
 from bayessem.ml.two_levels import level_information, level_measures, saturate_levels
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
@@ -158,7 +158,7 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     elements = density.elements(found.x)
     measures = _measures(prepared, found, elements, saturated)
     labels = [name or "all" for name in sample.groups]
-    values = _all_values(prepared, found.x, elements)
+    values = row_values(prepared, found.x, elements)
     problems = (
         *prepared.notes,
         *_convergence(found, saturated, measures),
@@ -256,18 +256,6 @@ def _from_counterpart(
             start[row.free] = row.start
     spread = np.sqrt(np.diag(counterpart.covariance))
     return start, dict(zip(names, spread, strict=True))
-
-
-def _all_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
-    """Value of each row of the table: matrix elements, definitions, left sides of constraints."""
-    out = np.full(len(prepared.table.rows), np.nan)
-    for k, place in prepared.structure.places.items():
-        out[k] = elements[prepared.structure.element(place)[0]]
-    values = named_values(prepared.table, x)
-    for k, row in enumerate(prepared.table.rows):
-        if row.op == ":=":
-            out[k] = values[row.lhs] if np.isfinite(values[row.lhs]) else np.nan
-    return out
 
 
 def _measures(

@@ -16,12 +16,12 @@ from dataclasses import replace
 import numpy as np
 
 from bayessem.errors import FitError, ModelError, NotSupported
-from bayessem.ml.constrained import Constrained, maximise_within, named_values
+from bayessem.ml.constrained import Constrained, maximise_within
 from bayessem.ml.fit_measures import information_criteria
 from bayessem.ml.information import invert_information, observed_information, score_products
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
-from bayessem.ml.table import defined_standardised, estimates
+from bayessem.ml.table import defined_standardised, estimates, row_values
 from bayessem.model.answer_engine import NODES, answer_engine
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
@@ -73,7 +73,7 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
     elements = reported(structure, density.elements(found.x))
     x, change = _reported_parameters(prepared, density, found.x, scale)
     covariance = change @ covariance @ change.T
-    values = _rows(prepared, x, elements)
+    values = row_values(prepared, x, elements)
     labels = [name or "all" for name in sample.groups]
     quality = [reliability(structure, elements, group=g) for g in range(len(labels))]
     return MLFit(
@@ -211,19 +211,6 @@ def _reported_parameters(
 
     change = (values(x + step) - values(x - step)) / (2e-4 * scale[:, None])
     return values(x), change.T
-
-
-def _rows(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
-    """Value of each row of the table: matrix elements and definitions."""
-    table = prepared.table
-    out = np.full(len(table.rows), np.nan)
-    for k, place in prepared.structure.places.items():
-        out[k] = elements[prepared.structure.element(place)[0]]
-    values = named_values(table, x)
-    for k, row in enumerate(table.rows):
-        if row.op == ":=":
-            out[k] = values[row.lhs] if np.isfinite(values[row.lhs]) else np.nan
-    return out
 
 
 def _doubts(prepared: Prepared, density: Density, found: Constrained) -> list[str]:

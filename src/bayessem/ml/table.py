@@ -9,6 +9,7 @@ import numpy as np
 from scipy.stats import norm
 
 from bayessem.ml.constrained import named_values
+from bayessem.model.prepare import Prepared
 from bayessem.syntax.expression import evaluate
 from bayessem.syntax.parameters import ParameterTable
 
@@ -53,6 +54,19 @@ def definition_gradients(table: ParameterTable, x: np.ndarray, *, scale: np.ndar
         for row in table.defined
     ]
     return np.array(out).reshape(-1, len(x))
+
+
+def row_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
+    """Value of each row of the table: matrix elements, definitions; nan for constraints."""
+    table = prepared.table
+    out = np.full(len(table.rows), np.nan)
+    for k, place in prepared.structure.places.items():
+        out[k] = elements[prepared.structure.element(place)[0]]
+    values = named_values(table, x)
+    for k, row in enumerate(table.rows):
+        if row.op == ":=":
+            out[k] = values[row.lhs] if np.isfinite(values[row.lhs]) else np.nan
+    return out
 
 
 def estimates(
