@@ -77,7 +77,7 @@ def test_scores_of_linear_models_are_the_sums_over_a_grid(link):
     prepared, elements = two_factors(link)
     mean, sd = grid_moments(prepared, elements)
     found, spread, latents = answer_moments(
-        prepared.structure, np.tile(elements, (20, 1)), prepared.sample
+        prepared.structure, np.tile(elements, (50, 1)), prepared.sample
     )
     assert [prepared.structure.variables[i] for i in latents] == ["f", "g"]
     np.testing.assert_allclose(found, mean, atol=0.01)
@@ -157,7 +157,7 @@ def test_scores_of_a_square_with_two_modes():
     sd = np.sqrt(weight @ both**2 - mean**2)
     assert sd[:, 0].max() > 1.0  # of a normal density with three such items it would be .7
     found, spread, _ = answer_moments(
-        prepared.structure, np.tile(elements, (60, 1)), prepared.sample
+        prepared.structure, np.tile(elements, (100, 1)), prepared.sample
     )
     assert np.abs((found - mean) / sd).max() < 0.06
     np.testing.assert_allclose(spread / sd, 1.0, atol=0.06)
