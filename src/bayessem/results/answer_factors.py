@@ -261,3 +261,35 @@ def slopes(factors: Sequence[NodeFactor], elements: np.ndarray, at: np.ndarray) 
         gradient[known] += first[:, None] * turn
         curvature[known] -= second[:, None, None] * turn[:, :, None] * turn[:, None, :]
     return Slopes(value, gradient, curvature)
+
+
+def from_disturbances(
+    factors: Sequence[NodeFactor], elements: np.ndarray, disturbances: np.ndarray
+) -> np.ndarray:
+    """Latent variables (respondent, point, k) that the structural equations make of disturbances.
+
+    The density of one is that of the other: each equation adds its own disturbance.
+    """
+    out = disturbances.copy()
+    structural = [f for f in factors if f.kind == STRUCTURAL]
+    for _ in structural:  # an equation is right once those that it depends on are
+        for factor in structural:
+            rows = factor.data[factor.row_of]
+            for target, v in enumerate(factor.explained):
+                mean = predictor(factor, elements, rows, out, target)
+                out[..., v] = disturbances[..., v] + mean
+    return out
+
+
+def disturbance_slopes(
+    factors: Sequence[NodeFactor], elements: np.ndarray, at: np.ndarray
+) -> np.ndarray:
+    """Derivatives of the disturbances by the latent variables (n, k, k), at latents (n, k)."""
+    n, k = at.shape
+    out = np.tile(np.eye(k), (n, 1, 1))
+    for factor in factors:
+        if factor.kind == STRUCTURAL:
+            rows = factor.data[factor.row_of]
+            for target, v in enumerate(factor.explained):
+                out[:, v] -= _predictor_slopes(factor, elements, rows, at, target)
+    return out

@@ -4,8 +4,9 @@ Their density is known up to a constant (answer_factors.py). It is near normal a
 that points of a wider t distribution there, weighted by density over density, give its moments,
 and points drawn by those weights are draws of it. The points are laid twice, about the mode and
 then about the weighted mean. Where constructs are squared or multiplied a density may have several
-modes, and be curved: searches begin at several places, and points are laid about all modes found,
-then about places drawn by their weights, each with the curvature there.
+modes, and be curved: points are of the disturbances, by which what a square determines nearly lies
+along a line; searches begin at several places, and points are laid about all modes found, then
+about places drawn by their weights, each with the curvature there.
 
 Respondents who gave the same answers share their points, so that their scores are the same; others
 have others, and so has every draw of the parameters, so that errors average out over draws.
@@ -26,7 +27,13 @@ from bayessem.model.data import Sample
 from bayessem.model.node_model import factor_model
 from bayessem.model.structure import Structure
 from bayessem.posterior.laplace_choice import shifted_points
-from bayessem.results.answer_factors import Slopes, joint_log, slopes
+from bayessem.results.answer_factors import (
+    Slopes,
+    disturbance_slopes,
+    from_disturbances,
+    joint_log,
+    slopes,
+)
 
 POINTS, MORE = 64, 256
 # Degrees of freedom of the points, and how much wider than the curvature says they lie.
@@ -38,7 +45,7 @@ CHUNK = 1000
 # Where searches begin with products: standard deviations of a factor of a product.
 APART = 1.5
 # Places about which their points lie in the end.
-CENTRES = 8
+CENTRES = 16
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ class _Part:
     @property
     def curved(self) -> bool:
         """Whether latent variables are squared or multiplied."""
-        return any(sum(t.powers.values()) > 1 for f in self.factors for t in f.terms)
+        return _curved(self.factors)
 
 
 class AnswerScores:
@@ -242,6 +249,37 @@ def answer_moments(
     return mean, np.sqrt(np.maximum(second / len(elements) - mean**2, 0.0)), scores.latents
 
 
+def _curved(factors: Sequence[NodeFactor]) -> bool:
+    return any(sum(t.powers.values()) > 1 for f in factors for t in f.terms)
+
+
+def _latents(factors: Sequence[NodeFactor], elements: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Latent variables of points, which are of disturbances where something is curved.
+
+    What a square determines nearly lies along a parabola, and its disturbance along a line.
+    """
+    return from_disturbances(factors, elements, points) if _curved(factors) else points
+
+
+def _log(factors: Sequence[NodeFactor], elements: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Joint log-density at points (respondent, point, k)."""
+    return joint_log(factors, elements, _latents(factors, elements, points))
+
+
+def _slopes(factors: Sequence[NodeFactor], elements: np.ndarray, at: np.ndarray) -> Slopes:
+    """The same with derivatives at one point each, (respondent, k)."""
+    if not _curved(factors):
+        return slopes(factors, elements, at)
+    latents = from_disturbances(factors, elements, at[:, None, :])[:, 0]
+    found = slopes(factors, elements, latents)
+    by = np.linalg.inv(disturbance_slopes(factors, elements, latents))  # latents by disturbances
+    return Slopes(
+        found.value,
+        np.einsum("nkl,nk->nl", by, found.gradient),
+        np.swapaxes(by, -1, -2) @ found.curvature @ by,
+    )
+
+
 def _modes(
     factors: Sequence[NodeFactor], elements: np.ndarray, n: int, k: int
 ) -> tuple[np.ndarray, ...]:
@@ -275,7 +313,7 @@ def _climb(
     factors: Sequence[NodeFactor], elements: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, Slopes]:
     """Each respondent's mode from a start (n, k): Gauss-Newton steps, halved where they fall."""
-    at, here = start.copy(), slopes(factors, elements, start)
+    at, here = start.copy(), _slopes(factors, elements, start)
     for _ in range(STEPS):
         step = np.linalg.solve(here.curvature, here.gradient[..., None])[..., 0]
         gain = np.einsum("nk,nk->n", step, here.gradient)
@@ -284,13 +322,13 @@ def _climb(
             break
         size = np.where(moving, 1.0, 0.0)
         for _ in range(12):
-            then = joint_log(factors, elements, (at + size[:, None] * step)[:, None, :])[:, 0]
+            then = _log(factors, elements, (at + size[:, None] * step)[:, None, :])[:, 0]
             fell = moving & ~(then >= here.value + 0.1 * size * gain * 0.5)
             if not fell.any():
                 break
             size = np.where(fell, 0.5 * size, size)
         at = at + size[:, None] * step
-        here = slopes(factors, elements, at)
+        here = _slopes(factors, elements, at)
     return at, here
 
 
@@ -330,7 +368,7 @@ def _weighted(part: _Part, elements: np.ndarray, draw: int) -> Weighted:
     found = _importance(part, elements, standard, centres, roots)
     if not np.isfinite(found.weights).all():
         raise FitError("a respondent's answers have probability 0 at a draw; no scores exist there")
-    return found
+    return Weighted(_latents(part.factors, elements, found.points), found.weights)
 
 
 def _along(
@@ -347,7 +385,7 @@ def _along(
     for c in range(CENTRES):
         below = (cumulative < (c + 0.5) / CENTRES * cumulative[:, -1:]).sum(axis=1)
         centre = found.points[everyone, np.minimum(below, cumulative.shape[1] - 1)]
-        low = np.linalg.cholesky(slopes(part.factors, elements, centre).curvature)
+        low = np.linalg.cholesky(_slopes(part.factors, elements, centre).curvature)
         centres.append(centre)
         roots.append(WIDER * np.swapaxes(np.linalg.inv(low), -1, -2))
     return centres, roots
@@ -377,7 +415,7 @@ def _importance(
         off = (points - centre[:, None, :]) @ np.swapaxes(np.linalg.inv(root), -1, -2)
         distance = (off**2).sum(axis=-1)
         proposed[c] = -0.5 * (FREEDOM + k) * np.log1p(distance / FREEDOM) - scale
-    logs = joint_log(part.factors, elements, points) - logsumexp(proposed, axis=0)
+    logs = _log(part.factors, elements, points) - logsumexp(proposed, axis=0)
     logs -= logs.max(axis=1, keepdims=True)
     weights = np.exp(logs)
     return Weighted(points, weights / weights.sum(axis=1, keepdims=True))
