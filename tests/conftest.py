@@ -1,6 +1,8 @@
 """Settings for the whole test run, and the fits that several test modules look at."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from example_models import (
@@ -52,3 +54,23 @@ def answered_fit():
     sem = SEM(ANSWERED, std_lv=True, ordered=ANSWERED_ORDERED)
     fit = sem.fit(data, draws=500, tune=400, chains=2, random_seed=1, progress=False)
     return fit, data[["f", "g"]]
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A Dask cluster of two worker processes of this machine."""
+    distributed = pytest.importorskip("distributed")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).parent), *filter(None, sys.path)]
+    )
+    try:
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as made:
+            yield made
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before

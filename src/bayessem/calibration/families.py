@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ class Family:
         Partially pooled parameters; several have correlated deviations.
     clusters : int
         Clusters of a two-level model, of sizes that differ.
+    priors : mapping, optional
+        In place of `PRIORS`.
     """
 
     text: str
@@ -40,6 +43,7 @@ class Family:
     missing: float = 0.0
     pooled: tuple[str, ...] = ()
     clusters: int = 0
+    priors: Mapping[str, str] | None = None
 
 
 # Narrower than the defaults: draws of the default priors hold residual variances near 0 and
@@ -52,6 +56,15 @@ PRIORS = {
     "intercept": "normal(0, 0.3)",
     "residual_sd": "log_normal(-0.5, 0.2)",
     "disturbance_sd": "log_normal(-0.2, 0.2)",
+}
+
+# What composites cause and what explains them is sampled in units of their standard deviations, for
+# which the defaults are meant.
+COMPOSITE_PRIORS = {
+    "loading": "normal(1, 0.25)",
+    "intercept": "normal(0, 0.3)",
+    "residual_sd": "log_normal(-0.5, 0.2)",
+    "Y~~Y": "log_normal(-0.2, 0.2)",
 }
 
 TWO_FACTORS = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\n"
@@ -75,6 +88,11 @@ FAMILIES = {
     "pooled": Family(TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X",)),
     "pooled_correlated": Family(
         TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X", "y1~1", "Y~~Y")
+    ),
+    "composites": Family(
+        "A <~ x1 + x2 + x3\nB <~ z1 + z2 + z3\nY =~ y1 + y2 + y3\nB ~ A\nY ~ A + B",
+        150,
+        priors=COMPOSITE_PRIORS,
     ),
     "two_levels": Family(
         f"level: 1\n{TWO_FACTORS}Y ~ X\nlevel: 2\n{TWO_FACTORS}Y ~ X", 240, clusters=40
@@ -135,5 +153,6 @@ def prepared_family(family: Family) -> Prepared:
         equal = ("loadings", "intercepts") if family.groups > 1 else ()
         model = Specification(family.text, group_equal=equal)
     data = template(family)
-    priors = priors_that_apply(PRIORS, prepare(model, data, **options).kinds)
+    given = PRIORS if family.priors is None else family.priors
+    priors = priors_that_apply(given, prepare(model, data, **options).kinds)
     return prepare(model, data, priors=priors, **options)

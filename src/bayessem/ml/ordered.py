@@ -21,7 +21,7 @@ from bayessem.ml.fit_measures import information_criteria
 from bayessem.ml.information import invert_information, observed_information, score_products
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
-from bayessem.ml.table import defined_standardised, estimates, row_values
+from bayessem.ml.table import all_values, defined_standardised, estimates
 from bayessem.model.answer_engine import NODES, answer_engine
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
@@ -73,7 +73,7 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
     elements = reported(structure, density.elements(found.x))
     x, change = _reported_parameters(prepared, density, found.x, scale)
     covariance = change @ covariance @ change.T
-    values = row_values(prepared, x, elements)
+    values = all_values(prepared, x, elements)
     labels = [name or "all" for name in sample.groups]
     quality = [reliability(structure, elements, group=g) for g in range(len(labels))]
     return MLFit(
@@ -184,7 +184,7 @@ def _covariance(
             f"the model may not be identified; look at {', '.join(involved[:12])}",
         )
     if se == "robust":
-        scores = score_products(density, found.x, scale=scale)
+        scores = score_products(density, found.x, prepared.sample, scale=scale)
         inverse = inverse @ (found.basis.T @ scores @ found.basis) @ inverse
     return found.basis @ inverse @ found.basis.T, ()
 

@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from bayessem.ml.constrained import named_values
 from bayessem.model.prepare import Prepared
+from bayessem.results.standardize import row_values
 from bayessem.syntax.expression import evaluate
 from bayessem.syntax.parameters import ParameterTable
 
@@ -56,14 +57,11 @@ def definition_gradients(table: ParameterTable, x: np.ndarray, *, scale: np.ndar
     return np.array(out).reshape(-1, len(x))
 
 
-def row_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
-    """Value of each row of the table: matrix elements, definitions; nan for constraints."""
-    table = prepared.table
-    out = np.full(len(table.rows), np.nan)
-    for k, place in prepared.structure.places.items():
-        out[k] = elements[prepared.structure.element(place)[0]]
-    values = named_values(table, x)
-    for k, row in enumerate(table.rows):
+def all_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
+    """Value of each row of the table: matrix elements, definitions, left sides of constraints."""
+    out = row_values(prepared.structure, elements)
+    values = named_values(prepared.table, x)
+    for k, row in enumerate(prepared.table.rows):
         if row.op == ":=":
             out[k] = values[row.lhs] if np.isfinite(values[row.lhs]) else np.nan
     return out
@@ -122,7 +120,7 @@ def estimates(
                 "op": row.op,
                 "rhs": row.rhs,
                 "group": table.groups[row.group] if row.group >= 0 else "",
-                "label": row.label,
+                "label": row.label or (f"rv: {row.slope}" if row.slope else ""),
                 "free": row.free >= 0,
                 "est": values[k],
                 "se": se[k],

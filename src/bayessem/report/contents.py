@@ -28,6 +28,7 @@ from bayessem.measurement.quality_result import Measurement
 from bayessem.ml.estimate import MLFit, maximum_likelihood
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.results.fitted import Fitted
+from bayessem.results.intraclass import IntraclassCorrelations, intraclass_correlations
 from bayessem.shapes.cubic_result import CubicShape
 from bayessem.shapes.response_surface import response_surface
 from bayessem.shapes.response_surface_result import ResponseSurface
@@ -59,6 +60,8 @@ class Contents:
         What could not be computed, with the reason.
     hypotheses : Hypotheses or None
         Where some were given.
+    intraclass : IntraclassCorrelations or None
+        Of a two-level model.
     """
 
     fit: Fitted
@@ -78,6 +81,7 @@ class Contents:
     hypotheses: Hypotheses | None = None
     answers: PredictiveCheck | None = None
     category_effects: tuple[CategoryEffects, ...] = ()
+    intraclass: IntraclassCorrelations | None = None
 
 
 def gather(
@@ -113,7 +117,7 @@ def gather(
 
     prepared = fit.prepared
     mediations, shapes, surfaces = _relations(fit, result, random_seed)
-    latent = bool(prepared.table.latent)
+    latent = bool(prepared.table.constructs)
     pooled = prepared.pooling is not None and prepared.pooling.how == "partial"
     return Contents(
         fit=fit,
@@ -151,6 +155,9 @@ def gather(
             )
             is not None
         ),
+        intraclass=result("intraclass correlations", lambda: intraclass_correlations(fit))
+        if prepared.table.split
+        else None,
     )
 
 
