@@ -5,7 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from example_models import ABILITIES, ALLIANCE, DEMOCRACY, abilities, alliance, democracy
+from example_models import (
+    ABILITIES,
+    ALLIANCE,
+    ANSWERED,
+    ANSWERED_ORDERED,
+    DEMOCRACY,
+    abilities,
+    alliance,
+    answered,
+    democracy,
+)
 from hypothesis import settings
 
 from bayessem import SEM
@@ -35,6 +45,15 @@ def hs_fit():
 def alliance_fit():
     """The alliance study with its two squares, 4 chains of 1000 draws."""
     return SEM(ALLIANCE).fit(alliance(), random_seed=1, progress=False)
+
+
+@pytest.fixture(scope="session")
+def answered_fit():
+    """Two constructs with ordered items and an ordered outcome, and the constructs drawn."""
+    data = answered()
+    sem = SEM(ANSWERED, std_lv=True, ordered=ANSWERED_ORDERED)
+    fit = sem.fit(data, draws=500, tune=400, chains=2, random_seed=1, progress=False)
+    return fit, data[["f", "g"]]
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import bayessem as bs
 from bayessem.model.prepare import Prepared, prepare
 from bayessem.syntax.specification import Specification
 
@@ -77,3 +78,27 @@ def prepared(model: str, data: pd.DataFrame, **options: Any) -> Prepared:
     of_data = ("group", "group_order", "missing", "priors", "pooling")
     reading = {k: options.pop(k) for k in of_data if k in options}
     return prepare(Specification(model, **options), data, **reading)
+
+
+# Items of 4 and 2 categories; an outcome of 3 that a construct explains directly and by another.
+ANSWERED = """
+f =~ x1 + x2 + x3 + x4
+g =~ z1 + z2 + z3 + z4
+g ~ a*f
+y ~ b*g + c*f
+"""
+ANSWERED_TRUE = {"f=~x1": 0.8, "f=~x2": 0.75, "f=~x3": 0.7, "f=~x4": 0.8}
+ANSWERED_TRUE |= {"g=~z1": 0.7, "g=~z2": 0.65, "g=~z3": 0.6, "g=~z4": 0.65}
+ANSWERED_TRUE |= {"a": 0.6, "b": 0.5, "c": 0.2}
+_CUTS: dict[str, tuple[float, ...]] = {f"x{k}": (-0.8, 0.1, 1.0) for k in (1, 2, 3, 4)} | {
+    "y": (-0.4, 0.8)
+}
+_CUTS |= {"z1": (0.2,), "z2": (-0.9, 0.3, 1.2), "z3": (-0.5, 0.9), "z4": (-1.0, 0.0, 0.8)}
+ANSWERED_TRUE |= {f"{x}|t{c + 1}": t for x, own in _CUTS.items() for c, t in enumerate(own)}
+ANSWERED_ORDERED = list(_CUTS)
+
+
+def answered(n: int = 400) -> pd.DataFrame:
+    """Answers of `ANSWERED` at `ANSWERED_TRUE`, with the constructs that they were drawn from."""
+    sem = bs.SEM(ANSWERED, std_lv=True, ordered=ANSWERED_ORDERED)
+    return sem.simulate(ANSWERED_TRUE, n, latents=True, random_seed=7)

@@ -255,6 +255,6 @@ def test_results_are_drawn_by_their_type():
     assert bs.plots is plots
     assert figure_of(fit.plot()).axes
     with pytest.raises(
-        bs.NotSupported, match="CheckReport has no figure; those with one: Comparison"
+        bs.NotSupported, match="CheckReport has no figure; those with one: CategoryEffects"
     ):
         fitted("answers")[0].check(fitted("answers")[1]).plot()

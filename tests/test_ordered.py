@@ -341,31 +341,21 @@ def test_a_saved_fit_is_the_same(fit, tmp_path):
     assert set(drawn["x3"]) == {0, 1} and set(drawn["x1"]) <= {1, 2, 3, 4}
 
 
-def test_what_is_not_there_yet_says_so(fit, answers, tmp_path):
-    """One clear error each, before anything is sampled."""
+def test_what_is_not_there_says_so(fit, answers):
+    """One clear error each, before anything is sampled, with what answers the question instead."""
     sem = bs.SEM(MODEL, std_lv=True, ordered=True)
+    halves = answers.assign(half=np.arange(len(answers)) % 2)
     calls = [
-        lambda: sem.ml(answers),
+        lambda: sem.bootstrap(answers, 10),
+        lambda: sem.invariance(halves, group="half"),
         lambda: sem.model(answers),
         lambda: sem.fit(answers, engine="pymc", progress=False),
         lambda: sem.fit(answers, latents="sampled", progress=False),
-        lambda: fit.scores(),
         lambda: fit.indices(),
-        lambda: fit.measurement(),
         lambda: fit.residuals(),
-        lambda: fit.predictive_check(),
-        lambda: fit.posterior_predictive(),
-        lambda: fit.predict(answers),
-        lambda: fit.sensitivity(),
         lambda: fit.modification_indices(),
         lambda: fit.loo_pit(),
-        lambda: fit.report(tmp_path / "report.html"),
-        lambda: sem.prior_consequences(answers),
-        lambda: sem.prior_predictive(answers),
-        lambda: sem.prior_predictive_check(answers),
-        lambda: fit.posterior_predictive("x1"),
         lambda: fit.pymc(),
-        lambda: fit.response_surface("x1", "x2", "f"),
         lambda: bs.compare_shapes(
             bs.SEM(f"{MODEL}\nz ~ f", ordered=list(CUTS)), answers.assign(z=answers["x1"]), "f", "z"
         ),
@@ -387,6 +377,16 @@ def test_check_says_how_it_is_integrated_and_what_is_sparse(answers):
     assert not bs.SEM(wide, ordered=True).check(answers).ok
     with pytest.raises(BayessemError, match="4 constructs at once"):
         bs.SEM(wide, ordered=True).fit(answers, progress=False)
+
+
+def test_an_item_cut_in_the_middle_is_identified(answers):
+    """Half of the answers below a threshold put it at 0, which is no lack of identification."""
+    half = answers.assign(x3=np.arange(len(answers)) % 2)
+    assert (half["x3"].mean(), len(half) % 2) == (0.5, 0)
+    report = bs.SEM(MODEL, std_lv=True, ordered=True).check(half)
+    assert "identified by priors" not in str(report)
+    lost = bs.SEM("f =~ NA*x1 + x2 + x3 + x4\nf ~~ f", ordered=True).check(half)
+    assert not lost.ok or "identified by priors" in str(lost)
 
 
 def test_results_do_not_depend_on_codes_or_order(answers):

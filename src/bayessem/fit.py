@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bayessem.criticism.residuals import Residuals
     from bayessem.criticism.sensitivity import Sensitivity
     from bayessem.diagram.diagram import Diagram
+    from bayessem.effects.category_effects import CategoryEffects
     from bayessem.effects.effect_sizes import EffectSizes
     from bayessem.effects.effects import At, Effects
     from bayessem.effects.hypotheses_result import Hypotheses
@@ -377,8 +378,6 @@ class Fit(Fitted):
         ------
         ModelError
             When y depends on x and z linearly or through higher powers, or an argument is none.
-        NotSupported
-            For a model with ordered answers.
 
         Warns
         -----
@@ -648,6 +647,62 @@ class Fit(Fitted):
 
         return category_probabilities(self, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
 
+    def category_effects(
+        self,
+        x: str,
+        y: str,
+        *,
+        values: Sequence[float] = (0.0, 1.0),
+        group: str | Sequence[str] | None = None,
+        draws: int = 400,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+    ) -> CategoryEffects:
+        """Effects of x on an ordered y as changes of the probabilities of its categories.
+
+        Parameters
+        ----------
+        x, y : str
+            Cause, and an ordered outcome or item.
+        values : (float, float)
+            From where to where x is set, in standard deviations from its mean (of all groups).
+        group : str or sequence of str, optional
+            All groups by default.
+        draws : int
+            Draws of the parameters, evenly spaced; for each, respondents are simulated.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the simulated respondents.
+
+        Returns
+        -------
+        CategoryEffects
+            Direct, indirect and total: changes of the share of each category in the population.
+
+        Raises
+        ------
+        ModelError
+            For a y that is not ordered, or that does not depend on x.
+
+        References
+        ----------
+        Pearl (2001), UAI-17, 411-420; Muthen & Asparouhov (2015),
+        doi:10.1080/10705511.2014.935843.
+        """
+        from bayessem.effects.category_effects import category_effects
+
+        return category_effects(
+            self,
+            x,
+            y,
+            values=values,
+            group=group,
+            draws=draws,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+        )
+
     def icc(self, *, ci_prob: float = 0.95) -> IntraclassCorrelations:
         """Intraclass correlations and design effects of the variables of a two-level model.
 
@@ -681,8 +736,10 @@ class Fit(Fitted):
         -------
         DataFrame
             A row a respondent (labelled as in the data); columns NAME and NAME_sd. The uncertainty
-            of the parameters is included. Of a two-level model constructs of both levels and random
-            slopes: those of level 2 have the value of the respondent's cluster in all its rows.
+            of the parameters is included. Respondents with the same answers to ordered items (and
+            the same other values) have the same score. Of a two-level model constructs of both
+            levels and random slopes: those of level 2 have the value of the respondent's cluster in
+            all its rows.
 
         Raises
         ------
@@ -719,6 +776,12 @@ class Fit(Fitted):
             Probability of the equal-tailed intervals.
         random_seed : int
             Makes them repeatable.
+
+        Returns
+        -------
+        Prediction
+            Mean, sd and interval of each value in `.table`; of ordered variables the probability
+            of each category, with its interval, in `.categories`.
 
         Raises
         ------
@@ -1093,7 +1156,8 @@ class Fit(Fitted):
         ----------
         check : {"correlations", "indicators", "shape"}
             Correlations of all pairs; mean, sd, skewness, kurtosis, lowest and highest value of
-            each indicator; or the least-squares quadratic of y's composite score on x's.
+            each indicator (of ordered ones the share of each answer, by group); or the
+            least-squares quadratic of y's composite score on x's.
         x, y : str, optional
             For "shape": by default the first square of the model.
         prior : bool
@@ -1164,7 +1228,7 @@ class Fit(Fitted):
         PriorError
             With `prior`, for an improper prior, naming the parameter.
         NotSupported
-            For the population of groups, and a model with ordered answers.
+            For the population of groups.
         """
         from bayessem.criticism.predictive_data import posterior_predictive
 

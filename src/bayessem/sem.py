@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bayessem.criticism.cross_loadings import CrossLoadings
     from bayessem.criticism.predictive import PredictiveCheck
     from bayessem.criticism.prior_consequences import PriorConsequences
+    from bayessem.criticism.responses import ResponseComparison
     from bayessem.diagram.diagram import Diagram
     from bayessem.fit import Fit
     from bayessem.ml.bootstrap import Bootstrap
@@ -620,9 +621,10 @@ class SEM(Specification):
         se : {"observed", "expected", "robust", "none"}, optional
             Standard errors from the observed information, the expected information (lavaan's
             default for complete data; linear models) or the sandwich (lavaan's MLR). By default
-            "observed", and "robust" with weights, or with clusters and no levels.
+            "observed", and "robust" with weights, or with clusters and no levels. With ordered
+            answers (integrated on nodes): observed, sandwich or none, and no chi-square.
         """
-        from bayessem.ml.estimate import fit_ml
+        from bayessem.ml.estimate import maximum_likelihood
 
         prepared = self.prepare(
             data,
@@ -633,7 +635,7 @@ class SEM(Specification):
             weights=weights,
             robust=True,
         )
-        return fit_ml(prepared, se=se)
+        return maximum_likelihood(prepared, se=se)
 
     def bootstrap(
         self,
@@ -677,6 +679,79 @@ class SEM(Specification):
             executor=executor,
             random_seed=random_seed,
             progress=progress,
+        )
+
+    def compare_responses(
+        self,
+        data: pd.DataFrame,
+        *,
+        hypotheses: Mapping[str, str] | Sequence[str] | str | None = None,
+        group: str | None = None,
+        group_order: Sequence[str] | None = None,
+        missing: str = "fiml",
+        ci_prob: float = 0.95,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        random_seed: int | None = None,
+        target_accept: float | None = None,
+        progress: bool = True,
+    ) -> ResponseComparison:
+        """Fit the model with its ordered answers, and with the same answers as numbers.
+
+        Parameters
+        ----------
+        data : DataFrame
+            One row a respondent.
+        hypotheses : mapping of str to str, or sequence of str, optional
+            Judged in both, as by `Fit.hypotheses`.
+        group, group_order, missing
+            As in `fit`.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        draws, tune, chains, cores, random_seed, target_accept, progress
+            As in `fit`, of both.
+
+        Returns
+        -------
+        ResponseComparison
+            Standardised loadings, paths, correlations, R2 and effects side by side, and what the
+            two fits cost; the fits are in `.fits`.
+
+        Raises
+        ------
+        ModelError
+            For a model without ordered variables.
+
+        References
+        ----------
+        Rhemtulla, Brosseau-Liard & Savalei (2012), doi:10.1037/a0029315.
+        """
+        from bayessem.criticism.responses import compare_responses
+        from bayessem.fit import with_questions
+        from bayessem.posterior.settings import Sampling
+
+        sampling = Sampling(
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            random_seed=random_seed,
+            target_accept=target_accept,
+            progress=progress,
+        )
+        return with_questions(
+            compare_responses(
+                self,
+                data,
+                hypotheses=hypotheses,
+                group=group,
+                group_order=group_order,
+                missing=missing,
+                ci_prob=ci_prob,
+                sampling=sampling,
+            )
         )
 
     def diagram(self, *, latents_only: bool = False, covariances: bool = True) -> Diagram:

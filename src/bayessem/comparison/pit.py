@@ -25,7 +25,7 @@ from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_PIT, refuse_answers
 from bayessem.posterior.smoothing import good_k
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import normal_root
@@ -91,7 +91,7 @@ def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = Non
 
     Arguments, result and errors: `Fit.loo_pit`.
     """
-    refuse_answers(fit.prepared.table, "LOO-PIT")
+    refuse_answers(fit.prepared.table, "LOO-PIT", WITHOUT_PIT)
     refuse_levels(fit.prepared.table, "LOO-PIT")
     refuse_design(fit.prepared.sample.design, "LOO-PIT")
     prepared = fit.prepared

@@ -1,22 +1,37 @@
 """Variables that take few values, as items of a questionnaire do: how often each answer is given.
 
 A density of such data is a row of spikes, so predictive checks compare the shares of the answers.
-The model draws continuous values; each counts for the answer that it is nearest to. What is drawn
-more than half a step beyond the scale, where no answer is, is counted by itself.
+Where the answers are numbers to the model, it draws continuous values; each counts for the answer
+that it is nearest to, and what is drawn more than half a step beyond the scale, where no answer is,
+is counted by itself. Of ordered variables the model draws answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bayessem.criticism.looks import Look
 from bayessem.text.numbers import number
 
 # An 11-point scale (0 to 10) is the longest in use.
 MOST = 11
+
+
+@dataclass(frozen=True)
+class Look:
+    """Numbers of a data set.
+
+    Attributes
+    ----------
+    names : tuple of (quantity, statistic)
+    measure : function
+        Data (..., respondent, p) to numbers (..., quantity).
+    """
+
+    names: tuple[tuple[str, str], ...]
+    measure: Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -30,11 +45,14 @@ class Answers:
         Its column.
     values : ndarray (answer,)
         From low to high.
+    categories : tuple of str
+        Of an ordered variable, whose values are positions; () for one that is a number.
     """
 
     variable: str
     position: int
     values: np.ndarray
+    categories: tuple[str, ...] = ()
 
     @property
     def edges(self) -> np.ndarray:
@@ -46,20 +64,24 @@ class Answers:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The answers as text, between those below and above the scale."""
+        """The answers as text; of numbers, between those below and above the scale."""
+        if self.categories:
+            return self.categories
         told = [_text(v) for v in self.values]
         return (f"< {told[0]}", *told, f"> {told[-1]}")
 
     def shares(self, data: np.ndarray) -> np.ndarray:
-        """Shares of the answers, and of values beyond (..., answer + 2), in (..., respondent, p).
+        """Shares of the answers (..., label) in (..., respondent, p), and of values beyond.
 
-        Of the respondents whose value is known.
+        Of the respondents whose value is known; nothing is beyond the scale of an ordered variable.
         """
         column = data[..., self.position]
         # nan is beyond every edge and would be counted as above
         place = np.searchsorted(self.edges, column, side="right")
         place[np.isnan(column)] = -1
         counts = [(place == k).sum(axis=-1) for k in range(len(self.edges) + 1)]
+        if self.categories:
+            counts = counts[1:-1]
         return np.stack(counts, axis=-1) / np.isfinite(column).sum(axis=-1)[..., None]
 
 
@@ -108,10 +130,12 @@ def beyond_note(scales: Sequence[Answers], mean: np.ndarray) -> tuple[str, ...]:
 
     mean : shares of the model, in the order of `shares_look`.
     """
+    ends = np.cumsum([len(s.labels) for s in scales])
+    parts = np.split(mean, ends[:-1]) if scales else []
+    parts = [part for s, part in zip(scales, parts, strict=True) if not s.categories]
+    scales = [s for s in scales if not s.categories]
     if not scales:
         return ()
-    ends = np.cumsum([len(s.labels) for s in scales])
-    parts = np.split(mean, ends[:-1])
     beyond = [float(part[0] + part[-1]) for part in parts]
     worst = int(np.argmax(beyond))
     return (

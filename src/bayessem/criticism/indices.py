@@ -29,7 +29,7 @@ from bayessem.criticism.discrepancy import (
 )
 from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_INDICES, refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.columns import column, intervals
@@ -194,7 +194,7 @@ def fit_indices(
 
     Arguments, result and errors: `Fit.indices`.
     """
-    refuse_answers(fit.prepared.table, "a fit index")
+    refuse_answers(fit.prepared.table, "a fit index", WITHOUT_INDICES)
     refuse_levels(fit.prepared.table, "a fit index")
     refuse_design(fit.prepared.sample.design, "a fit index")
     refuse_population(fit, "fit indices")

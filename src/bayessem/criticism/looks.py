@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 
+from bayessem.criticism.answers import Answers, Look, shares_look
 from bayessem.criticism.headline import squares
 from bayessem.criticism.statistics import (
     CURVE,
@@ -22,21 +20,8 @@ from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
 
 CHECKS = ("correlations", "indicators", "shape")
-
-
-@dataclass(frozen=True)
-class Look:
-    """Numbers of a data set.
-
-    Attributes
-    ----------
-    names : tuple of (quantity, statistic)
-    measure : function
-        Data (..., respondent, p) to numbers (..., quantity).
-    """
-
-    names: tuple[tuple[str, str], ...]
-    measure: Callable[[np.ndarray], np.ndarray]
+# In front of a category, as the name of its share.
+SHARE = "share of "
 
 
 def look_at(
@@ -90,15 +75,30 @@ def _correlations(prepared: Prepared) -> Look:
 
 
 def _indicators(prepared: Prepared) -> Look:
+    """Statistics of what are numbers, shares of the categories of what is ordered."""
     names, given = prepared.sample.variables, prepared.table.exogenous
-    keep = [j for j, name in enumerate(names) if name not in given]
+    ordered = ordered_scales(prepared)
+    answered = {scale.variable for scale in ordered}
+    keep = [j for j, name in enumerate(names) if name not in given and name not in answered]
     labels = tuple((names[j], statistic) for j in keep for statistic in MARGINS)
+    shares = shares_look(ordered)
 
     def measure(values: np.ndarray) -> np.ndarray:
         found = margins(values)[..., keep, :]
-        return found.reshape(*found.shape[:-2], -1)
+        flat = found.reshape(*found.shape[:-2], -1)
+        return np.concatenate([flat, shares.measure(values)], axis=-1)
 
-    return Look(labels, measure)
+    return Look((*labels, *((name, f"{SHARE}{answer}") for name, answer in shares.names)), measure)
+
+
+def ordered_scales(prepared: Prepared) -> list[Answers]:
+    """The scales of the ordered variables."""
+    sample = prepared.sample
+    return [
+        Answers(name, j, np.arange(float(len(labels))), tuple(map(str, labels)))
+        for j, (name, labels) in enumerate(zip(sample.variables, sample.categories, strict=False))
+        if labels
+    ]
 
 
 def _shape(structure: Structure, data: np.ndarray, x: str, y: str) -> Look:

@@ -22,7 +22,7 @@ from bayessem.errors import ModelError
 from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_MODIFICATION, refuse_answers
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
@@ -111,7 +111,7 @@ def modification_indices(
 
     Arguments, result and errors: `Fit.modification_indices`.
     """
-    refuse_answers(fit.prepared.table, "a modification index")
+    refuse_answers(fit.prepared.table, "a modification index", WITHOUT_MODIFICATION)
     refuse_levels(fit.prepared.table, "a modification index")
     refuse_design(fit.prepared.sample.design, "a modification index")
     refuse_population(fit, "modification indices")

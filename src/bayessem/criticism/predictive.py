@@ -18,11 +18,12 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.arguments import check_shared
-from bayessem.criticism.answers import Answers, answers_of, beyond_note, shares_look
+from bayessem.criticism.answers import Answers, Look, answers_of, beyond_note, shares_look
 from bayessem.criticism.looks import (
-    Look,
+    SHARE,
     indicators_of,
     look_at,
+    ordered_scales,
     quadratic_relation,
     score_range,
 )
@@ -31,7 +32,6 @@ from bayessem.errors import ModelError
 from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
-from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.estimates import tail_probability
@@ -86,8 +86,10 @@ class PredictiveCheck(Described):
         What a reader must know, in words.
     categories : DataFrame
         For "indicators", of variables that take few values (`criticism/answers.py`): variable,
-        answer, observed share, and mean, lower, upper of the share in replicated data; first and
-        last are values drawn beyond the scale. Of all groups together.
+        answer, observed share, and mean, lower, upper of the share in replicated data. Of all
+        groups together. Of variables that are numbers first and last are values drawn beyond the
+        scale; of ordered ones the answers are the categories, and with several groups `group`
+        tells whose they are.
     """
 
     check: str
@@ -149,7 +151,6 @@ def predictive_check(
 
     Arguments, result and errors: `Fit.predictive_check`.
     """
-    refuse_answers(fit.prepared.table, "a predictive check")
     refuse_levels(fit.prepared.table, "a predictive check")
     refuse_design(fit.prepared.sample.design, "a predictive check")
     refuse_population(fit, "predictive checks")
@@ -185,7 +186,6 @@ def prior_predictive_check(
     PriorError
         For an improper prior, naming the parameter.
     """
-    refuse_answers(prepared.table, "a prior predictive check")
     refuse_levels(prepared.table, "a prior predictive check")
     density = posterior_density(prepared.space, prepared.structure, prepared.sample)
     values = prior_draws(
@@ -261,22 +261,26 @@ def check_elements(
         ci_prob=ci_prob,
         notes=(
             *beyond_note(scales, drawn[-1].mean(axis=0)),
-            *_notes(prepared, relation),
+            *_notes(prepared, check, relation),
             *([PRIOR_NOTE] if prior else []),
         ),
-        categories=_categories(shares, sample.values, drawn[-1], ci_prob),
+        categories=_with_groups(
+            _categories(shares, sample.values, drawn[-1], ci_prob), table, sample.groups
+        ),
     )
 
 
 def _scales(prepared: Prepared) -> list[Answers]:
     """Scales of the variables that take few values, without covariates, which are not drawn."""
     sample = prepared.sample
+    other = {*prepared.table.exogenous, *sample.ordered}
     found = [
         answers_of(name, j, sample.values[:, j])
         for j, name in enumerate(sample.variables)
-        if name not in prepared.table.exogenous
+        if name not in other
     ]
-    return [scale for scale in found if scale is not None]
+    every = [*(scale for scale in found if scale is not None), *ordered_scales(prepared)]
+    return sorted(every, key=lambda scale: scale.position)
 
 
 def _categories(look: Look, data: np.ndarray, copies: np.ndarray, ci_prob: float) -> pd.DataFrame:
@@ -287,6 +291,18 @@ def _categories(look: Look, data: np.ndarray, copies: np.ndarray, ci_prob: float
     out["mean"] = copies.mean(axis=0)
     out["lower"], out["upper"] = np.quantile(copies, [tail, 1.0 - tail], axis=0)
     return out
+
+
+def _with_groups(shares: pd.DataFrame, table: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
+    """Shares of all groups together and, of ordered variables, of each: out of the numbers."""
+    own = table[table["statistic"].str.startswith(SHARE)]
+    if len(groups) == 1 or own.empty:
+        return shares
+    own = own.assign(variable=own["quantity"], answer=own["statistic"].str.removeprefix(SHARE))
+    own = own[["variable", "answer", "group", "observed", "mean", "lower", "upper"]]
+    place = shares[["variable", "answer"]]  # in the order of the answers
+    each = [place.merge(own[own["group"] == g], on=["variable", "answer"]) for g in groups]
+    return pd.concat([shares.assign(group=""), *each], ignore_index=True)
 
 
 def _measured(
@@ -345,9 +361,11 @@ def _table(
     return out.iloc[order].reset_index(drop=True), order
 
 
-def _notes(prepared: Prepared, relation: tuple[str, str] | None) -> tuple[str, ...]:
+def _notes(prepared: Prepared, check: str, relation: tuple[str, str] | None) -> tuple[str, ...]:
     notes: list[str] = []
     sample = prepared.sample
+    if sample.ordered and check == "correlations":
+        notes.append("Correlations of ordered variables are those of the positions of the answers.")
     if relation is not None:
         for name in relation:
             _, names = indicators_of(prepared.structure, name)

@@ -11,7 +11,6 @@ from bayessem.errors import FitError, ModelError, did_you_mean
 from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
-from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import has_integral, posterior_density
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.groups import constant_group, modelled, observed_group, prior_group
@@ -36,7 +35,6 @@ def posterior_predictive(
 
     Arguments, result and errors: `Fit.posterior_predictive`.
     """
-    refuse_answers(fit.prepared.table, "posterior predictive data")
     refuse_levels(fit.prepared.table, "posterior predictive data")
     refuse_design(fit.prepared.sample.design, "posterior predictive data")
     refuse_population(fit, "posterior predictive data")
@@ -99,7 +97,6 @@ def prior_predictive(
 
     Arguments, result and errors: `SEM.prior_predictive`.
     """
-    refuse_answers(prepared.table, "prior predictive data")
     refuse_levels(prepared.table, "prior predictive data")
     draws = whole_number("draws", draws, FitError)
     density = posterior_density(

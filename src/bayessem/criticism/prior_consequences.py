@@ -19,10 +19,10 @@ from bayessem.criticism.prior_table import prior_table
 from bayessem.errors import FitError
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
-from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.estimates import tail_probability
+from bayessem.results.latent_responses import reported
 from bayessem.text.columns import column, intervals, more_rows
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Lines, Paragraph, Table
@@ -115,7 +115,6 @@ def prior_consequences(
 
     Arguments, result and errors: `SEM.prior_consequences`.
     """
-    refuse_answers(prepared.table, "a table of the consequences of priors")
     refuse_levels(prepared.table, "a table of the consequences of priors")
     if draws < 100:
         raise FitError(f"draws has to be at least 100, not {draws}")
@@ -123,7 +122,8 @@ def prior_consequences(
     values = prior_draws(
         prepared.space, prepared.structure, density, draws=draws, random_seed=random_seed
     )
-    source = Drawn(prepared, density.elements(values)[None])
+    elements = reported(prepared.structure, density.elements(values))
+    source = Drawn(prepared, elements[None])
     found = [q for q in headline(source) if q.kind != "path"]
     tail = tail_probability(ci_prob)
     table = pd.DataFrame([_row(q, tail) for q in found])

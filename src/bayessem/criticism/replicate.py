@@ -8,6 +8,7 @@ from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
 from bayessem.results.intervention import deviations, normal_root
+from bayessem.results.simulate import logistic_residuals
 
 # Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
 BLOCK = 10_000_000
@@ -31,7 +32,7 @@ def replicate(
     -------
     ndarray (draw, respondent, p)
         In the order of the sample; nan where the data are missing, covariates that the model
-        conditions on as they are.
+        conditions on as they are, of ordered variables positions of categories.
 
     Raises
     ------
@@ -64,6 +65,7 @@ def _one_group(
     p, m, _ = structure.shape
     draws, n = len(elements), len(members)
     zeta = rng.standard_normal((draws, n, m)) @ _across(_roots(matrices["disturbances"]))
+    logistic_residuals(structure, structure.variables, matrices["disturbances"], zeta, rng)
     zeta += matrices["means"][:, None]
     for name in structure.table.exogenous:
         # a covariate depends on nothing, and nothing else's disturbance depends on it
@@ -71,8 +73,14 @@ def _one_group(
         zeta[..., structure.variables.index(name)] = column
     eta = latent_values(structure, matrices, zeta)
     epsilon = rng.standard_normal((draws, n, p)) @ _across(_roots(matrices["residuals"]))
-    y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"])
-    return y + epsilon
+    logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
+    y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"]) + epsilon
+    counts = structure.table.responses.thresholds
+    for name, first in structure.threshold_at.items():  # latent responses: the answers are cut
+        j = structure.observed.index(name)
+        cut = matrices["thresholds"][:, first : first + counts[name]]
+        y[..., j] = (y[..., j, None] > cut[:, None, :]).sum(axis=-1)
+    return y
 
 
 def _across(matrix: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from bayessem.ml.saturated import saturate
 from bayessem.model.conditioning import has_means
 from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_INDICES, refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
@@ -130,7 +130,7 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
 
     Arguments, result and errors: `Fit.residuals`.
     """
-    refuse_answers(fit.prepared.table, "residual analysis")
+    refuse_answers(fit.prepared.table, "residual analysis", WITHOUT_INDICES)
     refuse_levels(fit.prepared.table, "residual analysis")
     refuse_design(fit.prepared.sample.design, "residual analysis")
     refuse_population(fit, "residuals")

@@ -19,7 +19,7 @@ from bayessem.criticism.headline import Quantity, headline
 from bayessem.errors import FitError
 from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
-from bayessem.model.thresholds import refuse_answers
+from bayessem.posterior.density import Density
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.log_prior import log_prior
 from bayessem.text.columns import column, more_rows
@@ -199,7 +199,6 @@ def sensitivity(fit: Fitted, *, threshold: float = THRESHOLD) -> Sensitivity:
 
     Arguments, result and errors: `Fit.sensitivity`.
     """
-    refuse_answers(fit.prepared.table, "sensitivity to priors")
     refuse_levels(fit.prepared.table, "sensitivity to priors")
     refuse_design(fit.prepared.sample.design, "sensitivity to priors")
     refuse_population(fit, "sensitivity to data")
@@ -208,7 +207,7 @@ def sensitivity(fit: Fitted, *, threshold: float = THRESHOLD) -> Sensitivity:
     stored = stored_log_likelihood(fit.draws)
     kept = stored["draw"].values
     likelihood = stored.values.sum(axis=-1)
-    prior = log_prior(fit.prepared.space, fit.values)[:, kept]
+    prior = log_prior(fit.prepared.space, fit.values, _with_thresholds(fit))[:, kept]
     found = headline(fit) + _population(fit)
     known = [q for q in found if np.isfinite(q.values).all()]
     values = np.stack([q.values for q in known], axis=-1)[:, kept]
@@ -251,6 +250,11 @@ def sensitivity(fit: Fitted, *, threshold: float = THRESHOLD) -> Sensitivity:
         threshold=threshold,
         notes=_notes(found, known, k_halved, k_doubled),
     )
+
+
+def _with_thresholds(fit: Fitted) -> Density | None:
+    """The density, which knows the priors of thresholds, where there are some."""
+    return fit.density if fit.prepared.table.ordered else None
 
 
 def _population(fit: Fitted) -> list[Quantity]:

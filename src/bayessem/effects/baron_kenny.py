@@ -101,7 +101,7 @@ def total_without_mediators(
 
     structure, sample = fit.prepared.structure, fit.prepared.sample
     if fit.prepared.table.ordered:
-        why = "maximum likelihood is not there yet for models with ordered answers"
+        why = "with ordered answers no second model is fitted"
         return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({why})"
     if fit.prepared.table.levels > 1:
         why = "of two levels"

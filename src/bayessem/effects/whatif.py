@@ -16,7 +16,6 @@ from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import directed_paths, position
 from bayessem.errors import ModelError
 from bayessem.model.level_data import refuse_levels
-from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import intervene
@@ -150,7 +149,6 @@ def what_if(
 
     Arguments, result and errors: `Fit.what_if`.
     """
-    refuse_answers(fit.prepared.table, "a what-if curve")
     refuse_levels(fit.prepared.table, "a what-if curve")
     structure, elements = fit.prepared.structure, fit.elements
     i, j = position(structure, x), position(structure, y)
@@ -187,6 +185,11 @@ def what_if(
         f"do({x}) sets {x} for everyone; what {x} does not cause keeps its distribution. "
         "Intervals are for the expected value at each point, not for single respondents."
     )
+    if y in structure.table.ordered:
+        notes.append(
+            f"{y} is ordered: its values are those of the latent response. What becomes of the "
+            f"probabilities of its categories says fit.category_effects({x!r}, {y!r})."
+        )
     return WhatIf(
         x,
         y,

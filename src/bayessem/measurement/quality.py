@@ -1,7 +1,9 @@
 """Measurement quality of a fitted model: loadings, reliability, discriminant validity.
 
 Everything the model implies is computed for every draw, so that a threshold is passed with a
-probability; HTMT and the classic alpha come from the data, with a Bayesian bootstrap.
+probability; HTMT and the classic alpha come from the data, with a Bayesian bootstrap. Of ordered
+items all is about latent responses, standardised, with what concerns sums of the answers beside it
+(ordinal.py), and HTMT is of the correlations of latent responses that the model implies.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from bayessem.measurement.htmt import (
     cronbach_alpha,
 )
 from bayessem.measurement.levels import cluster_means_reliability, level_constructs
+from bayessem.measurement.ordinal import omega_of_answers
 from bayessem.measurement.quality_result import Measurement
 from bayessem.measurement.tables import (
     Part,
@@ -45,7 +48,6 @@ from bayessem.measurement.tables import (
 from bayessem.measurement.weights import weights_table
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
-from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted
 from bayessem.results.reliability import average_variance_extracted, composite_reliability
 from bayessem.results.standardize import model_moments
@@ -100,7 +102,6 @@ def assess(
     ci_prob, group, standardized, bootstrap, random_seed
         See `measurement`.
     """
-    refuse_answers(prepared.table, "a table of measurement quality")
     structure, labels = prepared.structure, prepared.table.groups
     constructs = find_constructs(structure)
     if not constructs and not structure.composites:
@@ -110,6 +111,9 @@ def assess(
         )
     related = _related(constructs)
     levels = prepared.table.levels > 1
+    ordered = bool(prepared.table.ordered)
+    of_answers = standardized
+    standardized = standardized or ordered  # the unit of a latent response is a convention
     parts = []
     for g in chosen_groups(labels, group):
         own = level_constructs(structure, constructs, g) if levels else constructs
@@ -119,7 +123,8 @@ def assess(
             model = replace(model, omega_means=means)
             parts.append(Part(labels[g], model, (), np.empty(0), np.empty((1, 0)), {}))
         else:
-            data = _from_data(prepared, own, g, standardized, bootstrap, random_seed + g)
+            responses = _latent_responses(structure, elements, g) if ordered else None
+            data = _pairs(prepared, own, g, responses, of_answers, bootstrap, random_seed + g)
             parts.append(Part(labels[g], model, *data))
     if not any(part.model.loading for part in parts):
         raise ModelError(
@@ -145,14 +150,21 @@ def assess(
         correlations=by_group(correlations_table, structure, related, ci_prob),
         draws=draws_dataset(parts, structure, len(labels) > 1),
         constructs=constructs,
-        notes=_notes(structure, constructs, parts),
+        notes=(*_notes(structure, constructs, parts), *_ordered_notes(structure, constructs)),
         groups=tuple(p.group for p in parts),
         ci_prob=ci_prob,
         standardized=standardized,
         bootstrap=bootstrap,
         random_seed=random_seed,
+        ordered=ordered,
         levels=levels,
     )
+
+
+def _latent_responses(structure: Structure, elements: np.ndarray, group: int) -> np.ndarray:
+    """Covariances of latent responses and observed variables, (chains times draws, p, p)."""
+    covariance = model_moments(structure, elements, group=group).observed_covariance
+    return covariance.reshape(-1, *covariance.shape[-2:])
 
 
 def _quantities(
@@ -166,7 +178,7 @@ def _quantities(
     moments = model_moments(structure, elements, group=group)
     matrices = structure.matrices(elements, group)
     sd = np.sqrt(np.diagonal(moments.latent_covariance, axis1=-2, axis2=-1))
-    out = Quantities({}, {}, {}, {}, {}, correlations(moments.latent_covariance))
+    out = Quantities({}, {}, {}, {}, {}, {}, correlations(moments.latent_covariance))
     for c in constructs:
         j = structure.variables.index(c.name)
         loadings, block = indicator_moments(structure, matrices, moments, c)
@@ -185,6 +197,10 @@ def _quantities(
             loadings, variance, np.diagonal(block, axis1=-2, axis2=-1)
         )
         out.alpha[c.name] = cronbach_alpha(block)
+        if _answered(structure, c):
+            out.omega_answers[c.name] = _omega_of_answers(
+                structure, matrices, c.indicators, standard, spread, correlations(block)
+            )
         if c.level > 1:
             weights, columns = item_weights(structure, matrices, constructs, c.name)
             items = moments.observed_covariance[..., columns, :][..., :, columns]
@@ -193,6 +209,60 @@ def _quantities(
                 items = correlations(items)
             out.omega_items[c.name] = composite_reliability(weights, sd[..., j] ** 2, items)
     return out
+
+
+def _answered(structure: Structure, construct: Construct) -> bool:
+    """Whether all indicators are ordered, with normal latent responses."""
+    responses = structure.table.responses
+    return responses.link == "probit" and set(construct.indicators) <= set(responses.families)
+
+
+def _omega_of_answers(
+    structure: Structure,
+    matrices: dict[str, np.ndarray],
+    items: Sequence[str],
+    standard: np.ndarray,
+    spread: np.ndarray,
+    correlation: np.ndarray,
+) -> np.ndarray:
+    """Reliability of the sum of the answers, (chain, draw).
+
+    standard, spread : ndarray (chain, draw, k)
+        Standardised loadings, and standard deviations of the latent responses.
+    correlation : ndarray (chain, draw, k, k)
+        Of the latent responses.
+    """
+    counts = structure.table.responses.thresholds
+    cuts = []
+    for i, name in enumerate(items):
+        first = structure.threshold_at[name]
+        cut = matrices["thresholds"][..., first : first + counts[name]] / spread[..., i, None]
+        cuts.append(cut.reshape(-1, counts[name]))
+    k = len(items)
+    found = omega_of_answers(cuts, standard.reshape(-1, k), correlation.reshape(-1, k, k))
+    return found.reshape(standard.shape[:-1])
+
+
+def _pairs(
+    prepared: Prepared,
+    constructs: Sequence[Construct],
+    group: int,
+    responses: np.ndarray | None,
+    standardized: bool,
+    bootstrap: int,
+    seed: int,
+) -> tuple[tuple, np.ndarray, np.ndarray, dict]:
+    """As `_from_data`, with HTMT of the model's correlations of latent responses where given."""
+    pairs, found, drawn, alpha = _from_data(
+        prepared, constructs, group, standardized, bootstrap, seed
+    )
+    if responses is None:
+        return pairs, found, drawn, alpha
+    position = {n: i for i, n in enumerate(prepared.structure.observed)}
+    measures = {c.name: [[position[item] for item in items] for items in c.items]
+                for c in constructs if len(c.indicators) > 1}  # fmt: skip
+    drawn = construct_htmt(responses, measures, pairs)
+    return pairs, drawn.mean(axis=0), drawn, alpha
 
 
 def _from_data(
@@ -210,10 +280,11 @@ def _from_data(
     pairs = tuple(
         (a.name, b.name) for a, b in combinations(several, 2) if b.name not in related[a.name]
     )
+    values = sample.values[sample.group == group]
     whole = prepared.covariances[group]
-    resampled = bootstrap_covariances(
-        sample.values[sample.group == group], draws=bootstrap, random_seed=seed
-    )
+    if sample.ordered:  # the moments there are of scores; here of the answers as numbers
+        whole = pd.DataFrame(values).cov(ddof=0).to_numpy()
+    resampled = bootstrap_covariances(values, draws=bootstrap, random_seed=seed)
     measures = {c.name: [[position[item] for item in items] for items in c.items] for c in several}
     alpha = {}
     for c in several:
@@ -287,6 +358,25 @@ def _notes(
                 "about these dimensions, standardised and free of their items' error; omega_items "
                 f"is the share of {c.name} in the variance of the sum of all its items."
             )
+    return tuple(out)
+
+
+def _ordered_notes(structure: Structure, constructs: Sequence[Construct]) -> tuple[str, ...]:
+    """What is ordered, and of which scales the sum of the answers has no reliability here."""
+    ordered = set(structure.table.responses.families)
+    if not ordered:
+        return ()
+    out = []
+    without = [
+        c.name
+        for c in constructs
+        if len(c.indicators) > 1 and set(c.indicators) & ordered and not _answered(structure, c)
+    ]
+    if without:
+        why = "logistic residuals" if structure.table.responses.link == "logit" else (
+            "items that are not ordered beside those that are"
+        )  # fmt: skip
+        out.append(f"{', '.join(without)}: no omega of the sum of the answers ({why}).")
     return tuple(out)
 
 

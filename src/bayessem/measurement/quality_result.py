@@ -27,6 +27,8 @@ from bayessem.text.document import (
 from bayessem.text.formats import COUNT, WORD, Format, estimate_text, shortened
 from bayessem.text.numbers import number
 
+# A threshold counts as passed from this probability on.
+SURE = 0.95
 # Characters of an indicator's label.
 LABEL = 40
 # A cell is (value, whether it stands on the diagonal, in parentheses).
@@ -49,13 +51,15 @@ class Measurement(Described):
         lower, upper, p_above (the probability that it exceeds .70), r_hat, ess_bulk, ess_tail.
     reliability : DataFrame
         construct, level, items, measure ("omega", "ave", "alpha", "alpha_data", "omega_items";
-        "omega_means" of constructs of clusters: of the means of their respondents);
-        mean, sd, lower, upper, threshold, p_pass, r_hat, ess_bulk, ess_tail.
+        "omega_answers": of the sum of ordered answers; "omega_means" of constructs of clusters: of
+        the means of their respondents); mean, sd, lower, upper, threshold, p_pass, r_hat, ess_bulk,
+        ess_tail.
     fornell_larcker : DataFrame
         construct, ave, nearest (the variable it correlates most with), squared_correlation (its
         mean), p_pass: probability that the AVE exceeds all squared correlations.
     htmt : DataFrame
-        construct, other, htmt (of the sample), lower, upper, p_below_85, p_below_90.
+        construct, other, htmt (of the sample; with ordered items the posterior mean), lower, upper,
+        p_below_85, p_below_90.
     correlations : DataFrame
         construct, other; mean, sd, lower, upper, p_above_90 (of the absolute value), verdict,
         r_hat, ess_bulk, ess_tail.
@@ -65,7 +69,7 @@ class Measurement(Described):
         composite) loading_mean, loading_sd, loading_lower, loading_upper; vif (variance inflation
         factor of the item among those of its composite, in the data).
     draws : Dataset
-        loading, omega, ave, alpha, omega_items, correlation over (chain, draw).
+        loading, omega, ave, alpha, omega_items, omega_answers, correlation over (chain, draw).
     constructs : tuple of Construct
         What was measured, by how many indicators and on which level.
     notes : tuple of str
@@ -78,6 +82,9 @@ class Measurement(Described):
         Whether omega, AVE and alpha of the items are those of standardised items.
     bootstrap, random_seed : int
         Bootstrap draws behind HTMT and alpha_data, and their seed.
+    ordered : bool
+        Whether there are ordered items: all but alpha_data and omega_answers is then about latent
+        responses.
     levels : bool
         Whether the groups are the levels of a two-level model.
     """
@@ -96,6 +103,7 @@ class Measurement(Described):
     standardized: bool
     bootstrap: int
     random_seed: int
+    ordered: bool = False
     levels: bool = False
 
     def document(self) -> Document:
@@ -147,6 +155,8 @@ def _group(result: Measurement, group: str) -> Iterator[Block]:
         "Standardised loadings",
     ).without_empty()
     yield _reliability(_of(result.reliability, group))
+    if result.ordered:
+        yield Lines((_answers_sentence(_of(result.reliability, group)),))
     several = (
         len(_of(result.correlations, group)) if result.levels else len(result.draws["variable"]) > 1
     )
@@ -195,7 +205,15 @@ def _reliability(table: pd.DataFrame) -> Table:
     names = list(dict.fromkeys(table["construct"]))
     by = {
         measure: table[table["measure"] == measure].set_index("construct").reindex(names)
-        for measure in ("omega", "ave", "alpha", "alpha_data", "omega_items", "omega_means")
+        for measure in (
+            "omega",
+            "ave",
+            "alpha",
+            "alpha_data",
+            "omega_items",
+            "omega_answers",
+            "omega_means",
+        )
     }
     return Table(
         (
@@ -206,6 +224,8 @@ def _reliability(table: pd.DataFrame) -> Table:
             column(by["alpha"], "mean", "alpha"),
             column(by["alpha_data"], "mean", "alpha (data)"),
             column(by["omega_items"], "mean", "omega_items"),
+            column(by["omega_answers"], "mean", "omega of the sum"),
+            intervals(by["omega_answers"], "interval"),
             column(by["omega_means"], "mean", "omega_means"),
         ),
         "Reliability and convergent validity",
@@ -239,7 +259,13 @@ def _matrix(result: Measurement, group: str) -> Table:
             *(Column(b, [cells.get((a, b), nothing) for a in names], CELL) for b in names),
         ),
         "Below the diagonal correlations, on it sqrt(AVE)"
-        + ("" if result.levels else ", above it HTMT of the data"),
+        + (
+            ""
+            if result.levels
+            else ", above it HTMT of latent responses"
+            if result.ordered
+            else ", above it HTMT of the data"
+        ),
     ).without_empty()
 
 
@@ -260,6 +286,26 @@ def _pair(row: pd.Series, value: str) -> str:
     """A pair of constructs with its value and interval."""
     said = estimate_text((row[value], row["lower"], row["upper"]), 2)
     return f"{row['construct']} - {row['other']} {said}"
+
+
+def _answers_sentence(table: pd.DataFrame) -> str:
+    """Whether sums of answers are reliable enough, by the probability that omega exceeds .70."""
+    own = table[table["measure"] == "omega_answers"]
+    if own.empty:
+        return "No scale consists of ordered items alone; omega of a sum of answers is about those."
+    limit = THRESHOLDS["omega"]
+    words: dict[str, list[str]] = {"yes": [], "no": [], "open": []}
+    for r in own.to_dict("records"):
+        verdict = "yes" if r["p_pass"] >= SURE else "no" if r["p_pass"] <= 1.0 - SURE else "open"
+        words[verdict].append(
+            f"{r['construct']} {estimate_text((r['mean'], r['lower'], r['upper']), 2)}"
+        )
+    said = [
+        f"{text} {limit:.2f} for {', '.join(words[key])}"
+        for key, text in (("yes", "above"), ("open", "not surely above"), ("no", "below"))
+        if words[key]
+    ]
+    return f"Reliability of the sum of the answers: {'; '.join(said)}."
 
 
 def _htmt_sentence(table: pd.DataFrame) -> str:
@@ -306,13 +352,22 @@ _LEVELS = (
 def _htmt(result: Measurement) -> str:
     return (
         "HTMT = mean |r| between the items of two constructs / geometric mean of their mean "
-        f"|r| within; interval from {result.bootstrap} Bayesian bootstrap draws, seed "
-        f"{result.random_seed}. Constructs with one indicator have none."
+        "|r| within; "
+        + (
+            "r are the correlations of latent responses that the model implies, so that it "
+            "compares constructs as the model has them. "
+            if result.ordered
+            else f"interval from {result.bootstrap} Bayesian bootstrap draws, seed "
+            f"{result.random_seed}. "
+        )
+        + "Constructs with one indicator have none."
     )
 
 
 def _formulas(result: Measurement) -> Items:
     items = "items standardised" if result.standardized else "items in their own units"
+    if result.ordered:
+        items = "of ordered items latent responses, standardised"
     higher = (
         "Higher-order constructs: the same formulas with standardised dimensions in the place of "
         "items."
@@ -333,11 +388,28 @@ def _formulas(result: Measurement) -> Items:
             "item's loadings on other constructs count in both denominators.",
             *((higher,) if any(c.level > 1 for c in result.constructs) else ()),
             "alpha = k/(k - 1) [1 - sum of variances / variance of the sum]: implied by the model"
-            + ("." if result.levels else ", and of the data."),
+            + (
+                "."
+                if result.levels
+                else ", and of the answers as numbers."
+                if result.ordered
+                else ", and of the data."
+            ),
+            *(_ordinal_formulas() if result.ordered else ()),
             "Fornell-Larcker: the AVE of a construct exceeds its squared correlation with every "
             "other variable, except those it measures or is measured by.",
             *(_LEVELS if result.levels else (_htmt(result),)),
             "Verdict on a correlation by the end of its interval (Ronkko & Cho 2022): below .80 no "
             "problem, below .90 marginal, below 1 moderate, else severe.",
         )
+    )
+
+
+def _ordinal_formulas() -> tuple[str, ...]:
+    """What is different with ordered items."""
+    return (
+        "omega and alpha of latent responses are ordinal omega and ordinal alpha (Zumbo, Gadermann "
+        "& Zeisser 2007): of a sum that nobody observes.",
+        "omega of the sum = share of the construct in the variance of the sum of the answers "
+        "themselves, through the thresholds (Green & Yang 2009): what a mean of the items has.",
     )

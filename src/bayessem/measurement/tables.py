@@ -22,7 +22,7 @@ HTMT_LIMITS = (0.85, 0.90)
 # Upper end of the interval of a correlation: Ronkko & Cho (2022), doi:10.1177/1094428120968614
 VERDICTS = ((0.8, "no problem"), (0.9, "marginal"), (1.0, "moderate"), (np.inf, "severe"))
 # What the model implies about a construct with several indicators.
-MODEL_MEASURES = ("omega", "ave", "alpha", "omega_items", "omega_means")
+MODEL_MEASURES = ("omega", "ave", "alpha", "omega_items", "omega_answers", "omega_means")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Quantities:
     ave: dict[str, np.ndarray]
     alpha: dict[str, np.ndarray]
     omega_items: dict[str, np.ndarray]
+    omega_answers: dict[str, np.ndarray]
     correlation: np.ndarray
     omega_means: dict[str, np.ndarray] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.ml.constrained import Constrained, named_values, turned_basis
+from bayessem.ml.constrained import Constrained, turned_basis
 from bayessem.ml.far_covariates import LOST, centred, far_covariates
 from bayessem.ml.fit_measures import (
     Ends,
@@ -32,6 +32,7 @@ from bayessem.ml.information import (
 from bayessem.ml.item_moments import given_item_moments
 from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
+from bayessem.ml.ordered import fit_ordered
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
 from bayessem.ml.sample import covariate_names, linear_counterpart
@@ -41,19 +42,19 @@ from bayessem.ml.saturated import (
     covariate_log_likelihood,
     saturate,
 )
-from bayessem.ml.table import defined_standardised, estimates
+from bayessem.ml.table import all_values, defined_standardised, estimates
 from bayessem.ml.two_levels import level_information, level_measures, saturate_levels
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.level_checks import FAR_SAID, far_predictors
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
-from bayessem.model.thresholds import refuse_answers
+from bayessem.model.thresholds import WITHOUT_CHI_SQUARE, refuse_answers
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
 from bayessem.results.orientation import direction_signs
 from bayessem.results.reliability import reliability
-from bayessem.results.standardize import model_moments, r_squared, row_values, standardised
+from bayessem.results.standardize import model_moments, r_squared, standardised
 from bayessem.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -124,6 +125,17 @@ def _standard_errors(prepared: Prepared, se: str | None) -> str:
 
 
 @one_blas_thread()
+def maximum_likelihood(prepared: Prepared, *, se: str | None = None) -> MLFit:
+    """Fit any model by maximum likelihood; arguments, result and errors: `fit_ml`.
+
+    Models with ordered answers have no chi-square and its indices (ml/ordered.py).
+    """
+    if prepared.table.ordered:
+        return fit_ordered(prepared, se=se or "observed")
+    return fit_ml(prepared, se=se)
+
+
+@one_blas_thread()
 def fit_ml(prepared: Prepared, *, se: str | None = None) -> MLFit:
     """Fit a model by maximum likelihood.
 
@@ -149,7 +161,7 @@ def fit_ml(prepared: Prepared, *, se: str | None = None) -> MLFit:
         DataError for singular data, FitError when the likelihood is not finite at the start,
         NotSupported for standard errors that do not exist for the model.
     """
-    refuse_answers(prepared.table, "maximum likelihood")
+    refuse_answers(prepared.table, "a comparison by chi-square", WITHOUT_CHI_SQUARE)
     se = _standard_errors(prepared, se)
     # first, since it refuses singular data
     saturated = _saturated(prepared)
@@ -164,7 +176,7 @@ def fit_ml(prepared: Prepared, *, se: str | None = None) -> MLFit:
     elements = density.elements(found.x)
     measures = _measures(prepared, found, elements, saturated)
     labels = [name or "all" for name in sample.groups]
-    values = _all_values(prepared, found.x, elements)
+    values = all_values(prepared, found.x, elements)
     problems = (
         *prepared.notes,
         *_convergence(found, saturated, measures),
@@ -275,16 +287,6 @@ def _from_counterpart(
             start[row.free] = row.start
     spread = np.sqrt(np.diag(counterpart.covariance))
     return start, dict(zip(names, spread, strict=True))
-
-
-def _all_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
-    """Value of each row of the table: matrix elements, definitions, left sides of constraints."""
-    out = row_values(prepared.structure, elements)
-    values = named_values(prepared.table, x)
-    for k, row in enumerate(prepared.table.rows):
-        if row.op == ":=":
-            out[k] = values[row.lhs] if np.isfinite(values[row.lhs]) else np.nan
-    return out
 
 
 def _measures(

@@ -25,6 +25,7 @@ SECTIONS = (
     ("Paths", lambda r: r.op == "~"),
     ("Covariances", lambda r: r.op == "~~" and r.lhs != r.rhs),
     ("Intercepts", lambda r: r.op == "~1"),
+    ("Thresholds", lambda r: r.op == "|"),
     ("Variances", lambda r: r.op == "~~" and r.lhs == r.rhs),
     ("Defined", lambda r: r.op == ":="),
 )

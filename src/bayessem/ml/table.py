@@ -9,6 +9,8 @@ import numpy as np
 from scipy.stats import norm
 
 from bayessem.ml.constrained import named_values
+from bayessem.model.prepare import Prepared
+from bayessem.results.standardize import row_values
 from bayessem.syntax.expression import evaluate
 from bayessem.syntax.parameters import ParameterTable
 
@@ -53,6 +55,16 @@ def definition_gradients(table: ParameterTable, x: np.ndarray, *, scale: np.ndar
         for row in table.defined
     ]
     return np.array(out).reshape(-1, len(x))
+
+
+def all_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
+    """Value of each row of the table: matrix elements, definitions, left sides of constraints."""
+    out = row_values(prepared.structure, elements)
+    values = named_values(prepared.table, x)
+    for k, row in enumerate(prepared.table.rows):
+        if row.op == ":=":
+            out[k] = values[row.lhs] if np.isfinite(values[row.lhs]) else np.nan
+    return out
 
 
 def estimates(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bayessem.errors import DataError, NotSupported
 from bayessem.model.answer_engine import LAPLACE, answer_engine
+from bayessem.model.data import Sample, category_counts
 from bayessem.model.findings import Finding
 from bayessem.model.node_model import NodeModel
 from bayessem.model.prepare import Prepared
@@ -13,6 +12,8 @@ from bayessem.model.prepare import Prepared
 # A category with fewer answers is sparse: what is known about its threshold is mostly the prior.
 SPARSE = 5
 TOPIC = "ordered answers"
+# Variables that a finding lists.
+LISTED = 12
 
 
 def answer_findings(prepared: Prepared) -> list[Finding]:
@@ -32,7 +33,7 @@ def answer_findings(prepared: Prepared) -> list[Finding]:
         f"{scale} parameterization); {how}",
         remedy,
     )
-    return [cost, *_sparse(prepared)]
+    return [cost, _counts(prepared.sample), *_gaps(prepared.sample), *_sparse(prepared)]
 
 
 def _on_nodes(model: NodeModel) -> tuple[str, str]:
@@ -60,22 +61,58 @@ def _by_laplace(model: NodeModel) -> tuple[str, str]:
     )
 
 
+def _counts(sample: Sample) -> Finding:
+    """How many chose each category."""
+    said = []
+    for name in sample.ordered:
+        counts = category_counts(sample, name)
+        said.append(
+            f"{name} {counts[0][0]} to {counts[-1][0]}: {'/'.join(str(n) for _, n in counts)}"
+        )
+    more = f"; and {len(said) - LISTED} more variables" if len(said) > LISTED else ""
+    return Finding(
+        False,
+        "answers by category",
+        f"from the lowest to the highest: {'; '.join(said[:LISTED])}{more}",
+        "sem.compare_responses(data) shows what treating them as numbers would change",
+    )
+
+
+def _gaps(sample: Sample) -> list[Finding]:
+    """Codes between two others that nobody chose."""
+    gone = []
+    for name in sample.ordered:
+        labels = sample.categories[sample.variables.index(name)]
+        if all(isinstance(x, int) for x in labels):
+            known = {int(x) for x in labels if isinstance(x, int)}
+            empty = [str(x) for x in range(min(known), max(known)) if x not in known]
+            if 0 < len(empty) <= len(labels):
+                gone.append(f"{name} ({', '.join(empty)})")
+    if not gone:
+        return []
+    return [
+        Finding(
+            False,
+            "empty categories",
+            f"nobody chose, between others: {', '.join(gone[:LISTED])}"
+            + (f" and {len(gone) - LISTED} more" if len(gone) > LISTED else ""),
+            "a category without answers is left out: its neighbours become neighbours of each "
+            "other, and nothing else changes",
+        )
+    ]
+
+
 def _sparse(prepared: Prepared) -> list[Finding]:
     """Categories with few answers, or none in a group."""
     sample = prepared.sample
     few: list[str] = []
-    for name, count in sample.ordered.items():
-        j = sample.variables.index(name)
-        labels = sample.categories[j]
+    join = ""
+    for name in sample.ordered:
         for g, group in enumerate(sample.groups):
-            column = sample.values[sample.group == g, j]
-            known = column[~np.isnan(column)].astype(np.int64)
             where = f" in group {group!r}" if len(sample.groups) > 1 else ""
-            few += [
-                f"{name} = {labels[c]}{where} ({n})"
-                for c, n in enumerate(np.bincount(known, minlength=count))
-                if n < SPARSE
-            ]
+            counts = category_counts(sample, name, group=g)
+            join = join or _joined(name, counts)
+            few += [f"{name} = {label}{where} ({n})" for label, n in counts if n < SPARSE]
     if not few:
         return []
     shown = ", ".join(few[:8]) + (f" and {len(few) - 8} more" if len(few) > 8 else "")
@@ -84,7 +121,20 @@ def _sparse(prepared: Prepared) -> list[Finding]:
             False,
             "sparse categories",
             f"fewer than {SPARSE} answers: {shown}",
-            "the thresholds beside them are known by their prior as much as by the data; joining "
-            "such a category with its neighbour loses little",
+            "the thresholds beside them are known by their prior as much as by the data. Joining "
+            f"such a category with its neighbour ({join}) takes one threshold out of the model; "
+            "loadings and paths hardly change, since few answers lose their distinction",
         )
     ]
+
+
+def _joined(name: str, counts: list[tuple[object, int]]) -> str:
+    """How to join the first sparse category with the smaller of its neighbours, as code."""
+    for c, (label, n) in enumerate(counts):
+        if n < SPARSE:
+            near = [k for k in (c - 1, c + 1) if 0 <= k < len(counts)]
+            other = counts[min(near, key=lambda k: counts[k][1])][0]
+            if isinstance(label, int):
+                return f"data[{name!r}] = data[{name!r}].replace({label}, {other})"
+            return f"data[{name!r}] = data[{name!r}].replace({label!r}, {other!r})"
+    return ""

@@ -69,6 +69,39 @@ def read_categories(data: pd.DataFrame, name: str) -> tuple[np.ndarray, Labels]:
     return codes, found
 
 
+def category_codes(data: pd.DataFrame, name: str, labels: Labels, whose: str) -> np.ndarray:
+    """Codes of answers to an item whose categories are known, (respondent,), nan where missing.
+
+    Parameters
+    ----------
+    data : DataFrame
+        With the column.
+    name : str
+        The ordered variable.
+    labels : tuple
+        Its categories in their order.
+    whose : str
+        Where the column is, for messages.
+
+    Raises
+    ------
+    DataError
+        For an answer that is none of the categories.
+    """
+    position = {label: float(c) for c, label in enumerate(labels)}
+    out = np.full(len(data), np.nan)
+    for i, value in enumerate(data[name]):
+        if value is None or value != value:
+            continue
+        if value not in position:
+            raise DataError(
+                f"{name!r} of {whose} has the answer {value!r}, which is no category of the fit; "
+                f"its categories: {', '.join(map(str, labels))}"
+            )
+        out[i] = position[value]
+    return out
+
+
 def _numeric(data: pd.DataFrame, name: str) -> bool:
     try:
         require_columns(data, [name])

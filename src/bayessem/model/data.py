@@ -372,3 +372,15 @@ def _values(
             values[:, j] = numbers(data, [name])[:, 0]
         categories.append(labels)
     return values, tuple(categories)
+
+
+def category_counts(
+    sample: Sample, name: str, *, group: int | None = None
+) -> list[tuple[object, int]]:
+    """How many respondents (of a group) gave each answer to an ordered variable: label, count."""
+    j = sample.variables.index(name)
+    rows = slice(None) if group is None else sample.group == group
+    column = sample.values[rows, j]
+    known = column[~np.isnan(column)].astype(np.int64)
+    labels = sample.categories[j]
+    return list(zip(labels, np.bincount(known, minlength=len(labels)).tolist(), strict=True))

@@ -204,7 +204,9 @@ def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndar
             size = scales[place.i] / scales[place.j] if place.matrix == "paths" else 1.0
             out[row.free] = size * generator.uniform(0.2, 0.6) * generator.choice([-1.0, 1.0])
         elif row.op == "|":
-            out[row.free] = start
+            # away from 0, where an item of which half the answers lie below is cut: its column of
+            # the Jacobian, times its own size, would be empty
+            out[row.free] = start + generator.uniform(0.05, 0.15) * (1.0 if start >= 0 else -1.0)
         else:
             # about the size of the variable's spread: far from 0 a mean would drown all else
             own = prepared.sample.sds if place.matrix == "intercepts" else scales

@@ -8,6 +8,29 @@ from bayessem.errors import NotSupported
 from bayessem.model.structure import Structure
 from bayessem.syntax.parameters import ParameterTable
 
+# What answers, with ordered answers, what others ask.
+WITHOUT_INDICES = (
+    "its saturated model is no normal one. fit.predictive_check() compares the correlations of the "
+    'answers, and fit.predictive_check("indicators") their shares, with data drawn from the model'
+)
+WITHOUT_CHI_SQUARE = (
+    "its saturated model is no normal one. sem.ml(data) has the log-likelihood and information "
+    "criteria, and bs.compare compares fits by leave-one-out cross-validation"
+)
+WITHOUT_LADDER = (
+    "its steps are judged by indices of normal models. Fit SEM(..., group_equal=('thresholds', "
+    "'loadings')) and SEM(...) by sem.ml(data, group=...), whose log-likelihoods may be compared, "
+    "or by sem.fit and bs.compare; sem.compare_groups tests single parameters"
+)
+WITHOUT_MODIFICATION = (
+    "add the cross-loading or the construct that two items share to the model, and compare both "
+    "fits with bs.compare"
+)
+WITHOUT_PIT = (
+    "answers in categories have no continuous distribution. fit.loo() predicts respondents, and "
+    'fit.predictive_check("indicators") compares the shares of the answers'
+)
+
 
 @dataclass(frozen=True)
 class ThresholdSet:
@@ -56,8 +79,8 @@ def threshold_sets(structure: Structure) -> tuple[ThresholdSet, ...]:
     return tuple(out.values())
 
 
-def refuse_answers(table: ParameterTable, what: str) -> None:
-    """Refuse what is not there yet for models with ordered answers.
+def refuse_answers(table: ParameterTable, what: str, instead: str = "") -> None:
+    """Refuse what is not there for models with ordered answers.
 
     Parameters
     ----------
@@ -65,6 +88,9 @@ def refuse_answers(table: ParameterTable, what: str) -> None:
         The model.
     what : str
         What was asked for, as the beginning of a sentence.
+    instead : str
+        What answers the question in its place, as the end of one; by default treating the answers
+        as numbers.
 
     Raises
     ------
@@ -73,7 +99,7 @@ def refuse_answers(table: ParameterTable, what: str) -> None:
     """
     if table.ordered:
         raise NotSupported(
-            f"{what} is not there yet for models with ordered answers "
+            f"{what} is not there for models with ordered answers "
             f"({', '.join(table.ordered[:3])}{', ...' if len(table.ordered) > 3 else ''}); "
-            "leave ordered= out to treat the answers as numbers"
+            + (instead or "leave ordered= out to treat the answers as numbers")
         )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayessem.arguments import check_shared
 from bayessem.errors import ModelError
-from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.ml.estimate import MLFit, maximum_likelihood
 from bayessem.model.pooling import (
     Pooling,
     no_pooling,
@@ -120,7 +120,7 @@ def compare_groups(
         return prepare(sem.extended(options=given), data, **options)
 
     everything = model(pooling.parameters)
-    free = fit_ml(everything)
+    free = maximum_likelihood(everything)
     groups = free.prepared.sample.groups
     if len(groups) < 2:
         raise ModelError(f"{group!r} has one group: there is nothing to compare")
@@ -129,7 +129,7 @@ def compare_groups(
     if len(kept) > 1:
         kept["all together"] = []
     rows = [
-        (name, *likelihood_ratio(fit_ml(model(rest), se="none"), free))
+        (name, *likelihood_ratio(maximum_likelihood(model(rest), se="none"), free))
         for name, rest in kept.items()
     ]
     estimates = pd.DataFrame(

@@ -24,6 +24,7 @@ from bayessem.errors import ModelError, NotSupported
 from bayessem.execution import check_executor
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.model.prepare import prepare
+from bayessem.model.thresholds import WITHOUT_LADDER, refuse_answers
 from bayessem.moderation.approximate_invariance import approximate_invariance, check_approximate
 from bayessem.moderation.invariance_result import Invariance
 from bayessem.moderation.invariance_steps import BEFORE, STEPS, with_equal
@@ -102,6 +103,7 @@ def invariance(
             "invariance is about the measurement model: leave the product terms out, then fit the "
             "full model with what holds"
         )
+    refuse_answers(table, "the ladder of invariance", WITHOUT_LADDER)
     if not any(r.op == "=~" for r in table.rows):
         raise ModelError("the model measures no construct, so there is no measurement to compare")
     options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}

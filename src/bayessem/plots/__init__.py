@@ -13,6 +13,7 @@ from bayessem.criticism.predictive import PredictiveCheck
 from bayessem.criticism.prior_consequences import PriorConsequences
 from bayessem.criticism.residuals import Residuals
 from bayessem.criticism.sensitivity import Sensitivity
+from bayessem.effects.category_effects import CategoryEffects
 from bayessem.effects.effects import Effects
 from bayessem.effects.importance import ImportancePerformance
 from bayessem.effects.mediation_result import Mediation
@@ -22,6 +23,7 @@ from bayessem.measurement.quality_result import Measurement
 from bayessem.moderation.poolings import Poolings
 from bayessem.planning.result import Design
 from bayessem.plots.calibration import plot_calibration
+from bayessem.plots.category_effects import plot_category_effects
 from bayessem.plots.comparison import (
     plot_comparison,
     plot_loo_pit,
@@ -86,6 +88,7 @@ FIGURES: dict[type, Callable[..., Any]] = {
     Sensitivity: plot_sensitivity,
     Shape: plot_shape,
     Slopes: _slopes,
+    CategoryEffects: plot_category_effects,
     WhatIf: plot_what_if,
 }
 

@@ -42,7 +42,8 @@ def plot_predictive(result: PredictiveCheck) -> Figure:
     """The data beside data drawn from the model.
 
     Correlations: each with the interval of the drawn ones, the most surprising first. Indicators:
-    densities of drawn data sets and of the data. Shape: the fitted curve and its band.
+    densities of drawn data sets and of the data, or shares of answers as bars (of ordered variables
+    in each group). Shape: the fitted curve and its band.
 
     Parameters
     ----------
@@ -95,12 +96,14 @@ def _pair(quantity: str) -> str:
 def _indicators(result: PredictiveCheck) -> Figure:
     """Density of each indicator in the data and in a few drawn data sets."""
     every = list(dict.fromkeys(result.table["quantity"]))  # the most surprising first
+    shares = _shares(result.categories)
+    every = [title for name in every for title in shares.get(name, {name: None})]
+    bars = {title: frame for own in shares.values() for title, frame in own.items()}
     names = every[:MOST_INDICATORS]
     figure, axes = panels(names, of=len(every))
-    shares = dict(list(result.categories.groupby("variable", sort=False)))
     for ax, name in zip(axes, names, strict=False):
-        if name in shares:
-            _bars(ax, shares[name], 100 * result.ci_prob)
+        if name in bars:
+            _bars(ax, bars[name], 100 * result.ci_prob)
         else:
             _densities(ax, result, name)
         ax.set_ylim(bottom=0)
@@ -110,6 +113,16 @@ def _indicators(result: PredictiveCheck) -> Figure:
         handles = dict(zip(labels, found, strict=True)) | handles
     figure.legend(handles.values(), handles.keys(), loc="outside upper right", ncols=2, fontsize=7)
     return figure
+
+
+def _shares(categories: pd.DataFrame) -> dict[str, dict[str, pd.DataFrame]]:
+    """Shares of the answers by variable and panel, a panel a group where groups have their own."""
+    out: dict[str, dict[str, pd.DataFrame]] = {}
+    for name, own in categories.groupby("variable", sort=False):
+        groups = own["group"].unique() if "group" in own else [""]
+        split = {f"{name} [{g}]": own[own["group"] == g] for g in groups if g}
+        out[str(name)] = split or {str(name): own}
+    return out
 
 
 def _bars(ax: Axes, shares: pd.DataFrame, percent: float) -> None:

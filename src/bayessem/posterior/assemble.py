@@ -339,8 +339,18 @@ def _flat_fields(zero: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def likelihood_density(structure: Structure, space: Space, sample: Sample) -> Density:
-    """The likelihood as a function of the table's free parameters (variances, not sds)."""
+def likelihood_density(
+    structure: Structure,
+    space: Space,
+    sample: Sample,
+    *,
+    at: np.ndarray | None = None,
+    finer: float = 1.0,
+) -> Density:
+    """The likelihood as a function of the table's free parameters (variances, not sds).
+
+    at, finer : of the engine for ordered answers; see `answers.answers_plan`.
+    """
     table = structure.table
     names = table.parameters
     n = len(names)
@@ -364,7 +374,11 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
     index = {name: i for i, name in enumerate(names)}
     own, wide = with_item_products(own, structure)
     fields = {**_flat_fields(np.zeros(n)), "base": own.base, **cell_arrays(own, index)}
-    plan = kernel_plan(wide, sample)
+    if table.ordered:
+        order = respondent_order(sample)
+        plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
+    else:
+        plan = kernel_plan(wide, sample)
     density = build_density(names, fields, plan, respondents=unit_count(sample))
     if wide is structure:
         return density

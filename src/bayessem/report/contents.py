@@ -14,13 +14,18 @@ from bayessem.criticism.predictive import PredictiveCheck, predictive_check
 from bayessem.criticism.prior_consequences import PriorConsequences, prior_consequences
 from bayessem.criticism.residuals import Residuals, residuals
 from bayessem.criticism.sensitivity import Sensitivity, sensitivity
+from bayessem.effects.category_effects import (
+    CategoryEffects,
+    category_effects,
+    ordered_outcomes,
+)
 from bayessem.effects.hypotheses_result import Hypotheses
 from bayessem.effects.mediation import mediation
 from bayessem.effects.mediation_result import Mediation
 from bayessem.errors import BayessemError
 from bayessem.measurement.quality import measurement
 from bayessem.measurement.quality_result import Measurement
-from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.ml.estimate import MLFit, maximum_likelihood
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.results.fitted import Fitted
 from bayessem.results.intraclass import IntraclassCorrelations, intraclass_correlations
@@ -47,6 +52,10 @@ class Contents:
         None where the model has none; then `reasons` says why.
     pooling : object or None
         Of a model with partial pooling.
+    answers : PredictiveCheck or None
+        Shares of the answers, of a model with ordered variables.
+    category_effects : tuple of CategoryEffects
+        Of every cause of an ordered outcome.
     reasons : dict
         What could not be computed, with the reason.
     hypotheses : Hypotheses or None
@@ -70,6 +79,8 @@ class Contents:
     pooling: Any
     reasons: dict[str, str]
     hypotheses: Hypotheses | None = None
+    answers: PredictiveCheck | None = None
+    category_effects: tuple[CategoryEffects, ...] = ()
     intraclass: IntraclassCorrelations | None = None
 
 
@@ -124,10 +135,26 @@ def gather(
         priors=result(
             "prior consequences", lambda: prior_consequences(prepared, random_seed=random_seed)
         ),
-        ml=result("maximum likelihood", lambda: fit_ml(prepared)),
+        ml=result("maximum likelihood", lambda: maximum_likelihood(prepared)),
         pooling=result("pooling", lambda: pooling_report(fit)) if pooled else None,
         reasons=reasons,
         hypotheses=hypotheses,
+        answers=result(
+            "answers", lambda: predictive_check(fit, "indicators", random_seed=random_seed)
+        )
+        if prepared.table.ordered
+        else None,
+        category_effects=tuple(
+            found
+            for x, y in ordered_outcomes(prepared.structure)
+            if (
+                found := result(
+                    f"categories of {y} by {x}",
+                    partial(category_effects, fit, x, y, random_seed=random_seed),
+                )
+            )
+            is not None
+        ),
         intraclass=result("intraclass correlations", lambda: intraclass_correlations(fit))
         if prepared.table.split
         else None,

@@ -44,6 +44,13 @@ def _methods(contents: Contents) -> Iterator[str]:
             f"{100 * (1 - known.mean()):.1f} % of the values were missing; all observed values "
             "were used (full-information likelihood, assuming that values are missing at random)."
         )
+    if table.ordered:
+        link = table.responses.link
+        yield (
+            f"{len(table.ordered)} variables were modelled as ordered categories ({link} link, "
+            "thresholds of a latent response); loadings, paths and explained variance are those "
+            "of the latent responses."
+        )
     if table.latent and settings.get("latents", "integrated") == "integrated":
         yield "Latent variables were integrated out of the likelihood."
     if any(f in table.latent for _, factors in table.products for f in factors):

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from bayessem.criticism.predictive import PredictiveCheck
 from bayessem.criticism.prior_table import prior_table
-from bayessem.model.data import Sample
+from bayessem.model.data import Sample, category_counts
 from bayessem.model.level_checks import clusters_text
+from bayessem.plots.category_effects import plot_category_effects
 from bayessem.plots.comparison import plot_pareto_k
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
+from bayessem.plots.predictive import plot_predictive
 from bayessem.plots.response_surface import plot_response_surface
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
@@ -52,6 +55,7 @@ def report_document(contents: Contents) -> Document:
         ("Answers", answers),
         ("Text for a paper", paper),
         ("Mediation", mediations),
+        ("Effects on answers", effects_on_answers),
         ("Shape of the curved relations", shapes),
         ("Pooling across groups", pooling),
         ("Measurement", measurement),
@@ -123,14 +127,21 @@ def model(contents: Contents) -> Blocks:
 
 
 def _variables(sample: Sample) -> Table:
-    """The variables used: labels, answers, means and standard deviations."""
+    """The variables used: labels, answers, means and standard deviations or categories."""
+    ordered = np.array([name in sample.ordered for name in sample.variables])
+    means, sds = (np.where(ordered, np.nan, v) for v in (sample.means, sample.sds))
+    counts = [
+        ", ".join(f"{label}: {n}" for label, n in category_counts(sample, name)) if own else ""
+        for name, own in zip(sample.variables, ordered, strict=True)
+    ]
     return Table(
         (
             Column("variable", sample.variables),
             Column("label", [sample.labels.get(x, "") for x in sample.variables]),
             Column("n", (~np.isnan(sample.values)).sum(axis=0).tolist(), COUNT),
-            Column("mean", list(zip(sample.means, sample.sds, strict=True)), RAW),
-            Column("sd", list(zip(sample.sds, sample.sds, strict=True)), RAW),
+            Column("mean", list(zip(means, sds, strict=True)), RAW),
+            Column("sd", list(zip(sds, sds, strict=True)), RAW),
+            Column("answers in each category", counts),
         ),
         "Observed variables",
     ).without_empty()
@@ -297,11 +308,35 @@ def fit_of_the_model(contents: Contents) -> Blocks:
         if found:
             yield Heading(title, 3)
             yield from (b for b in found if not (isinstance(b, Heading) and b.level == 3))
+    if contents.answers is not None:
+        yield from _answers(contents.answers)
     yield Heading("Maximum likelihood, for comparison", 3)
     if contents.ml is None:
         yield from _missing(contents, "maximum likelihood")
     else:
         yield from contents.ml.measures_blocks()
+
+
+def _answers(check: PredictiveCheck) -> Blocks:
+    """Shares of the answers, in the data and drawn from the model."""
+    yield Heading("Shares of the answers", 3)
+    document = check.document()
+    yield from (b for b in document.blocks if not isinstance(b, Heading))
+    yield Figure(
+        lambda: plot_predictive(check),
+        "Shares of the answers in the data (bars) and in data drawn from the model (points with "
+        f"their {100 * check.ci_prob:g} % intervals), the most surprising item first.",
+    )
+
+
+def effects_on_answers(contents: Contents) -> Blocks:
+    """What the causes of ordered outcomes change in the probabilities of their categories."""
+    for result in contents.category_effects:
+        yield from result.document().within(3)
+        yield Figure(
+            lambda r=result: plot_category_effects(r),  # type: ignore[misc]
+            f"Answers to {result.y} with {result.x} set {result.change}.",
+        )
 
 
 def prediction(contents: Contents) -> Blocks:

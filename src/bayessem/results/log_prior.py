@@ -75,9 +75,10 @@ def prior_terms(
     return terms
 
 
-def log_prior(space: Space, values: np.ndarray) -> np.ndarray:
+def log_prior(space: Space, values: np.ndarray, density: Density | None = None) -> np.ndarray:
     """Log density of all priors together, (...), up to a constant; arguments as `prior_terms`."""
-    return sum((t.values for t in prior_terms(space, values)), np.zeros(values.shape[:-1]))
+    terms = prior_terms(space, values, density)
+    return sum((t.values for t in terms), np.zeros(values.shape[:-1]))
 
 
 def _range(names: tuple[str, ...]) -> str:

@@ -2,13 +2,14 @@
 
 For each of some draws of the parameters the latent variables of a row are drawn given its known
 values (scores.py: exact, products included), then its unknown indicators given both. Averaged over
-draws this is the posterior predictive distribution p(unknown | known, data).
+draws this is the posterior predictive distribution p(unknown | known, data). Of ordered answers the
+probabilities of the categories are predicted (answer_predictions.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ import xarray as xr
 
 from bayessem.arguments import between, check_shared, texts, whole_number
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
+from bayessem.model.categories import category_codes
 from bayessem.model.columns import number_column
 from bayessem.model.conditioning import has_means
 from bayessem.model.data import Sample
@@ -23,14 +25,14 @@ from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.structure import Structure
-from bayessem.model.thresholds import refuse_answers
+from bayessem.results.answer_predictions import AnswerPredictions, predict_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.scores import draw_scores
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
-from bayessem.text.document import Document, Notes, Paragraph, Table
+from bayessem.text.document import Block, Document, Notes, Paragraph, Table
 
 DRAWS = 400
 # Rows that are printed.
@@ -48,12 +50,17 @@ class Prediction(Described):
     known : tuple of str
         The variables that the predictions rest on, in at least one row.
     table : DataFrame
-        A row a respondent and variable: mean, sd, lower, upper of what is predicted.
+        A row a respondent and variable: mean, sd, lower, upper of what is predicted. Without
+        ordered variables.
+    categories : DataFrame
+        Of ordered variables, a row a respondent, variable and category: probability (posterior
+        mean), lower, upper (what is not known of the parameters). Empty without any.
     """
 
     draws: xr.DataArray
     known: tuple[str, ...]
     table: pd.DataFrame
+    categories: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def document(self) -> Document:
         """What was predicted from what, and the first rows."""
@@ -65,17 +72,41 @@ class Prediction(Described):
             f"distribution, {self.draws.sizes['draw']} draws): intervals hold the parameters' "
             "uncertainty and the residuals."
         )
+        return Document.of(Paragraph(head), *self._values(), *self._categories())
+
+    def _values(self) -> Iterator[Block]:
+        """What is predicted of variables that are numbers."""
         shown, left = self.table.head(SHOWN), len(self.table) - SHOWN
-        table = Table(
-            (
-                *labels(shown, ("row", "variable")),
-                column(shown, "mean"),
-                column(shown, "sd"),
-                intervals(shown, "interval"),
+        if len(shown):
+            yield Table(
+                (
+                    *labels(shown, ("row", "variable")),
+                    column(shown, "mean"),
+                    column(shown, "sd"),
+                    intervals(shown, "interval"),
+                )
             )
+        if left > 0:
+            yield Notes((f"... {left} more in .table",))
+
+    def _categories(self) -> Iterator[Block]:
+        """Probabilities of the categories of ordered variables."""
+        if not len(self.categories):
+            return
+        shown, left = self.categories.head(SHOWN), len(self.categories) - SHOWN
+        yield Table(
+            (
+                *labels(shown, ("row", "variable", "category")),
+                column(shown, "probability"),
+                intervals(shown, "interval"),
+            ),
+            "Probabilities of the categories",
         )
-        return Document.of(
-            Paragraph(head), table, Notes((f"... {left} more in .table",) if left > 0 else ())
+        yield Notes(
+            (
+                *((f"... {left} more in .categories",) if left > 0 else ()),
+                "Intervals of probabilities are about what is not known of the parameters.",
+            )
         )
 
 
@@ -93,7 +124,6 @@ def predict(
 
     Arguments, result and errors: `Fit.predict`.
     """
-    refuse_answers(fit.prepared.table, "prediction for new rows")
     refuse_levels(fit.prepared.table, "prediction for new rows")
     prepared = fit.prepared
     structure, table = prepared.structure, prepared.table
@@ -113,6 +143,9 @@ def predict(
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
     chosen = np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)
     rng = np.random.default_rng(random_seed)
+    if table.ordered:
+        found = predict_answers(structure, flat[chosen], sample, wanted, rng)
+        return _of_answers(found, prepared.sample, sample, wanted, ci_prob)
     latent = [structure.variables.index(x) for x in wanted if x not in structure.observed]
     observed = [structure.observed.index(x) for x in wanted if x in structure.observed]
     names = [structure.variables[i] for i in latent] + [structure.observed[i] for i in observed]
@@ -123,17 +156,49 @@ def predict(
         out[at, :, len(latent) :] = _observed(structure, flat[k], sample, eta, rng)[:, observed]
     order = [names.index(x) for x in wanted]
     out = out[..., order]
-    known = [x for x, c in zip(sample.variables, sample.values.T, strict=True) if _any_known(c)]
-    return Prediction(
-        xr.DataArray(
-            out,
-            dims=("draw", "respondent", "variable"),
-            coords={"respondent": [str(r) for r in sample.rows], "variable": list(wanted)},
-            name="prediction",
-        ),
-        tuple(known),
-        _table(out, sample.rows, wanted, ci_prob),
+    table_of = _table(out, sample.rows, wanted, ci_prob)
+    return Prediction(_draws(out, sample, wanted), _known(sample), table_of)
+
+
+def _draws(out: np.ndarray, sample: Sample, wanted: Sequence[str]) -> xr.DataArray:
+    """Predictive draws with their names."""
+    return xr.DataArray(
+        out,
+        dims=("draw", "respondent", "variable"),
+        coords={"respondent": [str(r) for r in sample.rows], "variable": list(wanted)},
+        name="prediction",
     )
+
+
+def _known(sample: Sample) -> tuple[str, ...]:
+    """The variables that are known in at least one row."""
+    columns = zip(sample.variables, sample.values.T, strict=True)
+    return tuple(x for x, c in columns if _any_known(c))
+
+
+def _of_answers(
+    found: AnswerPredictions, old: Sample, sample: Sample, wanted: Sequence[str], ci_prob: float
+) -> Prediction:
+    """Predictions of a model with ordered answers; codes in draws where these are numbers."""
+    draws = found.draws
+    frames = []
+    for name, chances in found.probabilities.items():
+        codes = old.categories[old.variables.index(name)]
+        frame = _table(chances.reshape(len(chances), -1), sample.rows, [name] * len(codes), ci_prob)
+        frame.insert(2, "category", [str(c) for c in codes] * sample.size)
+        frames.append(frame.rename(columns={"mean": "probability"}).drop(columns="sd"))
+        if all(isinstance(c, int) for c in codes):
+            at = list(wanted).index(name)
+            draws[..., at] = np.array(codes)[draws[..., at].astype(np.int64)]
+    plain = [c for c, name in enumerate(wanted) if name not in found.probabilities]
+    names = [wanted[c] for c in plain]
+    table = _table(draws[..., plain], sample.rows, names, ci_prob)
+    every = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    if len(every):  # row by row, as the table
+        position = {row: k for k, row in enumerate(sample.rows.to_flat_index())}
+        every = every.sort_values("row", key=lambda r: r.map(position), kind="stable")
+        every = every.reset_index(drop=True)
+    return Prediction(_draws(draws, sample, wanted), _known(sample), table, every)
 
 
 def _any_known(column: np.ndarray) -> bool:
@@ -147,7 +212,9 @@ def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sampl
         raise DataError("there are no rows to predict")
     values = np.full((len(new_rows), len(old.variables)), np.nan)
     for j, name in enumerate(old.variables):
-        if name in new_rows.columns:
+        if name in new_rows.columns and name in old.ordered:
+            values[:, j] = category_codes(new_rows, name, old.categories[j], "the new rows")
+        elif name in new_rows.columns:
             values[:, j] = number_column(new_rows, name, "the new rows")
     if np.isinf(values).any():
         raise DataError("infinite values in the new rows; leave unknown cells empty")
@@ -163,7 +230,9 @@ def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sampl
                 f"the model has no group {strangers[0]!r}; its groups: {', '.join(old.groups)}"
             )
         code = np.array([position[x] for x in labels], dtype=np.int64)
-    return Sample(old.variables, old.groups, values, code, new_rows.index, ())
+    return Sample(
+        old.variables, old.groups, values, code, new_rows.index, (), categories=old.categories
+    )
 
 
 def _wanted(
@@ -193,9 +262,7 @@ def _without(sample: Sample, wanted: Sequence[str]) -> Sample:
     """The sample with what is to be predicted unknown."""
     values = sample.values.copy()
     values[:, [sample.variables.index(x) for x in wanted if x in sample.variables]] = np.nan
-    return Sample(
-        sample.variables, sample.groups, values, sample.group, sample.rows, sample.dropped
-    )
+    return replace(sample, values=values)
 
 
 def _check_required(structure: Structure, sample: Sample) -> None:
@@ -243,7 +310,9 @@ def _observed(
 
 
 def _table(draws: np.ndarray, rows: pd.Index, names: Sequence[str], ci_prob: float) -> pd.DataFrame:
-    flat = draws.reshape(1, len(draws), -1)
+    flat = draws.reshape(1, len(draws), len(rows) * len(names))
+    if not flat.shape[-1]:
+        return pd.DataFrame(columns=["row", "variable", "mean", "sd", "lower", "upper"])
     out = summarise(flat, ci_prob=ci_prob, quality=False).drop(columns="p_positive")
     out.insert(0, "row", rows.to_flat_index().repeat(len(names)))
     out.insert(1, "variable", list(names) * len(rows))

@@ -4,7 +4,8 @@ For draws of the parameters, latent variables are drawn from their exact conditi
 (plausible values), so that what is computed from them carries their uncertainty. In a linear model
 that is normal. With product terms let u be the normal variables behind the latent factors of
 products: given u all is normal with one covariance, so only u needs a sampler: a fine grid when it
-is one-dimensional, else Metropolis steps from a good start.
+is one-dimensional, else Metropolis steps from a good start. Models with ordered answers: see
+answer_scores.py.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.structure import Composite, Structure, product_order
-from bayessem.model.thresholds import refuse_answers
+from bayessem.results.answer_scores import answer_moments, draw_answer_scores
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.level_scores import level_scores
@@ -52,15 +53,14 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
         In the metric of the model; variables are constructs, then observed variables with a
         structural role (at their observed values).
     """
-    refuse_answers(fit.prepared.table, "a factor score")
     refuse_levels(fit.prepared.table, "a plausible value of a construct")
+    elements = _chosen(fit, draws)
     structure, sample = fit.prepared.structure, fit.prepared.sample
-    require_respondents(sample, "a score")
-    flat = fit.elements.reshape(-1, fit.elements.shape[-1])
-    draws = min(whole_number("draws", draws, FitError), len(flat))
-    chosen = np.unique(np.linspace(0, len(flat) - 1, draws).round().astype(int))
     rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
-    values = np.stack([draw_scores(structure, flat[k], sample, rng) for k in chosen])
+    if structure.table.ordered:
+        values = draw_answer_scores(structure, elements, sample, rng)
+    else:
+        values = np.stack([draw_scores(structure, one, sample, rng) for one in elements])
     return xr.DataArray(
         values,
         dims=("draw", "respondent", "variable"),
@@ -85,14 +85,30 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
         )
     if fit.prepared.table.levels > 1:
         return level_scores(fit, draws=draws)
-    drawn = score_draws(fit, draws=draws, random_seed=random_seed)
     sample = fit.prepared.sample
     out = {}
+    if fit.prepared.table.ordered:
+        structure = fit.prepared.structure
+        mean, sd, latents = answer_moments(structure, _chosen(fit, draws), sample)
+        for k, i in enumerate(latents):
+            out[structure.variables[i]] = mean[:, k]
+            out[f"{structure.variables[i]}_sd"] = sd[:, k]
+        return pd.DataFrame(out, index=sample.rows)
+    drawn = score_draws(fit, draws=draws, random_seed=random_seed)
     for k, name in enumerate(fit.prepared.structure.variables):
         if name not in sample.variables:
             out[name] = drawn.values[:, :, k].mean(axis=0)
             out[f"{name}_sd"] = drawn.values[:, :, k].std(axis=0)
     return pd.DataFrame(out, index=sample.rows)
+
+
+def _chosen(fit: Fitted, draws: int) -> np.ndarray:
+    """Evenly spaced draws of the flat model matrices (draw, elements), of a fit with scores."""
+    refuse_levels(fit.prepared.table, "a factor score")
+    require_respondents(fit.prepared.sample, "a score")
+    flat = fit.elements.reshape(-1, fit.elements.shape[-1])
+    draws = min(whole_number("draws", draws, FitError), len(flat))
+    return flat[np.unique(np.linspace(0, len(flat) - 1, draws).round().astype(int))]
 
 
 def draw_scores(

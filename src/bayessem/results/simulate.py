@@ -343,28 +343,34 @@ def _one_group(
     groups = structure.table.groups
     where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
     zeta = rng.standard_normal((n, m)) @ _root(matrices["disturbances"], f"disturbances{where}").T
-    _logistic(structure, structure.variables, matrices["disturbances"], zeta, rng)
+    logistic_residuals(structure, structure.variables, matrices["disturbances"], zeta, rng)
     eta = latent_values(structure, matrices, matrices["means"] + zeta)
     epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
-    _logistic(structure, structure.observed, matrices["residuals"], epsilon, rng)
+    logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
     return eta, matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon
 
 
-def _logistic(
+def logistic_residuals(
     structure: Structure,
     names: Sequence[str],
     covariance: np.ndarray,
     residuals: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """Puts logistic residuals (n, names) in place of normal ones where the link is the logit."""
+    """Puts logistic residuals (..., n, names) in place of normal ones where the link is the logit.
+
+    covariance : ndarray (..., names, names)
+        Whose diagonal has their variances; where they are 0 there is no residual.
+    """
     responses = structure.table.responses
     if responses.link == "probit":
         return
     for j, name in enumerate(names):
-        if name in responses.families and covariance[j, j] > 0:
-            scale = np.sqrt(covariance[j, j] / responses.residual_variance)
-            residuals[:, j] = scale * draw_residual(responses.link, (len(residuals),), rng)
+        variance = covariance[..., j, j]
+        if name in responses.families and (variance > 0).any():
+            scale = np.sqrt(variance / responses.residual_variance)
+            own = draw_residual(responses.link, residuals.shape[:-1], rng)
+            residuals[..., j] = scale[..., None] * own
 
 
 def _answers(

@@ -19,7 +19,6 @@ from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import position
 from bayessem.errors import ModelError
 from bayessem.model.level_data import refuse_levels
-from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted
 from bayessem.results.scores import score_draws
 from bayessem.shapes.common_metric import Metric, common_metric, differs_by_group
@@ -75,7 +74,6 @@ def response_surface(
 
     Arguments, result and errors: `Fit.response_surface`.
     """
-    refuse_answers(fit.prepared.table, "a response surface")
     refuse_levels(fit.prepared.table, "a response surface")
     structure = fit.prepared.structure
     i, k, j = (position(structure, name) for name in (x, z, y))

@@ -1,0 +1,236 @@
+"""Maximum likelihood of models with ordered answers, from the exact marginal likelihood on nodes.
+
+Bock, R. D., & Lieberman, M. (1970). Fitting a response model for n dichotomously scored items.
+Psychometrika, 35, 179-197, doi:10.1007/BF02291262.
+
+What is maximised is theta (a residual of a latent response has a fixed variance), and delta is
+computed from it, with standard errors by the delta method. There is no chi-square: the saturated
+model of answers in categories has a parameter for each pattern of answers, most of which nobody
+gave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bayessem.errors import FitError, ModelError, NotSupported
+from bayessem.ml.constrained import Constrained, maximise_within
+from bayessem.ml.fit_measures import information_criteria
+from bayessem.ml.information import invert_information, observed_information, score_products
+from bayessem.ml.problems import improper_solutions, undefined_values
+from bayessem.ml.result import MLFit
+from bayessem.ml.table import all_values, defined_standardised, estimates
+from bayessem.model.answer_engine import NODES, answer_engine
+from bayessem.model.prepare import Prepared
+from bayessem.model.starts import start_values
+from bayessem.posterior.assemble import likelihood_density
+from bayessem.posterior.density import Density
+from bayessem.results.latent_responses import reported
+from bayessem.results.orientation import direction_signs
+from bayessem.results.reliability import reliability
+from bayessem.results.standardize import r_squared, standardised
+
+# Lattices are laid anew where the last climb ended, until the log-likelihood changes by less.
+ROUNDS, SETTLED = 6, 1e-5
+# Log-likelihood by which finer lattices may differ before it is said.
+COARSE = 0.01
+STANDARD_ERRORS = ("observed", "robust", "none")
+
+
+def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
+    """Fit a model with ordered answers by maximum likelihood.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Model and data.
+    se : {"observed", "robust", "none"}
+        Standard errors from the observed information (differences of exact gradients), or the
+        sandwich with the respondents' scores.
+
+    Returns
+    -------
+    MLFit
+        With log-likelihood and information criteria; without chi-square and its indices.
+
+    Raises
+    ------
+    ModelError
+        For other standard errors.
+    NotSupported
+        For a model that is not integrated on nodes.
+    FitError
+        When the likelihood is not finite at the start.
+    """
+    _check(prepared, se)
+    structure, table, sample = prepared.structure, prepared.table, prepared.sample
+    density, found, scale = _maximum(prepared)
+    signs = direction_signs(structure, density.elements(found.x))
+    found = replace(found, x=signs * found.x, basis=signs[:, None] * found.basis)
+    covariance, problems = _covariance(prepared, density, found, scale, se)
+    elements = reported(structure, density.elements(found.x))
+    x, change = _reported_parameters(prepared, density, found.x, scale)
+    covariance = change @ covariance @ change.T
+    values = all_values(prepared, x, elements)
+    labels = [name or "all" for name in sample.groups]
+    quality = [reliability(structure, elements, group=g) for g in range(len(labels))]
+    return MLFit(
+        prepared=prepared,
+        x=x,
+        covariance=covariance,
+        table=estimates(
+            table,
+            values=values,
+            covariance=covariance,
+            x=x,
+            std_all=defined_standardised(table, standardised(structure, elements)),
+            std_lv=defined_standardised(table, standardised(structure, elements, scale="latent")),
+        ),
+        measures=information_criteria(
+            found.value, len(table.parameters) - found.equalities, sample.size
+        ),
+        r2={
+            label: {n: float(v) for n, v in r_squared(structure, elements, group=g).items()}
+            for g, label in enumerate(labels)
+        },
+        omega={
+            n: {k: float(v) for k, v in q["omega"].items()}
+            for n, q in zip(labels, quality, strict=True)
+        },
+        ave={
+            n: {k: float(v) for k, v in q["ave"].items()}
+            for n, q in zip(labels, quality, strict=True)
+        },
+        saturated=(),
+        elements=elements,
+        se=se,
+        converged=found.converged,
+        problems=(
+            *prepared.notes,
+            *_doubts(prepared, density, found),
+            *problems,
+            *improper_solutions(structure, elements),
+            *undefined_values(table, values),
+        ),
+    )
+
+
+def _check(prepared: Prepared, se: str) -> None:
+    if se not in STANDARD_ERRORS:
+        raise ModelError(
+            f"se is one of {', '.join(STANDARD_ERRORS)} for models with ordered answers, not {se!r}"
+        )
+    engine, model = answer_engine(prepared.structure, prepared.sample)
+    if engine != NODES:
+        raise NotSupported(
+            f"{model.too_wide}; maximum likelihood is there for models that are integrated on "
+            "nodes. sem.fit samples this one (its draws are weighted to the exact posterior)"
+        )
+
+
+def _maximum(prepared: Prepared) -> tuple[Density, Constrained, np.ndarray]:
+    """The likelihood, its maximum and the rough standard error of each parameter."""
+    structure, space, sample = prepared.structure, prepared.space, prepared.sample
+    x = start_values(structure, prepared.covariances, prepared.means)
+    at, last = None, -np.inf
+    for _ in range(ROUNDS):
+        density = likelihood_density(structure, space, sample, at=at)
+        if not np.isfinite(density.value_and_gradient(x)[0]):
+            raise FitError(
+                "the likelihood is not finite at the start values; give start() for loadings, or "
+                "fix what is not identified"
+            )
+        scale = _scale(prepared, density, x)
+        found = maximise_within(density, prepared.table, x, scale=scale)
+        x, at = found.x, density.elements(found.x)
+        if abs(found.value - last) < SETTLED:
+            break
+        last = found.value
+    return density, found, scale
+
+
+def _scale(prepared: Prepared, density: Density, x: np.ndarray) -> np.ndarray:
+    """Rough standard error of each parameter at x, from the slope of its own gradient."""
+    step = 1e-3 * np.maximum(np.abs(x), 0.3)
+    out = np.full(len(x), 1.0 / np.sqrt(prepared.sample.size))
+    for i, h in enumerate(step):
+        move = np.zeros(len(x))
+        move[i] = h
+        up, down = (density.value_and_gradient(x + s * move)[1][i] for s in (1, -1))
+        bend = (down - up) / (2.0 * h)
+        if np.isfinite(bend) and bend > 0:
+            out[i] = 1.0 / np.sqrt(bend)
+    return out
+
+
+def _covariance(
+    prepared: Prepared, density: Density, found: Constrained, scale: np.ndarray, se: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Covariance matrix of the sampled parameters (D, D), and what is wrong with it."""
+    d = density.size
+    if se == "none":
+        return np.full((d, d), np.nan), ()
+    full = observed_information(prepared.structure, density, found.x, scale=scale)
+    inverse, flat = invert_information(found.basis.T @ full @ found.basis)
+    if inverse is None:
+        moved = np.abs(found.basis @ flat).max(axis=1) / scale
+        share = moved / max(float(moved.max(initial=0.0)), 1e-300)
+        names = prepared.table.parameters
+        involved = [n for n, s in zip(names, share, strict=True) if s > 0.1]
+        return np.full((d, d), np.nan), (
+            "the information matrix is not positive definite, so there are no standard errors: "
+            f"the model may not be identified; look at {', '.join(involved[:12])}",
+        )
+    if se == "robust":
+        scores = score_products(density, found.x, prepared.sample, scale=scale)
+        inverse = inverse @ (found.basis.T @ scores @ found.basis) @ inverse
+    return found.basis @ inverse @ found.basis.T, ()
+
+
+def _places(prepared: Prepared) -> np.ndarray:
+    """An element that holds each free parameter, (D,)."""
+    out = np.zeros(len(prepared.table.parameters), dtype=np.int64)
+    for k, place in reversed(prepared.structure.places.items()):
+        free = prepared.table.rows[k].free
+        if free >= 0:
+            out[free] = prepared.structure.element(place)[0]
+    return out
+
+
+def _reported_parameters(
+    prepared: Prepared, density: Density, x: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The parameters in the model's parameterization (D,), and their derivatives by x (D, D)."""
+    structure, at = prepared.structure, _places(prepared)
+    step = np.diag(1e-4 * scale)
+
+    def values(points: np.ndarray) -> np.ndarray:
+        return reported(structure, density.elements(points))[..., at]
+
+    change = (values(x + step) - values(x - step)) / (2e-4 * scale[:, None])
+    return values(x), change.T
+
+
+def _doubts(prepared: Prepared, density: Density, found: Constrained) -> list[str]:
+    """What makes the maximum doubtful: no convergence, bounds, lattices that are too coarse."""
+    out = []
+    if not found.converged:
+        out.append(
+            "no maximum of the likelihood was found "
+            f"(Newton decrement {found.decrement:.2g}): do not use these estimates; join sparse "
+            "categories, or use sem.fit, whose priors keep loadings finite"
+        )
+    out += [f"at its bound: {text}" for text in found.active]
+    finer = likelihood_density(
+        prepared.structure,
+        prepared.space,
+        prepared.sample,
+        at=density.elements(found.x),
+        finer=1.5,
+    )
+    off = abs(finer.value_and_gradient(found.x)[0] - found.value)
+    if not off < COARSE:
+        out.append(f"finer lattices change the log-likelihood by {off:.2g}")
+    return out

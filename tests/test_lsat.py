@@ -1,0 +1,136 @@
+"""Five questions of the Law School Admission Test: published numbers of real binary answers.
+
+Bock & Lieberman (1970); estimates, standard errors, expected counts of the patterns and empirical
+Bayes scores by R's ltm 1.x (`ltm(LSAT ~ z1)`, 21 Gauss-Hermite points), which its documentation and
+many textbooks print (Bartholomew, Steele, Moustaki & Galbraith 2008).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from example_models import DATA
+
+import bayessem as bs
+from bayessem.errors import ModelError
+from bayessem.results.answer_scores import AnswerScores, answer_moments
+
+MODEL = "f =~ i1 + i2 + i3 + i4 + i5"
+# discrimination, its standard error, difficulty
+LTM = {
+    "i1": (0.8254, 0.2581, -3.3597),
+    "i2": (0.7229, 0.1867, -1.3696),
+    "i3": (0.8905, 0.2326, -0.2799),
+    "i4": (0.6886, 0.1852, -1.8659),
+    "i5": (0.6575, 0.2100, -3.1236),
+}
+# pattern: expected count, empirical Bayes score (the mode), its standard error
+PATTERNS = {
+    "00000": (2.277, -1.895, 0.795),
+    "00011": (8.942, -1.041, 0.800),
+    "01111": (13.920, 0.023, 0.828),
+    "10011": (76.562, -0.506, 0.811),
+    "11011": (173.310, -0.022, 0.827),
+    "11110": (29.127, 0.139, 0.833),
+    "11111": (296.693, 0.606, 0.855),
+}
+
+
+@pytest.fixture(scope="module")
+def answers() -> pd.DataFrame:
+    patterns = pd.read_csv(DATA / "lsat6.csv")
+    data = patterns.loc[patterns.index.repeat(patterns["count"])].drop(columns="count")
+    return data.reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def sem() -> bs.SEM:
+    return bs.SEM(MODEL, std_lv=True, ordered=True, link="logit", parameterization="theta")
+
+
+@pytest.fixture(scope="module")
+def ml(sem, answers):
+    return sem.ml(answers)
+
+
+def test_the_data_are_the_published_ones(answers):
+    """1,000 respondents; right answers to each question as Bock and Lieberman have them."""
+    assert answers.sum().tolist() == [924, 709, 553, 763, 870]
+
+
+def test_maximum_likelihood_is_that_of_ltm(ml):
+    assert ml.logl == pytest.approx(-2466.653, abs=0.001)
+    assert (ml.measures["aic"], ml.measures["bic"]) == pytest.approx(
+        (4953.307, 5002.384), abs=0.002
+    )
+    table = ml.table.set_index(["lhs", "op", "rhs"])
+    for item, (slope, error, difficulty) in LTM.items():
+        own = table.loc[("f", "=~", item)]
+        assert own["est"] == pytest.approx(slope, abs=0.001)
+        assert own["se"] == pytest.approx(error, abs=0.001)
+        cut = table.loc[(item, "|", "t1"), "est"]
+        assert cut / own["est"] == pytest.approx(difficulty, abs=0.004)
+    assert ml.converged and not ml.problems
+    assert "Thresholds" in str(ml) and "Chi-square" not in str(ml)
+
+
+def test_expected_counts_and_scores_are_those_of_ltm(ml, answers):
+    structure, sample = ml.prepared.structure, ml.prepared.sample
+    key = answers.astype(str).agg("".join, axis=1).to_numpy()
+    scores = AnswerScores(structure, sample, ml.elements)
+    mean, sd, _ = answer_moments(structure, np.tile(ml.elements, (100, 1)), sample)
+    (part,) = scores.parts
+    modes = np.empty(len(answers))
+    modes[part.members] = part.starts[0][part.pattern, 0]
+    at = np.linspace(-8.0, 8.0, 2001)
+    slope = np.array([v[0] for v in LTM.values()])
+    cut = slope * np.array([v[2] for v in LTM.values()])
+    right = 1.0 / (1.0 + np.exp(cut - slope * at[:, None]))
+    weight = np.exp(-0.5 * at**2)
+    weight /= weight.sum()
+    for pattern, (expected, mode, error) in PATTERNS.items():
+        given = np.array([int(c) for c in pattern], dtype=bool)
+        p = np.where(given, right, 1.0 - right).prod(axis=1) * weight
+        assert 1000.0 * p.sum() == pytest.approx(expected, rel=0.003)
+        who = np.flatnonzero(key == pattern)
+        assert modes[who] == pytest.approx(mode, abs=0.002)
+        exact = p @ at / p.sum()
+        assert mean[who] == pytest.approx(exact, abs=0.005)
+        assert sd[who] == pytest.approx(error, abs=0.015)
+
+
+def test_the_posterior_lies_about_the_maximum(sem, answers, ml):
+    """A thousand respondents and weak priors: within half a standard error."""
+    fit = sem.fit(answers, draws=500, tune=500, chains=2, random_seed=1, progress=False)
+    summary = fit.summary()
+    for item, (slope, error, _) in LTM.items():
+        own = summary[(summary["op"] == "=~") & (summary["rhs"] == item)].iloc[0]
+        assert own["mean"] == pytest.approx(slope, abs=0.5 * error)
+        assert own["sd"] == pytest.approx(error, rel=0.25)
+    assert fit.category_probabilities().table["observed"].iloc[1] == pytest.approx(0.924)
+
+
+@pytest.mark.parametrize("link", ["probit", "logit"])
+def test_delta_and_theta_have_the_same_maximum(answers, link):
+    """And their standard errors follow by the delta method."""
+    found = {}
+    for scale in ("delta", "theta"):
+        sem = bs.SEM(MODEL, std_lv=True, ordered=True, link=link, parameterization=scale)
+        found[scale] = sem.ml(answers)
+    assert found["delta"].logl == pytest.approx(found["theta"].logl, abs=1e-6)
+    delta, theta = (f.table[f.table["op"] == "=~"] for f in found.values())
+    residual = 1.0 if link == "probit" else np.pi**2 / 3
+    total = np.sqrt(theta["est"] ** 2 + residual)
+    np.testing.assert_allclose(delta["est"], theta["est"] / total, rtol=1e-5)
+    np.testing.assert_allclose(delta["se"], theta["se"] * residual / total**3, rtol=1e-3)
+    np.testing.assert_allclose(delta["est"], delta["std_all"], rtol=1e-9)
+
+
+def test_standard_errors_of_other_kinds(sem, answers, ml):
+    robust = sem.ml(answers, se="robust").table
+    own = ml.table["free"].to_numpy()
+    np.testing.assert_allclose(robust["se"][own], ml.table["se"][own], rtol=0.15)
+    assert sem.ml(answers, se="none").table["se"].isna().all()
+    with pytest.raises(ModelError, match="observed, robust, none"):
+        sem.ml(answers, se="expected")
