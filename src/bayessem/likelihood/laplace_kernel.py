@@ -39,6 +39,7 @@ from bayessem.likelihood.laplace_model import (
     with_row,
 )
 from bayessem.likelihood.laplace_plan import GROUP, ITEM, TERM
+from bayessem.likelihood.laplace_tails import add_tails
 from bayessem.likelihood.node_plan import NORMAL
 
 
@@ -213,7 +214,7 @@ def _group(plan, g, elements, gradient):
     nothing = np.empty(0)
     equations(plan, g, elements, nothing, False, paths, mean)
     precision_of(paths, weight, precision)
-    value = -0.5 * n * logdet
+    value = add_tails(plan, g, elements, items, paths, pulls, gradient) - 0.5 * n * logdet
     for i in range(n):
         x = data[i]
         if depends:

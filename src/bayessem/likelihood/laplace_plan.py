@@ -47,10 +47,11 @@ class LaplaceGroup:
 
 
 INTEGER_FIELDS = ("sizes", "group", "variance", "item", "scope", "term", "member")
-FLOAT_FIELDS = ("data", "start", "points")
+FLOAT_FIELDS = ("data", "start", "points", "tail")
 GROUP = 13
 ITEM = 10
 TERM = 4
+TAIL = 2
 
 
 class LaplacePlan(NamedTuple):
@@ -69,6 +70,8 @@ class LaplacePlan(NamedTuple):
         column that multiplies it (-1 for none), latent variable that is explained (0 of an item).
     member : place of each respondent in the order of the sample.
     data (respondent, column), start (respondent, K), points (respondent, point, K) : by group.
+    tail (TAIL an item): from where and how steeply the approximation is lowered
+        (laplace_tails.py); rates of 0 leave it as it is.
     """
 
     sizes: np.ndarray
@@ -81,6 +84,7 @@ class LaplacePlan(NamedTuple):
     data: np.ndarray
     start: np.ndarray
     points: np.ndarray
+    tail: np.ndarray
 
 
 @compiled
@@ -98,6 +102,7 @@ def unpack_laplace(ints, floats):
         floats[i[8] : i[9]],
         floats[i[9] : i[10]],
         floats[i[10] : i[11]],
+        floats[i[11] : i[12]],
     )
 
 
@@ -152,6 +157,7 @@ class _Packer:
         self.floats["data"].append(data)
         self.floats["start"].append(group.start[:, order])
         self.floats["points"].append(group.points)
+        self.floats["tail"].append(np.zeros(TAIL * len(items)))
 
     def _columns(self, factor: NodeFactor, columns: list[np.ndarray], first: int) -> int:
         """Add the columns of a factor from `first` on; returns the place of its column 0."""
@@ -214,4 +220,16 @@ def drop_points(ints: np.ndarray) -> np.ndarray:
     """The integers of a plan whose respondents get Laplace's value, not the exact one."""
     out = ints.copy()
     out[1 + ints[1] + 2] = 0
+    return out
+
+
+def count_items(ints: np.ndarray) -> int:
+    """Answers of all groups of a plan."""
+    return int(ints[1 + 4] - ints[1 + 3]) // ITEM
+
+
+def with_tails(floats: np.ndarray, tails: np.ndarray) -> np.ndarray:
+    """The numbers of a plan with other tails, (item, TAIL), which are the last of them."""
+    out = floats.copy()
+    out[out.size - tails.size :] = tails.ravel()
     return out

@@ -1,0 +1,158 @@
+"""The tails of Laplace's approximation: where it is lowered, and by how much.
+
+Chains go to where an approximation is too high, and there weights leave none of their draws. With
+six correlated items of five constructs the approximation has been above the exact likelihood by 6
+log units six posterior standard deviations out, and hardly below its maximum, since high loadings
+flattened it (likelihood/laplace_tails.py). Hence the two are compared on the way out: for each
+answer along the line on which the approximate posterior has the means of all parameters given c,
+how much of the answer its predictor explains. What they differ by there is nearly a cube beyond
+some c, which is fitted and taken out. Nothing else changes: the weights know of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from bayessem.errors import NotSupported
+from bayessem.likelihood.laplace_entry import explained
+from bayessem.likelihood.laplace_plan import with_tails
+from bayessem.posterior.density import Density
+from bayessem.posterior.reweighting import log_ratios
+from bayessem.posterior.sampling import Approximation, again
+
+# Where the approximation is compared, in posterior standard deviations of c; where the cube may
+# begin. What is lower by more than LOW counts as LOW.
+COMPARED = np.array([1.0, 2.0, 3.0, 4.5, 6.0])
+BEGINS = np.array([0.0, 1.0, 2.0, 3.0])
+LOW = 30.0
+# Points of the approximate posterior at which it is compared with the exact likelihood.
+NEAR = 40
+# Spread (sd) of the log weights over the approximate posterior beyond which nothing is sampled: of
+# a hundred draws fewer than ten would be left.
+FAR = 1.5
+# So many standard deviations of c out the density has to have fallen by FALLEN, or the exact
+# likelihood must not have fallen further than by FURTHER.
+OUT, FALLEN, FURTHER = 6.0, 5.0, 1.0
+WORKS = (
+    "With at most three constructs at a time the integral is exact: take covariances between "
+    "constructs out (orthogonal=True), put a second-order construct above them, or fit parts of "
+    "the model; or leave ordered out"
+)
+# Step of the slopes of c, in posterior standard deviations.
+STEP = 1e-4
+
+
+def explained_at(density: Density, x: np.ndarray) -> np.ndarray:
+    """c of each answer at points (point, D) of the density's coordinates, (point, item)."""
+    elements = density.elements(density.natural(x))
+    return np.array([explained(e, density.ints, density.floats) for e in elements])
+
+
+def outward(density: Density, centre: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """By how much the coordinates move with one standard deviation of each c, (item, D).
+
+    0 of answers without one.
+
+    Parameters
+    ----------
+    density : Density
+        Of the Laplace engine.
+    centre, root : ndarray (D,), (D, D)
+        Maximum and root of the covariance of its normal approximation.
+    """
+    steps = STEP * root.T
+    change = explained_at(density, centre + steps) - explained_at(density, centre - steps)
+    slopes = change / (2.0 * STEP)  # by the coordinates in which the covariance is 1
+    size = np.sqrt(np.sum(slopes**2, axis=0))
+    return (root @ np.divide(slopes, size, out=np.zeros_like(slopes), where=size > 0.0)).T
+
+
+def fitted_tail(c: np.ndarray, begins: np.ndarray, lower: np.ndarray) -> tuple[float, float]:
+    """From where and how steep the cube is that lies nearest to what is missing.
+
+    Parameters
+    ----------
+    c, lower : ndarray (point,)
+        By how much the exact likelihood is lower than the approximate one at each c.
+    begins : ndarray (begin,)
+        From where the cube may go.
+    """
+    weight = 1.0 / (1.0 + np.abs(lower)) ** 2
+    best, found = np.sum(weight * lower**2), (0.0, 0.0)
+    for begin in begins:
+        cube = np.maximum(c - begin, 0.0) ** 3
+        size = np.sum(weight * cube**2)
+        rate = np.sum(weight * cube * lower) / size if size > 0.0 else 0.0
+        left = np.sum(weight * (lower - rate * cube) ** 2)
+        if rate > 0.0 and left < best:
+            best, found = left, (float(begin), float(rate))
+    return found
+
+
+def lowered(found: Approximation) -> Approximation:
+    """The approximation with tails that follow the exact likelihood."""
+    density, centre = found.density, found.maximum.x
+    moves = outward(density, centre, found.root)
+    which = np.flatnonzero(np.any(moves != 0.0, axis=1))
+    tails = np.zeros((len(moves), 2))
+    if not len(which):
+        return found
+    far = np.concatenate([[0.0], COMPARED])
+    points = centre + far[:, None] * moves[which][:, None]  # (item, point, D)
+    flat = points.reshape(-1, density.size)
+    ratio, _ = log_ratios(density, density.natural(flat))
+    ratio = ratio.reshape(len(which), -1)
+    c = explained_at(density, flat).reshape(len(which), len(far), -1)
+    for i, j in enumerate(which):
+        lower = np.minimum(ratio[i, 0] - ratio[i, 1:], LOW)
+        begins = np.interp(BEGINS, far, c[i, :, j])
+        tails[j] = fitted_tail(c[i, 1:, j], begins, lower)
+    floats = with_tails(density.floats, tails)
+    return again(found, density.with_plan(replace(density, floats=floats)))
+
+
+def refuse_far(found: Approximation) -> None:
+    """Refuse a model for which Laplace's approximation is too far from the exact likelihood.
+
+    Over the approximate posterior it may be far off; or it is near there and has a false maximum
+    at high loadings that its tails do not take out, where chains would get stuck.
+
+    Parameters
+    ----------
+    found : Approximation
+        Of the Laplace engine, with its tails.
+
+    Raises
+    ------
+    NotSupported
+        Saying what would work.
+    """
+    density, centre, root = found.density, found.maximum.x, found.root
+    rng = np.random.default_rng(0)
+    near = centre + rng.standard_normal((NEAR, len(centre))) @ root.T
+    ratio, _ = log_ratios(density, density.natural(near))
+    low, high = np.quantile(ratio, [0.16, 0.84])  # a point far out says nothing
+    spread = 0.5 * (high - low)
+    if not spread < FAR:
+        raise NotSupported(
+            "with so many constructs at once ordered answers are integrated by Laplace's "
+            "approximation, which is too far from the exact likelihood here (log weights of its "
+            f"draws would have a standard deviation of {spread:.1f}, and {FAR} is the most): few "
+            f"items or few categories tell too little about a respondent for it. {WORKS}"
+        )
+    moves = outward(density, centre, root)
+    points = np.concatenate([centre[None], centre + OUT * moves])
+    value = np.array([density.value_and_gradient(x)[0] for x in points])
+    ratio, _ = log_ratios(density, density.natural(points))
+    false = (value[1:] > value[0] - FALLEN) & (ratio[1:] < ratio[0] - FURTHER)
+    if false.any():
+        largest = np.argmax(np.abs(moves[false]) / np.sqrt(np.sum(root**2, axis=1)), axis=1)
+        names = ", ".join(dict.fromkeys(density.names[k] for k in largest[:4]))
+        raise NotSupported(
+            "with so many constructs at once ordered answers are integrated by Laplace's "
+            f"approximation, which would draw to high values of {names} that the exact likelihood "
+            "does not: with loadings as high, few items or few categories tell too little about a "
+            f"respondent for it. {WORKS}"
+        )
