@@ -39,7 +39,7 @@ from bayessem.likelihood.laplace_model import (
     with_row,
 )
 from bayessem.likelihood.laplace_plan import GROUP, ITEM, TERM
-from bayessem.likelihood.laplace_tails import add_tails
+from bayessem.likelihood.laplace_tails import add_tails, add_tilt
 from bayessem.likelihood.node_plan import NORMAL
 
 
@@ -254,7 +254,7 @@ def _group(plan, g, elements, gradient):
 def evaluate_laplace(plan, elements, gradient):
     """Laplace's log-likelihood of all respondents; its derivatives by elements into gradient."""
     gradient[:] = 0.0
-    value = 0.0
+    value = add_tilt(plan, elements, gradient)
     for g in range(plan.sizes[0]):
         value += _group(plan, g, elements, gradient)
     return value

@@ -1,4 +1,9 @@
-"""What Laplace's approximation is too high by where an answer leaves the predictor little error.
+"""What Laplace's approximation is off by, as far as it is known: a tilt, and tails.
+
+The tilt is the slope of its error near the maximum, over which elements e of the model matrices
+differ by s = sum slope_e (e - centre_e); it ends at a bound, so that no tail of a prior is undone:
+
+    bound tanh(s / bound).
 
 With loadings so high that a category holds a respondent's latent variables in an interval, the
 integrand is flat between two walls, and a normal curve about its middle holds more than it does:
@@ -8,8 +13,8 @@ again: with q_j the variance of the predictor of answer j over that of its resid
     - sum_j rate_j max(0, c_j - from_j)^3,   c_j = asinh sqrt(q_j),
 
 whose tanh is the standardised loading of an answer with one latent variable. Numbers from and rate
-are the plan's (posterior/laplace_tails.py chooses them). They change only what is sampled: weights
-are exact over approximate likelihood, tails and all.
+are the plan's (posterior/laplace_tails.py chooses them). Both change only what is sampled: weights
+are exact over approximate likelihood, tilt, tails and all.
 """
 
 import numpy as np
@@ -106,6 +111,18 @@ def add_tails(plan, g, elements, items, paths, pulls, gradient):
                 by_latent[a, b] += slope * items.loading[d] * moved[b]
     _hand_on(plan, g, total, latent, by_latent, gradient)
     return value
+
+
+@compiled
+def add_tilt(plan, elements, gradient):
+    """The tilt; adds its derivatives to gradient."""
+    if plan.tilt.size == 0:
+        return 0.0
+    size, bound = elements.size, plan.tilt[0]
+    slope, centre = plan.tilt[1 : 1 + size], plan.tilt[1 + size :]
+    part = np.tanh(np.dot(slope, elements - centre) / bound)
+    gradient += (1.0 - part * part) * slope
+    return bound * part
 
 
 @compiled

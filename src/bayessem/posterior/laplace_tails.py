@@ -32,6 +32,9 @@ NEAR = 40
 # Spread (sd) of the log weights over the approximate posterior beyond which nothing is sampled: of
 # a hundred draws fewer than ten would be left.
 FAR = 1.5
+# Spread from which on the approximation is tilted, and where the tilt ends, in posterior standard
+# deviations along it.
+STEEP, SATURATED = 0.4, 6.0
 # So many standard deviations of c out the density has to have fallen by FALLEN, or the exact
 # likelihood must not have fallen further than by FURTHER.
 OUT, FALLEN, FURTHER = 6.0, 5.0, 1.0
@@ -91,14 +94,44 @@ def fitted_tail(c: np.ndarray, begins: np.ndarray, lower: np.ndarray) -> tuple[f
     return found
 
 
+def tilt(density: Density, centre: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """The slope of the approximation's error about the centre, as the plan has it.
+
+    By differences over one standard deviation of the approximate posterior to either side, handed
+    on to the elements that the coordinates move.
+    """
+    points = np.concatenate([centre + root.T, centre - root.T])
+    natural = density.natural(points)
+    ratio, _ = log_ratios(density, natural)
+    up, down = np.split(np.where(np.isfinite(ratio), ratio, 0.0), 2)
+    slopes = 0.5 * (up - down)
+    near = np.concatenate([centre + STEP * root.T, centre - STEP * root.T])
+    forward, backward = np.split(density.elements(density.natural(near)), 2)
+    moved = (forward - backward) / (2.0 * STEP)
+    by_element = np.linalg.lstsq(moved, slopes, rcond=None)[0]
+    at = density.elements(density.natural(centre))
+    return np.concatenate([[SATURATED * np.sqrt(np.sum(slopes**2))], by_element, at])
+
+
+def spread_of(density: Density, centre: np.ndarray, root: np.ndarray) -> float:
+    """Spread (sd) of the log weights over the approximate posterior."""
+    rng = np.random.default_rng(0)
+    near = centre + rng.standard_normal((NEAR, len(centre))) @ root.T
+    ratio, _ = log_ratios(density, density.natural(near))
+    low, high = np.quantile(ratio, [0.16, 0.84])  # a point far out says nothing
+    return float(0.5 * (high - low))
+
+
 def lowered(found: Approximation) -> Approximation:
-    """The approximation with tails that follow the exact likelihood."""
-    density, centre = found.density, found.maximum.x
-    moves = outward(density, centre, found.root)
+    """The approximation with a tilt, where it wants one, and tails like the exact likelihood's."""
+    density, centre, root = found.density, found.maximum.x, found.root
+    moves = outward(density, centre, root)
     which = np.flatnonzero(np.any(moves != 0.0, axis=1))
-    tails = np.zeros((len(moves), 2))
-    if not len(which):
-        return found
+    tails, tilted = np.zeros((len(moves), 2)), None
+    if not spread_of(density, centre, root) < STEEP:
+        tilted = tilt(density, centre, root)
+        plan = with_tails(density.ints, density.floats, tails, tilted)
+        density = density.with_plan(replace(density, ints=plan[0], floats=plan[1]))
     far = np.concatenate([[0.0], COMPARED])
     points = centre + far[:, None] * moves[which][:, None]  # (item, point, D)
     flat = points.reshape(-1, density.size)
@@ -109,8 +142,8 @@ def lowered(found: Approximation) -> Approximation:
         lower = np.minimum(ratio[i, 0] - ratio[i, 1:], LOW)
         begins = np.interp(BEGINS, far, c[i, :, j])
         tails[j] = fitted_tail(c[i, 1:, j], begins, lower)
-    floats = with_tails(density.floats, tails)
-    return again(found, density.with_plan(replace(density, floats=floats)))
+    plan = with_tails(density.ints, density.floats, tails, tilted)
+    return again(found, density.with_plan(replace(density, ints=plan[0], floats=plan[1])))
 
 
 def refuse_far(found: Approximation) -> None:
@@ -130,11 +163,7 @@ def refuse_far(found: Approximation) -> None:
         Saying what would work.
     """
     density, centre, root = found.density, found.maximum.x, found.root
-    rng = np.random.default_rng(0)
-    near = centre + rng.standard_normal((NEAR, len(centre))) @ root.T
-    ratio, _ = log_ratios(density, density.natural(near))
-    low, high = np.quantile(ratio, [0.16, 0.84])  # a point far out says nothing
-    spread = 0.5 * (high - low)
+    spread = spread_of(density, centre, root)
     if not spread < FAR:
         raise NotSupported(
             "with so many constructs at once ordered answers are integrated by Laplace's "
