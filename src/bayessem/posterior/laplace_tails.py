@@ -24,8 +24,9 @@ from bayessem.posterior.sampling import Approximation, again
 
 # Where the approximation is compared, in posterior standard deviations of c; where the cube may
 # begin. What is lower by more than LOW counts as LOW.
-COMPARED = np.array([1.0, 2.0, 3.0, 4.5, 6.0])
-BEGINS = np.array([0.0, 1.0, 2.0, 3.0])
+# The way begins below the maximum, since that may itself lie too far out.
+COMPARED = np.array([-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.0])
+BEGINS = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
 LOW = 30.0
 # Points of the approximate posterior at which it is compared with the exact likelihood.
 NEAR = 40
@@ -73,22 +74,26 @@ def outward(density: Density, centre: np.ndarray, root: np.ndarray) -> np.ndarra
 
 
 def fitted_tail(c: np.ndarray, begins: np.ndarray, lower: np.ndarray) -> tuple[float, float]:
-    """From where and how steep the cube is that lies nearest to what is missing.
+    """From where and how steep the cube is that, with a constant, lies nearest to what is missing.
 
     Parameters
     ----------
     c, lower : ndarray (point,)
-        By how much the exact likelihood is lower than the approximate one at each c.
+        By how much the exact likelihood is lower than the approximate one at each c, compared with
+        the maximum.
     begins : ndarray (begin,)
         From where the cube may go.
     """
     weight = 1.0 / (1.0 + np.abs(lower)) ** 2
-    best, found = np.sum(weight * lower**2), (0.0, 0.0)
+    weight = weight / weight.sum()
+    centred = lower - weight @ lower
+    best, found = weight @ centred**2, (0.0, 0.0)
     for begin in begins:
         cube = np.maximum(c - begin, 0.0) ** 3
-        size = np.sum(weight * cube**2)
-        rate = np.sum(weight * cube * lower) / size if size > 0.0 else 0.0
-        left = np.sum(weight * (lower - rate * cube) ** 2)
+        cube = cube - weight @ cube
+        size = weight @ cube**2
+        rate = weight @ (cube * centred) / size if size > 0.0 else 0.0
+        left = weight @ (centred - rate * cube) ** 2
         if rate > 0.0 and left < best:
             best, found = left, (float(begin), float(rate))
     return found
@@ -132,16 +137,16 @@ def lowered(found: Approximation) -> Approximation:
         tilted = tilt(density, centre, root)
         plan = with_tails(density.ints, density.floats, tails, tilted)
         density = density.with_plan(replace(density, ints=plan[0], floats=plan[1]))
-    far = np.concatenate([[0.0], COMPARED])
-    points = centre + far[:, None] * moves[which][:, None]  # (item, point, D)
+    points = centre + COMPARED[:, None] * moves[which][:, None]  # (item, point, D)
     flat = points.reshape(-1, density.size)
     ratio, _ = log_ratios(density, density.natural(flat))
     ratio = ratio.reshape(len(which), -1)
-    c = explained_at(density, flat).reshape(len(which), len(far), -1)
+    c = explained_at(density, flat).reshape(len(which), len(COMPARED), -1)
+    at = int(np.flatnonzero(COMPARED == 0.0)[0])
     for i, j in enumerate(which):
-        lower = np.minimum(ratio[i, 0] - ratio[i, 1:], LOW)
-        begins = np.interp(BEGINS, far, c[i, :, j])
-        tails[j] = fitted_tail(c[i, 1:, j], begins, lower)
+        lower = np.clip(ratio[i, at] - ratio[i], -LOW, LOW)
+        begins = np.interp(BEGINS, COMPARED, c[i, :, j])
+        tails[j] = fitted_tail(c[i, :, j], begins, lower)
     plan = with_tails(density.ints, density.floats, tails, tilted)
     return again(found, density.with_plan(replace(density, ints=plan[0], floats=plan[1])))
 
