@@ -95,14 +95,19 @@ FAMILIES = {
         missing=0.1,
     ),
     "two_levels_observed": Family("level: 1\ny ~ x\nlevel: 2\ny ~ x + w", 200, clusters=40),
-    "binary": Family("F =~ x1 + x2 + x3 + x4 + x5 + x6", 200, ordered=tuple(f"x{j}" for j in range(1, 7))),
+    "binary": Family(
+        "F =~ x1 + x2 + x3 + x4 + x5 + x6", 200, ordered=tuple(f"x{j}" for j in range(1, 7))
+    ),
     "ordered": Family(TWO_FACTORS + THIRD, 120, ordered=NINE, categories=4),
     "ordered_square": Family(TWO_FACTORS + "Y ~ X + X:X", 100, ordered=SIX, categories=4),
     "ordered_mixed": Family(
         TWO_FACTORS + "Y ~ X", 120, missing=0.15, ordered=("x1", "x2", "y1"), categories=3
     ),
     "ordered_wide": Family(
-        TWO_FACTORS + THIRD + "W =~ w1 + w2 + w3", 120, ordered=(*NINE, "w1", "w2", "w3"), categories=4
+        TWO_FACTORS + THIRD + "W =~ w1 + w2 + w3",
+        120,
+        ordered=(*NINE, "w1", "w2", "w3"),
+        categories=4,
     ),
 }
 

@@ -138,9 +138,7 @@ def _new_sample(prepared: Prepared, elements: np.ndarray, rng: np.random.Generat
         name: tuple(range(count + 1))  # codes, as a sample has them
         for name, count in prepared.table.responses.thresholds.items()
     }
-    frame = simulate(
-        prepared.structure, elements, sizes, random_seed=rng, categories=categories
-    )
+    frame = simulate(prepared.structure, elements, sizes, random_seed=rng, categories=categories)
     drawn = frame[list(prepared.structure.observed)].to_numpy()
     values = np.empty_like(sample.values)
     at = 0

@@ -43,7 +43,7 @@ def find_modes(elements: np.ndarray, ints: np.ndarray, floats: np.ndarray, size:
 
 
 def explained(elements: np.ndarray, ints: np.ndarray, floats: np.ndarray) -> np.ndarray:
-    """c of each answer, (item,): its tanh is the multiple correlation with latent variables.
+    """C of each answer, (item,): its tanh is the multiple correlation with latent variables.
 
     See laplace_tails.py; 0 of normal answers and of predictors that depend on data.
     """

@@ -49,7 +49,7 @@ STEP = 1e-4
 
 
 def explained_at(density: Density, x: np.ndarray) -> np.ndarray:
-    """c of each answer at points (point, D) of the density's coordinates, (point, item)."""
+    """C of each answer at points (point, D) of the density's coordinates, (point, item)."""
     elements = density.elements(density.natural(x))
     return np.array([explained(e, density.ints, density.floats) for e in elements])
 
