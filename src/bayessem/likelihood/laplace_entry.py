@@ -54,8 +54,8 @@ def _call(address: int, arrays: tuple[np.ndarray, ...], size: int) -> np.ndarray
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     kinds = [*[pointer, number] * 3, pointer, pointer, number]
     call = ctypes.CFUNCTYPE(ctypes.c_double, *kinds)(address)
-    arrays = [np.ascontiguousarray(a) for a in arrays]
+    whole = [np.ascontiguousarray(a) for a in arrays]
     out = np.full(size, np.nan)
-    sized = [x for a in arrays for x in (a.ctypes.data, a.size)]
+    sized = [x for a in whole for x in (a.ctypes.data, a.size)]
     call(*sized, out.ctypes.data, out.ctypes.data, out.size)
     return out
