@@ -124,8 +124,8 @@ fi
 # Read before the installation, so that an edit meanwhile is noticed next time.
 made_from=$(origin; echo .)
 # Errors only: the warnings of a package index are no business of the user's.
-"$ENVIRONMENT/bin/python" -m pip install -qq --constraint constraints.txt --editable '.[dev,files,word]'
+"$ENVIRONMENT/bin/python" -m pip install -qq --constraint constraints.txt --editable '.[cluster,dev,files,word]'
 printf '%s' "${made_from%.}" >"$STAMP.part"
 mv "$STAMP.part" "$STAMP"
 # Where nothing can be compiled yet, it has said why, and every run tries again.
-"$ENVIRONMENT/bin/python" -m bayessem.cli warm >&2 || true
+"$ENVIRONMENT/bin/python" -m bayessem warm >&2 || true

@@ -1,6 +1,8 @@
 """Settings for the whole test run, and the fits that several test modules look at."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from example_models import ABILITIES, ALLIANCE, DEMOCRACY, abilities, alliance, democracy
@@ -33,3 +35,23 @@ def hs_fit():
 def alliance_fit():
     """The alliance study with its two squares, 4 chains of 1000 draws."""
     return SEM(ALLIANCE).fit(alliance(), random_seed=1, progress=False)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A Dask cluster of two worker processes of this machine."""
+    distributed = pytest.importorskip("distributed")
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).parent), *filter(None, sys.path)]
+    )
+    try:
+        with distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as made:
+            yield made
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before

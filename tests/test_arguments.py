@@ -89,7 +89,7 @@ def test_the_arguments_of_model_and_fit_are_told_apart():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"sampling.weights": "w"}, NotSupported, "does not have sampling weights"),
+        ({"sampling.weights": "w"}, TypeError, r"SEM\(model\).fit\(data, weights=...\)"),
         ({"estimator": "MLR"}, NotSupported, 'se="robust"'),
         ({"data": 1}, NotSupported, r"SEM\(model\).fit\(data\)"),
         ({"group": "school"}, TypeError, r"belongs to .*fit\(data, group=...\)"),

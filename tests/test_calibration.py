@@ -13,7 +13,7 @@ from bayessem.calibration.sbc import Calibration, calibrate
 from bayessem.errors import ModelError, PriorError
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
-from bayessem.report.calibration import command
+from bayessem.report.calibration import Plan, calibrated
 
 
 def calibration(ranks, size=99):
@@ -116,13 +116,15 @@ def test_covariates_and_unknown_families_are_refused():
     with pytest.raises(ModelError, match="fixed_x=False"):
         calibrate(rows, fits=2)
     with pytest.raises(ModelError, match="no family 'cubic'"):
-        command(only=["cubic"])
+        Plan(["cubic"])
 
 
 def test_the_command_keeps_what_it_had(tmp_path, capsys):
     ranks, page = tmp_path / "ranks.json", tmp_path / "calibration.md"
-    assert command(only=["linear"], fits=3, json_file=str(ranks)) == 0
-    assert command(only=["grouped"], fits=3, json_file=str(ranks), write=str(page)) == 0
+    first = calibrated(Plan(["linear"], fits=3, ranks=str(ranks)))
+    both = calibrated(Plan(["grouped"], fits=3, ranks=str(ranks), write=str(page)))
+    assert [*first] == ["linear"] and [*both] == ["linear", "grouped"]
+    assert (first["linear"].ranks == both["linear"].ranks).all()
     text = page.read_text(encoding="utf-8")
     assert "| linear | 3 | 20 |" in text
     assert "| grouped | 3 | " in text

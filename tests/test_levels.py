@@ -94,7 +94,7 @@ def test_a_covariate_at_both_levels_is_random():
         ("level: team\ny ~ x", SyntaxProblem, "levels are"),
         ("level: 1\ny ~ 1\nlevel: 2\ny ~ w", ModelError, "belongs to level 2"),
         ("level: 1\ny ~ x + x:z + z\nlevel: 2\ny ~ w", NotSupported, "products"),
-        ('level: 1\ny ~ rv("s")*x\nlevel: 2\ny ~ w', NotSupported, "random slopes"),
+        ('level: 1\ny ~ rv("s")*x\nlevel: 2\ny ~ w + x', NotSupported, "transform.'mean'."),
         ("level: 1\nf =~ y1 + y2\nlevel: 2\ny1 ~ f", ModelError, "give the construct another"),
     ],
 )
@@ -364,15 +364,58 @@ def test_questions_that_are_not_there_yet_say_so(fitted):
     for name in (
         "indices",
         "residuals",
-        "scores",
-        "measurement",
+        "predictive_check",
         "loo_pit",
         "posterior_predictive",
     ):
         with pytest.raises(NotSupported, match="not there yet for two-level models"):
             getattr(fitted, name)()
+    with pytest.raises(NotSupported, match="prediction for new rows is not there yet"):
+        fitted.predict(fitted_data(fitted).head(3))
     with pytest.raises(NotSupported, match="engine='pymc' is not there yet for two-level"):
         bs.SEM(FACTOR).fit(fitted_data(fitted), cluster="cluster", engine="pymc")
+
+
+def test_measurement_by_level(fitted):
+    found = fitted.measurement()
+    table = found.reliability.set_index(["group", "construct", "measure"])["mean"]
+    assert set(found.loadings["group"]) == {"within", "between"}
+    assert ("within", "fw", "omega") in table.index and (
+        "between",
+        "fw",
+        "omega",
+    ) not in table.index
+    elements, structure = fitted.elements, fitted.prepared.structure
+    at = [structure.observed.index(f"y{i}") for i in (1, 2, 3)]
+    omega = {}
+    for block, name in enumerate(("fw", "fb")):
+        m = structure.matrices(elements, block)
+        j = structure.variables.index(name)
+        # each has one cause, whose variance is that of the sample
+        cause = ("x", "w")[block]
+        k = structure.variables.index(cause)
+        phi = (
+            m["disturbances"][..., j, j] + m["paths"][..., j, k] ** 2 * m["disturbances"][..., k, k]
+        )
+        common = m["loadings"][..., at, j].sum(axis=-1) ** 2 * phi
+        omega[name] = common, common + m["residuals"][..., at, at].sum(axis=-1)
+    for level, name in (("within", "fw"), ("between", "fb")):
+        share = omega[name][0] / omega[name][1]
+        assert table[level, name, "omega"] == pytest.approx(share.mean(), rel=1e-9)
+    size = 1.0 / np.mean(1.0 / fitted.prepared.sample.clusters.sizes)
+    means = omega["fb"][0] / (omega["fb"][1] + omega["fw"][1] / size)
+    assert table["between", "fb", "omega_means"] == pytest.approx(means.mean(), rel=1e-9)
+    said = " ".join(str(found).split())
+    assert "Lai 2021" in said and "HTMT = mean" not in said and "No two constructs" in said
+
+
+def test_a_report_of_two_levels(fitted, tmp_path):
+    text = fitted.report(tmp_path / "two.html", progress=False).read_text(encoding="utf-8")
+    assert "levels side by side" in text and "groups side by side" not in text
+    assert "in 60 clusters, whose random intercepts are the second level" in text
+    assert "Intraclass correlations" in text and "Reliability of the observed means" in text
+    assert "Groups: within" not in text and "cluster=&#x27;team&#x27;" in text
+    assert "elpd" in text and "Prediction of a cluster that was left out" in text
 
 
 def test_simulated_clusters(fitted):

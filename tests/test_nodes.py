@@ -18,7 +18,7 @@ from bayessem.likelihood.node_plan import Nodes, pack_nodes
 from bayessem.model.node_model import node_model
 from bayessem.model.prepare import Prepared, prepare
 from bayessem.model.structure import latent_values
-from bayessem.posterior.node_choice import choose_nodes
+from bayessem.posterior.node_choice import choose_nodes, latent_units
 from bayessem.syntax.specification import Specification
 
 rng = np.random.default_rng(20)
@@ -64,6 +64,11 @@ MODELS: dict[str, tuple[str, pd.DataFrame, dict]] = {
         "A =~ a1 + a2\nB =~ b1 + b2\nH =~ A + B\nH ~ z\ny ~ A + z\nH ~~ 0*y",
         HOLES,
         {"ordered": ["a1", "a2", "b1", "b2", "y"]},
+    ),
+    "child of two": (
+        "A =~ a1 + a2\nB =~ b1 + b2\nC =~ c1 + c2\nC ~ A + B\nB ~ A",
+        DATA,
+        {"ordered": True, "std_lv": True},
     ),
     "child of two, and their product": (
         "A =~ a1 + a2\nB =~ b1 + b2\nC =~ c1 + c2\nC ~ A + B + A:B",
@@ -118,7 +123,8 @@ def _nodes(prepared: Prepared, elements: np.ndarray, finer: float = 1.6, more: i
         [Nodes(n.first - more * n.step, n.step, n.count + 2 * more) for n in own]
         for own in choose_nodes(model, prepared.sample, elements, finer=finer)
     ]
-    return pack_nodes(model.groups(nodes, elements[None]), prepared.sample.size)
+    units = latent_units(model, elements[None])
+    return pack_nodes(model.groups(nodes, elements[None], units), prepared.sample.size)
 
 
 def evaluate_nodes(*arrays: np.ndarray) -> float:

@@ -60,6 +60,14 @@ CONSTRAINED = """
     c > d
     u == 0.5*v + 0.1
 """
+# Weights of two composites, one of them explained, and a square.
+COMPOSITES = """
+    A <~ x1 + x2 + x3
+    B <~ x7 + x8 + x9
+    textual =~ x4 + x5 + x6
+    B ~ A
+    textual ~ A + B + A:A
+"""
 FAMILY_PRIORS = {
     "visual=~x2": "half_normal(1)",
     "b": "student_t(4, 1, 0.5)",
@@ -136,6 +144,7 @@ def cases() -> dict[str, tuple[Prepared, float]]:
         "families": (of(FAMILIES, school, priors=FAMILY_PRIORS), 0.3),
         "bounded": (of(BOUNDED, school, priors=BOUNDED_PRIORS), 0.5),
         "constrained": (of(CONSTRAINED, school), 0.3),
+        "composites": (of(COMPOSITES, school), 0.2),
         "covariates": (of(ABILITIES + "speed ~ ageyr", school), 0.5),
         "missing": (of(ABILITIES + "x1 ~~ x4", with_holes(school, ["x1", "x5", "x9"])), 0.4),
     }
@@ -156,6 +165,7 @@ NAMES = (
     "families",
     "bounded",
     "constrained",
+    "composites",
     "missing",
 )
 

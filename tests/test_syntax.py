@@ -235,7 +235,6 @@ def test_the_caret_stands_under_the_place():
 @pytest.mark.parametrize(
     ("text", "feature"),
     [
-        ("f <~ x1 + x2", "formative"),
         ("y ~*~ y", "scales of latent responses"),
         ("y %in% x", "percent"),
         ("level: 3\nf =~ x1", "two levels"),

@@ -290,9 +290,12 @@ def test_equal_loadings_with_std_lv_free_the_variances_of_later_groups():
 
 
 def test_every_family_of_group_equal():
-    text = "f =~ x1 + x2 + x3\nf ~ 1\nf ~ z\nx1 ~~ x2\nk =~ y1 + y2 + o1\nk ~~ v\n"
+    text = (
+        "f =~ x1 + x2 + x3\nf ~ 1\nf ~ z\nx1 ~~ x2\nk =~ y1 + y2 + o1\nk ~~ v\nw1 ~ c\nc <~ u1 + u2"
+    )
     families = {
         "loadings": "f=~x2",
+        "composite.weights": "c<~u2",
         "thresholds": "o1|t1",
         "intercepts": "x2~1",
         "means": "f~1",

@@ -12,6 +12,7 @@ from bayessem.text.described import draw_with
 
 if TYPE_CHECKING:
     from bayessem.comparison.compare import compare as compare
+    from bayessem.convert.programs import convert_model as convert_model
     from bayessem.fit import Fit as Fit
     from bayessem.graph.node import StructuralModel as StructuralModel
     from bayessem.model.codebook import describe as describe
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from bayessem.moderation.diversity import level_groups as level_groups
     from bayessem.moderation.diversity import median_split as median_split
     from bayessem.moderation.diversity import quantile_groups as quantile_groups
+    from bayessem.planning.study import design as design
+    from bayessem.planning.study import read_design as read_design
+    from bayessem.report.design import report_design as report_design
     from bayessem.sem import SEM as SEM
     from bayessem.sem import load as load
     from bayessem.studies import compare_poolings as compare_poolings
@@ -47,6 +51,10 @@ _WHERE = {
     "read_data": "bayessem.model.files",
     "describe": "bayessem.model.codebook",
     "from_covariance": "bayessem.model.covariance_input",
+    "convert_model": "bayessem.convert.programs",
+    "design": "bayessem.planning.study",
+    "read_design": "bayessem.planning.study",
+    "report_design": "bayessem.report.design",
     "compare": "bayessem.comparison.compare",
     "Prior": "bayessem.model.priors",
     "partial": "bayessem.model.pooling",

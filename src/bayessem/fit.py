@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bayessem.comparison.groups_out import GroupsOut
     from bayessem.comparison.kfold import KFold
     from bayessem.comparison.loo import Loo
+    from bayessem.comparison.out_of_sample import OutOfSample
     from bayessem.comparison.pit import LooPit
     from bayessem.criticism.indices import Indices
     from bayessem.criticism.modification import Modifications
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from bayessem.criticism.residuals import Residuals
     from bayessem.criticism.sensitivity import Sensitivity
     from bayessem.diagram.diagram import Diagram
+    from bayessem.effects.effect_sizes import EffectSizes
     from bayessem.effects.effects import At, Effects
     from bayessem.effects.hypotheses_result import Hypotheses
+    from bayessem.effects.importance import ImportancePerformance
     from bayessem.effects.mediation_result import Mediation
     from bayessem.effects.slopes import Slopes
     from bayessem.effects.whatif import WhatIf
@@ -519,6 +522,61 @@ class Fit(Fitted):
             self, x, y, moderator, sds=sds, points=points, group=group, ci_prob=ci_prob
         )
 
+    def effect_sizes(
+        self, *, group: str | Sequence[str] | None = None, ci_prob: float = 0.95
+    ) -> EffectSizes:
+        """Cohen's f2 of every path, and collinearity of the predictors.
+
+        Parameters
+        ----------
+        group : str or sequence of str, optional
+            Groups of a model with several; all by default.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Raises
+        ------
+        ModelError
+            For a model without paths.
+        NotSupported
+            For squares and products.
+        """
+        from bayessem.effects.effect_sizes import effect_sizes
+
+        return effect_sizes(self, group=group, ci_prob=ci_prob)
+
+    def importance_performance(
+        self,
+        target: str,
+        *,
+        scale: tuple[float, float] | Mapping[str, tuple[float, float]] | None = None,
+        group: str | Sequence[str] | None = None,
+        ci_prob: float = 0.95,
+    ) -> ImportancePerformance:
+        """Which constructs matter for a target, and how well they do (IPMA).
+
+        Parameters
+        ----------
+        target : str
+            Construct or observed variable that is to be improved.
+        scale : (lowest, highest), or mapping of these by item, optional
+            Ends of the items' scales; by default the lowest and highest values of the data.
+        group : str or sequence of str, optional
+            Groups of a model with several; all by default.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Raises
+        ------
+        ModelError
+            For a target that nothing explains, and a scale that is none.
+        NotSupported
+            For squares and products.
+        """
+        from bayessem.effects.importance import importance_performance
+
+        return importance_performance(self, target, scale=scale, group=group, ci_prob=ci_prob)
+
     def measurement(
         self,
         *,
@@ -623,7 +681,8 @@ class Fit(Fitted):
         -------
         DataFrame
             A row a respondent (labelled as in the data); columns NAME and NAME_sd. The uncertainty
-            of the parameters is included.
+            of the parameters is included. Of a two-level model constructs of both levels and random
+            slopes: those of level 2 have the value of the respondent's cluster in all its rows.
 
         Raises
         ------
@@ -690,6 +749,7 @@ class Fit(Fitted):
         random_seed: int | None = None,
         progress: bool = False,
         unit: str | None = None,
+        executor: Any = None,
     ) -> Loo:
         """Leave-one-respondent-out cross-validation.
 
@@ -711,6 +771,8 @@ class Fit(Fitted):
             new respondent of a known one?), of 1,000 draws and without repairs: two questions,
             whose answers do not compare. Merkle, Furr & Rabe-Hesketh (2019),
             doi:10.1007/s11336-019-09679-0.
+        executor : optional
+            Where refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -731,10 +793,16 @@ class Fit(Fitted):
             random_seed=random_seed,
             progress=progress,
             unit=unit,
+            executor=executor,
         )
 
     def kfold(
-        self, *, k: int = 10, random_seed: int | None = None, progress: bool = False
+        self,
+        *,
+        k: int = 10,
+        random_seed: int | None = None,
+        progress: bool = False,
+        executor: Any = None,
     ) -> KFold:
         """K-fold cross-validation, by k refits.
 
@@ -746,7 +814,9 @@ class Fit(Fitted):
             Of the folds and the refits; by default 0, whatever the fit's, so that several models
             get the same folds.
         progress : bool
-            Say on stderr which fold is being fitted.
+            Show a progress bar on stderr.
+        executor : optional
+            Where refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -759,10 +829,46 @@ class Fit(Fitted):
         """
         from bayessem.comparison.kfold import kfold
 
-        return kfold(self, k=k, random_seed=random_seed, progress=progress)
+        return kfold(self, k=k, random_seed=random_seed, progress=progress, executor=executor)
+
+    def out_of_sample(
+        self, *, k: int = 10, random_seed: int | None = None, progress: bool = False
+    ) -> OutOfSample:
+        """Predict outcomes' indicators of respondents that were left out, by k refits.
+
+        Against a linear regression on all indicators of what explains the outcomes, as PLSpredict
+        does.
+
+        Parameters
+        ----------
+        k : int
+            Number of folds, at most half the number of respondents.
+        random_seed : int, optional
+            Of the folds and the refits; by default 0, whatever the fit's, so that several models
+            get the same folds.
+        progress : bool
+            Say on stderr which fold is being fitted.
+
+        Raises
+        ------
+        FitError
+            For a k that makes no sense.
+        ModelError
+            For a model without paths.
+        NotSupported
+            For squares and products, groups, missing values, and models without means.
+        """
+        from bayessem.comparison.out_of_sample import out_of_sample
+
+        return out_of_sample(self, k=k, random_seed=random_seed, progress=progress)
 
     def leave_group_out(
-        self, *, new_groups: int = 10, random_seed: int | None = None, progress: bool = False
+        self,
+        *,
+        new_groups: int = 10,
+        random_seed: int | None = None,
+        progress: bool = False,
+        executor: Any = None,
     ) -> GroupsOut:
         """Leave-one-group-out cross-validation of a model with pooled groups, by a refit a group.
 
@@ -773,7 +879,9 @@ class Fit(Fitted):
         random_seed : int, optional
             Of the refits and the new groups; by default that of the fit.
         progress : bool
-            Say on stderr which group is left out.
+            Show a progress bar on stderr.
+        executor : optional
+            Where refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -787,7 +895,11 @@ class Fit(Fitted):
         from bayessem.comparison.groups_out import leave_group_out
 
         return leave_group_out(
-            self, new_groups=new_groups, random_seed=random_seed, progress=progress
+            self,
+            new_groups=new_groups,
+            random_seed=random_seed,
+            progress=progress,
+            executor=executor,
         )
 
     def loo_pit(self, *, ci_prob: float = 0.99, random_seed: int | None = None) -> LooPit:

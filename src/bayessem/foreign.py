@@ -18,9 +18,9 @@ ELSEWHERE = {
     "estimator": "leave it out: fit samples the posterior, ml is maximum likelihood "
     '(se="robust" gives the standard errors of MLR)',
     "cluster": "of a two-level model ('level: 1', 'level: 2') only fit, ml, check and priors have "
-    "it so far; without levels, name the clusters as groups: fit(data, group=..., "
-    "pooling=bs.partial('y ~ 1')) has random intercepts, bs.partial('y ~ 1', 'y ~ x') slopes too",
-    "sampling_weights": "bayessem does not have sampling weights",
+    "it so far; without levels ml has it for standard errors that are robust to clusters, or name "
+    "the clusters as groups: fit(data, group=..., pooling=bs.partial('y ~ 1')) has random "
+    "intercepts, bs.partial('y ~ 1', 'y ~ x') slopes too",
     "data": "the data go to the method: bs.SEM(model).fit(data)",
     "std_ov": "standardise columns before: (data - data.mean()) / data.std(); standardised "
     "estimates are printed anyway",
@@ -36,6 +36,7 @@ ELSEWHERE = {
 }
 # What has another name here.
 RENAMED = {
+    "sampling_weights": "weights",
     "seed": "random_seed",
     "random_state": "random_seed",
     "iter": "draws",
@@ -114,5 +115,10 @@ def _answer(
         raise TypeError(
             f"{where} has no argument {name}; it belongs to bs.SEM(model).fit(data, {plain}=...)"
         )
-    if plain in RENAMED and RENAMED[plain] in known:
-        raise TypeError(f"{where} has no argument {name}; it is called {RENAMED[plain]} here")
+    renamed = RENAMED.get(plain, "")
+    if renamed in known:
+        raise TypeError(f"{where} has no argument {name}; it is called {renamed} here")
+    if renamed in of_fit:
+        raise TypeError(
+            f"{where} has no argument {name}; it is bs.SEM(model).fit(data, {renamed}=...)"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bayessem.foreign import answers_other_programs
 from bayessem.syntax.specification import Specification
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bayessem.model.priors import Prior
     from bayessem.moderation.groups import GroupComparison
     from bayessem.moderation.invariance_result import Invariance
+    from bayessem.planning.result import Design
     from bayessem.results.simulate import Estimated
 
 MODEL_ARGUMENTS = (
@@ -50,6 +51,7 @@ FIT_ARGUMENTS = (
     "group_order",
     "missing",
     "cluster",
+    "weights",
     "priors",
     "pooling",
     "draws",
@@ -61,6 +63,8 @@ FIT_ARGUMENTS = (
     "latents",
     "engine",
     "progress",
+    "out",
+    "overwrite",
 )
 
 
@@ -113,10 +117,14 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
+        robust: bool = False,
     ) -> Prepared:
         """Read and check the data for this model; what `fit`, `ml` and `check` start from.
+
+        Arguments are those of `fit`; `robust` lets `cluster` be about a model without levels.
 
         Raises
         ------
@@ -134,6 +142,8 @@ class SEM(Specification):
             cluster=cluster,
             priors=priors,
             pooling=pooling,
+            weights=weights,
+            robust=robust,
         )
 
     def check(
@@ -144,6 +154,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> CheckReport:
@@ -165,6 +176,7 @@ class SEM(Specification):
                 group_order=group_order,
                 missing=missing,
                 cluster=cluster,
+                weights=weights,
                 priors=priors,
                 pooling=pooling,
             )
@@ -178,6 +190,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
     ) -> pd.DataFrame:
@@ -193,6 +206,7 @@ class SEM(Specification):
                     group_order=group_order,
                     missing=missing,
                     cluster=cluster,
+                    weights=weights,
                     priors=priors,
                     pooling=pooling,
                 )
@@ -434,6 +448,7 @@ class SEM(Specification):
         random_seed: int | None = None,
         target_accept: float | None = None,
         progress: bool = True,
+        executor: Any = None,
     ) -> Invariance:
         """Configural, metric, scalar and strict invariance, and what to free where a step fails.
 
@@ -458,6 +473,8 @@ class SEM(Specification):
             Probability of the equal-tailed intervals.
         draws, tune, chains, cores, random_seed, target_accept, progress
             As in `fit`, for `loo` and `approximate`.
+        executor : optional
+            Where models and refits run, as in `bayessem.design`; the result is the same.
 
         Returns
         -------
@@ -498,6 +515,7 @@ class SEM(Specification):
                 approximate=approximate,
                 ci_prob=ci_prob,
                 sampling=sampling,
+                executor=executor,
             )
         )
 
@@ -586,22 +604,34 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
-        se: str = "observed",
+        weights: str | None = None,
+        se: str | None = None,
     ) -> MLFit:
         """Maximum likelihood with the same likelihood: estimates, standard errors, fit measures.
 
         Parameters
         ----------
-        data, group, group_order, missing, cluster
+        data, group, group_order, missing, weights
             As in `fit`.
-        se : {"observed", "expected", "robust", "none"}
+        cluster : str, optional
+            Column with the clusters of a two-level model. Without levels in the model, respondents
+            are independent between clusters only, and the sandwich sums scores by cluster
+            (lavaan's robust.cluster, with its factor J / (J - 1) for J clusters).
+        se : {"observed", "expected", "robust", "none"}, optional
             Standard errors from the observed information, the expected information (lavaan's
-            default for complete data; linear models) or the sandwich (lavaan's MLR).
+            default for complete data; linear models) or the sandwich (lavaan's MLR). By default
+            "observed", and "robust" with weights, or with clusters and no levels.
         """
         from bayessem.ml.estimate import fit_ml
 
         prepared = self.prepare(
-            data, group=group, group_order=group_order, missing=missing, cluster=cluster
+            data,
+            group=group,
+            group_order=group_order,
+            missing=missing,
+            cluster=cluster,
+            weights=weights,
+            robust=True,
         )
         return fit_ml(prepared, se=se)
 
@@ -614,6 +644,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cores: int | None = None,
+        executor: Any = None,
         random_seed: int | None = None,
         progress: bool = True,
     ) -> Bootstrap:
@@ -629,6 +660,8 @@ class SEM(Specification):
             As in `fit`.
         cores : int, optional
             Samples at once; by default as many as the machine has.
+        executor : optional
+            Where samples are fitted, as in `bayessem.design`; the result is the same.
         random_seed : int, optional
             Makes the samples repeatable, however many cores.
         progress : bool
@@ -637,7 +670,14 @@ class SEM(Specification):
         from bayessem.ml.bootstrap import bootstrap
 
         prepared = self.prepare(data, group=group, group_order=group_order, missing=missing)
-        return bootstrap(prepared, n, cores=cores, random_seed=random_seed, progress=progress)
+        return bootstrap(
+            prepared,
+            n,
+            cores=cores,
+            executor=executor,
+            random_seed=random_seed,
+            progress=progress,
+        )
 
     def diagram(self, *, latents_only: bool = False, covariances: bool = True) -> Diagram:
         """The model as a path diagram, without estimates; `Fit.diagram` has them.
@@ -713,6 +753,66 @@ class SEM(Specification):
             latents=latents,
         )
 
+    def design(
+        self,
+        truth: Mapping[str, float] | Mapping[str, Mapping[str, float]] | Estimated,
+        *,
+        n: int | Sequence[int],
+        targets: Mapping[str, str] | Sequence[str] | str,
+        standardized: bool = False,
+        reliability: float | Sequence[float] | None = None,
+        groups: int | Sequence[int] | None = None,
+        missing: float | Sequence[float] = 0.0,
+        categories: int | Sequence[int] | None = None,
+        rope: float | tuple[float, float] | None = None,
+        assurance: float | Sequence[float] = 0.8,
+        mode: str = "quick",
+        replicates: int | None = None,
+        priors: Mapping[str, str | Prior] | None = None,
+        pooling: Pooling | None = None,
+        draws: int = 500,
+        tune: int = 500,
+        chains: int = 2,
+        target_accept: float | None = None,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+        executor: Any = None,
+        store: str | os.PathLike[str] | None = None,
+        progress: bool = True,
+    ) -> Design:
+        """Simulate a study of each size before doing one: what it would find, and how precisely.
+
+        Arguments, result and errors: `bayessem.design`.
+        """
+        from bayessem.planning.study import design
+
+        return design(
+            self,
+            truth,
+            n=n,
+            targets=targets,
+            standardized=standardized,
+            reliability=reliability,
+            groups=groups,
+            missing=missing,
+            categories=categories,
+            rope=rope,
+            assurance=assurance,
+            mode=mode,
+            replicates=replicates,
+            priors=priors,
+            pooling=pooling,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            target_accept=target_accept,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+            executor=executor,
+            store=store,
+            progress=progress,
+        )
+
     def fit(
         self,
         data: pd.DataFrame,
@@ -721,6 +821,7 @@ class SEM(Specification):
         group_order: Sequence[str] | None = None,
         missing: str = "fiml",
         cluster: str | None = None,
+        weights: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         pooling: Pooling | None = None,
         draws: int = 1000,
@@ -732,6 +833,8 @@ class SEM(Specification):
         latents: str = "integrated",
         engine: str = "auto",
         progress: bool = True,
+        out: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
     ) -> Fit:
         """Sample the posterior.
 
@@ -747,7 +850,13 @@ class SEM(Specification):
             Use all observed values, leave out incomplete rows, or refuse missing values.
         cluster : str, optional
             Column with the clusters (firms, teams, schools) of a two-level model, whose text has
-            `level: 1` and `level: 2`.
+            `level: 1` and `level: 2`; with weights and no levels, those that respondents were drawn
+            in (primary sampling units).
+        weights : str, optional
+            Column with sampling weights, of how many of the population a respondent stands for.
+            They are scaled to sum to the number of respondents and weigh the log-likelihoods; the
+            draws of this pseudo-posterior are projected to the accuracy that the design has
+            (Williams & Savitsky 2021, doi:10.1111/insr.12376).
         priors : mapping, optional
             Prior by parameter name ("RAD~AMC"), label or kind ("path"); see `model.priors`.
         pooling : Pooling, optional
@@ -769,12 +878,19 @@ class SEM(Specification):
             calls `pymc.sample`; the posterior is the same. "auto" takes "native" where it can.
         progress : bool
             Show a progress bar.
+        out : path, optional
+            Folder to save the fit in, as `Fit.save`. Draws are written there about every second as
+            they come (not by PyMC's engine): when the run is killed, `load` reads it up to the last
+            of them.
+        overwrite : bool
+            Replace a run that is in that folder, finished or not.
 
         Raises
         ------
         BayessemError
             DataError, ModelError, PriorError, IdentificationError, NotSupported before sampling;
-            FitError when the density is not finite where it has to be.
+            FitError when the folder holds a run already or cannot be written, and when the density
+            is not finite where it has to be.
         KeyboardInterrupt
             When sampling is interrupted (Ctrl-C) before chains have 100 draws; later, the draws so
             far are kept, with a warning.
@@ -799,6 +915,7 @@ class SEM(Specification):
             group_order=group_order,
             missing=missing,
             cluster=cluster,
+            weights=weights,
             priors=priors,
             pooling=pooling,
         )
@@ -806,11 +923,18 @@ class SEM(Specification):
         from bayessem.fit import Fit
         from bayessem.results.estimate import estimate
 
-        return Fit.of(estimate(prepared, sampling, began=began))
+        if out is None:
+            return Fit.of(estimate(prepared, sampling, began=began))
+        from bayessem.results.unfinished import estimate_into
+
+        return Fit.of(estimate_into(prepared, sampling, out, overwrite=overwrite, began=began))
 
 
 def load(path: str | os.PathLike[str]) -> Fit:
-    """Read a fit that `Fit.save` wrote; it answers as the one that was saved.
+    """Read a fit that `Fit.save` or `SEM.fit(out=)` wrote; it answers as the one that was saved.
+
+    Of a run that was killed while it was sampled, the fit of the draws that it had written, with a
+    warning that says how many.
 
     Raises
     ------
@@ -818,6 +942,6 @@ def load(path: str | os.PathLike[str]) -> Fit:
         When the folder is no fit, cannot be read, or a file of it was changed since.
     """
     from bayessem.fit import Fit
-    from bayessem.results.run_folder import load
+    from bayessem.results.unfinished import load
 
     return Fit.of(load(path, specification=SEM))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -40,6 +41,7 @@ def compare_poolings(
     random_seed: int | None = None,
     target_accept: float | None = None,
     progress: bool = True,
+    executor: Any = None,
 ) -> Poolings:
     """Fit a model with complete, no and partial pooling of the same parameters.
 
@@ -71,6 +73,8 @@ def compare_poolings(
         As in `SEM.fit`.
     draws, tune, chains, cores, random_seed, target_accept, progress
         As in `SEM.fit`.
+    executor : optional
+        Where models and refits run, as in `bayessem.design`; the result is the same.
 
     Returns
     -------
@@ -100,6 +104,7 @@ def compare_poolings(
             missing=missing,
             priors=priors,
             sampling=sampling,
+            executor=executor,
         )
     )
 
@@ -123,6 +128,7 @@ def moderation_study(
     random_seed: int | None = None,
     target_accept: float | None = None,
     progress: bool = True,
+    executor: Any = None,
 ) -> Moderation:
     """Do paths depend on a variable? By its groups with three poolings, and continuously.
 
@@ -149,6 +155,8 @@ def moderation_study(
         As in `SEM.fit`.
     draws, tune, chains, cores, random_seed, target_accept, progress
         As in `SEM.fit`.
+    executor : optional
+        Where models and refits run, as in `bayessem.design`; the result is the same.
 
     Returns
     -------
@@ -176,6 +184,7 @@ def moderation_study(
             missing=missing,
             priors=priors,
             sampling=sampling,
+            executor=executor,
         )
     )
 

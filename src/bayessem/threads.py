@@ -13,12 +13,14 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from itertools import islice
 from typing import Any
 
 # Tasks that are handed out together.
 AT_ONCE = 256
+_cores: ContextVar[int | None] = ContextVar("cores", default=None)
 _lock = threading.Lock()
 _limited = False
 
@@ -55,6 +57,30 @@ def one_blas_thread() -> Iterator[None]:
         _limited = False
 
 
+def cores_here(asked: int | None = None) -> int:
+    """Cores that what runs here may use: those that are asked for, or all that there are.
+
+    Inside a task no more than its share (`with_cores`).
+    """
+    share = _cores.get()
+    if share is not None:
+        return min(asked or share, share)
+    if asked:
+        return asked
+    mine = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(mine(0)) if mine is not None else os.cpu_count() or 1
+
+
+@contextmanager
+def with_cores(count: int) -> Iterator[None]:
+    """What runs inside uses so many cores, so that tasks side by side do not share any."""
+    before = _cores.set(count)
+    try:
+        yield
+    finally:
+        _cores.reset(before)
+
+
 def side_by_side[T, R](
     task: Callable[[T], R], items: Iterable[T], *, cores: int | None = None
 ) -> Generator[R]:
@@ -69,10 +95,10 @@ def side_by_side[T, R](
     items : iterable
         Its arguments.
     cores : int, optional
-        Threads; by default as many as the machine has cores.
+        Threads; by default `cores_here()`.
     """
     left = iter(items)
-    with ThreadPoolExecutor(cores or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(cores_here(cores)) as pool:
         try:
             while some := list(islice(left, AT_ONCE)):
                 yield from pool.map(task, some)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,8 @@ class Family:
         Indicators that are answers in ordered categories.
     categories : int
         How many each of those has, equally frequent in the template.
+    priors : mapping, optional
+        In place of `PRIORS`.
     """
 
     text: str
@@ -46,6 +49,7 @@ class Family:
     clusters: int = 0
     ordered: tuple[str, ...] = ()
     categories: int = 2
+    priors: Mapping[str, str] | None = None
 
 
 # Narrower than the defaults: draws of the default priors hold residual variances near 0 and
@@ -58,6 +62,15 @@ PRIORS = {
     "intercept": "normal(0, 0.3)",
     "residual_sd": "log_normal(-0.5, 0.2)",
     "disturbance_sd": "log_normal(-0.2, 0.2)",
+}
+
+# What composites cause and what explains them is sampled in units of their standard deviations, for
+# which the defaults are meant.
+COMPOSITE_PRIORS = {
+    "loading": "normal(1, 0.25)",
+    "intercept": "normal(0, 0.3)",
+    "residual_sd": "log_normal(-0.5, 0.2)",
+    "Y~~Y": "log_normal(-0.2, 0.2)",
 }
 
 TWO_FACTORS = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\n"
@@ -84,6 +97,11 @@ FAMILIES = {
     "pooled": Family(TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X",)),
     "pooled_correlated": Family(
         TWO_FACTORS + "Y ~ X", 240, groups=6, pooled=("Y~X", "y1~1", "Y~~Y")
+    ),
+    "composites": Family(
+        "A <~ x1 + x2 + x3\nB <~ z1 + z2 + z3\nY =~ y1 + y2 + y3\nB ~ A\nY ~ A + B",
+        150,
+        priors=COMPOSITE_PRIORS,
     ),
     "two_levels": Family(
         f"level: 1\n{TWO_FACTORS}Y ~ X\nlevel: 2\n{TWO_FACTORS}Y ~ X", 240, clusters=40
@@ -168,5 +186,6 @@ def prepared_family(family: Family) -> Prepared:
         options["pooling"] = partial(*family.pooled, correlated=len(family.pooled) > 1)
     model = specification(family)
     data = template(family)
-    priors = priors_that_apply(PRIORS, prepare(model, data, **options).kinds)
+    given = PRIORS if family.priors is None else family.priors
+    priors = priors_that_apply(given, prepare(model, data, **options).kinds)
     return prepare(model, data, priors=priors, **options)

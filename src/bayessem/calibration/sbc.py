@@ -11,7 +11,9 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,16 +21,20 @@ import pandas as pd
 from bayessem.arguments import check_shared
 from bayessem.calibration.bands import Band, simultaneous_band
 from bayessem.errors import FitError, ModelError
+from bayessem.execution import run, task_seed
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, moments_of
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.answered import answered
-from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.assemble import compile_for, posterior_density
 from bayessem.posterior.balance import balanced_density
+from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.posterior.sampling import approximate, sample
+from bayessem.results.estimates import free_draws
 from bayessem.results.simulate import simulate, simulate_block
+from bayessem.results.standardize import row_values
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Lines, Table
@@ -195,6 +201,17 @@ def _one_fit(
     return result.values[0], log_likelihood, int(np.sum(result.stats["diverging"]))
 
 
+def _ranked(prepared: Prepared, density: Density, values: np.ndarray) -> np.ndarray:
+    """What is ranked, (..., quantity): the coordinates, with composites the table's parameters.
+
+    The coordinates of a direction and of its opposite are the same weights.
+    """
+    if not prepared.table.composites:
+        return values
+    structure = prepared.structure
+    return free_draws(structure, row_values(structure, density.elements(values)))
+
+
 @check_shared
 def calibrate(
     prepared: Prepared,
@@ -205,6 +222,7 @@ def calibrate(
     ranked: int = 99,
     random_seed: int | None = None,
     report: Callable[[int, int], None] | None = None,
+    executor: Any = None,
 ) -> Calibration:
     """Simulation-based calibration of a model with its priors.
 
@@ -220,9 +238,11 @@ def calibrate(
     ranked : int
         Draws, evenly spaced, that the true value is ranked among.
     random_seed : int, optional
-        Makes it repeatable.
+        Makes it repeatable, wherever and in whatever order the fits are made.
     report : callable, optional
         Called with (done, fits) after each.
+    executor : optional
+        Where the fits are made (`bayessem.execution.run`).
 
     Raises
     ------
@@ -232,7 +252,7 @@ def calibrate(
         For improper priors.
     """
     table = prepared.table
-    if any(r.exogenous for r in table.rows):
+    if table.exogenous:
         raise ModelError(
             "calibration draws whole respondents; with covariates that are conditioned on, set "
             "fixed_x=False"
@@ -240,33 +260,71 @@ def calibrate(
     if not 1 <= ranked <= draws:
         raise FitError(f"ranked has to lie between 1 and draws = {draws}, not {ranked}")
     rng = np.random.default_rng(random_seed)
+    root = int(rng.integers(2**63))
     template = posterior_density(prepared.space, prepared.structure, prepared.sample)
     truth = prior_draws(prepared.space, prepared.structure, template, draws=fits, random_seed=rng)
     keep = np.linspace(0, draws - 1, ranked).round().astype(int)
-    ranks, effective, divergences, failed = [], [], 0, 0
-    for s in range(fits):
-        data = _new_sample(prepared, template.elements(truth[s]), rng)
-        try:
-            values, log_likelihood, diverging = _one_fit(
-                prepared, data, draws=draws, tune=tune, seed=int(rng.integers(2**31))
-            )
-        except FitError as problem:
-            failed += 1
-            print(f"calibration: data set {s}: {problem}", file=sys.stderr)
-            continue
-        divergences += diverging
-        own = posterior_density(prepared.space, prepared.structure, data)
-        true_likelihood = own.respondent_log_likelihood(truth[s]).sum()
-        posterior = np.column_stack([values, log_likelihood])[keep]
-        ranks.append(np.sum(posterior < np.append(truth[s], true_likelihood), axis=0))
-        effective.append(float(convergence(posterior[None])["ess_bulk"].min()))
-        if report is not None:
-            report(s + 1, fits)
+    shared = _Setting(prepared, draws, tune, keep)
+    items = [(truth[s], task_seed(root, s)) for s in range(fits)]
+    found: dict[int, _Ranked | str] = {}
+    workers = run(_one_data_set, shared, items, executor=executor, ready=_compile)
+    with closing(workers) as results:
+        for s, one in results:
+            found[s] = one
+            if isinstance(one, str):
+                print(f"calibration: data set {s}: {one}", file=sys.stderr)
+            if report is not None:
+                report(len(found), fits)
+    kept = [one for _, one in sorted(found.items()) if not isinstance(one, str)]
+    if not kept:
+        raise FitError(f"none of {fits} data sets could be fitted: {found[0]}")
+    table = prepared.table
     return Calibration(
-        (*prepared.space.names, LOG_LIKELIHOOD),
-        np.array(ranks),
+        (*(table.parameters if table.composites else prepared.space.names), LOG_LIKELIHOOD),
+        np.array([one.ranks for one in kept]),
         ranked,
-        float(np.median(effective)),
-        divergences,
-        failed,
+        float(np.median([one.effective for one in kept])),
+        sum(one.divergences for one in kept),
+        fits - len(kept),
     )
+
+
+class _Setting(NamedTuple):
+    """What all data sets have in common; `keep`: which draws are ranked among."""
+
+    prepared: Prepared
+    draws: int
+    tune: int
+    keep: np.ndarray
+
+
+class _Ranked(NamedTuple):
+    """Of one data set, as in `Calibration`."""
+
+    ranks: np.ndarray
+    effective: float
+    divergences: int
+
+
+def _compile(shared: _Setting) -> None:
+    compile_for(shared.prepared)
+
+
+def _one_data_set(shared: _Setting, item: tuple[np.ndarray, int]) -> _Ranked | str:
+    """Ranks of the true values (D,) in a fit to data drawn there; why not, in words."""
+    prepared, (truth, seed) = shared.prepared, item
+    rng = np.random.default_rng(seed)
+    template = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    data = _new_sample(prepared, template.elements(truth), rng)
+    try:
+        values, log_likelihood, diverging = _one_fit(
+            prepared, data, draws=shared.draws, tune=shared.tune, seed=int(rng.integers(2**31))
+        )
+    except FitError as problem:
+        return str(problem)
+    own = posterior_density(prepared.space, prepared.structure, data)
+    true_likelihood = own.respondent_log_likelihood(truth).sum()
+    posterior = np.column_stack([_ranked(prepared, own, values), log_likelihood])[shared.keep]
+    true = np.append(_ranked(prepared, own, truth), true_likelihood)
+    ranks = np.sum(posterior < true, axis=0)
+    return _Ranked(ranks, float(convergence(posterior[None])["ess_bulk"].min()), diverging)

@@ -9,6 +9,7 @@ doi:10.1214/25-BA1569).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,7 @@ def compare(
     *,
     random_seed: int = 0,
     max_refits: int = 25,
+    executor: Any = None,
 ) -> Comparison:
     """Compare fits by leave-one-out cross-validation, or results of one kind of cross-validation.
 
@@ -52,6 +54,8 @@ def compare(
         Of the Bayesian bootstrap behind the pseudo-BMA+ weights.
     max_refits : int
         As in `loo`, for each fit.
+    executor : optional
+        Where refits run, as in `bayessem.design`; the result is the same.
 
     Returns
     -------
@@ -73,7 +77,9 @@ def compare(
     }
     notes = check_comparable(given)  # before anything is computed
     results = {
-        str(name): one if isinstance(one, CrossValidation) else loo(one, max_refits=max_refits)
+        str(name): one
+        if isinstance(one, CrossValidation)
+        else loo(one, max_refits=max_refits, executor=executor)
         for name, one in models.items()
     }
     notes += _check_methods(results)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from bayessem.errors import FitError, NotSupported
+from bayessem.errors import BayessemWarning, FitError, NotSupported, outside
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.prepare import Prepared
 from bayessem.results.fitted import Fitted, refuse_population
@@ -134,6 +135,20 @@ def opening(result: CrossValidation) -> tuple[Block, ...]:
             )
         ),
     )
+
+
+def design_notes(fit: Fitted) -> tuple[str, ...]:
+    """Why cross-validation and sampling weights do not go together; said as a warning, too."""
+    design = fit.prepared.sample.design
+    if design is None:
+        return ()
+    note = (
+        "Sampling weights and cross-validation do not go together: each respondent who is left out "
+        f"counts alike here, though the sample is {design.said}, so elpd and its standard error "
+        "are about this sample and not about the population. Compare models with care."
+    )
+    warnings.warn(note, BayessemWarning, stacklevel=outside())
+    return (note,)
 
 
 def frame_of(fit: Fitted, **columns: np.ndarray) -> pd.DataFrame:

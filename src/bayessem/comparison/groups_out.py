@@ -9,7 +9,9 @@ the group.
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +24,7 @@ from bayessem.comparison.criterion import (
     target_of,
 )
 from bayessem.comparison.importance import LARGE_ERROR, bridged_mean, log_mean_exp
-from bayessem.comparison.refits import log_predictive, refit_without
+from bayessem.comparison.refits import Refit, log_predictive, refits_without
 from bayessem.errors import FitError
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
@@ -30,6 +32,7 @@ from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.columns import column
 from bayessem.text.document import Column, Document, Notes, Table
 from bayessem.text.formats import COUNT, SHORT, TENTHS
+from bayessem.text.progress import Bar
 
 EXPLANATION = (
     "Each group is predicted by a model that has not seen it; its pooled parameters are drawn from "
@@ -79,6 +82,7 @@ def leave_group_out(
     new_groups: int = 10,
     random_seed: int | None = None,
     progress: bool = False,
+    executor: Any = None,
 ) -> GroupsOut:
     """Leave-one-group-out cross-validation of a model with pooled groups, by a refit a group.
 
@@ -93,12 +97,18 @@ def leave_group_out(
     _check_pooled(prepared)
     seed = fit.settings["random_seed"] if random_seed is None else random_seed
     flat = stored_log_likelihood(fit)
+    members_of = [np.flatnonzero(prepared.sample.group == g) for g in range(len(groups))]
+    left_out = [(members, seed + 1 + g) for g, members in enumerate(members_of)]
+    bar = Bar("groups left out", len(groups), sys.stderr) if progress else None
+    again_of: dict[int, Refit] = {}
+    with closing(refits_without(fit, left_out, executor=executor)) as refits:
+        for g, again in refits:
+            again_of[g] = again
+            if bar is not None:
+                bar.show(len(again_of))
     rows, notes = [], []
     for g, name in enumerate(groups):
-        if progress:
-            print(f"bayessem: without group {name} ...", file=sys.stderr)
-        members = np.flatnonzero(prepared.sample.group == g)
-        again = refit_without(fit, members, random_seed=seed + 1 + g)
+        members, again = members_of[g], again_of[g]
         rng = np.random.default_rng([seed, g])
         density = _new_group_density(prepared, g, members, again.values, new_groups, rng)
         full = flat[:, members].sum(axis=1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,18 +13,20 @@ import pandas as pd
 from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import (
     CrossValidation,
+    design_notes,
     frame_of,
     opening,
     stored_log_likelihood,
     target_of,
 )
 from bayessem.comparison.importance import log_mean_exp
-from bayessem.comparison.refits import log_predictive, refit_without
+from bayessem.comparison.refits import log_predictive, refits_without
 from bayessem.errors import FitError
 from bayessem.model.data import Sample
 from bayessem.posterior.clusters import unit_count
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.document import Document, Notes
+from bayessem.text.progress import Bar
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +82,12 @@ def fold_of_respondents(sample: Sample, k: int, *, random_seed: int) -> np.ndarr
 
 @check_shared
 def kfold(
-    fit: Fitted, *, k: int = 10, random_seed: int | None = None, progress: bool = False
+    fit: Fitted,
+    *,
+    k: int = 10,
+    random_seed: int | None = None,
+    progress: bool = False,
+    executor: Any = None,
 ) -> KFold:
     """K-fold cross-validation, by k refits.
 
@@ -95,15 +104,25 @@ def kfold(
     seed = 0 if random_seed is None else random_seed
     fold = fold_of_respondents(sample, k, random_seed=seed)
     elpd = np.empty(count)
-    notes = []
-    for f in range(k):
-        if progress:
-            print(f"bayessem: fold {f + 1} of {k} ...", file=sys.stderr)
-        out = np.flatnonzero(fold == f)
-        again = refit_without(fit, out, random_seed=seed + 1 + f)
-        density = log_predictive(fit.prepared, out, again.values)
-        elpd[out] = log_mean_exp(density.reshape(-1, len(out)))
-        if again.doubtful:
-            notes.append(f"The refit without fold {f + 1}: {again.trouble}")
+    folds = [np.flatnonzero(fold == f) for f in range(k)]
+    bar = Bar("folds", k, sys.stderr) if progress else None
+    notes = {}
+    left_out = [(out, seed + 1 + f) for f, out in enumerate(folds)]
+    with closing(refits_without(fit, left_out, executor=executor)) as refits:
+        for done, (f, again) in enumerate(refits, start=1):
+            out = folds[f]
+            density = log_predictive(fit.prepared, out, again.values)
+            elpd[out] = log_mean_exp(density.reshape(-1, len(out)))
+            if again.doubtful:
+                notes[f] = f"The refit without fold {f + 1}: {again.trouble}"
+            if bar is not None:
+                bar.show(done)
     point = frame_of(fit, elpd=elpd, lppd=log_mean_exp(stored_log_likelihood(fit)), fold=fold + 1)
-    return KFold(target, f"{k}-fold", point, k, seed, tuple(notes))
+    return KFold(
+        target,
+        f"{k}-fold",
+        point,
+        k,
+        seed,
+        (*design_notes(fit), *(notes[f] for f in sorted(notes))),
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from scipy.special import logsumexp
 from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import (
     CrossValidation,
+    design_notes,
     frame_of,
     opening,
     reported_values,
@@ -34,9 +36,10 @@ from bayessem.comparison.importance import (
     relative_efficiency,
 )
 from bayessem.comparison.moment_matching import MomentMatching, match_moments
-from bayessem.comparison.refits import log_predictive, refit_without
+from bayessem.comparison.refits import log_predictive, refits_without
 from bayessem.comparison.within_clusters import respondent_densities, thinned
 from bayessem.errors import BayessemWarning, FitError, outside
+from bayessem.execution import check_executor
 from bayessem.posterior.smoothing import good_k, smoothed_weights
 from bayessem.results.fitted import Fitted
 from bayessem.text.document import Document, Notes
@@ -128,6 +131,7 @@ def loo(
     random_seed: int | None = None,
     progress: bool = False,
     unit: str | None = None,
+    executor: Any = None,
 ) -> Loo:
     """Leave-one-respondent-out cross-validation.
 
@@ -135,9 +139,12 @@ def loo(
     """
     if _within_clusters(fit, unit):
         return respondent_loo(fit)
+    check_executor(executor)
     if max_refits < 0:
         raise FitError(f"max_refits has to be 0 or more, not {max_refits}")
+    said = design_notes(fit)
     first = psis_loo(fit)
+    first = replace(first, notes=(*said, *first.notes))
     bad = np.flatnonzero(first.pointwise["pareto_k"] > first.good_k)
     if not bad.size:
         return first
@@ -151,9 +158,9 @@ def loo(
     if refit and 0 < left.size <= max_refits:
         seed = fit.settings["random_seed"] if random_seed is None else random_seed
         _say(progress, f"exact refits without {left.size} {first.target.unit}s")
-        point, refitted = _refit_each(fit, point, left, seed)
+        point, refitted = _refit_each(fit, point, left, seed, executor)
     limit = max_refits if refit and left.size > max_refits else None
-    notes = (*_repair_notes(point, first.good_k, limit), *refitted, *_integral_notes(fit))
+    notes = (*said, *_repair_notes(point, first.good_k, limit), *refitted, *_integral_notes(fit))
     out = replace(first, pointwise=point, notes=notes)
     if out.unreliable and refit:
         warnings.warn(" ".join(notes), BayessemWarning, stacklevel=outside())
@@ -241,14 +248,17 @@ def _with(point: pd.DataFrame, i: int, found: MomentMatching, limit: float) -> p
 
 
 def _refit_each(
-    fit: Fitted, point: pd.DataFrame, members: np.ndarray, seed: int
+    fit: Fitted, point: pd.DataFrame, members: np.ndarray, seed: int, executor: Any
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table with exact elpd of these respondents, and what to say about poor refits."""
     out, notes = point.copy(), []
     full, unit = stored_log_likelihood(fit), str(out.index.name)
     columns = [out.columns.get_loc(name) for name in ("elpd", "k_used", "how")]
-    for i in members:
-        again = refit_without(fit, [i], random_seed=seed + 1 + int(i))
+    with closing(
+        refits_without(fit, [([i], seed + 1 + int(i)) for i in members], executor=executor)
+    ) as refits:
+        found = sorted(refits, key=lambda pair: pair[0])
+    for i, (_, again) in zip(members, found, strict=True):
         density = log_predictive(fit.prepared, [i], again.values).ravel()
         elpd, error = bridged_mean(density, full[:, i])
         if error > LARGE_ERROR:

@@ -21,6 +21,7 @@ from scipy.special import ndtr
 from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import frame_of, stored_values
 from bayessem.comparison.loo import loo_weights
+from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
@@ -92,6 +93,7 @@ def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = Non
     """
     refuse_answers(fit.prepared.table, "LOO-PIT")
     refuse_levels(fit.prepared.table, "LOO-PIT")
+    refuse_design(fit.prepared.sample.design, "LOO-PIT")
     prepared = fit.prepared
     seed = fit.settings["random_seed"] if random_seed is None else random_seed
     rng = np.random.default_rng(seed)

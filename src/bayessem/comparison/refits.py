@@ -6,17 +6,19 @@ the model is the same, only the likelihood loses terms.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from bayessem.arguments import check_shared
+from bayessem.execution import run
 from bayessem.model.correlation_blocks import partial_correlations
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space
-from bayessem.posterior.assemble import posterior_density, respondent_order
+from bayessem.posterior.assemble import compile_for, posterior_density, respondent_order
 from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.clusters import unit_count
 from bayessem.posterior.covariates import covariate_log_density
@@ -78,7 +80,13 @@ def part_of(sample: Sample, members: Sequence[int] | np.ndarray) -> Sample:
             rows=sample.rows[keep],
             clusters=sample.clusters.kept(keep),
         )
-    return replace(sample, values=sample.values[at], group=sample.group[at], rows=sample.rows[at])
+    return replace(
+        sample,
+        values=sample.values[at],
+        group=sample.group[at],
+        rows=sample.rows[at],
+        design=None if sample.design is None else sample.design.kept(np.asarray(at)),
+    )
 
 
 def log_predictive(
@@ -118,6 +126,37 @@ def unconstrained(space: Space, values: np.ndarray) -> np.ndarray:
     return x
 
 
+@dataclass(frozen=True)
+class _Refitting:
+    """What refits of a model have in common: the model, where chains start, how it was sampled."""
+
+    prepared: Prepared
+    start: np.ndarray
+    settings: Mapping[str, Any]
+
+
+def _refitting(fit: Fitted) -> _Refitting:
+    """The part of a fit that refits need."""
+    start = np.median(unconstrained(fit.prepared.space, fit.values), axis=(0, 1))
+    keys = ("draws", "tune", "chains", "cores", "target_accept")
+    return _Refitting(fit.prepared, start, {key: fit.settings[key] for key in keys})
+
+
+def _compile(shared: _Refitting) -> None:
+    """Compile what they need and is not on disk."""
+    compile_for(shared.prepared)
+
+
+def refits_without(
+    fit: Fitted, left_out: Sequence[tuple[Sequence[int] | np.ndarray, int]], *, executor: Any
+) -> Generator[tuple[int, Refit]]:
+    """Refits, each without some respondents and with its own seed, as they are finished.
+
+    Close it. Of each its position in `left_out`: pairs of respondents and a seed.
+    """
+    return run(_refitted, _refitting(fit), left_out, executor=executor, ready=_compile)
+
+
 @check_shared
 def refit_without(fit: Fitted, members: Sequence[int] | np.ndarray, *, random_seed: int) -> Refit:
     """Sample the posterior without the respondents at these positions.
@@ -125,16 +164,21 @@ def refit_without(fit: Fitted, members: Sequence[int] | np.ndarray, *, random_se
     With the draws, warm-up and chains of the fit, by the compiled density; once more with smaller
     steps and twice the warm-up when the result is doubtful.
     """
-    prepared = fit.prepared
+    return _refitted(_refitting(fit), (members, random_seed))
+
+
+def _refitted(shared: _Refitting, left_out: tuple[Sequence[int] | np.ndarray, int]) -> Refit:
+    """A refit without respondents, which go with its seed."""
+    prepared, (members, random_seed) = shared.prepared, left_out
     kept = np.setdiff1d(np.arange(unit_count(prepared.sample)), members)
     some = part_of(prepared.sample, kept)
     density = posterior_density(prepared.space, prepared.structure, some)
-    start = np.median(unconstrained(prepared.space, fit.values), axis=(0, 1))
+    start = shared.start
     if prepared.unpooled is not None:
         density, start = balanced_density(replace(prepared, sample=some), density)
     approximation = approximate(density, start)
-    settings = {key: fit.settings[key] for key in ("draws", "chains", "cores")}
-    tune, accept = fit.settings["tune"], fit.settings["target_accept"]
+    settings = {key: shared.settings[key] for key in ("draws", "chains", "cores")}
+    tune, accept = shared.settings["tune"], shared.settings["target_accept"]
     for factor, target in ((1, accept), (2, max(accept, CAREFUL))):
         result = sample(
             approximation,

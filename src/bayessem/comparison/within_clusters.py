@@ -9,12 +9,11 @@ With A the inverse of W for what a respondent has answered and T the covariance 
 given the cluster (likelihood/level_kernel.py), the respondent's part of the inverse of the
 cluster's covariance is Q = A - A T A, and of that inverse times the residuals g = A (y - mu - m), m
 the intercepts' mean given the cluster: y given the others is normal with covariance Q^-1 and
-residual Q^-1 g.
+residual Q^-1 g. With random slopes, effects like the intercepts, A Z T Z' A and Z m stand in place
+of A T A and m, Z holding the respondent's predictors.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,21 +21,16 @@ from bayessem.comparison.criterion import stored_values
 from bayessem.model.data import Sample
 from bayessem.model.structure import Structure
 from bayessem.posterior.covariates import LOG_2PI, log_normal
+from bayessem.results.cluster_effects import (
+    ClusterEffects,
+    Kind,
+    cluster_effects,
+    group_moments,
+)
 from bayessem.results.fitted import Fitted
-from bayessem.results.standardize import model_moments
 
 # Draws that are looked at, evenly spaced.
 DRAWS = 1000
-
-
-@dataclass(frozen=True)
-class _Level:
-    """Moments of a group, by draw, for the variables at level 1 (y), both (q) and level 2 alone."""
-
-    within: np.ndarray  # (draw, y, y)
-    mean: np.ndarray  # (draw, y)
-    between: np.ndarray  # (draw, p, p)
-    between_mean: np.ndarray  # (draw, p)
 
 
 def thinned(fit: Fitted) -> np.ndarray:
@@ -62,100 +56,32 @@ def respondent_densities(fit: Fitted, values: np.ndarray) -> np.ndarray:
     elements = fit.density.elements(values.reshape(-1, values.shape[-1]))
     out = np.empty((len(elements), sample.size))
     for g in range(len(clusters.groups)):
-        level = _moments(structure, elements, g)
-        for members in _types(structure, sample, g):
-            _fill(structure, sample, level, members, out)
+        level = group_moments(structure, elements, g)
+        for found in cluster_effects(structure, sample, level, g):
+            _fill(found, out, slopes=bool(structure.slopes))
     return out - _covariates(structure, sample, fit.prepared.space.base)
 
 
-def _moments(structure: Structure, elements: np.ndarray, group: int) -> _Level:
-    inner, outer = (model_moments(structure, elements, group=2 * group + k) for k in range(2))
-    at = [structure.observed.index(name) for name in structure.table.level_variables[0]]
-    return _Level(
-        inner.observed_covariance[:, at][:, :, at],
-        (inner.observed_mean + outer.observed_mean)[:, at],
-        outer.observed_covariance,
-        outer.observed_mean,
-    )
-
-
-def _types(structure: Structure, sample: Sample, group: int) -> list[list[np.ndarray]]:
-    """Respondents of the clusters of each type: with as many of each pattern, and the same own."""
-    clusters = sample.clusters
-    assert clusters is not None
-    known = ~np.isnan(sample.values)
-    found: dict[tuple[object, ...], list[np.ndarray]] = {}
-    for j in np.unique(clusters.code[sample.group == 2 * group]):
-        members = np.flatnonzero(clusters.code == j)
-        key = tuple(sorted(known[i].tobytes() for i in members))
-        found.setdefault(key, []).append(members)
-    return list(found.values())
-
-
-def _fill(
-    structure: Structure,
-    sample: Sample,
-    level: _Level,
-    members: list[np.ndarray],
-    out: np.ndarray,
-) -> None:
-    """The densities of the respondents of clusters of one type, which share their inverses."""
-    table = structure.table
-    at = {name: i for i, name in enumerate(structure.observed)}
-    y = np.array([at[name] for name in table.level_variables[0]])
-    split = np.array([at[name] for name in table.split])
-    place = np.array([list(y).index(i) for i in split])
-    known = ~np.isnan(sample.values)
-    first = members[0]
-    patterns = np.unique(known[np.ix_(first, y)], axis=0)
-    inverses = [_padded(level.within, kind) for kind in patterns]
-    count = [(known[np.ix_(first, y)] == kind).all(axis=1).sum() for kind in patterns]
-    both = np.ix_(range(len(out)), place, place)
-    precision = np.asarray(sum(n * a[both] for n, a in zip(count, inverses, strict=True)))
-    own = np.array([at[n] for n in table.between_only if known[first[0], at[n]]], dtype=int)
-    b = level.between[:, split][:, :, split]
-    cross = level.between[:, split][:, :, own]
-    k = np.swapaxes(
-        np.linalg.solve(level.between[:, own][:, :, own], np.swapaxes(cross, 1, 2)), 1, 2
-    )
-    b = b - k @ np.swapaxes(cross, 1, 2)
-    t = np.linalg.solve(np.eye(len(split)) + b @ precision, b)
-    for who in members:
-        dz = sample.values[who[0], own] - level.between_mean[:, own]
-        residual = np.nan_to_num(sample.values[np.ix_(who, y)] - level.mean[:, None])
-        kinds = [(known[np.ix_(who, y)] == kind).all(axis=1) for kind in patterns]
-        weighted = np.zeros_like(residual)  # A (y - mu)
-        for a, mine in zip(inverses, kinds, strict=True):
-            weighted[:, mine] = residual[:, mine] @ a
-        force = weighted.sum(axis=1)[:, place]
-        c = (k @ dz[..., None])[..., 0]
-        u = c + (t @ (force - (precision @ c[..., None])[..., 0])[..., None])[..., 0]
-        for kind, a, mine in zip(patterns, inverses, kinds, strict=True):
-            if mine.any():
-                out[:, who[mine]] = _given_others(kind, a, t, place, weighted[:, mine], u)
-
-
-def _padded(within: np.ndarray, kind: np.ndarray) -> np.ndarray:
-    """The inverse of W for the observed variables, 0 elsewhere, (draw, y, y)."""
-    out = np.zeros_like(within)
-    o = np.flatnonzero(kind)
-    out[np.ix_(range(len(out)), o, o)] = np.linalg.inv(within[:, o][:, :, o])
-    return out
+def _fill(found: ClusterEffects, out: np.ndarray, *, slopes: bool) -> None:
+    """The densities of the respondents of a cluster."""
+    for kind in found.kinds:
+        own = np.flatnonzero(kind.members)
+        # with random slopes what is known of an effect depends on the respondent
+        for some in [[i] for i in own] if slopes else [own] if len(own) else []:
+            part = kind.part * found.design[some[0]] if slopes else kind.part
+            out[:, found.who[some]] = _given_others(kind, part, found.weighted[:, some], found)
 
 
 def _given_others(
-    kind: np.ndarray,
-    a: np.ndarray,
-    t: np.ndarray,
-    place: np.ndarray,
-    weighted: np.ndarray,
-    u: np.ndarray,
+    kind: Kind, part: np.ndarray, weighted: np.ndarray, found: ClusterEffects
 ) -> np.ndarray:
-    """Log-densities (draw, n) of respondents of one pattern given the others of their cluster."""
-    o = np.flatnonzero(kind)
-    part = a[:, :, place]
-    q = (a - part @ t @ np.swapaxes(part, 1, 2))[:, o][:, :, o]
-    g = (weighted - (part @ u[..., None])[..., 0][:, None])[:, :, o]
+    """Log-densities (draw, n) of respondents of one pattern given the others of their cluster.
+
+    part : ndarray (draw, y, effect), A times what the effects are multiplied by.
+    """
+    o = kind.observed
+    q = (kind.inverse - part @ found.covariance @ np.swapaxes(part, 1, 2))[:, o][:, :, o]
+    g = (weighted - (part @ found.mean[..., None])[..., 0][:, None])[:, :, o]
     logdet = np.linalg.slogdet(q)[1]
     form = np.sum(g * np.swapaxes(np.linalg.solve(q, np.swapaxes(g, 1, 2)), 1, 2), axis=-1)
     return 0.5 * (logdet[:, None] - form - len(o) * LOG_2PI)

@@ -34,6 +34,7 @@ from bayessem.disk import require_writable, write_whole
 from bayessem.errors import BayessemError, DataError, NotSupported
 from bayessem.ml.estimate import fit_ml
 from bayessem.model.prepare import Prepared
+from bayessem.text.json import json_text
 
 SHOWN = 12  # failures printed a case; the JSON file has all of them
 
@@ -81,7 +82,7 @@ class CaseResult:
             "id": self.id,
             "checked": self.checked,
             "failed": self.failed + (1 if self.error else 0),
-            "worst": round(self.worst, 6),
+            "worst": self.worst,
             "unexpressed": list(self.unexpressed),
         }
         return (
@@ -248,7 +249,7 @@ def command(
     bayes: bool = False,
     out: TextIO | None = None,
 ) -> int:
-    """Run the cases, print them, write the JSON file; the command behind `bayessem conformance`.
+    """Run the cases, print them, write the JSON file; what `python -m bayessem.conformance` does.
 
     Returns
     -------
@@ -269,18 +270,25 @@ def command(
     for case in choose_cases(Path(directory), only):
         results.append(check_case(case, Path(directory), bayes=bayes))
         print(result_text(results[-1]), file=out, flush=True)
+    print(closing_line(results), file=out)
+    if json_file is not None:
+        write_results(json_file, results)
+    return 0 if all(r.passed for r in results) else 1
+
+
+def closing_line(results: Sequence[CaseResult]) -> str:
+    """How many values were compared, and which cases failed."""
     failed = [r.id for r in results if not r.passed]
     values = sum(r.checked for r in results)
     compared = sum(1 for r in results if r.checked)
-    print(
-        f"{values} values of {compared} cases compared, "
-        + (f"failed: {', '.join(failed)}" if failed else "all within tolerance"),
-        file=out,
+    return f"{values} values of {compared} cases compared, " + (
+        f"failed: {', '.join(failed)}" if failed else "all within tolerance"
     )
-    if json_file is not None:
-        text = json.dumps([r.as_json() for r in results], indent=1)
-        write_whole(json_file, text + "\n", "the results")
-    return 1 if failed else 0
+
+
+def write_results(path: str | Path, results: Sequence[CaseResult]) -> Path:
+    """Write the JSON file: a list with an object a case."""
+    return write_whole(path, json_text([r.as_json() for r in results]), "the results")
 
 
 def conformance_page(results: Sequence[CaseResult]) -> str:

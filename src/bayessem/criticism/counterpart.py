@@ -6,6 +6,7 @@ import dataclasses
 
 from bayessem.errors import NotSupported
 from bayessem.ml.linear_part import linear_structure
+from bayessem.model.composites import item_covariances
 from bayessem.model.space import build_space
 from bayessem.results.estimate import estimate
 from bayessem.results.fitted import Fitted
@@ -55,6 +56,7 @@ def _sampled_without_products(fit: Fitted) -> Fitted:
         covariances=prepared.covariances,
         group_means=prepared.means,
         priors=priors,
+        items=item_covariances(structure, prepared.sample),
     )
     linear = dataclasses.replace(
         prepared,

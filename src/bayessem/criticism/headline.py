@@ -13,7 +13,7 @@ import numpy as np
 
 from bayessem.effects.effects import effect_rows
 from bayessem.effects.pathways import directed_paths
-from bayessem.errors import ModelError
+from bayessem.errors import ModelError, NotSupported
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
 from bayessem.results.estimates import defined_draws, free_draws
@@ -129,7 +129,7 @@ def _shares(source: Any) -> Iterator[Quantity]:
 
 def indirect_pairs(structure: Structure) -> list[tuple[str, str]]:
     """Predictors and outcomes of `~` with something between them."""
-    rows = [r for r in structure.table.rows if r.op == "~" and r.group == 0]
+    rows = [r for r in structure.table.rows if r.op == "~" and r.group < structure.table.levels]
     predictors = dict.fromkeys(f for r in rows for f in r.rhs.split(":"))
     outcomes = dict.fromkeys(r.lhs for r in rows)
     out = []
@@ -141,7 +141,7 @@ def indirect_pairs(structure: Structure) -> list[tuple[str, str]]:
                 paths = directed_paths(
                     structure, structure.variables.index(x), structure.variables.index(y)
                 )
-            except ModelError:  # no path, or too many to be headlines
+            except (ModelError, NotSupported):  # no path, too many to be headlines, a random slope
                 continue
             if any(len(p) > 2 for p in paths):
                 out.append((x, y))

@@ -27,6 +27,7 @@ from bayessem.criticism.discrepancy import (
     saturated_log_likelihood,
     stored_log_likelihood,
 )
+from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import summarise
@@ -195,6 +196,7 @@ def fit_indices(
     """
     refuse_answers(fit.prepared.table, "a fit index")
     refuse_levels(fit.prepared.table, "a fit index")
+    refuse_design(fit.prepared.sample.design, "a fit index")
     refuse_population(fit, "fit indices")
     linear = bool(fit.prepared.structure.products)
     used = linear_fit(fit) if linear else fit

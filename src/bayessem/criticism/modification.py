@@ -19,6 +19,7 @@ from scipy.special import ndtri
 from bayessem.arguments import check_shared
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import ModelError
+from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import refuse_answers
@@ -112,6 +113,7 @@ def modification_indices(
     """
     refuse_answers(fit.prepared.table, "a modification index")
     refuse_levels(fit.prepared.table, "a modification index")
+    refuse_design(fit.prepared.sample.design, "a modification index")
     refuse_population(fit, "modification indices")
     for kind in kinds:
         if kind not in KINDS:

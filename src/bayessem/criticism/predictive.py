@@ -28,6 +28,7 @@ from bayessem.criticism.looks import (
 )
 from bayessem.criticism.replicate import BLOCK, replicate, spaced_draws
 from bayessem.errors import ModelError
+from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import refuse_answers
@@ -150,6 +151,7 @@ def predictive_check(
     """
     refuse_answers(fit.prepared.table, "a predictive check")
     refuse_levels(fit.prepared.table, "a predictive check")
+    refuse_design(fit.prepared.sample.design, "a predictive check")
     refuse_population(fit, "predictive checks")
     options: dict[str, Any] = {"x": x, "y": y, "ci_prob": ci_prob, "random_seed": random_seed}
     if prior:

@@ -8,6 +8,7 @@ import xarray as xr
 from bayessem.arguments import check_shared, whole_number
 from bayessem.criticism.replicate import replicate
 from bayessem.errors import FitError, ModelError, did_you_mean
+from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import refuse_answers
@@ -37,6 +38,7 @@ def posterior_predictive(
     """
     refuse_answers(fit.prepared.table, "posterior predictive data")
     refuse_levels(fit.prepared.table, "posterior predictive data")
+    refuse_design(fit.prepared.sample.design, "posterior predictive data")
     refuse_population(fit, "posterior predictive data")
     if indicator is not None:
         _require_indicator(fit.prepared, indicator)

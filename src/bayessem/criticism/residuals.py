@@ -12,6 +12,7 @@ from bayessem.arguments import check_shared
 from bayessem.errors import FitError, ModelError
 from bayessem.ml.saturated import saturate
 from bayessem.model.conditioning import has_means
+from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.estimates import summarise
@@ -131,6 +132,7 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
     """
     refuse_answers(fit.prepared.table, "residual analysis")
     refuse_levels(fit.prepared.table, "residual analysis")
+    refuse_design(fit.prepared.sample.design, "residual analysis")
     refuse_population(fit, "residuals")
     prepared, elements = fit.prepared, fit.elements
     sample, structure = prepared.sample, prepared.structure

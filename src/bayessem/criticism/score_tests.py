@@ -51,7 +51,8 @@ def candidate_rows(structure: Structure, kinds: Sequence[str] = KINDS) -> list[P
     of indicators whose residual variances are not fixed at 0.
     """
     table = structure.table
-    indicators = [name for name in structure.observed if name not in structure.variables]
+    items = structure.table.items  # related to others through their composites alone
+    indicators = [n for n in structure.observed if n not in structure.variables and n not in items]
     out: list[Parameter] = []
     for g in range(len(table.groups)):
         own = [r for r in table.rows if r.group == g]

@@ -17,6 +17,7 @@ import xarray as xr
 from bayessem.criticism.discrepancy import stored_log_likelihood
 from bayessem.criticism.headline import Quantity, headline
 from bayessem.errors import FitError
+from bayessem.model.design import refuse_design
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted, refuse_population
@@ -200,6 +201,7 @@ def sensitivity(fit: Fitted, *, threshold: float = THRESHOLD) -> Sensitivity:
     """
     refuse_answers(fit.prepared.table, "sensitivity to priors")
     refuse_levels(fit.prepared.table, "sensitivity to priors")
+    refuse_design(fit.prepared.sample.design, "sensitivity to priors")
     refuse_population(fit, "sensitivity to data")
     if not threshold > 0:
         raise FitError(f"threshold has to be positive, not {threshold}")

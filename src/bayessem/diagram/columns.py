@@ -53,7 +53,7 @@ def columns_of(nodes: Sequence[Node], edges: Sequence[Edge]) -> Columns:
     for e in edges:
         if e.kind == "factor":
             factors.setdefault(e.target, []).append(e.source)
-    arrows = [(e.source, e.target) for e in edges if e.kind in ("path", "loading")]
+    arrows = [(e.source, e.target) for e in edges if e.kind in ("path", "loading", "weight")]
     of_factors = [(f, b) for a, b in arrows for f in factors.get(a, (a,))]
     known = set(roots)
     column = layers(roots, [(a, b) for a, b in of_factors if a in known and b in known])

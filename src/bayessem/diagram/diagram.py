@@ -167,6 +167,8 @@ def _relations(panel: Panel) -> tuple[tuple[str, ...], ...]:
 def _relation(kind: str, source: str, target: str) -> str:
     if kind == "loading":
         return f"{source} =~ {target}"
+    if kind == "weight":
+        return f"{target} <~ {source}"
     return f"{target} ~ {source}" if kind == "path" else f"{source} ~~ {target}"
 
 

@@ -88,7 +88,7 @@ def _line(ax: Axes, edge: Edge, curve: Curve, x: float, y: float) -> None:
     from matplotlib.patches import FancyArrowPatch
 
     width = line_width(edge)
-    style = {"loading": "-|>", "path": "-|>", "covariance": "<|-|>", "factor": "-"}[edge.kind]
+    style = {"covariance": "<|-|>", "factor": "-"}.get(edge.kind, "-|>")
     ax.add_patch(
         FancyArrowPatch(
             path=_path(curve, x, y),

@@ -61,8 +61,8 @@ class Edge:
     ----------
     source, target : str
         Names of nodes; of a covariance in no order.
-    kind : {"loading", "path", "covariance", "factor"}
-        "factor" joins a product with its factors.
+    kind : {"loading", "weight", "path", "covariance", "factor"}
+        "weight" goes from an item to its composite; "factor" joins a product with its factors.
     value, lower, upper : float
         The estimate with its interval; nan where it is not known, or fixed.
     size : float
@@ -131,7 +131,7 @@ def model_panel(
     parents = _parents(table, [r for _, r in rows])
     factors = {name: tuple(dict.fromkeys(f)) for name, f in table.products}
     named = dict.fromkeys(
-        x for _, r in rows for x in ((r.lhs, r.rhs) if r.op == "=~" else (r.rhs, r.lhs))
+        x for _, r in rows for x in ((r.lhs, r.rhs) if r.op in ("=~", "<~") else (r.rhs, r.lhs))
     )
     products = [x for x in named if ":" in x]
     for product in products:
@@ -170,12 +170,16 @@ def fitted_panel(
     if not there:
         return panel
     std = standardised(prepared.structure, fit.elements)[..., there]
-    size = dict(zip(there, np.abs(np.nanmean(std, axis=(0, 1))), strict=True))
+    # of variables without one variance all draws are nan
+    size = {
+        k: float(np.abs(np.mean(s[~np.isnan(s)]))) if (~np.isnan(s)).any() else math.nan
+        for k, s in zip(there, np.moveaxis(std, -1, 0), strict=True)
+    }
     draws = std if standardized else fit.row_draws[..., there]
     table = summarise(draws, ci_prob=ci_prob, quality=False).set_index(np.array(there))
     edges = []
     for edge, k in zip(panel.edges, rows, strict=True):
-        if k < 0:
+        if k < 0 or prepared.table.rows[k].slope:
             edges.append(edge)
             continue
         row = table.loc[k]
@@ -208,20 +212,20 @@ def latents_only(panel: Panel) -> Panel:
 
 def is_drawn(row: Parameter) -> bool:
     """Loadings, paths and covariances that are not fixed at 0 or given by the sample."""
-    if row.op not in ("=~", "~", "~~") or row.exogenous:
+    if row.op not in ("=~", "<~", "~", "~~") or row.exogenous:
         return False
     if row.op == "~~" and row.lhs == row.rhs:
         return False
-    return row.free >= 0 or row.value is None or row.value != 0.0
+    return row.free >= 0 or row.value is None or row.value != 0.0 or bool(row.slope)
 
 
 def _edge(row: Parameter) -> Edge:
     fixed = row.user and row.free < 0 and row.value is not None
-    text = row.label or (minus_signs(number_text(row.value or 0.0)) if fixed else "")
+    text = row.slope or row.label or (minus_signs(number_text(row.value or 0.0)) if fixed else "")
     if row.op == "=~":
         return Edge(row.lhs, row.rhs, "loading", text=text)
-    if row.op == "~":
-        return Edge(row.rhs, row.lhs, "path", text=text)
+    if row.op in ("~", "<~"):
+        return Edge(row.rhs, row.lhs, "path" if row.op == "~" else "weight", text=text)
     return Edge(row.lhs, row.rhs, "covariance", text=text)
 
 
@@ -234,7 +238,7 @@ def _parents(table: ParameterTable, rows: Sequence[Parameter]) -> dict[str, str]
     structural |= {x for r in rows if r.op == "~~" for x in (r.lhs, r.rhs)}
     found: dict[str, str] = {}
     for row in rows:
-        own = row.op == "=~" and row.rhs not in found
+        own = row.op in ("=~", "<~") and row.rhs not in found
         if own and not (row.rhs in table.latent and row.rhs in structural):
             found[row.rhs] = row.lhs
     return found

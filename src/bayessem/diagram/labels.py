@@ -35,11 +35,12 @@ def placed_labels(
     taken = list(boxes.values())
     paths = [curve.sampled() for curve in curves]
     free = True
-    beside = [
-        i for i, e in enumerate(edges) if e.kind == "loading" and e.target in sides and sizes[i][0]
+    items = [
+        e.target if e.kind == "loading" else e.source if e.kind == "weight" else "" for e in edges
     ]
+    beside = [i for i, item in enumerate(items) if item in sides and sizes[i][0]]
     for i in beside:
-        out[i] = _beside(boxes[edges[i].target], sides[edges[i].target], curves[i], sizes[i])
+        out[i] = _beside(boxes[items[i]], sides[items[i]], curves[i], sizes[i])
     taken += [b for b in out if b is not None]
     # the shortest ways have the fewest places for their labels
     rest = [i for i in range(len(edges)) if sizes[i][0] and out[i] is None]

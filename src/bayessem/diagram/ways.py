@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bayessem.diagram.blocks import OUTWARDS
 from bayessem.diagram.columns import Columns
@@ -45,6 +45,9 @@ def way(edge: Edge, columns: Columns, places: Places, round_: Mapping[str, bool]
     where = columns.where
     if edge.kind == "covariance":
         return _bow(edge, columns, places, round_)
+    if edge.kind == "weight" and edge.source in places.sides:  # a loading the other way round
+        loading = replace(edge, source=edge.target, target=edge.source, kind="loading")
+        return Curve(way(loading, columns, places, round_).points[::-1])
     forward = (edge.source, edge.target) in columns.passing
     both = edge.source in where and edge.target in where
     if edge.kind == "path" and both and not forward:  # back in a circle

@@ -42,14 +42,22 @@ Drawn = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class _Quantities:
-    """Finds what the sides of hypotheses name."""
+class Quantities:
+    """Finds what the sides of hypotheses name.
+
+    Attributes
+    ----------
+    fit : Fitted
+        Or anything with its `prepared`, `elements` (chain, draw, elements) and `row_draws`.
+    standardized : bool
+    """
 
     fit: Fitted
     standardized: bool
 
     @property
     def groups(self) -> tuple[str, ...]:
+        """Names of the groups; ("",) for one."""
         return self.fit.prepared.table.groups
 
     @cached_property
@@ -90,7 +98,7 @@ class _Quantities:
                 raise ModelError(
                     f"{where}: {found[2]!r} is no group of the model; its groups: {known}"
                 )
-            return {"": _in_group(every, found[2])}
+            return {"": in_group(every, found[2])}
         if found := EFFECT.fullmatch(text):
             return self._effect(found[1] or "", found[2], where)
         key = row_name_key(text)
@@ -160,7 +168,7 @@ class _Quantities:
         return {"": np.broadcast_to(evaluate(expression, self.by_name), self.rows.shape[:2])}
 
 
-def _in_group(drawn: Drawn, group: str) -> np.ndarray:
+def in_group(drawn: Drawn, group: str) -> np.ndarray:
     """The draws of a group, or those that all groups have."""
     return drawn[group] if group in drawn else drawn[""]
 
@@ -189,7 +197,7 @@ def hypotheses(
     least = real_number("threshold", threshold, FitError)
     if not 0.5 < least < 1.0:
         raise FitError(f"threshold lies between .5 and 1, not {threshold!r}")
-    quantities = _Quantities(fit, flag("standardized", standardized, FitError))
+    quantities = Quantities(fit, flag("standardized", standardized, FitError))
     rows, truths = [], []
     for hypothesis in read_hypotheses(statements):
         for group, truth, estimate in _judged(quantities, hypothesis):
@@ -232,7 +240,7 @@ def _summary(estimate: np.ndarray | None, ci_prob: float) -> dict[str, float]:
 
 
 def _judged(
-    quantities: _Quantities, hypothesis: Hypothesis
+    quantities: Quantities, hypothesis: Hypothesis
 ) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
     """Group, truth (chain, draw) and what is estimated; once where no group differs."""
     where = f"hypothesis {hypothesis.name}, {hypothesis.text!r}"
@@ -248,13 +256,13 @@ def _judged(
     for group in groups:
         truth: np.ndarray | None = None
         for comparison, sides in zip(hypothesis.comparisons, found, strict=True):
-            values = [_in_group(drawn, group) for drawn in sides]
+            values = [in_group(drawn, group) for drawn in sides]
             _refuse_undefined(values, comparison, where)
             for left, sign, right in zip(values, comparison.signs, values[1:], strict=False):
                 holds = left < right if sign == "<" else left > right
                 truth = holds if truth is None else truth & holds
         assert truth is not None
-        first = [_in_group(drawn, group) for drawn in found[0]]
+        first = [in_group(drawn, group) for drawn in found[0]]
         single = len(hypothesis.comparisons) == 1
         out.append((group, truth, _compared(hypothesis.comparisons[0], first) if single else None))
     return out

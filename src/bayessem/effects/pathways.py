@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bayessem.errors import ModelError, did_you_mean
+from bayessem.errors import ModelError, NotSupported, did_you_mean
 from bayessem.model.structure import Structure
 
 MOST_PATHS = 1000
@@ -49,7 +49,10 @@ def directed_paths(structure: Structure, x: int, y: int) -> list[tuple[int, ...]
     ------
     ModelError
         When there is none, or there are more than `MOST_PATHS`.
+    NotSupported
+        When one of them has a random slope.
     """
+    _refuse_random(structure, x, y)
     graph, names = arrows(structure), structure.variables
     reach = {y}
     while True:
@@ -152,3 +155,29 @@ def _causal_order(structure: Structure) -> list[int]:
         order += ready
         waiting -= set(ready)
     return order
+
+
+def _refuse_random(structure: Structure, x: int, y: int) -> None:
+    """Refuse effects that differ between clusters, of which there is no one number."""
+    graph = {i: set(children) for i, children in arrows(structure).items()}
+    for s in structure.slopes:
+        graph[s.predictor].add(s.outcome)
+
+    def reached(start: int) -> set[int]:
+        found, todo = {start}, [start]
+        while todo:
+            new = graph[todo.pop()] - found
+            found |= new
+            todo += new
+        return found
+
+    names = structure.variables
+    for s in structure.slopes:
+        if s.predictor in reached(x) and y in reached(s.outcome):
+            slope = names[s.slope]
+            raise NotSupported(
+                f"the effect of {names[x]} on {names[y]} differs between clusters: {slope} is the "
+                f"random slope of {names[s.predictor]} on {names[s.outcome]}. Its mean "
+                f"and variance are in the summary ({slope} ~ 1, {slope} ~~ {slope}), and what "
+                "follows from them can be defined with ':=' in the model"
+            )

@@ -21,6 +21,7 @@ from bayessem.errors import ModelError
 from bayessem.graph.node import DIMS, elements_node
 from bayessem.graph.operation import Correlations
 from bayessem.model.data import Sample
+from bayessem.model.item_products import with_item_products
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.priors import FAMILIES, KINDS
 from bayessem.model.space import Coordinate, Space, dimension
@@ -37,7 +38,7 @@ from bayessem.posterior.covariates import covariate_log_density
 OBSERVED = "y"
 
 
-JOINT, JOINT_KIND = "multivariate_t", "pool_link"
+JOINT = "multivariate_t"
 # What a bounded half-distribution, or one with moved bounds, is a truncation of.
 WHOLE = {"half_normal": "normal", "half_student_t": "student_t", "half_cauchy": "cauchy"}
 
@@ -78,11 +79,12 @@ def space_parts(space: Space) -> tuple[Part, ...]:
             natural = side == _own_side(family)
             label = family if natural else side if family == "normal" else f"{family}_{side}"
             alone = len(found) == 1 and not (kind == "correlation" and family == "beta")
-            alone = alone and not (kind == JOINT_KIND and joint)
+            alone = alone and not any(c.kind == kind and c.name in joint for c in space.coordinates)
             parts.append(Part(kind if alone else f"{kind}_{label}", kind, family, tuple(members)))
-        for k, row in enumerate(space.rows if kind == JOINT_KIND else ()):
+        rows = [row for row in space.rows if space.coordinates[at[row.names[0]]].kind == kind]
+        for k, row in enumerate(rows):
             members = [at[name] for name in row.names]
-            name = kind if len(joint) == len(members) == _count(space, kind) else f"{kind}_{k + 1}"
+            name = kind if len(members) == _count(space, kind) else f"{kind}_{k + 1}"
             parts.append(Part(name, kind, JOINT, tuple(members)))
     return tuple(parts)
 
@@ -236,6 +238,10 @@ def fill_elements(space: Space, values: Sequence[TensorVariable]) -> TensorVaria
         factors = v[f["scaled_a"]] * v[f["scaled_b"]] * v[f["scaled_c"]]
         exponent = pt.zeros(len(space.scaled))[f["scaled_at"]].inc(factors)
         v = pt.concatenate([v, (scaled * pt.exp(exponent))[plain:]])
+    for k, number in enumerate(space.numbers):
+        own = f["number_at"] == k
+        parts = v[f["number_a"][own]] * v[f["number_b"][own]] * v[f["number_c"][own]]
+        v = pt.concatenate([v, (pt.sum(parts) ** number.power)[None]])
     terms = v[f["term_a"]] * v[f["term_b"]] * v[f["term_c"]]
     cells = pt.zeros(len(space.cells))[f["term_cell"]].inc(terms)
     return pt.constant(space.base)[f["place_element"]].set(cells[f["place_cell"]])
@@ -288,13 +294,14 @@ def build_pymc_model(
         with pm.Model(coords=coords) as model:
             scores_and_indicators(OBSERVED, model_elements(space), structure, sample)
         return model
-    plan = kernel_plan(structure, sample, proper=space.proper)
+    own, wide = with_item_products(space, structure)
+    plan = kernel_plan(wide, sample, proper=space.proper)
     with pm.Model(coords=coords) as model:
         elements_node(
             OBSERVED,
-            model_elements(space),
-            shape=structure.shape,
-            terms=structure.products,
+            model_elements(own),
+            shape=wide.shape,
+            terms=wide.products,
             plan=plan,
             values=sample.values,
             group=sample.group,

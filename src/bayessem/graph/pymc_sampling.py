@@ -15,6 +15,7 @@ from bayessem.model.correlation_blocks import partial_correlations
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space, dimension
 from bayessem.posterior.sampling import Approximation, Draws, complete
+from bayessem.threads import cores_here
 
 
 def start_of_variables(space: Space, natural: np.ndarray) -> dict[str, np.ndarray]:
@@ -59,7 +60,7 @@ def sample_pymc(
         draws,
         tune=tune,
         chains=chains,
-        cores=cores,
+        cores=cores_here(cores),
         random_seed=random_seed,
         nuts_sampler="nutpie",
         initvals=initvals,

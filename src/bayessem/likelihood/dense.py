@@ -177,28 +177,53 @@ def lower_inverse(a, out):
 
 
 @compiled
-def multiply(a, b, out):
-    """Product a b into out; a : (n, k), b : (k, m), out : (n, m), all contiguous."""
+def spans(b, out):
+    """First column of each row of b (k, m) that is not 0, and the one after the last, (k, 2)."""
+    m = b.shape[1]
+    for r in range(b.shape[0]):
+        low, high = 0, m
+        while low < high and b[r, low] == 0.0:
+            low += 1
+        while high > low and b[r, high - 1] == 0.0:
+            high -= 1
+        out[r, 0], out[r, 1] = low, high
+
+
+@compiled
+def _four(span, r):
+    """Columns in which any of four rows is not 0."""
+    low = min(min(span[r, 0], span[r + 1, 0]), min(span[r + 2, 0], span[r + 3, 0]))
+    high = max(max(span[r, 1], span[r + 1, 1]), max(span[r + 2, 1], span[r + 3, 1]))
+    return low, high
+
+
+@compiled
+def multiply(a, b, span, out):
+    """Product a b into out; a : (n, k), b : (k, m), out : (n, m), all contiguous.
+
+    span : (k, 2) as `spans` of b has them.
+    """
     n, k = a.shape
-    m, whole = b.shape[1], k - k % 4
+    whole = k - k % 4
     for i in range(n):
         row = out[i]
         row[:] = 0.0
         for r in range(0, whole, 4):
             w0, w1, w2, w3 = a[i, r], a[i, r + 1], a[i, r + 2], a[i, r + 3]
             b0, b1, b2, b3 = b[r], b[r + 1], b[r + 2], b[r + 3]
-            for j in range(m):
+            low, high = _four(span, r)
+            for j in range(low, high):
                 row[j] += w0 * b0[j] + w1 * b1[j] + w2 * b2[j] + w3 * b3[j]
         for r in range(whole, k):
             w, b0 = a[i, r], b[r]
-            for j in range(m):
+            for j in range(span[r, 0], span[r, 1]):
                 row[j] += w * b0[j]
 
 
 @compiled
-def multiply_transposed(a, b, out):
+def multiply_transposed(a, b, span, out):
     """Product a b' into out; a : (n, m), b : (k, m), out : (n, k), all contiguous."""
-    n, m = a.shape
+    n = a.shape[0]
     k = b.shape[0]
     whole = k - k % 4
     for i in range(n):
@@ -206,7 +231,8 @@ def multiply_transposed(a, b, out):
         for r in range(0, whole, 4):
             b0, b1, b2, b3 = b[r], b[r + 1], b[r + 2], b[r + 3]
             s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
-            for j in range(m):
+            low, high = _four(span, r)
+            for j in range(low, high):
                 s0 += row[j] * b0[j]
                 s1 += row[j] * b1[j]
                 s2 += row[j] * b2[j]
@@ -214,27 +240,30 @@ def multiply_transposed(a, b, out):
             out[i, r], out[i, r + 1], out[i, r + 2], out[i, r + 3] = s0, s1, s2, s3
         for r in range(whole, k):
             s0, b0 = 0.0, b[r]
-            for j in range(m):
+            for j in range(span[r, 0], span[r, 1]):
                 s0 += row[j] * b0[j]
             out[i, r] = s0
 
 
 @compiled
-def multiply_by_transpose(a, b, out):
-    """Product a' b into out; a : (n, k), b : (n, m), out : (k, m), all contiguous."""
+def multiply_by_transpose(a, b, span, out):
+    """Product a' b into out, where the span of out is wanted; a : (n, k), b : (n, m), out : (k, m).
+
+    All contiguous; 0 elsewhere.
+    """
     n, k = a.shape
-    m, whole = b.shape[1], n - n % 4
+    whole = n - n % 4
     out[:] = 0.0
     for i in range(0, whole, 4):
         b0, b1, b2, b3 = b[i], b[i + 1], b[i + 2], b[i + 3]
         for r in range(k):
             w0, w1, w2, w3 = a[i, r], a[i + 1, r], a[i + 2, r], a[i + 3, r]
             row = out[r]
-            for j in range(m):
+            for j in range(span[r, 0], span[r, 1]):
                 row[j] += w0 * b0[j] + w1 * b1[j] + w2 * b2[j] + w3 * b3[j]
     for i in range(whole, n):
         b0 = b[i]
         for r in range(k):
             w, row = a[i, r], out[r]
-            for j in range(m):
+            for j in range(span[r, 0], span[r, 1]):
                 row[j] += w * b0[j]

@@ -35,12 +35,16 @@ class Elimination:
     neighbours: tuple[int, ...]
 
 
-def elimination_order(count: int, scopes: Sequence[Sequence[int]]) -> tuple[Elimination, ...]:
+def elimination_order(
+    count: int, scopes: Sequence[Sequence[int]], depth: Sequence[int] | None = None
+) -> tuple[Elimination, ...]:
     """A good order to sum `count` variables out, given the factors' variables.
 
     Greedy: the variable whose elimination adds the fewest edges, then the one with the fewest
-    neighbours, then the first. Trees and the graphs of usual models get their smallest cliques.
+    neighbours, then the deepest (effects before their causes), then the first. Trees and the
+    graphs of usual models get their smallest cliques.
     """
+    depth = [0] * count if depth is None else depth
     near: dict[int, set[int]] = {v: set() for v in range(count)}
     for scope in scopes:
         for a, b in itertools.permutations(scope, 2):
@@ -49,10 +53,10 @@ def elimination_order(count: int, scopes: Sequence[Sequence[int]]) -> tuple[Elim
     left = set(range(count))
     while left:
 
-        def cost(v: int) -> tuple[int, int, int]:
+        def cost(v: int) -> tuple[int, int, int, int]:
             own = near[v]
             added = sum(b not in near[a] for a, b in itertools.combinations(own, 2))
-            return added, len(own), v
+            return added, len(own), -depth[v], v
 
         v = min(left, key=cost)
         for a, b in itertools.permutations(near[v], 2):

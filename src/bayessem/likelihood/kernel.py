@@ -123,7 +123,7 @@ def _pattern(
     curve : (curved,) what the last of them is on a contour.
     by_respondent : empty, or one place a respondent of the pattern to fill.
     """
-    n = plan.pattern_count[index]
+    n, weight = plan.pattern_count[index], plan.pattern_weight[index]
     width = plan.pattern_width[index]
     at = plan.pattern_at[index]
     variables = plan.pattern_variables[at : at + width]
@@ -158,17 +158,17 @@ def _pattern(
     trace = 0.0
     for i in range(width):
         trace += weighted[i, i]
-    value = -0.5 * n * (width * LOG_2PI + logdet + trace)
+    value = -0.5 * weight * (width * LOG_2PI + logdet + trace)
     if by_respondent.size:
         rows = plan.numbers[at : at + n * width].reshape(n, width)
         _respondent_forms(rows, local_mean, inverse, logdet, by_respondent)
 
     g_mean = np.dot(inverse, difference)
-    g_mean *= n
+    g_mean *= weight
     g_cov = np.dot(weighted, inverse)
     for i in range(width):
         for j in range(width):
-            g_cov[i, j] = 0.5 * n * (g_cov[i, j] - inverse[i, j])
+            g_cov[i, j] = 0.5 * weight * (g_cov[i, j] - inverse[i, j])
 
     if n_columns:
         rows = plan.numbers[at : at + n * width].reshape(n, width)
@@ -375,7 +375,7 @@ def evaluate(elements, ints, floats, gradient, by_respondent):
 
     gradient is overwritten with the derivatives by elements (the two mirror elements of a symmetric
     matrix each get the derivative by themselves alone), by_respondent, unless it is empty, with
-    log p(y_i), in the order of the patterns' rows.
+    log p(y_i), in the order of the patterns' rows and without the weights that the value has.
     """
     plan = unpack(ints, floats)
     gradient[:] = 0.0

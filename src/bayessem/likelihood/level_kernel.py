@@ -1,65 +1,45 @@
 """Log-likelihood of two-level models and its gradient, flat in the number of respondents.
 
-A respondent i of cluster j is y_ij = mu + u_j + e_ij, with e ~ N(0, W) and, given the cluster's own
-variables z_j, u_j ~ N(c_j, B), where W and the covariance of (u, z) are what level 1 and level 2 of
-the model imply. With A_p the inverse of W for the variables observed in missingness pattern p,
-padded with zeros, P_j = sum n_jp A_p, b_j = sum n_jp A_p (ybar_jp - mu) and h_j = b_j - P_j c_j,
-the log-likelihood of a cluster is that of its respondents if u were 0, plus
+A respondent i of cluster j is y_ij = mu + Z_ij v_j + e_ij, with e ~ N(0, W) and, given the
+cluster's own variables z_j, v_j ~ N(c_j, B), where W and the covariance of (v, z) are what level 1
+and level 2 of the model imply. The effects v are the random intercepts and the random slopes: Z_ij
+has a column of the unit matrix for the intercept of each variable at both levels and, for the slope
+of a path from x to eta, the total effects of eta on the variables times x_ij. So Z_ij = L D(x_ij)
+with L the same for all. With A_p the inverse of W for the variables observed in missingness pattern
+p, padded with zeros, and sums over the cluster's respondents,
 
-    c'b - c'Pc / 2 + h'Th / 2 - ln|I + BP| / 2,   T = (B^-1 + P)^-1 the covariance of u given y,
+    P_j = sum_p (L'A_p L) * (sum of the products of D's diagonals), element by element,
+    b_j = sum_p of the rows of L'A_p times (sum of D's diagonal times y - mu), h_j = b_j - P_j c_j,
 
-plus that of z_j (METHODS2.md, section 3; Rosseel 2021, doi:10.3390/psych3020017). T is written
-without the inverse of B, which has none where a variable has no variance between clusters. The
-first part needs only the moments of each pattern; the second the means of each cluster, and one
-inverse for each type of cluster (level_plan.py).
+the log-likelihood of a cluster is that of its respondents if v were 0, plus
+
+    c'b - c'Pc / 2 + h'Th / 2 - ln|I + BP| / 2,   T = (B^-1 + P)^-1 the covariance of v given y,
+
+plus that of z_j (METHODS2.md, section 3; Rosseel 2021, doi:10.3390/psych3020017; Rockwood 2020,
+doi:10.1007/s11336-020-09702-9, section 3.2). T is written without the inverse of B, which has none
+where an effect has no variance between clusters. The first part needs only the moments of each
+pattern; the second sums by cluster and, without random slopes, one inverse for each type of cluster
+(level_plan.py).
 """
 
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled, inlined
 from bayessem.likelihood.dense import spd_inverse
-from bayessem.likelihood.kernel import LOG_2PI, proper_blocks, select
+from bayessem.likelihood.kernel import LOG_2PI, select
+from bayessem.likelihood.level_moments import (
+    effect_loadings,
+    level_moments,
+    pull_effect_loadings,
+    pull_level_moments,
+    pull_with_slopes,
+    with_slopes,
+)
 from bayessem.likelihood.level_plan import unpack_levels
-from bayessem.likelihood.moments import latent_moments, pull_latent_moments, split
 
-
-@compiled
-def _block(plan, elements, block):
-    """Implied moments of a block: (ok, A, A Psi, V, a, covariance, mean)."""
-    p, m = plan.sizes[0], plan.sizes[1]
-    loadings, paths, disturbances, residuals, intercepts, means, _ = split(elements, block, p, m, 0)
-    ok, total, spread, latent_cov, latent_mean = latent_moments(paths, disturbances, means)
-    covariance = np.dot(np.dot(loadings, latent_cov), loadings.T) + residuals
-    mean = np.dot(loadings, latent_mean) + intercepts
-    ok = ok and proper_blocks(plan, block, disturbances, residuals)
-    return ok, total, spread, latent_cov, latent_mean, covariance, mean
-
-
-@compiled
-def _pull_block(plan, elements, gradient, block, moments, d_covariance, d_mean):
-    """Adjoint of `_block`: adds to the gradient."""
-    p, m = plan.sizes[0], plan.sizes[1]
-    loadings = split(elements, block, p, m, 0)[0]
-    d_loadings, d_paths, d_disturbances, d_residuals, d_intercepts, d_means, _ = split(
-        gradient, block, p, m, 0
-    )
-    _, total, spread, latent_cov, latent_mean, _, _ = moments
-    d_residuals += d_covariance
-    d_intercepts += d_mean
-    half = np.dot(d_covariance, loadings)
-    d_loadings += 2.0 * np.dot(half, latent_cov)
-    for i in range(p):
-        for j in range(m):
-            d_loadings[i, j] += d_mean[i] * latent_mean[j]
-    pull_latent_moments(
-        total,
-        spread,
-        np.dot(loadings.T, half),
-        np.dot(loadings.T, d_mean),
-        np.zeros((m, m)),
-        latent_mean,
-        (d_paths, d_disturbances, d_means),
-    )
+# A pivot of P below this share of its diagonal element is 0: a cluster of few respondents does not
+# tell all of its effects apart.
+NOTHING = 1e-14
 
 
 @compiled
@@ -123,17 +103,17 @@ def _patterns(plan, group, within, mean, inverses, d_within, d_mean, by_cluster)
 @compiled
 def _given_own(plan, own, between, k, d_inverse, b):
     """Level 2 given the observed own variables: K = C D^-1, D^-1, B; log|D|, NaN if improper."""
-    q = plan.split.size
+    q = plan.effects.size
     at, end = plan.own_at[own], plan.own_at[own + 1]
     r = end - at
     variables = plan.own_variables[at:end]
     cross, d = np.empty((q, r)), np.empty((r, r))
     for i in range(r):
         for a in range(q):
-            cross[a, i] = between[plan.split[a], plan.between[variables[i]]]
+            cross[a, i] = between[plan.effects[a], plan.between[variables[i]]]
         for j in range(r):
             d[i, j] = between[plan.between[variables[i]], plan.between[variables[j]]]
-    select(between, plan.split, b)
+    select(between, plan.effects, b)
     logdet = 0.0
     if r:
         logdet = spd_inverse(d, d_inverse)
@@ -165,8 +145,8 @@ def _type(precision, b, t, less):
             s = precision[i, j]
             for a in range(j):
                 s -= root[i, a] * root[j, a]
-            if i == j:  # 0 for a variable that nobody of the cluster has answered
-                root[i, i] = np.sqrt(s) if s > 0.0 else 0.0
+            if i == j:  # 0 for what the cluster says nothing about, but for rounding
+                root[i, i] = np.sqrt(s) if s > NOTHING * precision[i, i] else 0.0
             elif root[j, j] > 0.0:
                 root[i, j] = s / root[j, j]
     n, inverse = np.dot(root.T, np.dot(b, root)), np.empty((q, q))
@@ -181,59 +161,77 @@ def _type(precision, b, t, less):
 
 
 @compiled
-def _precision(plan, j, inverses, precision):
-    """P of a cluster."""
+def _squares_at(plan, e):
+    """Where in `numbers` the sums of products of (1, predictors with random slopes) are."""
+    return plan.entry_mean_at[e] + plan.pattern_width[plan.entry_pattern[e]]
+
+
+@compiled
+def _precision(plan, j, by_pattern, precision):
+    """P of a cluster; by_pattern : L'A_p L."""
     precision[:] = 0.0
-    q = plan.split.size
+    q, d = plan.effects.size, 1 + plan.slope_outcome.size
     for e in range(plan.entry_at[j], plan.entry_at[j + 1]):
-        inverse, n = inverses[plan.entry_pattern[e]], plan.entry_count[e]
+        index, at = plan.entry_pattern[e], _squares_at(plan, e)
         for a in range(q):
+            row = at + plan.design[a] * d
             for c in range(q):
-                precision[a, c] += n * inverse[plan.split_at[a], plan.split_at[c]]
+                precision[a, c] += by_pattern[index, a, c] * plan.numbers[row + plan.design[c]]
 
 
 @compiled
-def _deviations(plan, e, mean, deviation):
-    """Means of a cluster's respondents of a pattern less mu, 0 where nothing is observed."""
-    deviation[:] = 0.0
-    index, at = plan.entry_pattern[e], plan.entry_mean_at[e]
-    first = plan.pattern_at[index]
-    for a in range(plan.pattern_width[index]):
-        v = plan.pattern_variables[first + a]
-        deviation[v] = plan.numbers[at + a] - mean[v]
+def _products(plan, j, mean, products):
+    """Sums of (1, predictors) times (y - mu), 0 where y is not observed.
+
+    products : (entry of the cluster, design, within), filled.
+    """
+    d = 1 + plan.slope_outcome.size
+    for e in range(plan.entry_at[j], plan.entry_at[j + 1]):
+        i, index, at = e - plan.entry_at[j], plan.entry_pattern[e], plan.entry_mean_at[e]
+        first, width = plan.pattern_at[index], plan.pattern_width[index]
+        squares, crossed = at + width, at + width + d * d
+        if width < mean.size:
+            products[i] = 0.0
+        n = plan.numbers[squares]
+        for a in range(width):
+            v = plan.pattern_variables[first + a]
+            deviation = plan.numbers[at + a] - mean[v]
+            products[i, 0, v] = n * deviation
+            for k in range(1, d):
+                own = plan.numbers[crossed + (k - 1) * width + a]
+                products[i, k, v] = own + plan.numbers[squares + k] * deviation
 
 
 @compiled
-def _forces(plan, j, mean, inverses, deviation, b):
-    """B of a cluster: sum n A (ybar - mu), of the split variables."""
+def _forces(plan, j, projected, products, b):
+    """B of a cluster; projected : L'A_p."""
     b[:] = 0.0
     for e in range(plan.entry_at[j], plan.entry_at[j + 1]):
-        _deviations(plan, e, mean, deviation)
-        inverse, n = inverses[plan.entry_pattern[e]], plan.entry_count[e]
+        i, index = e - plan.entry_at[j], plan.entry_pattern[e]
         for a in range(b.size):
-            s = 0.0
-            for v in range(deviation.size):
-                s += inverse[plan.split_at[a], v] * deviation[v]
-            b[a] += n * s
+            s, k = 0.0, plan.design[a]
+            for v in range(products.shape[2]):
+                s += projected[index, a, v] * products[i, k, v]
+            b[a] += s
 
 
 @compiled
-def _pull_forces(plan, j, mean, inverses, deviation, u, d_type, d_inverses, d_mean):
+def _pull_sums(plan, j, products, u, d_type, d_by_pattern, d_projected, weights):
     """Adjoint of `_forces` and `_precision` at the posterior mean u of a cluster's effects.
 
-    d_type : the derivative by P.
+    d_type : the derivative by P; weights : what the derivatives by mu sum to, (pattern, effect).
     """
+    q, d = u.size, 1 + plan.slope_outcome.size
     for e in range(plan.entry_at[j], plan.entry_at[j + 1]):
-        _deviations(plan, e, mean, deviation)
-        index, n = plan.entry_pattern[e], plan.entry_count[e]
-        inverse, target = inverses[index], d_inverses[index]
-        for a in range(u.size):
-            row = plan.split_at[a]
-            for v in range(deviation.size):
-                target[row, v] += n * u[a] * deviation[v]
-                d_mean[v] -= n * inverse[v, row] * u[a]
-            for c in range(u.size):
-                target[row, plan.split_at[c]] += n * d_type[a, c]
+        i, index, at = e - plan.entry_at[j], plan.entry_pattern[e], _squares_at(plan, e)
+        for a in range(q):
+            k, own = plan.design[a], u[a]
+            row = at + k * d
+            weights[index, a] += own * plan.numbers[row]
+            for v in range(products.shape[2]):
+                d_projected[index, a, v] += own * products[i, k, v]
+            for c in range(q):
+                d_by_pattern[index, a, c] += d_type[a, c] * plan.numbers[row + plan.design[c]]
 
 
 @compiled
@@ -247,8 +245,8 @@ def _own_differences(plan, j, between_mean, dz):
 
 
 @compiled
-def _cluster(k, d_inverse, dz, precision, t, b, weighted, u, s):
-    """What one cluster adds, without determinants; fills in D^-1 dz, E[u | y] and d/dc."""
+def _cluster(centre, k, d_inverse, dz, precision, t, b, weighted, u, s):
+    """What one cluster adds, without determinants; fills in D^-1 dz, E[v | y] and d/dc."""
     q, r = b.size, dz.size
     value = 0.0
     for i in range(r):
@@ -257,7 +255,7 @@ def _cluster(k, d_inverse, dz, precision, t, b, weighted, u, s):
             x += d_inverse[i, l] * dz[l]
         weighted[i] = x
         value -= 0.5 * x * dz[i]
-    c, h = np.zeros(q), b.copy()
+    c, h = centre.copy(), b.copy()
     for a in range(q):
         for i in range(r):
             c[a] += k[a, i] * dz[i]
@@ -282,18 +280,18 @@ def _cluster(k, d_inverse, dz, precision, t, b, weighted, u, s):
 def _pull_given_own(plan, own, k, d_inverse, d_b, d_c, d_d, d_between):
     """Adjoint of `_given_own`; d_c, d_d : derivatives by C and D that do not go through B."""
     at, end = plan.own_at[own], plan.own_at[own + 1]
-    q, r = plan.split.size, end - at
+    q, r = plan.effects.size, end - at
     for a in range(q):
         for c in range(q):
-            d_between[plan.split[a], plan.split[c]] += d_b[a, c]
+            d_between[plan.effects[a], plan.effects[c]] += d_b[a, c]
     for i in range(r):
         vi = plan.between[plan.own_variables[at + i]]
         for a in range(q):
             x = d_c[a, i]
             for c in range(q):
                 x -= 2.0 * d_b[a, c] * k[c, i]
-            d_between[plan.split[a], vi] += 0.5 * x
-            d_between[vi, plan.split[a]] += 0.5 * x
+            d_between[plan.effects[a], vi] += 0.5 * x
+            d_between[vi, plan.effects[a]] += 0.5 * x
         for l in range(r):
             x = d_d[i, l]
             for a in range(q):
@@ -304,11 +302,11 @@ def _pull_given_own(plan, own, k, d_inverse, d_b, d_c, d_d, d_between):
 
 @compiled
 def _clusters(
-    plan, group, mean, between, between_mean, inverses, d_inverses, d_mean, d_between,
-    d_between_mean, by_cluster,
+    plan, group, mean, between, between_mean, by_pattern, projected, d_by_pattern, d_projected,
+    weights, d_between, d_between_mean, by_cluster,
 ):  # fmt: skip
     """What the effects of a group's clusters add to the log-likelihood, and to the gradient."""
-    q, y = plan.split.size, plan.within.size
+    q, p = plan.effects.size, plan.sizes[0]
     precision, b, t, less = (
         np.empty((q, q)),
         np.empty((q, q)),
@@ -316,7 +314,13 @@ def _clusters(
         np.empty((q, q)),
     )
     d_type, d_b = np.empty((q, q)), np.zeros((q, q))
-    force, u, s, deviation = np.empty(q), np.empty(q), np.empty(q), np.empty(y)
+    force, u, s, centre = np.empty(q), np.empty(q), np.empty(q), np.zeros(q)
+    most = 0
+    for j in range(plan.sizes[4]):
+        most = max(most, plan.entry_at[j + 1] - plan.entry_at[j])
+    products = np.empty((most, 1 + plan.slope_outcome.size, plan.within.size))
+    for a in range(plan.split.size, q):  # the mean of an intercept is in mu
+        centre[a] = between_mean[plan.effects[a]]
     k = np.empty((q, 0))
     d_inverse, d_c, d_d = np.empty((0, 0)), np.empty((q, 0)), np.empty((0, 0))
     dz, weighted = np.empty(0), np.empty(0)
@@ -338,22 +342,25 @@ def _clusters(
             kind = -1
         if plan.cluster_type[j] != kind:
             kind = plan.cluster_type[j]
-            _precision(plan, j, inverses, precision)
+            _precision(plan, j, by_pattern, precision)
             logdet = _type(precision, b, t, less)
             if np.isnan(logdet):
                 return -np.inf
         _own_differences(plan, j, between_mean, dz)
-        _forces(plan, j, mean, inverses, deviation, force)
-        more = _cluster(k, d_inverse, dz, precision, t, force, weighted, u, s)
+        _products(plan, j, mean, products)
+        _forces(plan, j, projected, products, force)
+        more = _cluster(centre, k, d_inverse, dz, precision, t, force, weighted, u, s)
         more -= 0.5 * (logdet + own_logdet + dz.size * LOG_2PI)
         value += more
         if by_cluster.size:
             by_cluster[plan.cluster_place[j]] += more
         for a in range(q):
+            if plan.effects[a] >= p:
+                d_between_mean[plan.effects[a]] += s[a]
             for c in range(q):
                 d_type[a, c] = -0.5 * (u[a] * u[c] + t[a, c])
                 d_b[a, c] += 0.5 * (s[a] * s[c] - less[a, c])
-        _pull_forces(plan, j, mean, inverses, deviation, u, d_type, d_inverses, d_mean)
+        _pull_sums(plan, j, products, u, d_type, d_by_pattern, d_projected, weights)
         _pull_own(plan, own, k, d_inverse, weighted, s, d_c, d_d, d_between_mean)
     if own >= 0:
         _pull_given_own(plan, own, k, d_inverse, d_b, d_c, d_d, d_between)
@@ -380,39 +387,60 @@ def _pull_own(plan, own, k, d_inverse, weighted, s, d_c, d_d, d_between_mean):
 @compiled
 def _level_group(plan, group, elements, gradient, by_cluster):
     """Log-likelihood of one group; adds to the gradient by the matrices of its two blocks."""
-    p, y = plan.sizes[0], plan.within.size
-    inner = _block(plan, elements, 2 * group)
-    outer = _block(plan, elements, 2 * group + 1)
+    p, m, y, q = plan.sizes[0], plan.sizes[1], plan.within.size, plan.effects.size
+    n_patterns = plan.sizes[3]
+    inner = level_moments(plan, elements, 2 * group)
+    outer = level_moments(plan, elements, 2 * group + 1)
     if not (inner[0] and outer[0]):
         return -np.inf
     within, mean = np.empty((y, y)), np.empty(y)
     select(inner[5], plan.within, within)
     for a in range(y):
         mean[a] = inner[6][plan.within[a]] + outer[6][plan.within[a]]
-    inverses, d_inverses = np.zeros((plan.sizes[3], y, y)), np.zeros((plan.sizes[3], y, y))
+    between, between_mean = with_slopes(plan, elements, 2 * group + 1, outer)
+    inverses = np.zeros((n_patterns, y, y))
     d_within, d_mean = np.zeros((y, y)), np.zeros(y)
-    d_between, d_between_mean = np.zeros((p, p)), np.zeros(p)
     value = _patterns(plan, group, within, mean, inverses, d_within, d_mean, by_cluster)
     if value == -np.inf:
         return value
+    effect = effect_loadings(plan, elements, 2 * group, inner[1])
+    by_pattern, projected = np.empty((n_patterns, q, q)), np.empty((n_patterns, q, y))
+    for index in range(n_patterns):
+        projected[index] = np.dot(effect.T, inverses[index])
+        by_pattern[index] = np.dot(projected[index], effect)
+    d_by_pattern, d_projected = np.zeros((n_patterns, q, q)), np.zeros((n_patterns, q, y))
+    weights = np.zeros((n_patterns, q))
+    d_between, d_between_mean = np.zeros_like(between), np.zeros_like(between_mean)
     value += _clusters(
-        plan, group, mean, outer[5], outer[6], inverses, d_inverses, d_mean, d_between,
-        d_between_mean, by_cluster,
+        plan, group, mean, between, between_mean, by_pattern, projected, d_by_pattern, d_projected,
+        weights, d_between, d_between_mean, by_cluster,
     )  # fmt: skip
     if not value > -np.inf:
         return -np.inf
-    for index in range(plan.sizes[3]):  # A = W^-1: dW = -A dA A
+    d_effect = np.zeros((y, q))
+    for index in range(n_patterns):
         if plan.pattern_group[index] == group:
-            change = 0.5 * (d_inverses[index] + d_inverses[index].T)
-            d_within -= np.dot(np.dot(inverses[index], change), inverses[index])
+            inverse, d_own, d_out = inverses[index], d_by_pattern[index], d_projected[index]
+            d_effect += np.dot(inverse, d_out.T + 2.0 * np.dot(effect, d_own))
+            change = np.dot(effect, np.dot(d_own, effect.T) + d_out)
+            d_mean -= np.dot(weights[index], projected[index])
+            change = 0.5 * (change + change.T)  # A = W^-1: dW = -A dA A
+            d_within -= np.dot(np.dot(inverse, change), inverse)
     d_covariance, d_inner_mean = np.zeros((p, p)), np.zeros(p)
     for a in range(y):
         d_inner_mean[plan.within[a]] = d_mean[a]
         d_between_mean[plan.within[a]] += d_mean[a]
         for c in range(y):
             d_covariance[plan.within[a], plan.within[c]] = d_within[a, c]
-    _pull_block(plan, elements, gradient, 2 * group, inner, d_covariance, d_inner_mean)
-    _pull_block(plan, elements, gradient, 2 * group + 1, outer, d_between, d_between_mean)
+    more = (np.zeros((p, m)), np.zeros((m, m)), np.zeros((m, m)), np.zeros(m))
+    pull_effect_loadings(plan, elements, 2 * group, inner[1], d_effect, more[0], more[1])
+    pull_level_moments(plan, elements, gradient, 2 * group, inner, d_covariance, d_inner_mean, more)
+    more = (np.zeros((p, m)), np.zeros((m, m)), np.zeros((m, m)), np.zeros(m))
+    pull_with_slopes(plan, elements, 2 * group + 1, outer, d_between, d_between_mean, more)
+    d_outer = np.ascontiguousarray(d_between[:p, :p])
+    pull_level_moments(
+        plan, elements, gradient, 2 * group + 1, outer, d_outer, d_between_mean[:p], more
+    )
     return value
 
 

@@ -1,7 +1,10 @@
 """What the two-level engine works on, packed: patterns of respondents, clusters, their types.
 
 Clusters with the same number of respondents in each missingness pattern, and the same of their own
-variables observed, are of one type: they share one inverse.
+variables observed, are of one type: they share one inverse. With random slopes each cluster is a
+type of its own, and what the likelihood needs of it are sums of squares and products (of 1, the
+predictors with random slopes, and all variables of level 1): still flat in the number of
+respondents.
 """
 
 from __future__ import annotations
@@ -24,6 +27,10 @@ INTEGER_FIELDS = (
     "split",
     "split_at",
     "between",
+    "effects",
+    "design",
+    "slope_outcome",
+    "slope_latent",
     "pattern_group",
     "pattern_count",
     "pattern_width",
@@ -40,7 +47,6 @@ INTEGER_FIELDS = (
     "cluster_value_at",
     "entry_at",
     "entry_pattern",
-    "entry_count",
     "entry_mean_at",
     "own_at",
     "own_variables",
@@ -55,6 +61,11 @@ class LevelPlan(NamedTuple):
     sizes : observed p, latent m, groups, patterns, clusters.
     within, between : the variables of level 1, and those of level 2 alone.
     split, split_at : the variables at both levels, and where they are in `within`.
+    effects : the random effects of a cluster: the variables at both levels, then p, p + 1, ... for
+        the random slopes.
+    design : what each effect is multiplied by: 0 for 1, k for the predictor of the k-th slope.
+    slope_outcome, slope_latent : the latent variable that a slope's path leads to at level 1, and
+        that which it is at level 2.
     pattern_* : one entry a missingness pattern of a group: its group, number of respondents,
         number of variables observed, where its list of variables (places in `within`) starts in
         `pattern_variables`, where its means, covariance (divisor n) and rows start in `numbers`.
@@ -62,8 +73,9 @@ class LevelPlan(NamedTuple):
     cluster_* : one entry a cluster, those of a group, set of own variables and type side by side:
         its group, type, set of observed variables of its own, place in the data's order, and where
         the values of those variables start in `numbers`.
-    entry_* : the patterns of each cluster (`entry_at`, one more than clusters): which, respondents,
-        and where their means start in `numbers`.
+    entry_* : the patterns of each cluster (`entry_at`, one more than clusters): which, and where in
+        `numbers` start the means of the observed variables, then the sums of products of (1,
+        predictors with random slopes), then those of the predictors with deviations from the means.
     own_at, own_variables : the sets of observed own variables, as places in `between`.
     proper : as in plan.py.
     """
@@ -73,6 +85,10 @@ class LevelPlan(NamedTuple):
     split: np.ndarray
     split_at: np.ndarray
     between: np.ndarray
+    effects: np.ndarray
+    design: np.ndarray
+    slope_outcome: np.ndarray
+    slope_latent: np.ndarray
     pattern_group: np.ndarray
     pattern_count: np.ndarray
     pattern_width: np.ndarray
@@ -89,7 +105,6 @@ class LevelPlan(NamedTuple):
     cluster_value_at: np.ndarray
     entry_at: np.ndarray
     entry_pattern: np.ndarray
-    entry_count: np.ndarray
     entry_mean_at: np.ndarray
     own_at: np.ndarray
     own_variables: np.ndarray
@@ -127,7 +142,10 @@ def unpack_levels(ints, floats):
         ints[ints[23] : ints[24]],
         ints[ints[24] : ints[25]],
         ints[ints[25] : ints[26]],
-        floats[ints[27] : ints[28]],
+        ints[ints[26] : ints[27]],
+        ints[ints[27] : ints[28]],
+        ints[ints[28] : ints[29]],
+        floats[ints[30] : ints[31]],
     )
 
 
@@ -145,6 +163,9 @@ class LevelData:
         Position of the cluster, from 0.
     within, between : tuple of int
         Columns at level 1, and at level 2.
+    slopes : tuple of (int, int, int)
+        Of each path with a random slope: the latent variable it leads to, the column of its
+        predictor (without missing values), and the latent variable of level 2 that it is.
     """
 
     values: np.ndarray
@@ -152,6 +173,7 @@ class LevelData:
     cluster: np.ndarray
     within: tuple[int, ...]
     between: tuple[int, ...]
+    slopes: tuple[tuple[int, int, int], ...] = ()
 
 
 def _patterns(data: LevelData) -> tuple[list[Pattern], list[np.ndarray]]:
@@ -208,6 +230,10 @@ def build_level_plan(
         "split": np.array(split),
         "split_at": np.array([data.within.index(i) for i in split]),
         "between": np.array(alone),
+        "effects": np.array([*split, *(shape[0] + k for k in range(len(data.slopes)))]),
+        "design": np.array([0] * len(split) + [1 + k for k in range(len(data.slopes))]),
+        "slope_outcome": np.array([outcome for outcome, _, _ in data.slopes]),
+        "slope_latent": np.array([latent for _, _, latent in data.slopes]),
         "pattern_group": np.array([x.group for x in patterns]),
         "pattern_count": np.array([x.count for x in patterns]),
         "pattern_width": np.array([len(x.variables) for x in patterns]),
@@ -237,7 +263,7 @@ def _cluster_fields(
     alone: Sequence[int],
     numbers: _Numbers,
 ) -> dict[str, np.ndarray]:
-    """The clusters in the order in which they share most, with their patterns' means."""
+    """The clusters in the order in which they share most, with their patterns' sums."""
     count = int(data.cluster.max()) + 1
     table = np.stack([np.bincount(data.cluster[who], minlength=count) for who in members], axis=1)
     first = np.unique(data.cluster, return_index=True)[1]
@@ -245,18 +271,16 @@ def _cluster_fields(
     kinds, own = np.unique(~np.isnan(values), axis=0, return_inverse=True)
     own = own.ravel() if len(alone) else np.zeros(count, dtype=np.int64)
     keys = np.column_stack([data.group[first], own, table])
+    if data.slopes:  # no two clusters have the same inverse
+        keys = np.column_stack([keys, np.arange(count)])
     kind = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
     order = np.argsort(kind, kind="stable")
-    sums = []  # of each pattern by cluster
-    for pattern, who in zip(patterns, members, strict=True):
-        total = np.zeros((count, len(pattern.variables)))
-        np.add.at(total, data.cluster[who], pattern.rows)
-        sums.append(total)
-    entry_at, entries, means = [0], [], []
+    sums = [_sums(data, x, who, count) for x, who in zip(patterns, members, strict=True)]
+    entry_at, entries, start = [0], [], []
     for j in order:
         for k in np.flatnonzero(table[j]):
-            entries.append((k, table[j, k]))
-            means.append(numbers.add(sums[k][j] / table[j, k]))
+            entries.append(k)
+            start.append(numbers.add(sums[k][j]))
         entry_at.append(len(entries))
     lists = [np.flatnonzero(k) for k in kinds] if len(alone) else [np.empty(0, dtype=np.int64)]
     known = [values[j][lists[own[j]]] for j in order]
@@ -267,9 +291,25 @@ def _cluster_fields(
         "cluster_place": order,
         "cluster_value_at": np.array([numbers.add(x) for x in known]),
         "entry_at": np.array(entry_at),
-        "entry_pattern": np.array([k for k, _ in entries]),
-        "entry_count": np.array([n for _, n in entries]),
-        "entry_mean_at": np.array(means),
+        "entry_pattern": np.array(entries),
+        "entry_mean_at": np.array(start),
         "own_at": np.cumsum([0, *map(len, lists)]),
         "own_variables": np.concatenate(lists),
     }
+
+
+def _sums(data: LevelData, pattern: Pattern, who: np.ndarray, count: int) -> np.ndarray:
+    """What the likelihood needs of a pattern's respondents by cluster, (cluster, numbers)."""
+    code, width = data.cluster[who], len(pattern.variables)
+    size = np.bincount(code, minlength=count)
+    means = np.zeros((count, width))
+    np.add.at(means, code, pattern.rows)
+    means /= np.maximum(size, 1)[:, None]
+    columns = [column for _, column, _ in data.slopes]
+    design = np.column_stack([np.ones(len(who)), data.values[np.ix_(who, columns)]])
+    deviations = pattern.rows - means[code]
+    squares = np.zeros((count, design.shape[1], design.shape[1]))
+    np.add.at(squares, code, design[:, :, None] * design[:, None, :])
+    products = np.zeros((count, design.shape[1] - 1, width))
+    np.add.at(products, code, design[:, 1:, None] * deviations[:, None, :])
+    return np.concatenate([means, *(x.reshape(count, -1) for x in (squares, products))], axis=1)

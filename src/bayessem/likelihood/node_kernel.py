@@ -13,7 +13,9 @@ analysis. Psychometrika, 57, 423-436. Rijmen, F. (2009). ETS RR-09-03.
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
-from bayessem.likelihood.dense import multiply, multiply_by_transpose, multiply_transposed
+from bayessem.likelihood.dense import multiply, multiply_by_transpose, multiply_transposed, spans
+from bayessem.likelihood.node_lattice import placed
+from bayessem.likelihood.node_line import expand, gather, pull_line
 from bayessem.likelihood.node_plan import (
     FACTOR,
     MESSAGE,
@@ -182,15 +184,37 @@ def _one_pair(plan, s):
 
 
 @compiled
-def _pair_row(plan, k, u, tables, messages, size):
-    """Row of a part for one row of its step, and its values (none where an answer is missing)."""
+def _pair_row(plan, k, u, tables, messages, spare):
+    """A part's values for one row of its step (none where an answer is missing).
+
+    spare : (size,) for those of a predictor.
+    """
     row = plan.row[plan.part[PART * k + 3] + u]
     number = plan.part[PART * k + 1]
     if plan.part[PART * k] == PAIR_MESSAGE:
-        return _message(plan, messages, number, row, size)
+        nodes = plan.line[3 * number + 2]
+        if nodes == 0:
+            return _message(plan, messages, number, row, spare.size)
+        expand(plan, number, _message(plan, messages, number, row, nodes), spare)
+        return spare
     if row < 0:
         return tables[:0]
-    return _table(plan, tables, number, row, size)
+    return _table(plan, tables, number, row, spare.size)
+
+
+@compiled
+def _back_message(plan, k, u, pair, d_messages, d_lines):
+    """Adds derivatives (pair) to those by a message of a step below."""
+    row = plan.row[plan.part[PART * k + 3] + u]
+    number = plan.part[PART * k + 1]
+    nodes = plan.line[3 * number + 2]
+    if nodes == 0:
+        own = _message(plan, d_messages, number, row, pair.size)
+        for j in range(pair.size):
+            own[j] += pair[j]
+        return
+    own = _message(plan, d_messages, number, row, nodes)
+    gather(plan, number, pair, own, _message(plan, d_lines, number, row, nodes))
 
 
 @compiled
@@ -211,7 +235,8 @@ def _with_pairs(plan, s, u, tables, messages, kernel, joint):
         elif what == PAIR_MESSAGE:
             if neighbour == 2:
                 size = q * one * two
-            _multiply(joint, _message(plan, messages, number, row, size), neighbour)
+            own = _pair_row(plan, k, u, tables, messages, np.empty(size))
+            _multiply(joint, own, neighbour)
 
 
 @compiled
@@ -224,8 +249,14 @@ def _forward(plan, tables, messages, logs, scales, products):
     for s in range(plan.sizes[1]):
         q, one, two = _sides(plan, s)
         rows, size = plan.step[STEP * s + 4], one * two
-        kernel = np.empty((q, one, two))
-        _shared(plan, s, tables, kernel)
+        line = plan.line[3 * s + 2]
+        kernel = np.empty((q, one, two) if line == 0 else (q, line, 1))
+        if line:
+            size = line
+            at = plan.factor[FACTOR * (plan.step[STEP * s + 10] // 2) + 6]
+            kernel[:] = tables[at : at + q * line].reshape(q, line, 1)
+        else:
+            _shared(plan, s, tables, kernel)
         at = plan.step[STEP * s + 6]
         product = products[at : at + rows * q].reshape(rows, q)
         at = plan.step[STEP * s + 7]
@@ -234,13 +265,13 @@ def _forward(plan, tables, messages, logs, scales, products):
         at = plan.step[STEP * s + 5]
         out = messages[at : at + rows * size].reshape(rows, size)
         if pairs:
-            joint = np.empty((q, one, two))
+            joint, spare = np.empty((q, one, two)), np.empty(q * size)
             flat = joint.reshape(q, size)
             shared, one_pair = kernel.reshape(q, size), _one_pair(plan, s)
             for u in range(rows):
                 out[u] = 0.0
                 if one_pair >= 0:
-                    own = _pair_row(plan, one_pair, u, tables, messages, q * size)
+                    own = _pair_row(plan, one_pair, u, tables, messages, spare)
                     if own.size:
                         pair = own.reshape(q, size)
                         for v in range(q):
@@ -254,7 +285,9 @@ def _forward(plan, tables, messages, logs, scales, products):
                     for k in range(size):
                         out[u, k] += w * flat[v, k]
         else:
-            multiply(product, kernel.reshape(q, size), out)
+            flat, span = kernel.reshape(q, size), np.empty((q, 2), dtype=np.int64)
+            spans(flat, span)
+            multiply(product, flat, span, out)
         at = plan.step[STEP * s + 7]
         for u in range(rows):
             total = 0.0
@@ -301,7 +334,7 @@ def _back_singles(plan, s, weights, messages, d_messages, counts):
 
 
 @compiled
-def _back_pairs(plan, s, u, joint, messages, d_messages, counts):
+def _back_pairs(plan, s, u, joint, messages, d_messages, d_lines, counts):
     """Hands the weights joint (v, a, b) of one row on to its tables and messages of pairs."""
     q, one, two = joint.shape
     first = plan.step[STEP * s + 9]
@@ -319,10 +352,10 @@ def _back_pairs(plan, s, u, joint, messages, d_messages, counts):
                 size = q * one * two
             own = np.zeros(size)
             _collect(joint, neighbour, own)
-            value = _message(plan, messages, number, row, size)
-            d_value = _message(plan, d_messages, number, row, size)
+            value = _pair_row(plan, k, u, counts, messages, np.empty(size))
             for j in range(size):
-                d_value[j] += _share(own[j], value[j])
+                own[j] = _share(own[j], value[j])
+            _back_message(plan, k, u, own, d_messages, d_lines)
 
 
 @compiled
@@ -345,10 +378,53 @@ def _back_shared(plan, s, joint, counts):
 
 
 @compiled
-def _backward(plan, tables, messages, scales, products, d_messages, counts):
-    """Derivatives by the logs of all tables into counts; d_messages holds those of the roots."""
+def _back_line(plan, s, elements, tables, messages, scales, products, d_messages, d_lines,
+               counts, gradient):  # fmt: skip
+    """The way back through a step whose message is about a predictor."""
+    q, rows, nodes = (
+        plan.node_count[plan.step[STEP * s]],
+        plan.step[STEP * s + 4],
+        plan.line[3 * s + 2],
+    )
+    at = plan.factor[FACTOR * (plan.step[STEP * s + 10] // 2) + 6]
+    kernel = tables[at : at + q * nodes].reshape(q, nodes)
+    at = plan.step[STEP * s + 6]
+    product = products[at : at + rows * q].reshape(rows, q)
+    at = plan.step[STEP * s + 5]
+    d_out = d_messages[at : at + rows * nodes].reshape(rows, nodes)
+    by_one = d_lines[at : at + rows * nodes].reshape(rows, nodes)
+    at = plan.step[STEP * s + 7]
+    for u in range(rows):
+        share = 1.0 / scales[at + u]
+        for k in range(nodes):
+            d_out[u, k] *= share
+            by_one[u, k] *= share
+    weights, sums, moved = np.empty((rows, q)), np.empty((q, nodes)), np.empty((q, nodes))
+    span = np.empty((q, 2), dtype=np.int64)
+    spans(kernel, span)
+    multiply_transposed(d_out, kernel, span, weights)
+    weights *= product
+    multiply_by_transpose(product, d_out, span, sums)
+    multiply_by_transpose(product, by_one, span, moved)
+    sums *= kernel
+    moved *= kernel
+    pull_line(plan, s, elements, kernel.ravel(), sums.ravel(), moved.ravel(), gradient)
+    _back_singles(plan, s, weights, messages, d_messages, counts)
+
+
+@compiled
+def _backward(plan, elements, tables, messages, scales, products, d_messages, counts, gradient):
+    """Derivatives by the logs of all tables into counts; d_messages holds those of the roots.
+
+    Those by the elements of equations whose tables are over predictors are added to gradient.
+    """
+    d_lines = np.zeros(messages.size if plan.line.any() else 0)
     for back in range(plan.sizes[1]):
         s = plan.sizes[1] - 1 - back
+        if plan.line[3 * s + 2] > 0:
+            _back_line(plan, s, elements, tables, messages, scales, products, d_messages, d_lines,
+                       counts, gradient)  # fmt: skip
+            continue
         q, one, two = _sides(plan, s)
         rows, size = plan.step[STEP * s + 4], one * two
         kernel = np.empty((q, one, two))
@@ -368,19 +444,24 @@ def _backward(plan, tables, messages, scales, products, d_messages, counts):
         for k in range(first, first + plan.step[STEP * s + 8]):
             pairs = pairs or plan.part[PART * k] in (PAIR, PAIR_MESSAGE)
         if pairs:
-            joint = np.empty((q, one, two))
+            joint, spare = np.empty((q, one, two)), np.empty(q * size)
+            d_spare = np.empty(q * size)
             flat = joint.reshape(q, size)
             total = np.zeros((q, one, two))
             sums, one_pair = total.reshape(q, size), _one_pair(plan, s)
             shared = kernel.reshape(q, size)
             for u in range(rows):
                 if one_pair >= 0:
-                    own = _pair_row(plan, one_pair, u, tables, messages, q * size)
+                    own = _pair_row(plan, one_pair, u, tables, messages, spare)
                     if own.size:
                         pair = own.reshape(q, size)
-                        d_own = _pair_row(plan, one_pair, u, counts, d_messages, q * size)
                         by_value = plan.part[PART * one_pair] == PAIR_MESSAGE
-                        d_pair = d_own.reshape(q, size)
+                        if by_value:
+                            d_spare[:] = 0.0
+                            d_pair = d_spare.reshape(q, size)
+                        else:
+                            d_own = _pair_row(plan, one_pair, u, counts, messages, spare)
+                            d_pair = d_own.reshape(q, size)
                         for v in range(q):
                             w, total_v = product[u, v], 0.0
                             if by_value:
@@ -396,6 +477,8 @@ def _backward(plan, tables, messages, scales, products, d_messages, counts):
                                     sums[v, k] += g
                                     total_v += g
                             weights[u, v] = total_v
+                        if by_value:
+                            _back_message(plan, one_pair, u, d_spare, d_messages, d_lines)
                         continue
                 _with_pairs(plan, s, u, tables, messages, kernel, joint)
                 for v in range(q):
@@ -405,13 +488,15 @@ def _backward(plan, tables, messages, scales, products, d_messages, counts):
                         total_v += flat[v, k]
                     weights[u, v] = total_v
                 total += joint
-                _back_pairs(plan, s, u, joint, messages, d_messages, counts)
+                _back_pairs(plan, s, u, joint, messages, d_messages, d_lines, counts)
         else:
             flat = kernel.reshape(q, size)
-            multiply_transposed(d_out, flat, weights)
+            span = np.empty((q, 2), dtype=np.int64)
+            spans(flat, span)
+            multiply_transposed(d_out, flat, span, weights)
             weights *= product
             sums = np.empty((q, size))
-            multiply_by_transpose(product, d_out, sums)
+            multiply_by_transpose(product, d_out, span, sums)
             sums *= flat
             total = sums.reshape(q, one, two)
         _back_shared(plan, s, total, counts)
@@ -425,17 +510,17 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
     gradient is overwritten with the derivatives by elements, out, unless it is empty, with
     log p(y_i) in the order of the sample.
     """
-    plan = unpack_nodes(ints, floats)
+    plan = placed(unpack_nodes(ints, floats), elements)
     gradient[:] = 0.0
     out[:] = 0.0
     # one block: several would each be given back to the system, and be cleared by it, every time
     sizes = plan.sizes
-    work = np.empty(2 * (sizes[2] + sizes[3] + sizes[7]) + sizes[4])
+    work = np.empty(2 * (sizes[2] + sizes[3] + sizes[6]) + sizes[4])
     tables, work = work[: sizes[2]], work[sizes[2] :]
     messages, work = work[: sizes[3]], work[sizes[3] :]
     products, work = work[: sizes[4]], work[sizes[4] :]
-    logs, work = work[: sizes[7]], work[sizes[7] :]
-    scales, work = work[: sizes[7]], work[sizes[7] :]
+    logs, work = work[: sizes[6]], work[sizes[6] :]
+    scales, work = work[: sizes[6]], work[sizes[6] :]
     good = fill_tables(plan, elements, tables)
     if good:
         good = _forward(plan, tables, messages, logs, scales, products)
@@ -456,6 +541,6 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
         for k in range(plan.root.size // 2):
             out[plan.root[2 * k]] += logs[plan.root[2 * k + 1]]
         return value
-    _backward(plan, tables, messages, scales, products, d_messages, counts)
+    _backward(plan, elements, tables, messages, scales, products, d_messages, counts, gradient)
     pull_tables(plan, elements, tables, counts, gradient)
     return value

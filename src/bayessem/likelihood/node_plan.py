@@ -7,6 +7,7 @@ run over distinct patterns of answers and not over respondents.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -114,11 +115,18 @@ def apart(factor: NodeFactor) -> tuple[NodeFactor, ...]:
 
 @dataclass(frozen=True)
 class Nodes:
-    """The lattice of one latent variable: count nodes from first, step apart."""
+    """The lattice of one latent variable: count nodes from first, step apart.
+
+    In standard deviations of the variable about its mean (node_lattice.py).
+    """
 
     first: float
     step: float
     count: int
+
+
+# A lattice that suits a linear predictor has steps up to so many times smaller than the largest.
+SLACK = 1.5
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ INTEGER_FIELDS = (
 FLOAT_FIELDS = ("node_first", "node_step", "data")
 FACTOR = 14  # numbers a factor; see `_factor_row`
 TERM = 6
-STEP = 10
+STEP = 11
 PART = 4
 SHARED, UNARY, PAIR, MESSAGE, PAIR_MESSAGE = range(5)
 
@@ -155,17 +163,21 @@ class NodePlan(NamedTuple):
     """Views of the packed arrays.
 
     sizes : factors, steps, size of all tables, of all messages, of all products A, respondents,
-        largest message, largest pair table, rows of all steps.
-    node_count, node_first, node_step : lattice by latent variable (all groups').
+        rows of all steps, latent variables of a group.
+    node_count, node_first, node_step : lattice by latent variable (all groups'), in the packed
+        arrays in standard deviations about the mean (`node_lattice.placed`).
     factor (FACTOR a factor): kind, number of variables, three variables, rows, place of the table,
         number of terms, first term, place of data, columns, number explained | thresholds, first of
         `explained` and `variance` | first threshold, link.
     explained : positions in the scope;  variance : elements.
     term (TERM a term): element, three exponents, column, target.
     step (STEP a step): variable, neighbours, first and second neighbour, rows, place of message, of
-        A, of its first row, parts, first part.
+        A, of its first row, parts, first part; 2 f + d where the message is about a linear
+        predictor (node_lattice.py), of factor f, and neighbour d's lattice suits it; else -1.
     part (PART a part): what it is, factor or step, which neighbour, place of its rows in `row`.
     row : rows of factors or messages by row of the step.
+    line (3 a step): nodes of the predictor for one node of each neighbour, with its coefficient's
+        sign, and nodes of the predictor; 0 where the message is about the neighbours themselves.
     weight : respondents in each row of each step that has no neighbours (0 for others).
     root : (2 a pair) respondent, row among all steps' rows.
     data : of the factors.
@@ -178,6 +190,7 @@ class NodePlan(NamedTuple):
     variance: np.ndarray
     term: np.ndarray
     step: np.ndarray
+    line: np.ndarray
     part: np.ndarray
     row: np.ndarray
     weight: np.ndarray
@@ -199,6 +212,7 @@ def unpack_nodes(ints, floats):
         i[i[4] : i[5]],
         i[i[5] : i[6]],
         i[i[6] : i[7]],
+        np.zeros(0, dtype=np.int64),
         i[i[7] : i[8]],
         i[i[8] : i[9]],
         i[i[9] : i[10]],
@@ -228,19 +242,75 @@ def place(plan, f, d, k):
     return plan.node_first[v] + plan.node_step[v] * k
 
 
+def order_of(count: int, factors: Sequence[NodeFactor]) -> tuple[Elimination, ...]:
+    """The order in which a group's latent variables are summed out."""
+    depth = [0] * count
+    for _ in range(count):
+        for f in factors:
+            for v in f.explained:
+                causes = [depth[c] + 1 for c in f.scope if c not in f.explained]
+                depth[v] = max([depth[v], *causes])
+    return elimination_order(count, [f.scope for f in factors], depth)
+
+
+def _lines(
+    factors: Sequence[NodeFactor], order: Sequence[Elimination]
+) -> dict[Elimination, tuple[int, int]]:
+    """Steps whose message depends on a linear predictor of two causes alone.
+
+    By step: the factor, and which neighbour's lattice suits the predictor (a lattice can suit only
+    one, and not move any more once another suits it).
+    """
+    out: dict[Elimination, tuple[int, int]] = {}
+    suited: set[int] = set()
+    still: set[int] = set()
+    left = list(order)
+    for step in order:
+        left.remove(step)
+        after = {o.variable for o in left}
+        own = [
+            k
+            for k, f in enumerate(factors)
+            if step.variable in f.scope and set(f.scope) - {step.variable} <= after
+        ]
+        joint = [k for k in own if len(factors[k].scope) > 1]
+        below = any(len(o.neighbours) == 2 and o.neighbours[0] == step.variable for o in order)
+        if len(step.neighbours) != 2 or len(joint) != 1 or below:
+            continue
+        f = factors[joint[0]]
+        linear = all(sum(t.powers.values()) <= 1 and t.column < 0 for t in f.terms)
+        causes = {v for t in f.terms for v in t.powers}
+        if f.kind != STRUCTURAL or f.explained != (step.variable,) or len(f.scope) < 3:
+            continue
+        if not linear or step.variable in causes:
+            continue
+        free = [d for d in (0, 1) if step.neighbours[d] not in suited | still]
+        if free:
+            out[step] = joint[0], free[0]
+            suited.add(step.neighbours[free[0]])
+            still.add(step.neighbours[1 - free[0]])
+    return out
+
+
 class _Packer:
     """Collects the arrays of a plan, group after group."""
 
     def __init__(self) -> None:
         self.lists: dict[str, list] = {name: [] for name in (*INTEGER_FIELDS, *FLOAT_FIELDS)}
         self.tables = self.messages = self.products = self.rows = 0
-        self.largest = self.pair = 0
         self.factors = self.steps = 0
 
     def group(self, group: NodeGroup, order: Sequence[Elimination]) -> None:
         """Add one group."""
         first_latent, first_factor = len(self.lists["node_count"]), self.factors
         first_step = self.steps
+        lines = _lines(group.factors, order)
+        suited = {step.neighbours[d] for step, (_, d) in lines.items()}
+        wider = tuple(
+            replace(n, count=math.ceil(SLACK * (n.count - 1)) + 1) if v in suited else n
+            for v, n in enumerate(group.nodes)
+        )
+        group = replace(group, nodes=wider)
         for n in group.nodes:
             self.lists["node_count"].append(n.count)
             self.lists["node_first"].append(n.first)
@@ -259,7 +329,10 @@ class _Packer:
                 for v, s in ((o.variable, o) for o in order)
                 if v in below and step.variable in s.neighbours and s.neighbours[0] == step.variable
             ]
-            rows = self._step(step, own, from_below, first_latent, group)
+            rows = self._step(step, own, from_below, first_latent, group, step in lines)
+            if step in lines:
+                f, d = lines[step]
+                self.lists["step"][-1] = 2 * (first_factor + f) + d
             below[step.variable] = (self.steps - 1, rows)
         assert self.steps - first_step == len(order)
 
@@ -295,6 +368,7 @@ class _Packer:
         from_below: list[tuple[Elimination, int, np.ndarray]],
         first_latent: int,
         group: NodeGroup,
+        line: bool,
     ) -> np.ndarray:
         """Add one step; returns the row of each respondent."""
         parts: list[tuple[int, int, int]] = []
@@ -304,7 +378,8 @@ class _Packer:
             return step.neighbours.index(other[1]) if len(other) == 2 else 2
 
         for number, factor, scope in own:
-            if len(factor.data) == 1 and (factor.row_of == 0).all():
+            alone = line and len(scope) == 1  # the table of a predictor is shared by itself
+            if len(factor.data) == 1 and (factor.row_of == 0).all() and not alone:
                 parts.append((SHARED, number, which(scope)))
                 continue
             assert len(scope) < 3
@@ -325,7 +400,7 @@ class _Packer:
         two = [first_latent + v for v in step.neighbours] + [-1] * (2 - len(step.neighbours))
         lists["step"] += [first_latent + step.variable, len(step.neighbours), *two, count]
         lists["step"] += [self.messages, self.products, self.rows]
-        lists["step"] += [len(parts), len(lists["part"]) // PART]
+        lists["step"] += [len(parts), len(lists["part"]) // PART, -1]
         column = 0
         for what, number, neighbour in parts:
             lists["part"] += [what, number, neighbour, len(lists["row"])]
@@ -341,7 +416,6 @@ class _Packer:
         self.messages += count * size
         self.products += count * q
         self.rows += count
-        self.largest = max(self.largest, q * size)
         self.steps += 1
         return inverse
 
@@ -350,8 +424,7 @@ def pack_nodes(groups: Sequence[NodeGroup], respondents: int) -> tuple[np.ndarra
     """The packed plan of a model with its data, group after group."""
     packer = _Packer()
     for group in groups:
-        order = elimination_order(len(group.nodes), [f.scope for f in group.factors])
-        packer.group(group, order)
+        packer.group(group, order_of(len(group.nodes), group.factors))
     fields = {name: np.array(values) for name, values in packer.lists.items()}
     fields["sizes"] = np.array(
         [
@@ -361,8 +434,8 @@ def pack_nodes(groups: Sequence[NodeGroup], respondents: int) -> tuple[np.ndarra
             packer.messages,
             packer.products,
             respondents,
-            packer.largest,
             packer.rows,
+            len(groups[0].nodes),
         ]
     )
     ints, floats = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)

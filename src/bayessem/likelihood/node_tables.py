@@ -11,21 +11,12 @@ import numpy as np
 
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.dense import spd_inverse
-from bayessem.likelihood.family_ordered import tails
 from bayessem.likelihood.node_answers import fill_answers, pull_answers
-from bayessem.likelihood.node_plan import FACTOR, STRUCTURAL, TERM, place, shape
+from bayessem.likelihood.node_given import fill_given, pull_given
+from bayessem.likelihood.node_line import fill_line
+from bayessem.likelihood.node_plan import FACTOR, STEP, STRUCTURAL, TERM, place, shape
 
 LOG_2PI = np.log(2.0 * np.pi)
-TINY = 1e-290
-
-# A disturbance narrower than the lattice's step: what follows is interpolated at the points of a
-# Gauss-Hermite rule, by polynomials through so many nodes.
-STENCIL = 10
-HERMITE, HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
-HERMITE_WEIGHTS = HERMITE_WEIGHTS / np.sqrt(2.0 * np.pi)
-LAGRANGE = np.array(
-    [1.0 / np.prod([k - i for i in range(STENCIL) if i != k]) for k in range(STENCIL)]
-)
 
 
 @compiled
@@ -56,76 +47,6 @@ def _predictors(plan, f, elements, row, x, monomial, mean):
             m *= plan.data[data + row * columns + column]
         monomial[k] = m
         mean[plan.term[TERM * t + 5]] += elements[plan.term[TERM * t]] * m
-
-
-@compiled
-def _end(mean, sd, low, x, half):
-    """Probability beyond an end node, and the derivatives of its log by mean and by variance."""
-    if low:
-        z = (x + half - mean) / sd
-        p, _, density = tails(0, z)
-        sign = -1.0
-    else:
-        z = (x - half - mean) / sd
-        _, p, density = tails(0, z)
-        sign = 1.0
-    if p < TINY:
-        return 0.0, 0.0, 0.0
-    ratio = sign * density / p
-    return p, ratio / sd, 0.5 * ratio * z / (sd * sd)
-
-
-@compiled
-def _stencil(u, nodes, weight, slope):
-    """Lagrange's weights (STENCIL,) of the nodes about u, in steps, and their derivatives by u.
-
-    Returns the first node. Beyond the lattice all is as it is at its end.
-    """
-    inside = min(max(u, 0.0), nodes - 1.0)
-    first = min(max(np.int64(np.floor(inside)) - STENCIL // 2 + 1, 0), nodes - STENCIL)
-    d = inside - first
-    left, d_left = 1.0, 0.0
-    for k in range(STENCIL):
-        weight[k], slope[k] = left, d_left
-        d_left = d_left * (d - k) + left
-        left *= d - k
-    right, d_right = 1.0, 0.0
-    for k in range(STENCIL - 1, -1, -1):
-        slope[k] = LAGRANGE[k] * (slope[k] * right + weight[k] * d_right)
-        weight[k] *= LAGRANGE[k] * right
-        d_right = d_right * (d - k) + right
-        right *= d - k
-        if inside != u:
-            slope[k] = 0.0
-    return first
-
-
-@compiled
-def _fill_narrow(u, sd, nodes, table, start, stride):
-    """Weights of nodes for a disturbance of sd steps about u, added to cells of a table."""
-    weight, slope = np.empty(STENCIL), np.empty(STENCIL)
-    for k in range(nodes):
-        table[start + k * stride] = 0.0
-    for j in range(HERMITE.size):
-        first = _stencil(u + sd * HERMITE[j], nodes, weight, slope)
-        for k in range(STENCIL):
-            table[start + (first + k) * stride] += HERMITE_WEIGHTS[j] * weight[k]
-
-
-@compiled
-def _pull_narrow(u, sd, nodes, table, counts, start, stride):
-    """Derivatives by u and by sd, in steps, of the log of cells times their counts."""
-    weight, slope = np.empty(STENCIL), np.empty(STENCIL)
-    d_u, d_sd = 0.0, 0.0
-    for j in range(HERMITE.size):
-        first = _stencil(u + sd * HERMITE[j], nodes, weight, slope)
-        for k in range(STENCIL):
-            cell = start + (first + k) * stride
-            if table[cell] != 0.0:
-                by = HERMITE_WEIGHTS[j] * slope[k] * counts[cell] / table[cell]
-                d_u += by
-                d_sd += HERMITE[j] * by
-    return d_u, d_sd
 
 
 @compiled
@@ -213,25 +134,67 @@ def _pull_normalised(plan, f, table, counts):
 
 
 @compiled
-def fill_structural(plan, f, elements, table):
-    """Table (row, nodes) of a structural block; False where its covariance matrix is none."""
+def _causes(own):
+    """Positions of the other two variables of a factor."""
+    return (own + 1) % 3, (own + 2) % 3
+
+
+@compiled
+def _fill_one(plan, f, elements, own, sd, table):
+    """Table (row, nodes) of one variable of which the means do not depend on it."""
     one, two, three = shape(plan, f)
-    r = plan.factor[FACTOR * f + 11]
-    covariance, inverse = np.empty((r, r)), np.empty((r, r))
-    logdet = _covariance(plan, f, elements, covariance, inverse)
-    if np.isnan(logdet):
-        return False
-    own, free = _own(plan, f)
-    at, variables = plan.factor[FACTOR * f + 13], plan.factor[FACTOR * f + 2 : FACTOR * f + 5]
-    step = 1.0
-    for i in range(r):
-        step *= plan.node_step[variables[plan.explained[at + i]]]
-    constant = np.log(step) - 0.5 * (r * LOG_2PI + logdet)
     sides, strides = np.array([one, two, three]), np.array([two * three, three, 1])
-    other, last = (own + 1) % 3, (own + 2) % 3
-    nodes, width = sides[own], plan.node_step[variables[own]]
-    sd = np.sqrt(covariance[0, 0])
-    narrow = r == 1 and free and sd < width
+    other, last = _causes(own)
+    width = plan.node_step[plan.factor[FACTOR * f + 2 + own]]
+    x, mean = np.zeros(3), np.empty(1)
+    monomial = np.empty(plan.factor[FACTOR * f + 7])
+    lowest = place(plan, f, own, 0)
+    for row in range(table.shape[0]):
+        for a in range(sides[other]):
+            x[other] = place(plan, f, other, a)
+            for b in range(sides[last]):
+                x[last] = place(plan, f, last, b)
+                _predictors(plan, f, elements, row, x, monomial, mean)
+                start = a * strides[other] + b * strides[last]
+                fill_given(lowest - mean[0], sd, width, sides[own], table[row], start, strides[own])
+
+
+@compiled
+def _pull_one(plan, f, elements, own, sd, table, counts, gradient):
+    """Adds the derivatives of `_fill_one`."""
+    one, two, three = shape(plan, f)
+    sides, strides = np.array([one, two, three]), np.array([two * three, three, 1])
+    other, last = _causes(own)
+    width = plan.node_step[plan.factor[FACTOR * f + 2 + own]]
+    first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
+    x, mean, monomial = np.zeros(3), np.empty(1), np.empty(terms)
+    lowest, d_variance = place(plan, f, own, 0), 0.0
+    for row in range(counts.shape[0]):
+        for a in range(sides[other]):
+            x[other] = place(plan, f, other, a)
+            for b in range(sides[last]):
+                x[last] = place(plan, f, last, b)
+                _predictors(plan, f, elements, row, x, monomial, mean)
+                start = a * strides[other] + b * strides[last]
+                by_mean, by_variance = pull_given(
+                    lowest - mean[0], sd, width, sides[own], table[row], counts[row], start,
+                    strides[own],
+                )  # fmt: skip
+                d_variance += by_variance
+                for m in range(terms):
+                    gradient[plan.term[TERM * (first + m)]] += by_mean * monomial[m]
+    gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += d_variance
+
+
+@compiled
+def _fill_block(plan, f, elements, own, inverse, constant, table):
+    """Table (row, nodes) of variables whose disturbances covary, or which depend on each other."""
+    one, two, three = shape(plan, f)
+    sides, strides = np.array([one, two, three]), np.array([two * three, three, 1])
+    other, last = _causes(own)
+    r = inverse.shape[0]
+    free = _own(plan, f)[1]
+    width = plan.node_step[plan.factor[FACTOR * f + 2 + own]]
     x, mean, e = np.zeros(3), np.empty(r), np.empty(r)
     monomial = np.empty(plan.factor[FACTOR * f + 7])
     for row in range(table.shape[0]):
@@ -240,16 +203,8 @@ def fill_structural(plan, f, elements, table):
             for b in range(sides[last]):
                 x[last] = place(plan, f, last, b)
                 start = a * strides[other] + b * strides[last]
-                x[own] = place(plan, f, own, 0)
-                _predictors(plan, f, elements, row, x, monomial, mean)
-                _deviations(plan, f, x, mean, e)
-                if narrow:
-                    u = -e[0] / width
-                    _fill_narrow(u, sd / width, nodes, table[row], start, strides[own])
-                    continue
-                zero, linear, square = _form(inverse, e)
-                for k in range(nodes):
-                    if not free:
+                for k in range(sides[own]):
+                    if k == 0 or not free:
                         x[own] = place(plan, f, own, k)
                         _predictors(plan, f, elements, row, x, monomial, mean)
                         _deviations(plan, f, x, mean, e)
@@ -257,80 +212,38 @@ def fill_structural(plan, f, elements, table):
                     d = e[0] + (width * k if free else 0.0)
                     q = zero + d * (linear + square * d)
                     table[row, start + k * strides[own]] = np.exp(constant - 0.5 * q)
-                if r == 1 and free:
-                    end, half = e[0] + width * (nodes - 1), 0.5 * width
-                    table[row, start], _, _ = _end(0.0, sd, True, e[0], half)
-                    cell = start + (nodes - 1) * strides[own]
-                    table[row, cell], _, _ = _end(0.0, sd, False, end, half)
     _normalise(plan, f, table)
-    return True
 
 
 @compiled
-def pull_structural(plan, f, elements, table, counts, gradient):
-    """Adds the derivatives by elements; counts (row, cell) by the log of the table are changed."""
-    _pull_normalised(plan, f, table, counts)
+def _pull_block(plan, f, elements, own, inverse, counts, gradient):
+    """Adds the derivatives of `_fill_block`; counts (row, cell) are those of what was divided."""
     one, two, three = shape(plan, f)
-    r = plan.factor[FACTOR * f + 11]
-    covariance, inverse = np.empty((r, r)), np.empty((r, r))
-    _covariance(plan, f, elements, covariance, inverse)
-    own, free = _own(plan, f)
-    variables = plan.factor[FACTOR * f + 2 : FACTOR * f + 5]
     sides, strides = np.array([one, two, three]), np.array([two * three, three, 1])
-    other, last = (own + 1) % 3, (own + 2) % 3
-    nodes, width = sides[own], plan.node_step[variables[own]]
-    sd = np.sqrt(covariance[0, 0])
-    narrow = r == 1 and free and sd < width
+    other, last = _causes(own)
+    r = inverse.shape[0]
+    free = _own(plan, f)[1]
+    width = plan.node_step[plan.factor[FACTOR * f + 2 + own]]
     first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
     x, mean, e, pull = np.zeros(3), np.empty(r), np.empty(r), np.empty(r)
     monomial = np.empty(terms)
-    second, total, d_variance = np.zeros((r, r)), 0.0, 0.0
+    second, total = np.zeros((r, r)), 0.0
     for row in range(counts.shape[0]):
         for a in range(sides[other]):
             x[other] = place(plan, f, other, a)
             for b in range(sides[last]):
                 x[last] = place(plan, f, last, b)
                 start = a * strides[other] + b * strides[last]
-                x[own] = place(plan, f, own, 0)
-                _predictors(plan, f, elements, row, x, monomial, mean)
-                _deviations(plan, f, x, mean, e)
-                if narrow:
-                    by_mean, by_sd = _pull_narrow(
-                        -e[0] / width, sd / width, nodes, table[row], counts[row], start,
-                        strides[own],
-                    )  # fmt: skip
-                    d_variance += 0.5 * by_sd / (width * sd)
-                    for m in range(terms):
-                        gradient[plan.term[TERM * (first + m)]] += by_mean / width * monomial[m]
-                    continue
-                lowest, extra = e[0], 0.0
-                inner = 1 if free else nodes  # means that do not change need one pull
-                for k in range(inner):
+                for k in range(1 if free else sides[own]):  # means that do not change: one pull
+                    x[own] = place(plan, f, own, k)
+                    _predictors(plan, f, elements, row, x, monomial, mean)
+                    _deviations(plan, f, x, mean, e)
                     s0, s1, s2 = 0.0, 0.0, 0.0
-                    if free:
-                        begin, end = 0, nodes
-                        if r == 1:  # the ends hold what lies beyond them
-                            begin, end = 1, nodes - 1
-                            g = counts[row, start]
-                            _, d_mean, d_log = _end(0.0, sd, True, lowest, 0.5 * width)
-                            extra += g * d_mean
-                            d_variance += g * d_log
-                            g = counts[row, start + (nodes - 1) * strides[own]]
-                            top = lowest + width * (nodes - 1)
-                            _, d_mean, d_log = _end(0.0, sd, False, top, 0.5 * width)
-                            extra += g * d_mean
-                            d_variance += g * d_log
-                        for n in range(begin, end):
-                            g, d = counts[row, start + n * strides[own]], lowest + width * n
-                            s0 += g
-                            s1 += g * d
-                            s2 += g * d * d
-                    else:
-                        x[own] = place(plan, f, own, k)
-                        _predictors(plan, f, elements, row, x, monomial, mean)
-                        _deviations(plan, f, x, mean, e)
-                        s0 = counts[row, start + k * strides[own]]
-                        s1, s2 = s0 * e[0], s0 * e[0] * e[0]
+                    for n in range(sides[own] if free else 1):
+                        g, d = counts[row, start + (k + n) * strides[own]], e[0] + width * n
+                        s0 += g
+                        s1 += g * d
+                        s2 += g * d * d
                     total += s0
                     second[0, 0] += s2
                     for i in range(1, r):
@@ -342,28 +255,72 @@ def pull_structural(plan, f, elements, table, counts, gradient):
                         pull[i] = inverse[i, 0] * s1
                         for j in range(1, r):
                             pull[i] += inverse[i, j] * s0 * e[j]
-                    pull[0] += extra
                     for m in range(terms):
                         t = first + m
-                        target = plan.term[TERM * t + 5]
-                        gradient[plan.term[TERM * t]] += pull[target] * monomial[m]
+                        gradient[plan.term[TERM * t]] += pull[plan.term[TERM * t + 5]] * monomial[m]
     d_cov = np.dot(np.dot(inverse, second), inverse) - total * inverse
     at = plan.factor[FACTOR * f + 12]
     for i in range(r):
         for j in range(r):
             gradient[plan.variance[at + r * i + j]] += 0.5 * d_cov[i, j]
-    gradient[plan.variance[at]] += d_variance
+
+
+@compiled
+def fill_structural(plan, f, elements, table):
+    """Table (row, nodes) of a structural block; False where its covariance matrix is none."""
+    r = plan.factor[FACTOR * f + 11]
+    covariance, inverse = np.empty((r, r)), np.empty((r, r))
+    logdet = _covariance(plan, f, elements, covariance, inverse)
+    if np.isnan(logdet):
+        return False
+    own, free = _own(plan, f)
+    if r == 1 and free:
+        _fill_one(plan, f, elements, own, np.sqrt(covariance[0, 0]), table)
+        return True
+    at, step = plan.factor[FACTOR * f + 13], 1.0
+    for i in range(r):
+        step *= plan.node_step[plan.factor[FACTOR * f + 2 + plan.explained[at + i]]]
+    constant = np.log(step) - 0.5 * (r * LOG_2PI + logdet)
+    _fill_block(plan, f, elements, own, inverse, constant, table)
+    return True
+
+
+@compiled
+def pull_structural(plan, f, elements, table, counts, gradient):
+    """Adds the derivatives by elements; counts (row, cell) by the log of the table are changed."""
+    r = plan.factor[FACTOR * f + 11]
+    covariance, inverse = np.empty((r, r)), np.empty((r, r))
+    _covariance(plan, f, elements, covariance, inverse)
+    own, free = _own(plan, f)
+    if r == 1 and free:
+        _pull_one(plan, f, elements, own, np.sqrt(covariance[0, 0]), table, counts, gradient)
+        return
+    _pull_normalised(plan, f, table, counts)
+    _pull_block(plan, f, elements, own, inverse, counts, gradient)
+
+
+@compiled
+def _line_of(plan):
+    """The step whose predictor a factor's table is over, -1 for none, (factor,)."""
+    out = np.full(plan.sizes[0], -1)
+    for s in range(plan.sizes[1]):
+        if plan.line[3 * s + 2] > 0:
+            out[plan.step[STEP * s + 10] // 2] = s
+    return out
 
 
 @compiled
 def fill_tables(plan, elements, tables):
     """Tables of all factors, one after the other; False outside the parameters' domain."""
+    lines = _line_of(plan)
     for f in range(plan.sizes[0]):
         one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
         size = one * two * three
         table = tables[at : at + rows * size].reshape(rows, size)
-        if plan.factor[FACTOR * f] == STRUCTURAL:
+        if lines[f] >= 0:
+            good = fill_line(plan, lines[f], elements, tables[at:])
+        elif plan.factor[FACTOR * f] == STRUCTURAL:
             good = fill_structural(plan, f, elements, table)
         else:
             good = fill_answers(plan, f, elements, table)
@@ -375,12 +332,15 @@ def fill_tables(plan, elements, tables):
 @compiled
 def pull_tables(plan, elements, tables, counts, gradient):
     """Adds the derivatives by elements from those by the logs of all tables."""
+    lines = _line_of(plan)
     for f in range(plan.sizes[0]):
         one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
         size = one * two * three
         own = counts[at : at + rows * size].reshape(rows, size)
         table = tables[at : at + rows * size].reshape(rows, size)
+        if lines[f] >= 0:
+            continue  # by the kernel, which knows more of it
         if plan.factor[FACTOR * f] == STRUCTURAL:
             pull_structural(plan, f, elements, table, own, gradient)
         else:

@@ -54,7 +54,7 @@ INTEGER_FIELDS = (
     "curve_pair",
     "proper",
 )
-FLOAT_FIELDS = ("quadrature", "numbers")
+FLOAT_FIELDS = ("quadrature", "pattern_weight", "numbers")
 
 
 class Plan(NamedTuple):
@@ -72,6 +72,8 @@ class Plan(NamedTuple):
     proper : covariance blocks that must be positive definite by themselves, one after the other:
         0 for disturbances or 1 for residuals, group, number of variables, their indices.
     quadrature : reach, step.
+    pattern_weight : what the weights of a pattern's respondents sum to: without weights, how many
+        there are. Means, covariances and sums are weighted.
     ints, floats : the packed arrays themselves.
     """
 
@@ -103,6 +105,7 @@ class Plan(NamedTuple):
     curve_pair: np.ndarray
     proper: np.ndarray
     quadrature: np.ndarray
+    pattern_weight: np.ndarray
     numbers: np.ndarray
     ints: np.ndarray
     floats: np.ndarray
@@ -161,6 +164,7 @@ def unpack(ints, floats):
         ints[ints[26] : ints[27]],
         floats[ints[28] : ints[29]],
         floats[ints[29] : ints[30]],
+        floats[ints[30] : ints[31]],
         ints,
         floats,
     )
@@ -176,13 +180,22 @@ class Pattern:
     mean: np.ndarray
     covariance: np.ndarray  # divisor n
     count: int
+    weights: np.ndarray  # (respondent,)
 
 
-def pattern_from_rows(group: int, variables: np.ndarray, rows: np.ndarray) -> Pattern:
-    """Sufficient statistics of the rows of one pattern."""
-    mean = rows.mean(axis=0)
+def pattern_from_rows(
+    group: int, variables: np.ndarray, rows: np.ndarray, weights: np.ndarray | None = None
+) -> Pattern:
+    """Sufficient statistics of the rows of one pattern, weighted (by default by 1 each)."""
+    if weights is None:
+        mean = rows.mean(axis=0)
+        centred = rows - mean
+        covariance = centred.T @ centred / len(rows)
+        return Pattern(group, variables, rows, mean, covariance, len(rows), np.ones(len(rows)))
+    mean = weights @ rows / weights.sum()
     centred = rows - mean
-    return Pattern(group, variables, rows, mean, centred.T @ centred / len(rows), len(rows))
+    covariance = (weights[:, None] * centred).T @ centred / weights.sum()
+    return Pattern(group, variables, rows, mean, covariance, len(rows), weights)
 
 
 def _check_observed_factors(
@@ -203,8 +216,9 @@ def _sums_of_monomials(pattern: Pattern, products: ProductPlan) -> list[np.ndarr
     """What the likelihood needs to know of products of observed variables (`pattern_terms_at`)."""
     at = [pattern.variables.tolist().index(column) for column in products.observed.tolist()]
     monomials = products.data_monomials(pattern.rows[:, at])
+    weighted = pattern.weights[:, None] * monomials
     deviations = pattern.rows - pattern.mean
-    sums = (monomials.sum(axis=0), deviations.T @ monomials, monomials.T @ monomials)
+    sums = (weighted.sum(axis=0), deviations.T @ weighted, monomials.T @ weighted)
     return [np.ascontiguousarray(array, dtype=np.float64).ravel() for array in sums]
 
 
@@ -302,6 +316,7 @@ def build_plan(
                 dtype=np.int64,
             ),
             "quadrature": np.array([reach, step]),
+            "pattern_weight": np.array([x.weights.sum() for x in patterns]),
             "numbers": np.concatenate(numbers),
         },
         INTEGER_FIELDS,

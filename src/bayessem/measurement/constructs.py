@@ -50,10 +50,14 @@ def find_constructs(structure: Structure) -> tuple[Construct, ...]:
         for name in table.latent
     }
 
+    composites = dict(table.composites)
+
     def level(name: str) -> int:
         return 1 + max((level(i) for i in measures[name] if i in measures), default=0)
 
     def items(name: str) -> tuple[str, ...]:
+        if name in composites:
+            return composites[name]
         if name not in measures:
             return (name,)
         return tuple(dict.fromkeys(x for i in measures[name] for x in items(i)))
@@ -140,6 +144,7 @@ def item_weights(
         Positions of the k items in `structure.observed`.
     """
     by_name = {c.name: c for c in constructs}
+    composites = dict(structure.table.composites)
     total: dict[str, np.ndarray] = {}
 
     def follow(construct: str, so_far: np.ndarray | float) -> None:
@@ -147,6 +152,9 @@ def item_weights(
             weight = so_far * _loading(structure, matrices, construct, indicator)
             if indicator in by_name:
                 follow(indicator, weight)
+            elif indicator in composites:
+                for item in composites[indicator]:
+                    total[item] = weight * _loading(structure, matrices, indicator, item)
             else:
                 total[indicator] = total.get(indicator, 0.0) + weight
 

@@ -7,6 +7,7 @@ probability; HTMT and the classic alpha come from the data, with a Bayesian boot
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -28,6 +29,7 @@ from bayessem.measurement.htmt import (
     correlations,
     cronbach_alpha,
 )
+from bayessem.measurement.levels import cluster_means_reliability, level_constructs
 from bayessem.measurement.quality_result import Measurement
 from bayessem.measurement.tables import (
     Part,
@@ -40,7 +42,7 @@ from bayessem.measurement.tables import (
     loadings_table,
     reliability_table,
 )
-from bayessem.model.level_data import refuse_levels
+from bayessem.measurement.weights import weights_table
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import refuse_answers
@@ -99,28 +101,43 @@ def assess(
         See `measurement`.
     """
     refuse_answers(prepared.table, "a table of measurement quality")
-    refuse_levels(prepared.table, "a table of measurement quality")
     structure, labels = prepared.structure, prepared.table.groups
     constructs = find_constructs(structure)
-    if not constructs:
+    if not constructs and not structure.composites:
         raise ModelError(
             "the model has no constructs, so there is no measurement to judge; constructs are "
             "written as 'f =~ x1 + x2 + x3'"
         )
     related = _related(constructs)
-    parts = [
-        Part(
-            labels[g],
-            _quantities(structure, elements, constructs, group=g, standardized=standardized),
-            *_from_data(prepared, constructs, g, standardized, bootstrap, random_seed + g),
+    levels = prepared.table.levels > 1
+    parts = []
+    for g in chosen_groups(labels, group):
+        own = level_constructs(structure, constructs, g) if levels else constructs
+        model = _quantities(structure, elements, own, group=g, standardized=standardized)
+        if levels:
+            means = cluster_means_reliability(prepared, elements, own, g)
+            model = replace(model, omega_means=means)
+            parts.append(Part(labels[g], model, (), np.empty(0), np.empty((1, 0)), {}))
+        else:
+            data = _from_data(prepared, own, g, standardized, bootstrap, random_seed + g)
+            parts.append(Part(labels[g], model, *data))
+    if not any(part.model.loading for part in parts):
+        raise ModelError(
+            "no construct of the levels asked for has a measurement of its own: at level 1 those "
+            "that random slopes lead to have none, since their variance depends on the predictors"
         )
-        for g in chosen_groups(labels, group)
-    ]
 
     def by_group(table: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
         return join_groups([table(p, *arguments) for p in parts], len(labels) > 1)
 
     return Measurement(
+        weights=join_groups(
+            [
+                weights_table(prepared, elements, prepared.sample.labels, group=g, ci_prob=ci_prob)
+                for g in chosen_groups(labels, group)
+            ],
+            len(labels) > 1,
+        ),
         loadings=by_group(loadings_table, constructs, prepared.sample.labels, ci_prob),
         reliability=by_group(reliability_table, constructs, ci_prob),
         fornell_larcker=by_group(fornell_larcker_table, structure, related),
@@ -134,6 +151,7 @@ def assess(
         standardized=standardized,
         bootstrap=bootstrap,
         random_seed=random_seed,
+        levels=levels,
     )
 
 
@@ -241,8 +259,16 @@ def _notes(
         )
     for c in constructs:
         by_indicator = {
-            i: float(np.nanmean([p.model.loading[c.name, i] for p in parts])) for i in c.indicators
+            i: float(np.nanmean([p.model.loading[c.name, i] for p in there]))
+            for i in c.indicators
+            if (there := [p for p in parts if (c.name, i) in p.model.loading])
         }
+        if not by_indicator:
+            out.append(
+                f"{c.name}: random slopes lead to it, so that its variance at level 1 depends on "
+                "the predictors' values; it has no reliability there."
+            )
+            continue
         negative = [i for i, mean in by_indicator.items() if mean < 0]
         if len(c.indicators) == 1:
             out.append(

@@ -48,7 +48,8 @@ class Measurement(Described):
         Standardised: construct, indicator, label (the indicator's, "" without), level; mean, sd,
         lower, upper, p_above (the probability that it exceeds .70), r_hat, ess_bulk, ess_tail.
     reliability : DataFrame
-        construct, level, items, measure ("omega", "ave", "alpha", "alpha_data", "omega_items");
+        construct, level, items, measure ("omega", "ave", "alpha", "alpha_data", "omega_items";
+        "omega_means" of constructs of clusters: of the means of their respondents);
         mean, sd, lower, upper, threshold, p_pass, r_hat, ess_bulk, ess_tail.
     fornell_larcker : DataFrame
         construct, ave, nearest (the variable it correlates most with), squared_correlation (its
@@ -58,6 +59,11 @@ class Measurement(Described):
     correlations : DataFrame
         construct, other; mean, sd, lower, upper, p_above_90 (of the absolute value), verdict,
         r_hat, ess_bulk, ess_tail.
+    weights : DataFrame
+        Of composites: composite, item, label; of the standardised weight mean, sd, lower, upper,
+        p_positive, r_hat, ess_bulk, ess_tail; of the loading (the correlation of item and
+        composite) loading_mean, loading_sd, loading_lower, loading_upper; vif (variance inflation
+        factor of the item among those of its composite, in the data).
     draws : Dataset
         loading, omega, ave, alpha, omega_items, correlation over (chain, draw).
     constructs : tuple of Construct
@@ -72,6 +78,8 @@ class Measurement(Described):
         Whether omega, AVE and alpha of the items are those of standardised items.
     bootstrap, random_seed : int
         Bootstrap draws behind HTMT and alpha_data, and their seed.
+    levels : bool
+        Whether the groups are the levels of a two-level model.
     """
 
     loadings: pd.DataFrame
@@ -79,6 +87,7 @@ class Measurement(Described):
     fornell_larcker: pd.DataFrame
     htmt: pd.DataFrame
     correlations: pd.DataFrame
+    weights: pd.DataFrame
     draws: xr.Dataset
     constructs: tuple[Construct, ...]
     notes: tuple[str, ...]
@@ -87,6 +96,7 @@ class Measurement(Described):
     standardized: bool
     bootstrap: int
     random_seed: int
+    levels: bool = False
 
     def document(self) -> Document:
         """By group loadings, reliability and discriminant validity; then the formulas."""
@@ -94,10 +104,13 @@ class Measurement(Described):
         several = sum(len(c.indicators) > 1 for c in self.constructs)
         total = len(self.constructs)
         which = "each" if several == total and total > 1 else f"{several} of them"
+        composites = self.weights["composite"].nunique() if len(self.weights) else 0
+        sums = f" and {_count(composites, 'composite')}" if composites else ""
         return Document.of(
             Paragraph(
                 f"Measurement quality: {_count(total, 'construct')}, {which} with two or more "
-                f"indicators; {chains * draws} draws, intervals of {100 * self.ci_prob:g} %."
+                f"indicators{sums}; {chains * draws} draws, intervals of "
+                f"{100 * self.ci_prob:g} %."
             ),
             *(_group(self, group) for group in self.groups),
             Heading("How it is computed", 2),
@@ -118,7 +131,11 @@ def _group(result: Measurement, group: str) -> Iterator[Block]:
     """What is said about one group; "" is that of a model without groups."""
     if group:
         yield Heading(group, 2)
+    if len(result.weights):
+        yield _weights(_of(result.weights, group))
     loadings = _of(result.loadings, group)
+    if not len(loadings):
+        return
     again = loadings["construct"].eq(loadings["construct"].shift())
     yield Table(
         (
@@ -130,16 +147,38 @@ def _group(result: Measurement, group: str) -> Iterator[Block]:
         "Standardised loadings",
     ).without_empty()
     yield _reliability(_of(result.reliability, group))
-    if len(result.draws["variable"]) > 1:
+    several = (
+        len(_of(result.correlations, group)) if result.levels else len(result.draws["variable"]) > 1
+    )
+    if several:
         yield Heading("Discriminant validity", 3 if group else 2)
         yield _matrix(result, group)
         yield _fornell_larcker(_of(result.fornell_larcker, group))
         yield Lines(
             (
-                _htmt_sentence(_of(result.htmt, group)),
+                *(() if result.levels else (_htmt_sentence(_of(result.htmt, group)),)),
                 _verdict_sentence(_of(result.correlations, group)),
             )
         )
+
+
+def _weights(table: pd.DataFrame) -> Table:
+    """Weights, loadings and collinearity of the items of composites."""
+    again = table["composite"].eq(table["composite"].shift())
+    return Table(
+        (
+            Column("", table["composite"].mask(again, "").tolist()),
+            Column("", table["item"].tolist()),
+            column(table, "mean", "weight"),
+            intervals(table, "interval"),
+            column(table, "p_positive", "P(>0)"),
+            column(table, "loading_mean", "loading"),
+            intervals(table, "loading interval", ends=("loading_lower", "loading_upper")),
+            column(table, "vif", "VIF"),
+            column(table, "label", how=shortened(LABEL)),
+        ),
+        "Composites: standardised weights, loadings, collinearity of the items",
+    ).without_empty()
 
 
 def _judged(table: pd.DataFrame, title: str, passed: str, limit: str) -> list[Column]:
@@ -156,7 +195,7 @@ def _reliability(table: pd.DataFrame) -> Table:
     names = list(dict.fromkeys(table["construct"]))
     by = {
         measure: table[table["measure"] == measure].set_index("construct").reindex(names)
-        for measure in ("omega", "ave", "alpha", "alpha_data", "omega_items")
+        for measure in ("omega", "ave", "alpha", "alpha_data", "omega_items", "omega_means")
     }
     return Table(
         (
@@ -167,6 +206,7 @@ def _reliability(table: pd.DataFrame) -> Table:
             column(by["alpha"], "mean", "alpha"),
             column(by["alpha_data"], "mean", "alpha (data)"),
             column(by["omega_items"], "mean", "omega_items"),
+            column(by["omega_means"], "mean", "omega_means"),
         ),
         "Reliability and convergent validity",
     ).without_empty()
@@ -175,6 +215,14 @@ def _reliability(table: pd.DataFrame) -> Table:
 def _matrix(result: Measurement, group: str) -> Table:
     """Correlations, AVE and HTMT in one; without columns in which there is nothing."""
     names = [str(v) for v in result.draws["variable"].values]
+    if result.levels:  # the variables of this level
+        there = _of(result.correlations, group)
+        own = {
+            *there["construct"],
+            *there["other"],
+            *_of(result.fornell_larcker, group)["construct"],
+        }
+        names = [name for name in names if name in own]
     cells: dict[tuple[str, str], tuple[float, bool]] = {}
     for r in _of(result.correlations, group).to_dict("records"):
         cells[r["other"], r["construct"]] = (r["mean"], False)
@@ -190,7 +238,8 @@ def _matrix(result: Measurement, group: str) -> Table:
             Column("", names),
             *(Column(b, [cells.get((a, b), nothing) for a in names], CELL) for b in names),
         ),
-        "Below the diagonal correlations, on it sqrt(AVE), above it HTMT of the data",
+        "Below the diagonal correlations, on it sqrt(AVE)"
+        + ("" if result.levels else ", above it HTMT of the data"),
     ).without_empty()
 
 
@@ -243,14 +292,39 @@ def _verdict_sentence(table: pd.DataFrame) -> str:
     return f"Correlations of constructs whose interval reaches .80: {listed}."
 
 
+_LEVELS = (
+    "Each level has measures of its own: omega within of differences between respondents of a "
+    "cluster, omega between of differences between clusters that are known without error (Geldhof, "
+    "Preacher & Zyphur 2014, doi:10.1037/a0032138).",
+    "omega_means = (sum lambda)^2 phi / [variance of the sum between + that within / n], n the "
+    "harmonic mean of the clusters' sizes: of the observed means of clusters, which hold their "
+    "respondents' sampling error (Lai 2021, doi:10.1037/met0000287).",
+    "HTMT and alpha of the data are about one level and are left out.",
+)
+
+
+def _htmt(result: Measurement) -> str:
+    return (
+        "HTMT = mean |r| between the items of two constructs / geometric mean of their mean "
+        f"|r| within; interval from {result.bootstrap} Bayesian bootstrap draws, seed "
+        f"{result.random_seed}. Constructs with one indicator have none."
+    )
+
+
 def _formulas(result: Measurement) -> Items:
     items = "items standardised" if result.standardized else "items in their own units"
     higher = (
         "Higher-order constructs: the same formulas with standardised dimensions in the place of "
         "items."
     )
+    of_composites = (
+        "Composites: weights of standardised items for a composite of variance 1; a loading is "
+        "the correlation of item and composite; VIF = 1 / (1 - R2) of an item on the other items "
+        "of its composite, in the data: above 5 its weight is hardly known.",
+    )
     return Items(
         (
+            *(of_composites if len(result.weights) else ()),
             "lambda loadings, phi variance of the construct, Theta residual (co)variances; "
             f"{items}.",
             "omega = composite reliability (CR) = (sum lambda)^2 phi / [(sum lambda)^2 phi + sum "
@@ -258,13 +332,11 @@ def _formulas(result: Measurement) -> Items:
             "AVE = sum lambda^2 phi / (sum lambda^2 phi + sum of the residual variances). An "
             "item's loadings on other constructs count in both denominators.",
             *((higher,) if any(c.level > 1 for c in result.constructs) else ()),
-            "alpha = k/(k - 1) [1 - sum of variances / variance of the sum]: implied by the model, "
-            "and of the data.",
+            "alpha = k/(k - 1) [1 - sum of variances / variance of the sum]: implied by the model"
+            + ("." if result.levels else ", and of the data."),
             "Fornell-Larcker: the AVE of a construct exceeds its squared correlation with every "
             "other variable, except those it measures or is measured by.",
-            "HTMT = mean |r| between the items of two constructs / geometric mean of their mean "
-            f"|r| within; interval from {result.bootstrap} Bayesian bootstrap draws, seed "
-            f"{result.random_seed}. Constructs with one indicator have none.",
+            *(_LEVELS if result.levels else (_htmt(result),)),
             "Verdict on a correlation by the end of its interval (Ronkko & Cho 2022): below .80 no "
             "problem, below .90 marginal, below 1 moderate, else severe.",
         )

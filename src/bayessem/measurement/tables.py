@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -22,7 +22,7 @@ HTMT_LIMITS = (0.85, 0.90)
 # Upper end of the interval of a correlation: Ronkko & Cho (2022), doi:10.1177/1094428120968614
 VERDICTS = ((0.8, "no problem"), (0.9, "marginal"), (1.0, "moderate"), (np.inf, "severe"))
 # What the model implies about a construct with several indicators.
-MODEL_MEASURES = ("omega", "ave", "alpha", "omega_items")
+MODEL_MEASURES = ("omega", "ave", "alpha", "omega_items", "omega_means")
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Quantities:
     alpha: dict[str, np.ndarray]
     omega_items: dict[str, np.ndarray]
     correlation: np.ndarray
+    omega_means: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,8 @@ def correlations_table(
         for a, b, top in zip(out["construct"], out["other"], bound, strict=True)
     ]
     main.insert(5, "verdict", verdicts)
-    return pd.concat([out, main], axis=1)
+    table = pd.concat([out, main], axis=1)
+    return table[main["mean"].notna()] if structure.table.levels > 1 else table
 
 
 def draws_dataset(parts: Sequence[Part], structure: Structure, grouped: bool) -> xr.Dataset:
@@ -206,7 +208,8 @@ def draws_dataset(parts: Sequence[Part], structure: Structure, grouped: bool) ->
     frames = []
     for part in parts:
         loading = {f"{c}=~{i}": v for (c, i), v in part.model.loading.items()}
-        dims = dict.fromkeys(MODEL_MEASURES, "construct") | {"omega_items": "higher_construct"}
+        dims = dict.fromkeys(MODEL_MEASURES, "construct")
+        dims |= {"omega_items": "higher_construct", "omega_means": "construct_of_clusters"}
         found = [(m, getattr(part.model, m), dim) for m, dim in dims.items()]
         arrays = {
             name: xr.DataArray(
@@ -226,4 +229,4 @@ def draws_dataset(parts: Sequence[Part], structure: Structure, grouped: bool) ->
         frames.append(xr.Dataset(arrays))
     if not grouped:
         return frames[0]
-    return xr.concat(frames, dim=pd.Index([p.group for p in parts], name="group"))
+    return xr.concat(frames, dim=pd.Index([p.group for p in parts], name="group"), join="outer")

@@ -10,14 +10,17 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TextIO
+from itertools import batched
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from bayessem.arguments import check_shared, seed, whole_number
 from bayessem.errors import BayessemError, FitError, ModelError, NotSupported
+from bayessem.execution import run
 from bayessem.ml.constrained import climb, named_values, read_constraints
 from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.ml.information import covariance_root
 from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.sample import with_sample
@@ -32,12 +35,14 @@ from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Heading, Table
 from bayessem.text.formats import fixed, interval, percent_text
 from bayessem.text.progress import Bar
-from bayessem.threads import one_blas_thread, side_by_side
+from bayessem.threads import cores_here, one_blas_thread
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+# Samples that a worker elsewhere gets together, and into how many parts they are split at least.
+TOGETHER, FEWEST = 25, 20
 FINE, FINE_INTERVAL = fixed(4), interval(4)
 
 
@@ -92,12 +97,27 @@ class Bootstrap(Described):
         return Document.of(Heading(head), Table((Column("", list(self.names)), *numbers, interval)))
 
 
+@dataclass(frozen=True)
+class _Resampling:
+    """What all bootstrap samples have in common.
+
+    root : (D, k) with the covariance of the estimates as its product with itself, if there is one.
+    plain : no constraints that climbing could not keep.
+    """
+
+    fit: MLFit
+    root: np.ndarray | None
+    plain: bool
+    turns: tuple[Turn, ...]
+
+
 @one_blas_thread()
 def bootstrap(
     prepared: Prepared,
     n: int = 1000,
     *,
     cores: int | None = None,
+    executor: Any = None,
     random_seed: int | np.random.Generator | None = None,
     progress: bool = True,
     stream: TextIO | None = None,
@@ -112,8 +132,10 @@ def bootstrap(
         Number of bootstrap samples.
     cores : int, optional
         Bootstrap samples at once; by default as many as the machine has.
+    executor : optional
+        Where samples are fitted (`bayessem.execution.run`); None: in threads of this process.
     random_seed : int or Generator, optional
-        For the same samples again, however many cores.
+        For the same samples again, wherever and on however many cores.
     progress : bool
         Show a progress bar on `stream` (standard error by default).
 
@@ -139,29 +161,42 @@ def bootstrap(
     density = likelihood_density(fit.prepared.structure, fit.prepared.space, fit.prepared.sample)
     root = None  # without standard errors samples are fitted as the data were
     if np.isfinite(fit.covariance).all():
-        root = _root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
+        root = covariance_root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
     constraints = read_constraints(table)
     plain = not (constraints.curved or constraints.at_least)
-    turns = _free_turns(fit)
-
-    def estimated(rng: np.random.Generator) -> np.ndarray | None:
-        x = _estimate(fit, _resampled(fit.prepared, rng), root, plain=plain)
-        return None if x is None else _with_definitions(table, oriented(x, fit, turns))
-
+    shared = _Resampling(fit, root, plain, _free_turns(fit))
     rng = np.random.default_rng(random_seed)
-    samples = (rng.spawn(1)[0] for _ in range(n))  # numbers of its own for each
+    together = 1 if executor is None else min(TOGETHER, -(-n // FEWEST))
+    # numbers of its own for each sample, however many go to a worker together
+    parts = ([rng.spawn(1)[0] for _ in part] for part in batched(range(n), together))
     bar = Bar("bootstrap", n, stream or sys.stderr) if progress else None
-    kept: list[np.ndarray] = []
-    with closing(side_by_side(estimated, samples, cores=cores)) as estimates:
-        for done, x in enumerate(estimates, start=1):
-            if x is not None:
-                kept.append(x)
+    found: dict[int, list[np.ndarray | None]] = {}
+    done, failed = 0, 0
+    workers = run(_estimated, shared, parts, executor=executor, cores=cores_here(cores))
+    with closing(workers) as estimates:
+        for k, some in estimates:
+            found[k] = some
+            done += len(some)
+            failed += sum(x is None for x in some)
             if bar is not None:
-                failed = done - len(kept)
                 bar.show(done, f", {failed} without a maximum" if failed else "")
+    kept = [x for k in sorted(found) for x in found[k] if x is not None]
     if len(kept) < max(2, n // 10):
         raise FitError(f"only {len(kept)} of {n} bootstrap samples have a maximum")
     return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), n - len(kept))
+
+
+def _estimated(
+    shared: _Resampling, generators: Sequence[np.random.Generator]
+) -> list[np.ndarray | None]:
+    """Estimates and definitions of bootstrap samples, None where there is no maximum."""
+    fit, out = shared.fit, []
+    for rng in generators:
+        x = _estimate(fit, _resampled(fit.prepared, rng), shared.root, plain=shared.plain)
+        if x is not None:
+            x = _with_definitions(fit.prepared.table, oriented(x, fit, shared.turns))
+        out.append(x)
+    return out
 
 
 def _free_turns(fit: MLFit) -> tuple[Turn, ...]:
@@ -197,22 +232,6 @@ def oriented(x: np.ndarray, fit: MLFit, turns: Sequence[Turn]) -> np.ndarray:
             break
         x[worse[0]] *= -1.0
     return x
-
-
-def _root(covariance: np.ndarray, turn: np.ndarray | None = None) -> np.ndarray:
-    """R (D, k) with R R' the covariance of the estimates, which equalities may make singular.
-
-    What counts as 0 is judged of the correlations, so that it does not depend on units, and of
-    slopes about the means (`turn`, from `levels.level_turn`), so that it does not on where 0 is.
-    """
-    if turn is not None:
-        back = 2.0 * np.eye(len(turn)) - turn
-        return turn @ _root(back @ covariance @ back.T)
-    sd = np.sqrt(np.diag(covariance))
-    unit = np.where(sd > 0, sd, 1.0)
-    roots, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
-    useful = roots > 1e-12 * roots[-1]
-    return unit[:, None] * vectors[:, useful] * np.sqrt(roots[useful])
 
 
 def _with_definitions(table: ParameterTable, x: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ from bayessem.ml.information import (
     observed_information,
     score_products,
 )
+from bayessem.ml.item_moments import given_item_moments
 from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.problems import improper_solutions, undefined_values
@@ -44,6 +45,7 @@ from bayessem.ml.table import defined_standardised, estimates
 from bayessem.ml.two_levels import level_information, level_measures, saturate_levels
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
+from bayessem.model.level_checks import FAR_SAID, far_predictors
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
 from bayessem.model.thresholds import refuse_answers
@@ -51,7 +53,7 @@ from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
 from bayessem.results.orientation import direction_signs
 from bayessem.results.reliability import reliability
-from bayessem.results.standardize import model_moments, r_squared, standardised
+from bayessem.results.standardize import model_moments, r_squared, row_values, standardised
 from bayessem.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ def _parameter_covariance(
     d = density.size
     structure = prepared.structure
     turn = level_turn(structure, density, found.x)
-    basis = turned_basis(found.basis, turn)
+    free = given_item_moments(structure, density, found.x, prepared.sample, found.basis)
+    basis = turned_basis(free, turn)
     if se == "none":
         return np.full((d, d), np.nan), ()
     if se == "expected" and structure.table.levels > 1:
@@ -86,17 +89,29 @@ def _parameter_covariance(
             f"the model may not be identified; look at {', '.join(involved[:12])}",
         )
     if se == "robust":
-        scores = score_products(density, found.x, scale=scale, turn=turn)
+        scores = score_products(density, found.x, prepared.sample, scale=scale, turn=turn)
         inverse = inverse @ (basis.T @ scores @ basis) @ inverse
-    return found.basis @ inverse @ found.basis.T, ()
+    return free @ inverse @ free.T, ()
 
 
-def _check_standard_errors(prepared: Prepared, se: str) -> None:
+def _standard_errors(prepared: Prepared, se: str | None) -> str:
+    """Which standard errors: those asked for, or those that suit the sample."""
+    if se is None:
+        return "observed" if prepared.sample.design is None else "robust"
     if se not in STANDARD_ERRORS:
         raise ModelError(f"se is one of {', '.join(STANDARD_ERRORS)}, not {se!r}")
+    if se == "expected" and prepared.sample.design is not None:
+        raise NotSupported(
+            "expected information is that of respondents drawn one by one; with weights= or "
+            'cluster= use se="robust" (the default)'
+        )
     if se == "expected" and prepared.structure.products:
         raise NotSupported(
             'expected information is not available for product terms; use se="observed"'
+        )
+    if se == "expected" and prepared.table.slopes:
+        raise NotSupported(
+            'expected information is not there yet for random slopes; use se="observed"'
         )
     if se == "expected" and prepared.table.levels > 1 and not prepared.sample.complete:
         raise NotSupported(
@@ -105,21 +120,23 @@ def _check_standard_errors(prepared: Prepared, se: str) -> None:
         )
     if se == "robust" and made_from_moments(prepared.sample):
         raise NotSupported("robust standard errors need the raw data, not a covariance matrix")
+    return se
 
 
 @one_blas_thread()
-def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
+def fit_ml(prepared: Prepared, *, se: str | None = None) -> MLFit:
     """Fit a model by maximum likelihood.
 
     Parameters
     ----------
     prepared : Prepared
         Model and data, from `prepare`.
-    se : {"observed", "expected", "robust", "none"}
-        Standard errors from the observed information (minus the Hessian), the expected
+    se : {"observed", "expected", "robust", "none"}, optional
+        By default "observed", and "robust" with weights or clusters that the model says nothing
+        about. Standard errors from the observed information (minus the Hessian), the expected
         information (lavaan's default for complete data; linear models), or the sandwich of the
         observed information and the respondents' scores (lavaan's MLR; Yuan & Bentler 2000,
-        doi:10.1111/0081-1750.00078).
+        doi:10.1111/0081-1750.00078), summed by cluster where there are any (its robust.cluster).
 
     Returns
     -------
@@ -133,12 +150,13 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
         NotSupported for standard errors that do not exist for the model.
     """
     refuse_answers(prepared.table, "maximum likelihood")
-    _check_standard_errors(prepared, se)
+    se = _standard_errors(prepared, se)
     # first, since it refuses singular data
     saturated = _saturated(prepared)
     counterpart, start, known = None, None, None
     if prepared.structure.products:
-        counterpart = fit_ml(linear_counterpart(prepared), se="expected")
+        usual = "expected" if prepared.sample.design is None else None
+        counterpart = fit_ml(linear_counterpart(prepared), se=usual)
         start, known = _from_counterpart(prepared, counterpart)
     table, structure, sample = prepared.table, prepared.structure, prepared.sample
     density = likelihood_density(structure, prepared.space, sample)
@@ -150,6 +168,8 @@ def fit_ml(prepared: Prepared, *, se: str = "observed") -> MLFit:
     problems = (
         *prepared.notes,
         *_convergence(found, saturated, measures),
+        *_design_problems(prepared),
+        *(f"{', '.join(map(repr, far))}: {FAR_SAID}" for far in [far_predictors(prepared)] if far),
         *singular,
         *improper_solutions(structure, elements),
         *undefined_values(table, values),
@@ -228,6 +248,17 @@ def _maximum(
     return found, covariance, singular
 
 
+def _design_problems(prepared: Prepared) -> tuple[str, ...]:
+    """What the numbers about the model as a whole do not allow for."""
+    if prepared.sample.design is None:
+        return ()
+    return (
+        "chi-square, the indices made from it, AIC and BIC are of the weighted likelihood as if "
+        "respondents were drawn one by one: too large where clusters or weights take information "
+        "away",
+    )
+
+
 def _numbers(values: Mapping[str, np.ndarray]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
@@ -248,9 +279,7 @@ def _from_counterpart(
 
 def _all_values(prepared: Prepared, x: np.ndarray, elements: np.ndarray) -> np.ndarray:
     """Value of each row of the table: matrix elements, definitions, left sides of constraints."""
-    out = np.full(len(prepared.table.rows), np.nan)
-    for k, place in prepared.structure.places.items():
-        out[k] = elements[prepared.structure.element(place)[0]]
+    out = row_values(prepared.structure, elements)
     values = named_values(prepared.table, x)
     for k, row in enumerate(prepared.table.rows):
         if row.op == ":=":
@@ -266,7 +295,9 @@ def _measures(
 ) -> dict[str, float]:
     """Log-likelihood and criteria; for a linear model chi-square and fit indices too."""
     table, sample, structure = prepared.table, prepared.sample, prepared.structure
-    npar = len(table.parameters) - found.equalities
+    # as in lavaan, the variance of a composite is one of the moments of its items
+    own = len(structure.composites)
+    npar = len(table.parameters) - found.equalities - own
     if table.levels > 1:
         return level_measures(prepared, found.value, npar, elements, saturated)
     fixed = [sample.variables.index(name) for name in table.exogenous]
@@ -287,6 +318,8 @@ def _measures(
     baseline = sum(
         baseline_log_likelihood(sample, covariates, group=g) for g in range(len(sample.groups))
     )
+    taken = sum(len(c.items) * (len(c.items) + 1) // 2 for c in structure.composites)
+    counts = counts[0] - taken, counts[1] - taken
     ends = Ends(sum(s.log_likelihood for s in saturated) - given, baseline - given, *counts)
     moments = [model_moments(structure, elements, group=g) for g in range(len(sample.groups))]
     return {

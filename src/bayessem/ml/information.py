@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from bayessem.model.data import Sample
@@ -12,6 +14,7 @@ from bayessem.model.structure import (
     moved_together,
     parameter_groups,
 )
+from bayessem.posterior.assemble import respondent_order
 from bayessem.posterior.density import Density
 from bayessem.results.standardize import model_moments
 
@@ -19,8 +22,21 @@ from bayessem.results.standardize import model_moments
 FLAT = 1e-7
 
 
+@dataclass(frozen=True)
+class AtPoint:
+    """A density whose parameters are the elements themselves, at one point."""
+
+    fields: dict[str, np.ndarray]
+    density: Density
+    x: np.ndarray
+
+    def elements(self, _: np.ndarray) -> np.ndarray:
+        """The elements at the point."""
+        return self.density.elements(self.x)
+
+
 def moment_derivatives(
-    structure: Structure, density: Density, x: np.ndarray, *, group: int
+    structure: Structure, density: Density | AtPoint, x: np.ndarray, *, group: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """How the implied moments of one group of a linear model answer to its free matrix elements.
 
@@ -115,7 +131,7 @@ def expected_information(
 
 def information_rows(
     structure: Structure,
-    density: Density,
+    density: Density | AtPoint,
     x: np.ndarray,
     sample: Sample,
     *,
@@ -138,6 +154,8 @@ def information_rows(
     diagonal : ndarray (D - free,)
         Of each of the others.
     """
+    if structure.composites and isinstance(density, Density):
+        return _through_elements(structure, density, x, sample, free=free)
     size = len(x)
     total = np.zeros((free, size))
     diagonal = np.zeros(size)
@@ -188,6 +206,29 @@ def information_rows(
             total[np.ix_(own, own)] += by_level
         np.add.at(diagonal, parameter[pairs[:, 0]], by_pair)
     return total, diagonal[free:]
+
+
+def _through_elements(
+    structure: Structure, density: Density, x: np.ndarray, sample: Sample, *, free: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`information_rows` where elements hold several parameters: those of composites.
+
+    The information of the elements, and the derivatives of these by the parameters: central
+    differences, which of functions this smooth are right to about ten digits.
+    """
+    places = np.unique(density.fields["place_element"].astype(int))
+    fields = {**density.fields, "place_element": places, "place_cell": np.arange(len(places))}
+    as_they_are = AtPoint(fields, density, x)
+    plain = replace(structure, table=replace(structure.table, composites=()))
+    by_element, _ = information_rows(
+        plain, as_they_are, np.empty(len(places)), sample, free=len(places)
+    )
+    step = 1e-5 * np.where(x == 0, 1.0, np.abs(x))
+    moves = np.diag(step)
+    slopes = density.elements(x + moves)[:, places] - density.elements(x - moves)[:, places]
+    slopes /= 2.0 * step[:, None]
+    total = slopes @ by_element @ slopes.T
+    return total[:free], np.diag(total)[free:].copy()
 
 
 def _pairs(parameter: np.ndarray, first: int) -> np.ndarray:
@@ -254,19 +295,28 @@ def observed_information(
 
 
 def score_products(
-    density: Density, x: np.ndarray, *, scale: np.ndarray, turn: np.ndarray | None = None
+    density: Density,
+    x: np.ndarray,
+    sample: Sample,
+    *,
+    scale: np.ndarray,
+    turn: np.ndarray | None = None,
 ) -> np.ndarray:
     """Sum over respondents of the outer products of their scores, (D, D).
 
-    Scores are central differences of the respondents' log-likelihoods; `scale` (D,) is a rough
-    standard error of each parameter; along the columns of `turn`, if it is given.
+    Over the clusters of a two-level model; with a design weighted, and of the sums over its
+    clusters (`Design.score_products`). Scores are central differences of the respondents'
+    log-likelihoods; `scale` (D,) is a rough standard error of each parameter; along the columns of
+    `turn`, if it is given.
     """
     step = 1e-4 * scale
     moves = np.diag(step) if turn is None else (turn * step).T
     ahead = density.respondent_log_likelihood(x + moves)  # (D, respondent)
     behind = density.respondent_log_likelihood(x - moves)
     scores = (ahead - behind) / (2.0 * step[:, None])
-    return scores @ scores.T
+    if sample.design is None:
+        return scores @ scores.T
+    return sample.design.score_products(scores[:, respondent_order(sample)], sample.group)
 
 
 def invert_information(information: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
@@ -295,3 +345,19 @@ def invert_information(information: np.ndarray) -> tuple[np.ndarray | None, np.n
         return None, directions / np.linalg.norm(directions, axis=0)
     inverse = (vectors / roots) @ vectors.T / np.outer(size, size)
     return 0.5 * (inverse + inverse.T), np.empty((len(information), 0))
+
+
+def covariance_root(covariance: np.ndarray, turn: np.ndarray | None = None) -> np.ndarray:
+    """R (D, k) with R R' the covariance of the estimates, which equalities may make singular.
+
+    What counts as 0 is judged of the correlations, so that it does not depend on units, and of
+    slopes about the means (`turn`, from `levels.level_turn`), so that it does not on where 0 is.
+    """
+    if turn is not None:
+        back = 2.0 * np.eye(len(turn)) - turn
+        return turn @ covariance_root(back @ covariance @ back.T)
+    sd = np.sqrt(np.diag(covariance))
+    unit = np.where(sd > 0, sd, 1.0)
+    roots, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
+    useful = roots > 1e-12 * roots[-1]
+    return unit[:, None] * vectors[:, useful] * np.sqrt(roots[useful])

@@ -42,7 +42,7 @@ def level_turn(structure: Structure, density: Density, x: np.ndarray) -> np.ndar
         if rows[k].free >= 0:
             groups[rows[k].free].add(place.group // structure.table.levels)
             level[rows[k].free] |= place.matrix in ("intercepts", "means")
-    if not level.any():
+    if not level.any() or structure.composites:  # whose elements hold several parameters
         return None
     turn = np.eye(len(x))
     for g in range(len(structure.table.groups) // structure.table.levels):

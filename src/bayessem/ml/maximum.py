@@ -11,6 +11,7 @@ from bayessem.errors import FitError
 from bayessem.ml.constrained import Constrained, maximise_within, read_constraints
 from bayessem.ml.information import expected_information
 from bayessem.ml.levels import level_turn
+from bayessem.ml.slopes import curvature
 from bayessem.ml.two_levels import level_information
 from bayessem.model.linear_constraints import constraint_text
 from bayessem.model.prepare import Prepared
@@ -90,7 +91,9 @@ def _climbed(
     for _ in range(ROUNDS):
         information = None
         turn = level_turn(structure, density, x)
-        if structure.table.levels > 1:
+        if structure.slopes:
+            information = curvature(prepared, density, x, turn=turn)
+        elif structure.table.levels > 1:
             information = level_information(structure, density, x, prepared.sample, turn=turn)
         elif not structure.products:
             information = expected_information(structure, density, x, prepared.sample, turn=turn)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     ("Loadings", lambda r: r.op == "=~"),
+    ("Weights", lambda r: r.op == "<~"),
     ("Paths", lambda r: r.op == "~"),
     ("Covariances", lambda r: r.op == "~~" and r.lhs != r.rhs),
     ("Intercepts", lambda r: r.op == "~1"),
@@ -63,7 +64,8 @@ class MLFit(Described):
         Of the free parameters; nan without standard errors.
     table : DataFrame
         A row a parameter: lhs op rhs group label free est se z pvalue ci_lower ci_upper std_lv
-        std_all.
+        std_all. A path with a random slope s has est 0 and the label "rv: s"; its mean is that of
+        s, at level 2.
     measures : dict of str to float
         Fit, under lavaan's names. For a model with product terms logl, npar and the information
         criteria; its chi-square and indices are those of `counterpart`.
@@ -207,7 +209,10 @@ def _parameters(fit: MLFit) -> Iterator[Table]:
     for group in groups if groups == ("",) else (*groups, ""):
         for title, belongs in SECTIONS:
             chosen = [
-                belongs(r) and (groups == ("",) or r.group == group) for r in table.itertuples()
+                belongs(r)
+                and not r.label.startswith("rv: ")
+                and (groups == ("",) or r.group == group)
+                for r in table.itertuples()
             ]
             rows = table[chosen]
             if len(rows):

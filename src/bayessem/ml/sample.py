@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bayessem.ml.linear_part import linear_structure
+from bayessem.model.composites import item_covariances
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, sample_moments
 from bayessem.model.space import build_space
@@ -29,6 +30,7 @@ def with_sample(prepared: Prepared, sample: Sample) -> Prepared:
         sds=sample.sds,
         covariances=covariances,
         group_means=means,
+        items=item_covariances(prepared.structure, sample),
     )
     return replace(prepared, sample=sample, space=space, covariances=covariances, means=means)
 

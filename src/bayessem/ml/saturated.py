@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bayessem.errors import DataError
+from bayessem.likelihood.plan import pattern_from_rows
 from bayessem.model.data import Sample
 
 LOG_2PI = math.log(2.0 * math.pi)
@@ -27,7 +28,7 @@ class PatternMoments:
     """Sufficient statistics of the respondents of a group with the same variables observed."""
 
     variables: np.ndarray  # (observed,) column index
-    count: int
+    count: float  # sum of the weights
     mean: np.ndarray  # (observed,)
     covariance: np.ndarray  # (observed, observed), divisor n
 
@@ -63,10 +64,11 @@ def pattern_moments(sample: Sample, *, group: int) -> list[PatternMoments]:
     out = []
     for g, variables, members in sample.patterns():
         if g == group:
+            own = None if sample.weights is None else sample.weights[members]
             rows = sample.values[np.ix_(members, variables)]
-            mean = rows.mean(axis=0)
-            centred = rows - mean
-            out.append(PatternMoments(variables, len(rows), mean, centred.T @ centred / len(rows)))
+            found = pattern_from_rows(group, variables, rows, own)
+            count = float(found.weights.sum())
+            out.append(PatternMoments(variables, count, found.mean, found.covariance))
     return out
 
 
@@ -113,7 +115,7 @@ def saturate(
         respondents than variables.
     """
     patterns = pattern_moments(sample, group=group)
-    count = sum(x.count for x in patterns)
+    count = int((sample.group == group).sum())
     p = len(sample.variables)
     if len(patterns) == 1 and len(patterns[0].variables) == p:
         mean, covariance, steps, converged = patterns[0].mean, patterns[0].covariance, 0, True
@@ -250,15 +252,19 @@ def baseline_log_likelihood(sample: Sample, covariates: Sequence[int], *, group:
     total = covariate_log_likelihood(sample, covariates, group=group)
     for j in range(len(sample.variables)):
         if j not in covariates:
-            total += _univariate(sample.values[sample.group == group, j])
+            own = sample.group == group
+            weights = np.ones(int(own.sum())) if sample.weights is None else sample.weights[own]
+            total += _univariate(sample.values[own, j], weights)
     return total
 
 
-def _univariate(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    if not known.size:
+def _univariate(values: np.ndarray, weights: np.ndarray) -> float:
+    there = ~np.isnan(values)
+    if not there.any():
         return 0.0
-    return -0.5 * known.size * (LOG_2PI + math.log(float(np.var(known))) + 1.0)
+    known, weights = values[there], weights[there]
+    variance = np.average((known - np.average(known, weights=weights)) ** 2, weights=weights)
+    return -0.5 * float(weights.sum()) * (LOG_2PI + math.log(float(variance)) + 1.0)
 
 
 def covariate_log_likelihood(sample: Sample, covariates: Sequence[int], *, group: int = 0) -> float:
@@ -273,5 +279,6 @@ def covariate_log_likelihood(sample: Sample, covariates: Sequence[int], *, group
         values=values[keep],
         group=sample.group[keep],
         rows=sample.rows[keep],
+        design=None if sample.design is None else sample.design.kept(keep),
     )
     return saturate(part, group=group).log_likelihood

@@ -108,7 +108,7 @@ def estimates(
                 "op": row.op,
                 "rhs": row.rhs,
                 "group": table.groups[row.group] if row.group >= 0 else "",
-                "label": row.label,
+                "label": row.label or (f"rv: {row.slope}" if row.slope else ""),
                 "free": row.free >= 0,
                 "est": values[k],
                 "se": se[k],

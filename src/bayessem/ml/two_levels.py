@@ -298,6 +298,9 @@ def level_measures(
     assert clusters is not None
     groups = len(clusters.groups)
     given = covariates_log_likelihood(sample, table)
+    if table.slopes:  # the covariances of level 1 differ between respondents
+        criteria = information_criteria(log_likelihood - given, npar, sample.size)
+        return {**criteria, "nclusters": float(len(clusters.labels))}
     baselines = [unrestricted(one_group(sample, g), table, independent=True) for g in range(groups)]
     counts = [len(_free_model(table, independent=x).table.parameters) for x in (False, True)]
     conditioned = _covariate_moments(table)

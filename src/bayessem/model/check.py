@@ -12,6 +12,7 @@ import numpy as np
 
 from bayessem.errors import NotSupported
 from bayessem.model.answer_checks import answer_findings
+from bayessem.model.composite_checks import composite_findings
 from bayessem.model.data_checks import data_findings, sample_correlations, without_codes
 from bayessem.model.elimination import computed_parameters
 from bayessem.model.findings import CheckReport, Finding
@@ -39,13 +40,14 @@ def check(prepared: Prepared) -> CheckReport:
     moments += groups * (prepared.structure.thresholds - answered)
     if table.levels > 1:
         moments = groups * level_moment_count(table)
+    places = prepared.structure.places
     linear = {
         r.free
         for k, r in enumerate(table.rows)
-        if k in prepared.structure.places
-        and r.free >= 0
-        and prepared.structure.places[k].matrix != "products"
+        if r.free >= 0 and (k not in places or places[k].matrix != "products")
     }
+    for c in prepared.structure.composites:  # their variances count, the moments of items do not
+        moments -= len(c.items) * (len(c.items) + 1) // 2 - 1
     parameters = len(table.parameters)
     equalities = _equalities(table) + len(prepared.zero_mean)
     findings = [
@@ -59,24 +61,35 @@ def check(prepared: Prepared) -> CheckReport:
         *data_findings(_with_scores(prepared)),
         *answer_findings(prepared),
         *level_findings(prepared),
+        *composite_findings(prepared),
     ]
     # a code for missing answers is behind much of what else is found, so it comes first
     findings.sort(key=lambda f: (not f.serious, f.topic != "missing code?", not f.warning))
     text = (
         f"{_counted(sample.size, 'respondent')}{' (all complete)' * sample.complete}, "
         f"{_counted(p, 'observed variable')}, "
-        f"{_counted(len(table.latent), 'construct')}"
+        f"{_counted(len(table.constructs), 'construct')}"
         + (f", {groups} groups" if groups > 1 else "")
         + (f", {clusters_text(prepared)}" if table.levels > 1 else "")
         + f"; {moments} moments, {parameters} free parameters"
         + (f" ({parameters - len(linear)} of product terms)" if len(linear) < parameters else "")
         + (f" less {_counted(equalities, 'equality constraint')}" if equalities else "")
-        + f", {_counted(moments - len(linear) + equalities, 'degree')} of freedom."
+        + _freedom(table, moments - len(linear) + equalities)
     )
     cases = _cases(prepared)
     for sentence in filter(None, (cases, _integral(prepared))):
         text += f" {sentence}"
     return CheckReport(tuple(findings), moments, parameters, sample.size, text, cases)
+
+
+def _freedom(table: ParameterTable, left: int) -> str:
+    """Degrees of freedom, in words."""
+    if table.slopes:
+        return (
+            f". {_counted(len(table.slopes), 'random slope')} ({', '.join(table.slopes)}): the "
+            "covariances of level 1 differ between respondents, so there is no saturated model."
+        )
+    return f", {_counted(left, 'degree')} of freedom."
 
 
 def _with_scores(prepared: Prepared) -> Prepared:
@@ -319,7 +332,8 @@ def _without_scale(prepared: Prepared, undetermined: Collection[str]) -> list[st
     """Constructs with undetermined parameters of which neither loading nor variance is fixed."""
     table = prepared.table
     out = []
-    for name in table.latent:
+    composites = {name for name, _ in table.composites}
+    for name in (x for x in table.constructs if x not in composites):
         own = [r for r in table.rows if r.op == "=~" and r.lhs == name and r.group <= 0]
         variances = [r for r in table.rows if r.op == "~~" and r.lhs == r.rhs == name]
         free = all(r.free >= 0 or not r.value for r in own) and not _constrained(prepared, own)

@@ -68,8 +68,10 @@ class Clusters:
         return np.unique(self.code, return_index=True)[1]
 
 
-def require_cluster_argument(cluster: object, table: ParameterTable) -> None:
-    """Two levels need clusters, and clusters two levels.
+def require_cluster_argument(
+    cluster: object, table: ParameterTable, *, design: bool = False
+) -> None:
+    """Two levels need clusters, and clusters two levels, unless they are the sample's design.
 
     Raises
     ------
@@ -82,11 +84,12 @@ def require_cluster_argument(cluster: object, table: ParameterTable) -> None:
             "the column of the clusters, as in fit(data, cluster='firm'); fit, ml, check and "
             "priors have that argument"
         )
-    if table.levels == 1 and cluster is not None:
+    if table.levels == 1 and cluster is not None and not design:
         raise ModelError(
             f"cluster={cluster!r} is for a two-level model; write what is within clusters below "
             "'level: 1' and what is between them below 'level: 2', or leave cluster= out (for few "
-            "clusters: group=, with pooling=)"
+            "clusters: group=, with pooling=). Without levels sem.ml(data, cluster=...) has "
+            "standard errors that are robust to clusters, and fit has them with weights="
         )
 
 

@@ -53,9 +53,12 @@ def condition(sample: Sample, table: ParameterTable) -> tuple[Sample, tuple[str,
             "a model for data with missing values needs means; leave out "
             'meanstructure=False, or use missing="listwise"'
         )
-    means = np.array(
-        [sample.values[sample.group == g].mean(axis=0) for g in range(len(sample.groups))]
-    )
+    members = [sample.group == g for g in range(len(sample.groups))]
+    if sample.weights is None:
+        means = np.array([sample.values[own].mean(axis=0) for own in members])
+    else:
+        w = sample.weights
+        means = np.array([np.average(sample.values[o], axis=0, weights=w[o]) for o in members])
     if (np.abs(means) > CENTRED * sample.sds).any():
         sample = replace(sample, values=sample.values - means[sample.group])
     return sample, tuple(notes)
@@ -70,6 +73,7 @@ def some_rows(sample: Sample, keep: np.ndarray) -> Sample:
         values=sample.values[keep],
         group=sample.group[keep],
         clusters=None if sample.clusters is None else sample.clusters.kept(keep),
+        design=None if sample.design is None else sample.design.kept(keep),
         rows=sample.rows[keep],
         dropped=(*sample.dropped, *sample.rows[~keep].tolist()),
     )

@@ -15,6 +15,7 @@ from bayessem.errors import DataError
 from bayessem.model.categories import Labels, normal_scores, read_categories
 from bayessem.model.clusters import Clusters, fill_clusters, read_clusters, require_several
 from bayessem.model.columns import numbers, require_columns
+from bayessem.model.design import Design, read_design
 from bayessem.model.frames import as_frame, variable_labels
 from bayessem.model.group_column import lone_group, read_groups
 from bayessem.syntax.levels import block_names
@@ -55,6 +56,8 @@ class Sample:
         has the position of the answer among them. () where none is ordered.
     clusters : Clusters or None
         Of a two-level model; `groups` are then its blocks, and `group` is that of level 1.
+    design : Design or None
+        Weights, and clusters that the model says nothing about.
     """
 
     variables: tuple[str, ...]
@@ -67,6 +70,12 @@ class Sample:
     labels: Mapping[str, str] = field(default_factory=dict)
     categories: tuple[Labels, ...] = ()
     clusters: Clusters | None = None
+    design: Design | None = None
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Sampling weights (respondent,), None where all respondents count once."""
+        return None if self.design is None else self.design.weights
 
     @property
     def model_groups(self) -> tuple[str, ...]:
@@ -118,6 +127,8 @@ class Sample:
         digest.update(np.ascontiguousarray(self.values, dtype=np.float64).tobytes())
         if self.clusters is not None:
             digest.update(np.ascontiguousarray(self.clusters.code, dtype=np.int64).tobytes())
+        if self.weights is not None:
+            digest.update(np.ascontiguousarray(self.weights, dtype=np.float64).tobytes())
         return digest.hexdigest()
 
     def patterns(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
@@ -243,6 +254,8 @@ def read_sample(
     ordered: Sequence[str] = (),
     cluster: str | None = None,
     between: Sequence[str] = (),
+    weights: str | None = None,
+    drawn_in: str | None = None,
 ) -> Sample:
     """Check the columns of a data frame and take them out.
 
@@ -267,6 +280,10 @@ def read_sample(
         Column with the clusters of a two-level model.
     between : sequence of str
         Columns that are at level 2 alone, one value a cluster.
+    weights : str, optional
+        Column with sampling weights.
+    drawn_in : str, optional
+        Column with clusters that the model says nothing about.
 
     Raises
     ------
@@ -311,10 +328,20 @@ def read_sample(
             f"{len(values)} respondents for {len(names)} observed variables: their covariances "
             "cannot be estimated; use more respondents or fewer indicators"
         )
+    design = read_design(data, keep, weights=weights, cluster=drawn_in)
     known = {*names, *constructs}
     texts = {name: text for name, text in variable_labels(data).items() if name in known}
     sample = Sample(
-        tuple(names), labels, values, code, index, dropped, elsewhere, texts, categories
+        tuple(names),
+        labels,
+        values,
+        code,
+        index,
+        dropped,
+        elsewhere,
+        texts,
+        categories,
+        design=design,
     )
     return sample if clusters is None else _in_blocks(sample, clusters.kept(keep))
 

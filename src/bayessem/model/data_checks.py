@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayessem.algebra.polynomial import normal_moment
+from bayessem.model.composites import starting_weights
 from bayessem.model.findings import Finding
 from bayessem.model.item_checks import measurement_findings, sample_correlations
 from bayessem.model.prepare import Prepared, moments_of
@@ -299,8 +300,18 @@ def _score(prepared: Prepared, name: str) -> tuple[np.ndarray, float]:
     """Mean score of a variable's standardised items (respondent,) and its reliability.
 
     Items that run against the first principal component are turned round; the reliability is
-    Cronbach's alpha of standardised items, 1 for an observed variable.
+    Cronbach's alpha of standardised items, 1 for an observed variable. Of a composite, the weighted
+    sum of its items at rough weights, and 1.
     """
+    structure = prepared.structure
+    if name in dict(structure.table.composites):
+        _, values = starting_weights(structure, prepared.covariances)
+        score = np.zeros(prepared.sample.size)
+        for c, own in zip(structure.composites, values, strict=True):
+            here = prepared.sample.group == c.group
+            if structure.variables[c.variable] == name:
+                score[here] = prepared.sample.values[here][:, list(c.items)] @ own
+        return score, 1.0
     items = _items(prepared, name)
     if not items:
         return np.zeros(prepared.sample.size), 0.0

@@ -47,17 +47,30 @@ def latent_scales(structure: Structure, sds: np.ndarray) -> np.ndarray:
     """Rough standard deviation of each variable, from how its scale is set, (m,).
 
     A marker's own standard deviation (of the indicator with the fixed loading), the fixed variance,
-    or the mean of the indicators; it only sets the width of default priors.
+    or the mean of the indicators; of a random slope, as of any path, that of the outcome over that
+    of the predictor. It only sets the width of default priors.
     """
     table = structure.table
     observed = {name: float(sd) for name, sd in zip(structure.observed, sds, strict=True)}
 
+    composites = dict(table.composites)
+
     def scale(name: str, seen: frozenset[str]) -> float:
         if name in observed:
             return observed[name]
+        if name in composites:  # in the scale of an item whose weight is fixed
+            fixed = [
+                (observed[r.rhs], abs(r.value))
+                for r in table.rows
+                if r.op == "<~" and r.lhs == name and r.free < 0 and r.value
+            ]
+            return fixed[0][0] * fixed[0][1] if fixed else 1.0
         if name in seen:
             return 1.0
         here = seen | {name}
+        if name in table.slopes:
+            path = next(r for r in table.rows if r.slope == name)
+            return scale(path.lhs, here) / scale(path.rhs, here)
         loadings = [
             r for r in table.rows if r.op == "=~" and r.lhs == name and r.group < table.levels
         ]

@@ -14,9 +14,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
+from bayessem.model.cells import Term
 from bayessem.model.linear_constraints import LinearSystem, linear_system
 from bayessem.model.priors import KINDS, Prior
-from bayessem.model.space import Coordinate, Space, Term
+from bayessem.model.space import Coordinate, Space
 from bayessem.model.structure import Structure
 from bayessem.syntax.parameters import ParameterTable
 

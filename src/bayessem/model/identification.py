@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bayessem.model.composites import fill_composites, raw_cells, weight_names
 from bayessem.model.default_priors import latent_scales
 from bayessem.model.level_data import checked_covariances
 from bayessem.model.linear_constraints import constrained_names, linear_forms
@@ -38,6 +39,31 @@ def implied_moments(structure: Structure, elements: np.ndarray) -> tuple[np.ndar
     return means, covariances
 
 
+def _slope_moments(structure: Structure, elements: np.ndarray, sds: np.ndarray) -> np.ndarray:
+    """What data in clusters tell of random slopes, (block, moments), 0 at level 1.
+
+    A slope times its total effects on the observed variables is an effect of the cluster, whose
+    mean, variance and covariances with the variables' means are known; sds (block, p).
+    """
+    m = structure.matrices(elements.reshape(len(structure.table.groups), -1))
+    total = np.linalg.inv(np.eye(len(structure.variables)) - m["paths"])
+    latent = total @ m["disturbances"] @ np.swapaxes(total, 1, 2)
+    centre = (total @ m["means"][..., None])[..., 0]
+    slopes = structure.slopes
+    at = [s.slope for s in slopes]
+    out = []
+    for inner in range(0, len(sds), 2):
+        outer = inner + 1
+        effect = (m["loadings"][inner] @ total[inner])[:, [s.outcome for s in slopes]]
+        effect = effect * sds[inner][[s.column for s in slopes]] / sds[inner][:, None]  # (p, slope)
+        spread = np.einsum("it,ju,tu->ijtu", effect, effect, latent[outer][np.ix_(at, at)])
+        cross = m["loadings"][outer] @ latent[outer][:, at] / sds[outer][:, None]
+        crossed = np.einsum("it,jt->ijt", effect, cross)
+        parts = [x.ravel() for x in (spread, crossed, effect * centre[outer][at])]
+        out += [np.zeros(sum(x.size for x in parts)), np.concatenate(parts)]
+    return np.array(out)
+
+
 def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
     """The function that gives implied means and covariances from the table's free parameters.
 
@@ -60,9 +86,12 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
     answered = [structure.observed.index(name) for name in table.ordered]
     items = threshold_variables(structure)
 
+    composites = raw_cells(structure, prepared.sample, base)
+
     def moments(values: np.ndarray) -> np.ndarray:
         elements = base.copy()
         elements[element] = values[source]
+        fill_composites(composites, dict(zip(table.parameters, values, strict=True)), elements)
         means, covariances = implied_moments(structure, elements)
         own = sds.copy()
         cut = np.empty((len(means), 0))
@@ -75,6 +104,8 @@ def moments_of(prepared: Prepared) -> Callable[[np.ndarray], np.ndarray]:
         parts = [standardised[:, lower[0], lower[1]], cut]
         if has_means:
             parts.append(means / own)
+        if structure.slopes:
+            parts.append(_slope_moments(structure, elements, own))
         together = np.concatenate(parts, axis=1)
         return together.reshape(len(together) // table.levels, -1)  # a group's levels side by side
 
@@ -151,6 +182,9 @@ def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndar
     scales = latent_scales(structure, prepared.sample.sds)
     out = values.copy()
     variances = _variances(prepared, values)
+    for i, name in enumerate(table.parameters):
+        if name in weight_names(structure):
+            out[i] = values[i] * generator.uniform(0.7, 1.3)
     for k, place in structure.places.items():
         row = table.rows[k]
         if row.free < 0:
@@ -261,6 +295,8 @@ def possible(prepared: Prepared) -> str:
         for row, place in structure.places.items():
             if table.rows[row].free >= 0:
                 elements[list(structure.element(place))] = values[table.rows[row].free]
+        named = dict(zip(table.parameters, values, strict=True))
+        fill_composites(raw_cells(structure, prepared.sample, elements), named, elements)
         try:
             _, covariances = implied_moments(structure, elements)
         except np.linalg.LinAlgError:

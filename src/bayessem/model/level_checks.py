@@ -12,17 +12,32 @@ from bayessem.syntax.parameters import ParameterTable
 FEW = 30
 # An intraclass correlation below this leaves next to nothing for level 2.
 SLIGHT = 0.02
+# Intraclass correlation from which on a predictor's slope is a blend of two.
+BLENDED = 0.05
+# Standard deviations between a predictor's mean and 0 from which on intercepts at 0 are far outside
+# the data, and their variance and covariance with the slopes are all but one number.
+FAR = 10.0
+FAR_SAID = (
+    f"a predictor with a random slope and a mean more than {FAR:.0f} standard deviations from 0: "
+    "intercepts are those at 0, far outside the data, and their variance is hardly told apart from "
+    "their covariance with the slopes"
+)
 # From so many groups on pooling has an alternative.
 MANY = 30
 TOPIC = "two levels"
 
 
 def level_moment_count(table: ParameterTable) -> int:
-    """Means, variances and covariances of both levels that a model of one group explains."""
+    """Means, variances and covariances of both levels that a model of one group explains.
+
+    Random slopes count as variables of level 2 do: data tell apart how they are distributed.
+    """
     total = 0
     for names in table.level_variables:
         k, q = len(names), sum(name in table.exogenous for name in names)
         total += k * (k + 1) // 2 - q * (q + 1) // 2
+    k, q = len(table.slopes), len(table.level_variables[1])
+    total += k * (k + 1) // 2 + k * q + k
     return total + len(table.observed) - len(table.exogenous)
 
 
@@ -71,7 +86,67 @@ def level_findings(prepared: Prepared) -> list[Finding]:
         )
         remedy = "its path at level 2 is free of the error of cluster means (contextual effects)"
         out.append(Finding(False, TOPIC, message, remedy))
+    return [*out, *_slope_findings(prepared)]
+
+
+def _slope_findings(prepared: Prepared) -> list[Finding]:
+    """Random slopes: of predictors that differ between clusters, unrelated to intercepts, alone.
+
+    Enders & Tofighi (2007), doi:10.1037/1082-989X.12.2.121, on centring within clusters.
+    """
+    table = prepared.table
+    out: list[Finding] = []
+    if not table.slopes:
+        return out
+    predictors = list(dict.fromkeys(row.rhs for row in table.rows if row.slope))
+    icc = intraclass(prepared.sample, predictors)
+    apart = [f"{n!r} ({icc[n]:.2f})" for n in predictors if icc[n] > BLENDED]
+    if apart:
+        message = (
+            f"{', '.join(apart)}: differs between clusters (intraclass correlation), so its slope "
+            "blends effects within and between clusters"
+        )
+        remedy = (
+            "less its cluster mean it is about differences inside clusters, and the cluster mean "
+            "can explain the intercepts at level 2"
+        )
+        out.append(Finding(False, TOPIC, message, remedy))
+    far = far_predictors(prepared)
+    if far:
+        message = f"{', '.join(map(repr, far))}: {FAR_SAID}"
+        remedy = "subtract its mean (or its cluster mean) in the data"
+        out.append(Finding(False, TOPIC, message, remedy))
+    related = {
+        frozenset((r.lhs, r.rhs))
+        for r in table.rows
+        if r.op in ("~", "~~", "=~") and r.lhs != r.rhs
+    }
+    for row in table.rows:
+        if not row.slope or row.group > 0:
+            continue
+        if row.lhs in table.observed and row.lhs not in table.split:
+            message = f"{row.lhs!r} has a random slope ({row.slope}) but no random intercept"
+            remedy = f"it has one when level 2 names it, too: {row.lhs} ~~ {row.lhs}"
+            out.append(Finding(False, TOPIC, message, remedy))
+        elif row.lhs in table.split and frozenset((row.slope, row.lhs)) not in related:
+            message = (
+                f"the slope {row.slope!r} and the intercepts of {row.lhs!r} are unrelated, as in "
+                "lavaan where nothing is said of them"
+            )
+            remedy = (
+                f"{row.slope} ~~ {row.lhs} at level 2 lets them covary; without it estimates "
+                f"depend on where {row.rhs!r} has its 0"
+            )
+            out.append(Finding(False, TOPIC, message, remedy))
     return out
+
+
+def far_predictors(prepared: Prepared) -> list[str]:
+    """Predictors with random slopes whose mean is far from 0."""
+    sample = prepared.sample
+    at = {name: i for i, name in enumerate(sample.variables)}
+    predictors = dict.fromkeys(row.rhs for row in prepared.table.rows if row.slope)
+    return [n for n in predictors if abs(sample.means[at[n]]) > FAR * sample.sds[at[n]]]
 
 
 def _pooled_groups(prepared: Prepared) -> list[Finding]:

@@ -34,9 +34,9 @@ def refuse_levels(table: ParameterTable, what: str) -> None:
     """
     if table.levels > 1:
         raise NotSupported(
-            f"{what} is not there yet for two-level models; there are summary, r2, icc, effects, "
-            "loo, kfold and compare (by cluster), save and simulate, and effects across levels by "
-            "':=' in the model"
+            f"{what} is not there yet for two-level models; there are summary, r2, icc, scores, "
+            "measurement, effects, loo, kfold and compare (by cluster), report, save and simulate, "
+            "effects across levels by ':=' in the model, and chi-square and its indices by sem.ml"
         )
 
 
@@ -53,7 +53,7 @@ def crossed_note(sample: Sample) -> tuple[str, ...]:
 
 
 def check_clusters(sample: Sample, table: ParameterTable) -> None:
-    """Refuse variables at level 1 that do not vary inside clusters.
+    """Refuse variables at level 1 that do not vary inside clusters; gaps where none may be.
 
     Raises
     ------
@@ -66,6 +66,19 @@ def check_clusters(sample: Sample, table: ParameterTable) -> None:
         inside = f" in group {group!r}" if group else ""
         for name in table.level_variables[0]:
             _require_variation(sample, name, members, inside)
+    for row in table.rows:
+        if row.slope and row.group == 0:
+            _require_complete(sample, row.rhs, row.slope)
+
+
+def _require_complete(sample: Sample, name: str, slope: str) -> None:
+    """The predictor of a random slope has to be known."""
+    absent = int(np.isnan(sample.values[:, sample.variables.index(name)]).sum())
+    if absent:
+        raise DataError(
+            f"{name!r} has the random slope {slope!r} and is missing for {absent} respondents; the "
+            "likelihood needs it: leave those respondents out, or impute it before the fit"
+        )
 
 
 def _require_variation(sample: Sample, name: str, members: np.ndarray, inside: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from bayessem.errors import DataError, NotSupported
 from bayessem.likelihood.family_ordered import CODES
-from bayessem.likelihood.junction import WIDEST, elimination_order, widest
+from bayessem.likelihood.junction import WIDEST, widest
 from bayessem.likelihood.node_plan import (
     NORMAL,
     ORDERED,
@@ -24,6 +24,7 @@ from bayessem.likelihood.node_plan import (
     Nodes,
     TermOf,
     apart,
+    order_of,
 )
 from bayessem.model.data import Sample
 from bayessem.model.structure import Place, Structure
@@ -57,7 +58,7 @@ class NodeModel:
     @property
     def cliques(self) -> list[tuple[str, ...]]:
         """Names of the constructs of each table of nodes, in the order of the sums."""
-        order = elimination_order(len(self.latents), [f.scope for f in self.factors[0]])
+        order = order_of(len(self.latents), self.factors[0])
         names = [self.structure.variables[i] for i in self.latents]
         return [tuple(names[v] for v in (s.variable, *s.neighbours)) for s in order]
 
@@ -65,7 +66,7 @@ class NodeModel:
     def too_wide(self) -> str:
         """Why tables of nodes would be too large, in words; "" where they are not."""
         names = [self.structure.variables[i] for i in self.latents]
-        order = elimination_order(len(self.latents), [f.scope for f in self.factors[0]])
+        order = order_of(len(self.latents), self.factors[0])
         clique = widest(order)
         if len(clique) > WIDEST + 1:
             shown = ", ".join(names[v] for v in clique)
@@ -81,28 +82,45 @@ class NodeModel:
                 return f"covariates explain constructs that depend on each other ({shown})"
         return ""
 
-    def groups(self, nodes: Sequence[Sequence[Nodes]], elements: np.ndarray) -> list[NodeGroup]:
+    def groups(
+        self,
+        nodes: Sequence[Sequence[Nodes]],
+        elements: np.ndarray,
+        units: tuple[np.ndarray, np.ndarray],
+    ) -> list[NodeGroup]:
         """Ready to pack, with the nodes of each group's latent variables.
 
         elements : ndarray (point, elements)
             Flat model matrices at points of the posterior.
+        units : (ndarray (point, latent variable of all groups), the same)
+            Means and standard deviations that the nodes are in.
         """
         out = []
-        for factors, own, members in zip(self.factors, nodes, self.members, strict=True):
-            parts = [p for f in factors for p in (apart(f) if _is_safe(f, own, elements) else (f,))]
-            out.append(NodeGroup(tuple(parts), tuple(own), members))
+        for g, (factors, own) in enumerate(zip(self.factors, nodes, strict=True)):
+            ends = np.array([[n.first, n.first + n.step * n.count] for n in own])
+            mean, sd = (u[:, g * len(own) : (g + 1) * len(own), None] for u in units)
+            furthest = np.abs(mean + sd * ends).max(axis=2)
+            parts = [
+                p for f in factors for p in (apart(f) if _is_safe(f, furthest, elements) else (f,))
+            ]
+            out.append(NodeGroup(tuple(parts), tuple(own), self.members[g]))
         return out
 
 
-def _is_safe(factor: NodeFactor, nodes: Sequence[Nodes], elements: np.ndarray) -> bool:
-    """Whether a normal answer of two constructs may be taken apart without numbers too large."""
+def _is_safe(factor: NodeFactor, furthest: np.ndarray, elements: np.ndarray) -> bool:
+    """Whether a normal answer of two constructs may be taken apart without numbers too large.
+
+    furthest : ndarray (point, latent variable)
+        Largest absolute value of any node.
+    """
     if factor.kind != NORMAL or len(factor.scope) != 2:
         return False
     sizes = []
     for v in factor.scope:
-        furthest = max(abs(nodes[v].first), abs(nodes[v].first + nodes[v].step * nodes[v].count))
-        terms = [(t.element, furthest ** t.powers[v]) for t in factor.terms if t.powers.get(v)]
-        sizes.append(sum(np.abs(elements[:, e]) * x for e, x in terms))
+        terms = [t for t in factor.terms if t.powers.get(v)]
+        sizes.append(
+            sum(np.abs(elements[:, t.element]) * furthest[:, v] ** t.powers[v] for t in terms)
+        )
     exponent = sizes[0] * sizes[1] / elements[:, factor.variances[0]]
     return bool(np.max(exponent) < LARGEST_EXPONENT)
 
@@ -218,7 +236,7 @@ class _Builder:
 
     @cached_property
     def _blocks(self) -> list[tuple[int, ...]]:
-        """Latents whose disturbances covary, in any group, together."""
+        """Latents whose disturbances covary, in any group, together; causes before effects."""
         block = {i: {i} for i in self.latents}
         for (matrix, _), rows in self._rows.items():
             for _, place in rows:
@@ -226,7 +244,25 @@ class _Builder:
                     joined = block[place.i] | block[place.j]
                     for i in joined:
                         block[i] = joined
-        return sorted({tuple(sorted(own)) for own in block.values()})
+        left = sorted({tuple(sorted(own)) for own in block.values()})
+        causes = {
+            own: {
+                self.latents[v]
+                for i in own
+                for g in range(len(self.sample.groups))
+                for t, _ in self._terms(i, g, 0)
+                for v in t.powers
+            }
+            - set(own)
+            for own in left
+        }
+        out: list[tuple[int, ...]] = []
+        while left:
+            # blocks of which each causes the other are none of a cycle, and stand as they come
+            open_ = [b for b in left if not any(causes[b] & set(other) for other in left)]
+            out += open_ or left
+            left = [b for b in left if b not in out]
+        return out
 
     def _element(self, matrix: str, i: int, j: int, group: int) -> int:
         return self.structure.element(Place(matrix, i, j, group))[0]

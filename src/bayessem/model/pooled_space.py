@@ -33,6 +33,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bayessem.errors import ModelError, PriorError
+from bayessem.model.cells import Factor, Term
 from bayessem.model.pooling import (
     Pooled,
     Pooling,
@@ -42,7 +43,7 @@ from bayessem.model.pooling import (
     slope_name,
 )
 from bayessem.model.priors import KINDS, LEVEL_WIDTH, Prior, parse_prior
-from bayessem.model.space import Coordinate, Factor, PriorRow, Scaled, Space, Term
+from bayessem.model.space import Coordinate, PriorRow, Scaled, Space
 from bayessem.model.structure import Structure
 
 SCALES = ("residual_sd", "disturbance_sd")

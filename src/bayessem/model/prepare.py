@@ -12,9 +12,11 @@ import numpy as np
 from bayessem.errors import ModelError, NotSupported
 from bayessem.model.categories import cuts
 from bayessem.model.clusters import require_cluster_argument
+from bayessem.model.composites import item_covariances
 from bayessem.model.conditioning import condition
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
+from bayessem.model.design import check_design
 from bayessem.model.elimination import eliminate
 from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
@@ -126,15 +128,19 @@ def sample_moments(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     covariances, means = [], []
     least = SMALLEST_VARIANCE * sample.sds**2
     for g in range(len(sample.groups)):
-        values = sample.scores[sample.group == g]
+        own = sample.group == g
+        values = sample.scores[own]
         known = ~np.isnan(values)
-        count = known.sum(axis=0)
-        total = np.where(known, values, 0.0).sum(axis=0)
-        mean = np.where(count, total / np.maximum(count, 1), sample.means)
+        weights = None if sample.weights is None else sample.weights[own, None]
+        counted = known.astype(float) if weights is None else weights * known
+        count = counted.sum(axis=0)
+        total = np.where(known, values if weights is None else weights * values, 0.0).sum(axis=0)
+        mean = np.where(count > 0, total / np.where(count > 0, count, 1.0), sample.means)
         centred = values - mean
         filled = np.where(known, centred, 0.0)
-        pairs = known.astype(float).T @ known
-        covariance = filled.T @ filled / np.maximum(pairs, 1.0)
+        pairs = counted.T @ known
+        products = filled.T @ (filled if weights is None else weights * filled)
+        covariance = products / np.where(pairs > 0, pairs, 1.0)
         constant = np.diag(covariance) < least
         covariance[constant] = covariance[:, constant] = 0.0
         covariance = covariance + np.diag(np.where(constant, sample.sds**2, 0.0))
@@ -166,6 +172,8 @@ def prepare(
     priors: Mapping[str, str | Prior] | None = None,
     pooling: Pooling | None = None,
     cluster: str | None = None,
+    weights: str | None = None,
+    robust: bool = False,
 ) -> Prepared:
     """Build the table for the groups in the data, and read, check and describe the data.
 
@@ -182,7 +190,12 @@ def prepare(
     pooling : Pooling, optional
         How parameters differ between groups (`pooling.partial` and its siblings).
     cluster : str, optional
-        Column with the clusters of a two-level model.
+        Column with the clusters of a two-level model, or of one without levels whose accuracy is to
+        be robust to them (with `weights` or `robust`).
+    weights : str, optional
+        Column with sampling weights.
+    robust : bool
+        Whether accuracy will be found from the variance of scores.
 
     Raises
     ------
@@ -191,11 +204,14 @@ def prepare(
     """
     statements, options = specification.statements, specification.options
     check_priors(priors)
-    asked = _asked(group, group_order, missing, priors, pooling, cluster)
+    asked = _asked(group, group_order, missing, priors, pooling, cluster, weights)
     if pooling is not None:
         _check_pooling(pooling, group)
         options = table_options(pooling, options)
-    require_cluster_argument(cluster, specification.table)
+    require_cluster_argument(cluster, specification.table, design=robust or weights is not None)
+    levels = specification.table.levels
+    if weights is not None:
+        check_design(build_structure(specification.table), weights=weights, cluster=cluster)
     first = {k: v for k, v in options.items() if k != "group_partial"}
     plain = build_table(statements, groups=specification.groups, **first)
     data = as_frame(data)
@@ -208,8 +224,10 @@ def prepare(
         missing=missing,
         constructs=plain.latent,
         ordered=plain.ordered,
-        cluster=cluster,
+        cluster=cluster if levels > 1 else None,
         between=plain.between_only,
+        weights=weights,
+        drawn_in=cluster if levels == 1 else None,
     )
     predictor = _predictor(pooling, data, group, sample.groups)
     return prepare_sample(
@@ -267,11 +285,32 @@ def prepare_sample(
     if structure.products:
         require_respondents(sample, "the likelihood of a product term")
     sample, notes = condition(sample, table)
+    if sample.design is not None:
+        design = sample.design.scaled()
+        sample = replace(sample, design=design)
+        check_design(structure, weights=design.column or None, cluster=design.cluster or None)
+        notes = (*notes, f"respondents are {design.said}")
     partial = pooling if pooling is not None and pooling.how == "partial" else None
+    if partial is not None and sample.weights is not None:
+        raise NotSupported(
+            "weights= is not there yet with partial pooling; pool completely or not at all "
+            "(pooling=bs.no_pooling(...)), or leave the weights out"
+        )
     if partial is not None and table.ordered:
         raise NotSupported(
             "partial pooling is not there yet for models with ordered answers; pool completely or "
             "not at all (pooling=bs.no_pooling(...)), or leave ordered= out"
+        )
+    if table.ordered and table.composites:
+        raise NotSupported(
+            "composites are not there yet in models with ordered answers; leave ordered= out (the "
+            "answers are then numbers)"
+        )
+    if partial is not None and table.composites:
+        raise NotSupported(
+            "partial pooling is not there yet for models with composites, whose scale differs "
+            "between groups; pool completely (group_equal=...) or not at all "
+            "(pooling=bs.no_pooling(...))"
         )
     if table.levels > 1:
         if pooling is not None:
@@ -297,6 +336,7 @@ def prepare_sample(
         covariances=covariances,
         group_means=means,
         priors=priors,
+        items=item_covariances(structure, sample),
     )
     check_used(priors, table, {c.kind for c in space.coordinates})
     unpooled = None
@@ -332,6 +372,7 @@ def _asked(
     priors: Mapping[str, str | Prior] | None,
     pooling: Pooling | None,
     cluster: str | None,
+    weights: str | None,
 ) -> dict[str, Any]:
     """The arguments of `prepare` as plain values, for the record."""
     given = (priors or {}).items()
@@ -342,6 +383,7 @@ def _asked(
         "priors": {k: v if isinstance(v, str) else v.text for k, v in given},
         "pooling": asdict(pooling) if isinstance(pooling, Pooling) else None,
         "cluster": cluster,
+        "weights": weights,
     }
 
 

@@ -31,6 +31,7 @@ FAMILIES: dict[str, tuple[str, tuple[str, ...], tuple[float, float]]] = {
     "uniform": ("Uniform", ("lower", "upper"), REAL),
     "lkj": ("LKJCorr", ("eta",), (-1.0, 1.0)),
     "induced_dirichlet": ("Dirichlet", ("alpha",), REAL),
+    "direction": ("MvStudentT", (), REAL),
     "flat": ("Flat", (), REAL),
 }
 ALIASES = {
@@ -50,6 +51,7 @@ LEVEL_WIDTH = 2.5  # of the default priors of intercepts and means, in standard 
 
 KINDS = (
     "loading",
+    "weight",
     "path",
     "product",
     "intercept",
@@ -250,4 +252,6 @@ def default_prior(kind: str, *, scale: float) -> Prior:
         return Prior("lkj", eta=1)
     if kind == "threshold":
         return Prior("induced_dirichlet", alpha=1)
+    if kind == "weight":
+        return Prior("direction")
     raise PriorError(f"no kind of parameter {kind!r}; kinds: {', '.join(KINDS)}")

@@ -57,11 +57,12 @@ def free_turns(structure: Structure, pooling: Pooling | None = None) -> tuple[Tu
         With partial pooling a parameter has the same sign in all groups.
     """
     table = structure.table
+    composites = {name for name, _ in table.composites}  # whose scale is a weight of 1
     bits = {
         (g, j): 1 << (g * len(structure.variables) + j)
         for g in range(len(table.groups))
         for j, name in enumerate(structure.variables)
-        if name not in structure.observed
+        if name not in structure.observed and name not in composites
     }
     parity = {k: _parity(structure, place, bits) for k, place in structure.places.items()}
     masks = _parameter_masks(structure, parity)

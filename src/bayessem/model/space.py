@@ -9,23 +9,32 @@ so that every point is positive definite and their joint prior is the LKJ distri
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bayessem.errors import ModelError, PriorError, did_you_mean
+from bayessem.errors import ModelError, NotSupported, PriorError, did_you_mean
+from bayessem.model.cells import Factor, Number, Term
+from bayessem.model.composites import (
+    Direction,
+    Filled,
+    directions,
+    merged,
+    sampled_cells,
+    sampled_scale,
+    weight_names,
+    with_levels,
+)
 from bayessem.model.correlation_blocks import Block, correlation_blocks
-from bayessem.model.default_priors import default_of, model_scales
+from bayessem.model.default_priors import Scales, default_of, model_scales
 from bayessem.model.linear_constraints import constrained_names
-from bayessem.model.priors import KINDS, Prior, parse_prior
+from bayessem.model.priors import KINDS, Prior, default_prior, parse_prior
 from bayessem.model.structure import Place, Structure
 from bayessem.syntax.parameters import Parameter, ParameterTable
 
-# A cell is a number that goes into the matrices: a sum of terms, each the product of three factors
-# that are names of coordinates or fixed numbers: a variance sd sd 1, a covariance r sd sd.
-Factor = str | float
-Term = tuple[Factor, Factor, Factor]
+UNBOUNDED = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,14 @@ class Space:
     scaled : tuple of Scaled
         Numbers that cells may have as factors beside coordinates, those without terms first.
     rows : tuple of PriorRow
-        Of coordinates whose own prior is "lkj" without being in a block of correlations.
+        Of coordinates whose own prior is "lkj" without being in a block of correlations, and of
+        the weights of composites.
+    numbers : tuple of Number
+        What composites need: factors of cells beside coordinates and scaled numbers.
+    directions : tuple of Direction
+        What the coordinates of kind "weight" stand for.
+    shifted : frozenset of str
+        Intercepts that are sampled where composites and covariates are at their means.
     """
 
     coordinates: tuple[Coordinate, ...]
@@ -112,6 +128,9 @@ class Space:
     places: tuple[tuple[int, int], ...]
     scaled: tuple[Scaled, ...] = ()
     rows: tuple[PriorRow, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    directions: tuple[Direction, ...] = ()
+    shifted: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -138,8 +157,13 @@ def dimension(kind: str) -> str:
     return f"{kind}s"
 
 
-def kind_of_row(row: Parameter, place: Place) -> str:
-    """Kind of a row's parameter by the matrix it fills; a covariance counts as correlation."""
+def kind_of_row(row: Parameter, place: Place | None) -> str:
+    """Kind of a row's parameter by the matrix it fills; a covariance counts as correlation.
+
+    Without a matrix of its own it is a weight.
+    """
+    if place is None:
+        return "weight"
     if place.matrix == "loadings" or row.op == "=~":
         return "loading"
     if place.matrix == "thresholds":
@@ -216,6 +240,7 @@ def build_space(
     covariances: np.ndarray,
     group_means: np.ndarray,
     priors: Mapping[str, str | Prior] | None = None,
+    items: Sequence[np.ndarray] = (),
 ) -> Space:
     """Choose coordinates and priors for the free parameters of a table.
 
@@ -229,6 +254,8 @@ def build_space(
         Of the observed variables by group, for the moments of covariates (divisor n).
     priors : mapping, optional
         Prior by parameter name, label or kind.
+    items : sequence of ndarray
+        Covariances of the items of each composite (`composites.item_covariances`).
 
     Raises
     ------
@@ -252,9 +279,23 @@ def build_space(
         for name, rows in rows_of.items()
     }
     blocks, proper = correlation_blocks(structure, rows_of, kinds, chosen)
-    coordinates = _coordinates(structure, rows_of, kinds, chosen, blocks, (means, sds))
-    cells, cell_of_row, places = _cells(structure, kinds, variance_row)
-    return Space(coordinates, tuple(blocks), tuple(proper), cells, cell_of_row, base, places)
+    poles = directions(structure, items, covariances) if structure.composites else ()
+    filled = sampled_cells(structure, items, poles)
+    own = _own_scales(structure, rows_of, kinds, chosen, filled)
+    scales = model_scales(structure, means, sds)
+    coordinates = _coordinates(structure, rows_of, kinds, chosen, blocks, scales)
+    default = {name: factors for name, factors in own.items() if chosen[name] is None}
+    coordinates = _of_unit_composites(coordinates, default, filled, scales)
+    plain = _plain(structure, rows_of, chosen)
+    space = _cells(structure, kinds, variance_row, own, filled, base, plain)
+    return replace(
+        space,
+        coordinates=coordinates,
+        blocks=tuple(blocks),
+        proper=tuple(proper),
+        rows=tuple(PriorRow(one.names, float(len(one.names))) for one in poles),
+        directions=poles,
+    )
 
 
 def _rows_of(structure: Structure) -> dict[str, list[int]]:
@@ -264,7 +305,78 @@ def _rows_of(structure: Structure) -> dict[str, list[int]]:
         free = structure.table.rows[k].free
         if free >= 0:
             out.setdefault(structure.table.parameters[free], []).append(k)
+    for name in weight_names(structure):
+        if name in out:
+            raise ModelError(
+                f"the label of {name} is shared by a weight of a composite and a parameter of "
+                "another kind; give them labels of their own"
+            )
+        out[name] = [
+            k
+            for k, row in enumerate(structure.table.rows)
+            if row.op == "<~" and row.free >= 0 and structure.table.parameters[row.free] == name
+        ]
     return out
+
+
+def _own_scales(
+    structure: Structure,
+    rows_of: dict[str, list[int]],
+    kinds: dict[str, str],
+    chosen: dict[str, Prior | None],
+    filled: Filled,
+) -> dict[str, tuple[Factor, ...]]:
+    """Parameters that are sampled for composites of variance 1, and what multiplies them then.
+
+    Their priors are about that, as those of variances are about standard deviations. Not those with
+    bounds or constraints, which are about the parameter itself.
+    """
+    plain = _plain(structure, rows_of, dict.fromkeys(chosen))
+    out = {}
+    for name, rows in rows_of.items():
+        if kinds[name] in ("path", "product", "loading", "disturbance_sd") and name in plain:
+            factors = sampled_scale(structure, filled, rows[0])  # of several, in units of the first
+            if factors:
+                out[name] = factors
+    return out
+
+
+def _plain(
+    structure: Structure, rows_of: dict[str, list[int]], chosen: dict[str, Prior | None]
+) -> frozenset[str]:
+    """Parameters of which the user says nothing: no prior, no bounds, no constraints."""
+    constrained = constrained_names(structure.table)
+    table = structure.table
+
+    def bounded(name: str) -> bool:
+        rows = [table.rows[k] for k in rows_of[name]]
+        return any(row.lower > -math.inf or row.upper < math.inf for row in rows)
+
+    return frozenset(
+        name
+        for name in rows_of
+        if chosen[name] is None and name not in constrained and not bounded(name)
+    )
+
+
+def _of_unit_composites(
+    coordinates: tuple[Coordinate, ...],
+    own: dict[str, tuple[Factor, ...]],
+    filled: Filled,
+    scales: Scales,
+) -> tuple[Coordinate, ...]:
+    """Default priors of parameters that are sampled for composites of variance 1."""
+    latent = scales.latent
+    size: dict[Factor, float] = {name: 1.0 / latent[j] for (_, j), name in filled.spread.items()}
+    size |= {name: latent[j] for (_, j), name in filled.inverse_spread.items()}
+    out = []
+    for c in coordinates:
+        if c.name in own:
+            arguments = dict(c.prior.named)
+            arguments["sigma"] *= math.prod(size[f] for f in own[c.name])
+            c = replace(c, prior=Prior(c.prior.family, **arguments))
+        out.append(c)
+    return tuple(out)
 
 
 def _chosen_prior(
@@ -291,10 +403,9 @@ def _coordinates(
     kinds: dict[str, str],
     chosen: dict[str, Prior | None],
     blocks: list[Block],
-    sample: tuple[np.ndarray, np.ndarray],
+    scales: Scales,
 ) -> tuple[Coordinate, ...]:
     """The sampled numbers by kind, with their priors and bounds."""
-    scales = model_scales(structure, *sample)
     block_of = {name: b for b, block in enumerate(blocks) for name in block.names}
     out = []
     for kind in KINDS:
@@ -307,7 +418,12 @@ def _coordinates(
             members = inside + [name for name in members if name not in block_of]
         for name in members:
             k = rows_of[name][0]
-            row, place = structure.table.rows[k], structure.places[k]
+            row = structure.table.rows[k]
+            if kind == "weight":
+                _check_weight(row, name, chosen[name])
+                out.append(Coordinate(name, kind, default_prior(kind, scale=1.0), *UNBOUNDED))
+                continue
+            place = structure.places[k]
             prior = chosen[name]
             if prior is None:
                 prior = default_of(row, place, kind, structure, scales)
@@ -322,15 +438,96 @@ def _coordinates(
     return tuple(out)
 
 
+def _check_weight(row: Parameter, name: str, prior: Prior | None) -> None:
+    """Refuse what the prior of weights has no place for."""
+    if prior is not None:
+        raise PriorError(
+            f"{name}: weights of composites have one prior together, uniform over their "
+            "directions; leave the prior out, or fix the weight to a number (1*x)"
+        )
+    if row.lower > -math.inf or row.upper < math.inf:
+        raise NotSupported(
+            f"{name}: bounds of the weights of composites are there for maximum likelihood only; "
+            "leave them out, or fix the weight to a number (1*x)"
+        )
+
+
 def _cells(
-    structure: Structure, kinds: dict[str, str], variance_row: dict[tuple[str, int, int], int]
-) -> tuple[tuple[tuple[Term, ...], ...], dict[int, int], tuple[tuple[int, int], ...]]:
+    structure: Structure,
+    kinds: dict[str, str],
+    variance_row: dict[tuple[str, int, int], int],
+    own: dict[str, tuple[Factor, ...]],
+    filled: Filled,
+    base: np.ndarray,
+    plain: frozenset[str],
+) -> Space:
     """Cells of the free rows, which row has which, and the elements they fill."""
     table = structure.table
+    numbers = list(filled.numbers)
+    sds: dict[str, str] = {}  # of disturbances that are sampled for a composite of variance 1
+    for name, factors in own.items():
+        if kinds[name] == "disturbance_sd":
+            sds[name] = f"sd of {name}"
+            numbers.append(Number(sds[name], ((name, factors[0], 1.0),)))
+    terms = _row_terms(structure, kinds, variance_row, own, sds, numbers)
+    shifted: frozenset[str] = frozenset()
+    if filled.means:
+        count = Counter(structure.table.rows[k].free for k in structure.places)
+        once = {table.parameters[i] for i, c in count.items() if i >= 0 and c == 1}
+
+        def effect(k: int) -> Factor:
+            row = table.rows[k]
+            if row.free < 0:
+                return float(row.value or 0.0)
+            if terms[k][1:] == (1.0, 1.0):
+                return terms[k][0]
+            numbers.append(Number(f"{row.name} in {row.group}", (terms[k],)))
+            return numbers[-1].name
+
+        start = replace(filled, numbers=())
+        start, shifted = with_levels(
+            structure, base, start, effect=effect, shift=lambda name: name in once & plain
+        )
+        numbers += start.numbers
+        filled = replace(start, numbers=())
     cells: list[tuple[Term, ...]] = []
     cell_of_row: dict[int, int] = {}
     places: list[tuple[int, int]] = []
     index: dict[Term, int] = {}
+    for k, place in structure.places.items():
+        if table.rows[k].free < 0:
+            continue
+        at = index.setdefault(terms[k], len(cells))
+        if at == len(cells):
+            cells.append((terms[k],))
+        cell_of_row[k] = at
+        places.extend((at, e) for e in structure.element(place) if e not in filled.cells)
+    places += [(len(cells) + i, e) for i, e in enumerate(filled.cells)]
+    cells += filled.cells.values()
+    return Space(
+        (),
+        (),
+        (),
+        tuple(cells),
+        cell_of_row,
+        base,
+        tuple(places),
+        numbers=tuple(numbers),
+        shifted=shifted,
+    )
+
+
+def _row_terms(
+    structure: Structure,
+    kinds: dict[str, str],
+    variance_row: dict[tuple[str, int, int], int],
+    own: dict[str, tuple[Factor, ...]],
+    sds: dict[str, str],
+    numbers: list[Number],
+) -> dict[int, Term]:
+    """The term that is the value of each free row; numbers that it needs are added."""
+    table = structure.table
+    out: dict[int, Term] = {}
     for k, place in structure.places.items():
         row = table.rows[k]
         if row.free < 0:
@@ -338,16 +535,17 @@ def _cells(
         name = table.parameters[row.free]
         cell: Term = (name, 1.0, 1.0)
         if kinds[name].endswith("_sd"):
-            cell = (name, name, 1.0)
+            cell = (sds.get(name, name), sds.get(name, name), 1.0)
         elif kinds[name] == "correlation":
             ends = [variance_row[place.matrix, place.group, i] for i in (place.i, place.j)]
-            cell = (name, _sd_term(table, ends[0]), _sd_term(table, ends[1]))
-        at = index.setdefault(cell, len(cells))
-        if at == len(cells):
-            cells.append((cell,))
-        cell_of_row[k] = at
-        places.extend((at, e) for e in structure.element(place))
-    return tuple(cells), cell_of_row, tuple(places)
+            one, other = (_sd_term(table, k) for k in ends)
+            cell = (name, sds.get(str(one), one), sds.get(str(other), other))
+        elif name in own:
+            more, factors = merged(own[name], f"scale of {name}")
+            numbers += [x for x in more if x not in numbers]
+            cell = (name, *factors)
+        out[k] = cell
+    return out
 
 
 def _sd_term(table: ParameterTable, k: int) -> Factor:
@@ -389,7 +587,9 @@ def _parameter_kind(
 ) -> str:
     """Kind of a parameter; one for all the rows that share it."""
     table = structure.table
-    kinds = {kind_of_row(table.rows[k], structure.places[k]) for k in rows}
+    kinds = {kind_of_row(table.rows[k], structure.places.get(k)) for k in rows}
+    if kinds == {"weight"}:
+        return "weight"
     if kinds <= {"residual_sd", "disturbance_sd"}:
         return "residual_sd" if "residual_sd" in kinds else "disturbance_sd"
     if len(kinds) > 1:

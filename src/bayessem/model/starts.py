@@ -7,10 +7,11 @@ reverse-keyed items their sign; variances from what is left; paths and covarianc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bayessem.model.composites import starting_weights
 from bayessem.model.default_priors import latent_scales
 from bayessem.model.linear_constraints import nearest_values
 from bayessem.model.signs import construct_order, one_sided
@@ -18,6 +19,9 @@ from bayessem.model.space import Coordinate, Space
 from bayessem.model.structure import Structure
 from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.syntax.table import cycles
+
+# Variance of a random slope to begin with, as a share of var(outcome) / var(predictor).
+SLOPES_DIFFER = 0.05
 
 
 def start_values(structure: Structure, covariances: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -33,11 +37,14 @@ def start_values(structure: Structure, covariances: np.ndarray, means: np.ndarra
     table = structure.table
     values = np.full(len(table.parameters), np.nan)
     for group in range(len(table.groups)):
-        guess = _group_guess(structure, covariances[group], means[group], group)
+        guess = _group_guess(structure, covariances, means[group], group)
         for k in structure.rows_of_groups[group]:
             row = table.rows[k]
             if row.free >= 0 and np.isnan(values[row.free]):
                 values[row.free] = guess[k] if row.start is None else row.start
+    at = {name: i for i, name in enumerate(table.parameters)}
+    for name, value in starting_weights(structure, covariances)[0].items():
+        values[at[name]] = value
     return _within_bounds(structure, values)
 
 
@@ -80,10 +87,10 @@ def _side(rows: Sequence[Parameter], loadings: np.ndarray) -> float:
 
 
 def _group_guess(
-    structure: Structure, covariance: np.ndarray, mean: np.ndarray, group: int
+    structure: Structure, covariances: np.ndarray, mean: np.ndarray, group: int
 ) -> dict[int, float]:
     """Start value of each row of one group, by row position."""
-    table = structure.table
+    table, covariance = structure.table, covariances[group]
     rows = {k: table.rows[k] for k in structure.rows_of_groups[group]}
     position = {name: i for i, name in enumerate(structure.observed)}
     # Constructs are approximated by weighted sums of their indicators, so that a second-order
@@ -92,11 +99,19 @@ def _group_guess(
     weights: dict[str, np.ndarray] = {name: np.eye(p)[i] for name, i in position.items()}
     variance: dict[str, float] = {n: float(covariance[i, i]) for n, i in position.items()}
     explained: dict[str, float] = {}
+    scales = latent_scales(structure, np.sqrt(np.diag(covariance)))
     guess: dict[int, float] = {}
+    summed = _composite_weights(structure, covariances, group)
     for name in construct_order(structure):
+        if name in summed:
+            weights[name] = summed[name]
+            variance[name] = float(summed[name] @ covariance @ summed[name])
+            continue
         own = [(k, r) for k, r in rows.items() if r.op == "=~" and r.lhs == name]
         if not own:
             weights[name], variance[name] = np.zeros(p), 1.0
+            if name in table.slopes:
+                variance[name] = SLOPES_DIFFER * float(scales[structure.variables.index(name)]) ** 2
             continue
         stack = np.array([weights.get(r.rhs, np.zeros(p)) for _, r in own])
         block = stack @ covariance @ stack.T
@@ -134,6 +149,20 @@ def _group_guess(
         elif r.op != "=~":
             guess[k] = 0.0
     return guess
+
+
+def _composite_weights(
+    structure: Structure, covariances: np.ndarray, group: int
+) -> dict[str, np.ndarray]:
+    """Start weights (p,) of the composites of a group, by name."""
+    out = {}
+    _, values = starting_weights(structure, covariances)
+    for c, own in zip(structure.composites, values, strict=True):
+        if c.group == group:
+            whole = np.zeros(len(structure.observed))
+            whole[list(c.items)] = own
+            out[structure.variables[c.variable]] = whole
+    return out
 
 
 def feedback_starts(
@@ -196,6 +225,7 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
     for name, at in position.items():
         by_name.setdefault(name.split("[")[0], []).append(float(values[at]))
     x = np.zeros(len(space.coordinates))
+    directions = _direction_points(space, position, values)
     for i, c in enumerate(space.coordinates):
         if c.kind == "pool_mean":
             value = float(np.mean(by_name[c.name]))
@@ -205,6 +235,10 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
             value = 0.3 * c.prior.named.get("sigma", 1.0)
         elif c.kind in ("pool_slope", "pool_link", "pool_z"):
             value = 0.0
+        elif c.kind == "weight":
+            value = directions[c.name]
+        elif c.name in space.shifted:
+            value = c.prior.named["mu"]
         elif c.name in position:
             value = float(values[position[c.name]])
         else:  # the distance of an inequality (elimination.py)
@@ -224,3 +258,14 @@ def initial_point(space: Space, table: ParameterTable, values: np.ndarray) -> np
         else:
             x[i] = value
     return x
+
+
+def _direction_points(
+    space: Space, position: Mapping[str, int], values: np.ndarray
+) -> dict[str, float]:
+    """Coordinates of the weights of composites, by name."""
+    out: dict[str, float] = {}
+    for one in space.directions:
+        own = one.coordinates(values[[position[name] for name in one.names]])
+        out |= dict(zip(one.names, map(float, own), strict=True))
+    return out

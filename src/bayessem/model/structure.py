@@ -6,6 +6,7 @@ variable with loading 1 and residual 0, so that paths and disturbances are about
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -63,6 +64,47 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Composite:
+    """A composite of observed items in one group.
+
+    Attributes
+    ----------
+    variable : int
+        Its place among the variables.
+    items : tuple of int
+        Columns of its items.
+    weights : tuple of int
+        Rows of the table with their weights.
+    group : int
+    """
+
+    variable: int
+    items: tuple[int, ...]
+    weights: tuple[int, ...]
+    group: int
+
+
+@dataclass(frozen=True)
+class RandomSlope:
+    """A path of level 1 whose coefficient is a variable of level 2.
+
+    Attributes
+    ----------
+    outcome, predictor : int
+        Where the path leads to and comes from, as positions in `Structure.variables`.
+    column : int
+        The predictor's column of the data.
+    slope : int
+        The variable of level 2, by its position in `Structure.variables`.
+    """
+
+    outcome: int
+    predictor: int
+    column: int
+    slope: int
+
+
+@dataclass(frozen=True)
 class Structure:
     """The matrices of a model.
 
@@ -93,6 +135,29 @@ class Structure:
             found[place.group][k] = place
         return tuple(found)
 
+    @cached_property
+    def composites(self) -> tuple[Composite, ...]:
+        """The composites, group by group; what they fill in the matrices is in composites.py."""
+        column = {name: i for i, name in enumerate(self.observed)}
+        rows = self.table.rows
+        return tuple(
+            Composite(
+                self.variables.index(name),
+                tuple(column[item] for item in items),
+                tuple(
+                    next(
+                        k
+                        for k, r in enumerate(rows)
+                        if (r.lhs, r.op, r.rhs, r.group) == (name, "<~", item, g)
+                    )
+                    for item in items
+                ),
+                g,
+            )
+            for g in range(len(self.table.groups))
+            for name, items in self.table.composites
+        )
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """(p, m, h)."""
@@ -116,6 +181,10 @@ class Structure:
     def offsets(self) -> tuple[dict[str, int], int]:
         """Where each matrix starts inside one group's elements, and how many a group has."""
         return matrix_offsets(*self.shape, self.thresholds)
+
+    def element_of(self, matrix: str, i: int, j: int, group: int) -> tuple[int, ...]:
+        """Positions of an entry of a matrix in the flat elements; see `element`."""
+        return self.element(Place(matrix, i, j, group))
 
     def element(self, place: Place) -> tuple[int, ...]:
         """Positions of a place in the flat elements: two for an off-diagonal symmetric one."""
@@ -163,12 +232,44 @@ class Structure:
         return {i: column[names[i]] for i in factors if names[i] in column}
 
     @property
+    def slopes(self) -> tuple[RandomSlope, ...]:
+        """Where the random slopes of a two-level model are; the same in all groups."""
+        at = {name: i for i, name in enumerate(self.variables)}
+        column = {name: i for i, name in enumerate(self.observed)}
+        return tuple(
+            RandomSlope(at[row.lhs], at[row.rhs], column[row.rhs], at[row.slope])
+            for row in self.table.rows
+            if row.slope and row.group == 0
+        )
+
+    @cached_property
+    def randomly_moved(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Latent and observed variables that random slopes lead to at level 1.
+
+        Their variance there depends on the predictors' values.
+        """
+        latent = self.descendants({s.outcome for s in self.slopes})
+        observed = {
+            p.i
+            for p in self.places.values()
+            if p.matrix == "loadings" and p.group % 2 == 0 and p.j in latent
+        }
+        observed |= {
+            i
+            for i, x in enumerate(self.observed)
+            if x in self.variables and self.variables.index(x) in latent
+        }
+        return frozenset(latent), frozenset(observed)
+
+    @property
     def determined(self) -> frozenset[int]:
         """Latent factors of products without a disturbance that no path explains, only products."""
         random = set(self.observed_factors)
         for k, place in self.places.items():
+            if place.matrix not in ("disturbances", "paths"):
+                continue
             row = self.table.rows[k]
-            if place.matrix in ("disturbances", "paths") and (row.free >= 0 or row.value):
+            if row.free >= 0 or row.value:
                 random.add(place.i)
         return frozenset(i for pair in self.products for i in pair) - random
 
@@ -186,8 +287,55 @@ class Structure:
         """For each product term, the variables that depend on it."""
         return [self.descendants(x) for x in self.outcomes]
 
+    def parts_of(self, variable: int) -> tuple[int, ...]:
+        """What a factor of a product is for the likelihood, as positions in `by_items.variables`.
+
+        The items of a composite, else the variable itself.
+        """
+        items = dict(self.table.composites).get(self.variables[variable])
+        if items is None:
+            return (variable,)
+        factors = {self.variables[i] for pair in self.products for i in pair}
+        added = [x for name, own in self.table.composites if name in factors for x in own]
+        return tuple(len(self.variables) + added.index(x) for x in items)
+
+    @cached_property
+    def by_items(self) -> Structure:
+        """The model as the likelihood has it, with products of items (item_products.py).
+
+        The model itself where no composite is a factor of a product.
+        """
+        factors = {self.variables[i] for pair in self.products for i in pair}
+        items = [x for name, own in self.table.composites if name in factors for x in own]
+        if not items or items[0] in self.variables:
+            return self
+        at = {name: len(self.variables) + k for k, name in enumerate(items)}
+        terms: dict[tuple[int, ...], None] = {}
+        for pair in self.products:
+            for chosen in itertools.product(*map(self.parts_of, pair)):
+                terms[tuple(sorted(chosen))] = None
+        wide = tuple(terms)
+        places: dict[int, Place] = {}
+        first = len(self.table.rows)  # of products, which are behind no row of their own
+        for k, place in self.places.items():
+            if place.matrix == "products":
+                for chosen in itertools.product(*map(self.parts_of, self.products[place.j])):
+                    j = wide.index(tuple(sorted(chosen)))
+                    places[first + len(places)] = replace(place, j=j)
+            elif place.matrix == "intercepts" and self.observed[place.i] in at:
+                places[k] = replace(place, matrix="means", i=at[self.observed[place.i]])
+            else:
+                places[k] = place
+        for c in self.composites:
+            for i, k in zip(c.items, c.weights, strict=True):
+                if self.observed[i] in at:
+                    places[k] = Place("paths", at[self.observed[i]], c.variable, c.group)
+        return replace(self, variables=(*self.variables, *at), products=wide, places=places)
+
     def product_plan(self, route: str = "") -> ProductPlan:
         """How the latent variables of the product terms are integrated out; see `plan_products`."""
+        if self.by_items is not self:
+            return self.by_items.product_plan(route)
         return plan_products(
             self.products,
             self.affected,
@@ -211,7 +359,7 @@ def _place(
         if row.rhs in variable:  # second-order factor, or an indicator with a structural role
             return Place("paths", variable[row.rhs], j, row.group)
         return Place("loadings", observed[row.rhs], j, row.group)
-    if row.op == "~":
+    if row.op in ("~", "<~"):  # a composite of constructs is a sum of them
         i = variable[row.lhs]
         if row.rhs in product:
             return Place("products", i, product[row.rhs], row.group)
@@ -249,10 +397,17 @@ def build_structure(table: ParameterTable) -> Structure:
     places = {
         k: _place(row, observed, variable, product, empty.threshold_at)
         for k, row in enumerate(table.rows)
-        if row.op in ("=~", "~", "~~", "~1", "|")
+        if _has_place(row, table)
     }
     _check_factors(table)
     return replace(empty, places=places)
+
+
+def _has_place(row: Parameter, table: ParameterTable) -> bool:
+    """Weights and item moments of composites fill several elements together (composites.py)."""
+    if row.op == "<~" or (row.op == "~~" and row.lhs in table.items):
+        return row.rhs in table.latent
+    return row.op in ("=~", "~", "~~", "~1", "|")
 
 
 def _check_factors(table: ParameterTable) -> None:
@@ -334,10 +489,12 @@ def parameter_groups(structure: Structure) -> list[frozenset[int]]:
     Both levels of a group count as one: they meet in the likelihood.
     """
     found: list[set[int]] = [set() for _ in structure.table.parameters]
-    for k, place in structure.places.items():
+    groups = {k: place.group for k, place in structure.places.items()}
+    groups |= {k: c.group for c in structure.composites for k in c.weights}
+    for k, group in groups.items():
         free = structure.table.rows[k].free
         if free >= 0:
-            found[free].add(place.group // structure.table.levels)
+            found[free].add(group // structure.table.levels)
     return [frozenset(own) for own in found]
 
 

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -184,6 +185,7 @@ def moderation_study(
     missing: str = "fiml",
     priors: Mapping[str, str | Prior] | None = None,
     sampling: Sampling = DEFAULTS,
+    executor: Any = None,
 ) -> Moderation:
     """Do paths depend on a variable? By its groups with three poolings, and continuously.
 
@@ -204,6 +206,7 @@ def moderation_study(
             missing=missing,
             priors=priors,
             sampling=sampling,
+            executor=executor,
         )
     continuous = None
     if moderator is not None:
@@ -222,7 +225,7 @@ def moderation_study(
         models["the same for all"] = first.fits["complete"]
         if continuous is not None:
             models[f"continuous {moderator}"] = continuous
-        comparison = compare(models)
+        comparison = compare(models, executor=executor)
     frames = [_standardized(name, found, ci_prob) for name, found in poolings.items()]
     return Moderation(
         parameters=next(iter(poolings.values())).parameters,

@@ -36,7 +36,7 @@ from bayessem.moderation.deviations import Naming, name_deviations
 from bayessem.moderation.invariance_steps import with_equal
 from bayessem.moderation.pooling_report import require_partial
 from bayessem.posterior.settings import ACCEPT, DEFAULTS, Sampling
-from bayessem.results.estimate import estimate
+from bayessem.results.estimate import estimate_all
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.syntax.parameters import ParameterTable
@@ -63,6 +63,7 @@ def approximate_invariance(
     free: Sequence[str] = (),
     ci_prob: float = 0.95,
     sampling: Sampling = DEFAULTS,
+    executor: Any = None,
 ) -> ApproximateInvariance:
     """Sample the model with nearly equal loadings, and with nearly equal intercepts besides.
 
@@ -85,6 +86,8 @@ def approximate_invariance(
         Probability of the equal-tailed intervals of single deviations.
     sampling : Sampling
         How to sample.
+    executor : optional
+        Where the two models are sampled (`bayessem.execution.run`).
 
     Returns
     -------
@@ -114,20 +117,31 @@ def approximate_invariance(
     units = in_standard_units(data, scales)
     if sampling.target_accept is None:  # a fixed sd between groups has no narrow corner
         sampling = replace(sampling, target_accept=ACCEPT)
-    fits, tables, draws, named, conflict, notes = {}, [], {}, {}, {}, []
-    for step, (families, equal) in APPROXIMATE.items():
-        names = tuple(name for op in families for name in pooled[op])
-        pooling = partial(*names, sd=sd)
-        prepared = prepare(with_equal(scaled, equal, free), units, pooling=pooling, **options)
-        # Without the priors of the deviations it would not be identified (any latent mean of a
-        # group could be had by shifting all its intercepts): the configural model was checked.
-        fit = estimate(prepared, sampling, checked=seen)
+    names_of = {
+        step: tuple(name for op in families for name in pooled[op])
+        for step, (families, _) in APPROXIMATE.items()
+    }
+    models = {
+        step: prepare(
+            with_equal(scaled, equal, free),
+            units,
+            pooling=partial(*names_of[step], sd=sd),
+            **options,
+        )
+        for step, (_, equal) in APPROXIMATE.items()
+    }
+    # Without the priors of the deviations they would not be identified (any latent mean of a group
+    # could be had by shifting all its intercepts): the configural model was checked.
+    fits = estimate_all(models, sampling, checked=seen, executor=executor)
+    tables, draws, named, conflict, notes = [], {}, {}, {}, []
+    for step, fit in fits.items():
+        names = names_of[step]
         found = _deviations(fit)
         blocks = _blocks(fit.prepared.table, names)
         naming = name_deviations(
             found.values.reshape(-1, *found.shape[2:]), sd=sd, blocks=blocks, prob=JOINT
         )
-        fits[step], draws[step] = fit, found
+        draws[step] = found
         named[step] = tuple(names[p] for p in naming.named)
         conflict[step] = tuple(names[p] for p in naming.conflict)
         tables.append(_table(step, found, fit, naming, scales, ci_prob))

@@ -21,6 +21,7 @@ from scipy.stats import chi2
 from bayessem.arguments import check_shared
 from bayessem.criticism.indices import fit_indices
 from bayessem.errors import ModelError, NotSupported
+from bayessem.execution import check_executor
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.model.prepare import prepare
 from bayessem.moderation.approximate_invariance import approximate_invariance, check_approximate
@@ -28,7 +29,7 @@ from bayessem.moderation.invariance_result import Invariance
 from bayessem.moderation.invariance_steps import BEFORE, STEPS, with_equal
 from bayessem.moderation.sampled_ladder import compare_steps, fit_by_step
 from bayessem.posterior.settings import DEFAULTS, Sampling
-from bayessem.results.estimate import estimate
+from bayessem.results.estimate import estimate_all
 from bayessem.syntax.specification import Specification
 
 FAMILY = {"metric": "=~", "scalar": "~1", "strict": "~~"}
@@ -86,11 +87,13 @@ def invariance(
     approximate: float | None = None,
     ci_prob: float = 0.95,
     sampling: Sampling = DEFAULTS,
+    executor: Any = None,
 ) -> Invariance:
     """Configural, metric, scalar and strict invariance, and what to free where a step fails.
 
     Arguments, result and errors: `SEM.invariance`.
     """
+    check_executor(executor)
     if approximate is not None:
         check_approximate(approximate)
     table = sem.table
@@ -136,6 +139,7 @@ def invariance(
         approximate=approximate,
         ci_prob=ci_prob,
         sampling=sampling,
+        executor=executor,
         **options,
     )
     return Invariance(
@@ -160,6 +164,7 @@ def _sampled(
     approximate: float | None,
     ci_prob: float,
     sampling: Sampling,
+    executor: Any,
     **options: Any,
 ) -> dict[str, Any]:
     """What is sampled of an `Invariance`, by the names of its attributes."""
@@ -169,12 +174,23 @@ def _sampled(
     near = None
     if approximate is not None:  # first, since it refuses some models
         near = approximate_invariance(
-            sem, data, sd=approximate, free=free, ci_prob=ci_prob, sampling=sampling, **options
+            sem,
+            data,
+            sd=approximate,
+            free=free,
+            ci_prob=ci_prob,
+            sampling=sampling,
+            executor=executor,
+            **options,
         )
-    exact = {
-        name: estimate(prepare(with_equal(sem, equal, free), data, **options), sampling)
-        for name, equal in (STEPS if loo else {}).items()
-    }
+    exact = estimate_all(
+        {
+            name: prepare(with_equal(sem, equal, free), data, **options)
+            for name, equal in (STEPS if loo else {}).items()
+        },
+        sampling,
+        executor=executor,
+    )
     sampled = exact if near is None else {**exact, **near.fits}
     indices = {name: fit_indices(fit, ci_prob=ci_prob) for name, fit in sampled.items()}
     return {
@@ -182,7 +198,7 @@ def _sampled(
         "indices": indices,
         "bayesian": fit_by_step(indices, ci_prob=ci_prob),
         "approximate": near,
-        "comparison": compare_steps(exact, near) if loo else None,
+        "comparison": compare_steps(exact, near, executor=executor) if loo else None,
     }
 
 

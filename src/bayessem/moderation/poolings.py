@@ -20,13 +20,13 @@ from bayessem.model.pooling import (
     no_pooling,
     partial,
 )
-from bayessem.model.prepare import prepare
+from bayessem.model.prepare import Prepared, prepare
 from bayessem.model.prior_checks import priors_that_apply
 from bayessem.model.priors import Prior
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.moderation.pooling_result import PoolingReport
 from bayessem.posterior.settings import DEFAULTS, Sampling
-from bayessem.results.estimate import estimate
+from bayessem.results.estimate import estimate_all
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.syntax.parameters import ParameterTable
@@ -106,6 +106,7 @@ def compare_poolings(
     missing: str = "fiml",
     priors: Mapping[str, str | Prior] | None = None,
     sampling: Sampling = DEFAULTS,
+    executor: Any = None,
 ) -> Poolings:
     """Fit a model with complete, no and partial pooling of the same parameters.
 
@@ -116,10 +117,9 @@ def compare_poolings(
         "none": no_pooling(*parameters),
         "partial": partial(*parameters, by=by, correlated=correlated),
     }
-    fits: dict[str, Fitted] = {}
+    models: dict[str, Prepared] = {}
     for kind, pooling in asked.items():
         if kind == "complete" and complete is not None:
-            fits[kind] = complete
             continue
         own = dict(priors or {})
         if kind != "partial":  # priors of the population mean, tau and delta are for partial only
@@ -132,7 +132,9 @@ def compare_poolings(
         }
         if own:
             own = priors_that_apply(own, prepare(sem, data, **reading).kinds)
-        fits[kind] = estimate(prepare(sem, data, priors=own, **reading), sampling)
+        models[kind] = prepare(sem, data, priors=own, **reading)
+    sampled = estimate_all(models, sampling, executor=executor)
+    fits = sampled if complete is None else {"complete": complete, **sampled}
     if complete is not None:  # of the same respondents, or it says what is wrong
         notes = check_comparable({NAMES[k]: target_of(f.prepared) for k, f in fits.items()})
         if notes:
@@ -143,7 +145,9 @@ def compare_poolings(
         fits=fits,
         table=_table(fits, asked["partial"].parameters, ci_prob),
         report=pooling_report(fits["partial"], ci_prob=ci_prob),
-        comparison=compare({NAMES[k]: f for k, f in fits.items()}) if loo else None,
+        comparison=compare({NAMES[k]: f for k, f in fits.items()}, executor=executor)
+        if loo
+        else None,
         ci_prob=ci_prob,
     )
 

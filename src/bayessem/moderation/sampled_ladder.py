@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,9 @@ def _summary(name: str, values: np.ndarray, ci_prob: float) -> dict[str, float]:
     }
 
 
-def compare_steps(exact: Mapping[str, Fitted], near: ApproximateInvariance | None) -> Comparison:
+def compare_steps(
+    exact: Mapping[str, Fitted], near: ApproximateInvariance | None, *, executor: Any = None
+) -> Comparison:
     """Compare sampled steps by leave-one-out cross-validation.
 
     Parameters
@@ -76,12 +79,16 @@ def compare_steps(exact: Mapping[str, Fitted], near: ApproximateInvariance | Non
         Of the items as they are.
     near : ApproximateInvariance or None
         Of the items in standard units; its elpd is brought back to those of the data.
+    executor : optional
+        Where refits run.
     """
-    results: dict[str, CrossValidation] = {name: loo(fit) for name, fit in exact.items()}
+    results: dict[str, CrossValidation] = {
+        name: loo(fit, executor=executor) for name, fit in exact.items()
+    }
     first = next(iter(exact.values()))
     if near is not None:
         for name, fit in near.fits.items():
-            results[name] = in_units_of(first, loo(fit), near.scales)
+            results[name] = in_units_of(first, loo(fit, executor=executor), near.scales)
     return compare(results)
 
 

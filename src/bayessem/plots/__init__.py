@@ -14,11 +14,13 @@ from bayessem.criticism.prior_consequences import PriorConsequences
 from bayessem.criticism.residuals import Residuals
 from bayessem.criticism.sensitivity import Sensitivity
 from bayessem.effects.effects import Effects
+from bayessem.effects.importance import ImportancePerformance
 from bayessem.effects.mediation_result import Mediation
 from bayessem.effects.slopes import Slopes
 from bayessem.effects.whatif import WhatIf
 from bayessem.measurement.quality_result import Measurement
 from bayessem.moderation.poolings import Poolings
+from bayessem.planning.result import Design
 from bayessem.plots.calibration import plot_calibration
 from bayessem.plots.comparison import (
     plot_comparison,
@@ -32,7 +34,9 @@ from bayessem.plots.criticism import (
     plot_residuals,
     plot_sensitivity,
 )
+from bayessem.plots.design import plot_design
 from bayessem.plots.forest import plot_effects, plot_estimates
+from bayessem.plots.importance import plot_importance
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
 from bayessem.plots.pooling import plot_poolings
@@ -65,8 +69,10 @@ def _slopes(result: Slopes) -> Axes | Figure:
 FIGURES: dict[type, Callable[..., Any]] = {
     Comparison: plot_comparison,
     CubicShape: plot_shape,
+    Design: plot_design,
     Effects: plot_effects,
     Fitted: plot_estimates,
+    ImportancePerformance: plot_importance,
     Indices: plot_discrepancy,
     Loo: plot_pareto_k,
     LooPit: plot_loo_pit,
@@ -86,9 +92,11 @@ FIGURES: dict[type, Callable[..., Any]] = {
 __all__ = [
     "plot_calibration",
     "plot_comparison",
+    "plot_design",
     "plot_discrepancy",
     "plot_effects",
     "plot_estimates",
+    "plot_importance",
     "plot_johnson_neyman",
     "plot_loo_pit",
     "plot_measurement",

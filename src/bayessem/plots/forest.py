@@ -37,6 +37,7 @@ KINDS = (
     "path",
     "product",
     "loading",
+    "weight",
     "covariance",
     "variance",
     "intercept",
@@ -146,6 +147,8 @@ def _kind(row: dict) -> str:
             return "product" if ":" in row["rhs"] else "path"
         case "=~":
             return "loading"
+        case "<~":
+            return "weight"
         case "~~":
             return "variance" if row["lhs"] == row["rhs"] else "covariance"
         case "~1":
@@ -161,6 +164,8 @@ def _label(row: dict) -> str:
             return path_name(f"{row['rhs']} -> {row['lhs']}")
         case "=~":
             return path_name(f"{row['lhs']} -> {row['rhs']}")
+        case "<~":
+            return path_name(f"{row['rhs']} -> {row['lhs']}")
         case "~~":
             both = f"{row['lhs']} \N{LEFT RIGHT ARROW} {row['rhs']}"
             return both if row["lhs"] != row["rhs"] else f"variance of {row['lhs']}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from bayessem.errors import ModelError
 from bayessem.measurement.quality_result import Measurement
@@ -26,7 +27,6 @@ from bayessem.plots.wrapping import inches, line_height, wrapped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -52,7 +52,7 @@ def plot_measurement(result: Measurement, *, group: str | None = None) -> Figure
     shown = result.groups[0] if group is None else str(group)
     if shown not in result.groups:
         raise ModelError(f"group={group!r} is not in this result; groups: {result.groups}")
-    loadings = _of(result.loadings, shown)
+    loadings = _with_composites(_of(result.loadings, shown), _of(result.weights, shown))
     constructs = loadings["construct"].nunique()
     names = loadings["indicator"].tolist()
     labels = [wrapped(name, INDICATORS, NAMES) for name in names]
@@ -72,6 +72,21 @@ def plot_measurement(result: Measurement, *, group: str | None = None) -> Figure
     _reliability(upper, _of(result.reliability, shown))
     _matrix(lower, result, shown)
     return figure
+
+
+def _with_composites(loadings: pd.DataFrame, weights: pd.DataFrame) -> pd.DataFrame:
+    """Loadings of the indicators of constructs, then those of the items of composites."""
+    if not len(weights):
+        return loadings
+    names = {
+        "composite": "construct",
+        "item": "indicator",
+        "loading_mean": "mean",
+        "loading_lower": "lower",
+        "loading_upper": "upper",
+    }
+    own = weights[[*names, "label"]].rename(columns=names)
+    return pd.concat([loadings, own], ignore_index=True) if len(loadings) else own
 
 
 def _of(table: pd.DataFrame, group: str) -> pd.DataFrame:

@@ -89,6 +89,9 @@ def readable(name: str) -> str:
     if "|" in base:  # how a parameter moves with a predictor of the groups
         parameter, predictor = base.split("|", 1)
         return f"{readable(parameter)} by {predictor}{end}"
+    if "<~" in base:
+        composite, item = base.split("<~", 1)
+        return path_name(f"{item} -> {composite}") + end
     if "=~" in base:
         construct, indicator = base.split("=~", 1)
         return path_name(f"{construct} -> {indicator}") + end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from bayessem.model.starts import start_values
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import ThresholdSet, threshold_sets
 from bayessem.posterior.laplace_choice import laplace_arrays
-from bayessem.posterior.node_choice import choose_nodes
+from bayessem.posterior.node_choice import choose_nodes, latent_units
 from bayessem.posterior.thresholds import dirichlet_constant
 
 
@@ -65,7 +66,8 @@ def answers_plan(
     ENGINES.load(NODES)
     where = np.atleast_2d(start_elements(structure, base, sample) if at is None else at)
     nodes = choose_nodes(model, sample, where, finer=finer)
-    groups = [type(g)(g.factors, g.nodes, order[g.members]) for g in model.groups(nodes, where)]
+    groups = model.groups(nodes, where, latent_units(model, where))
+    groups = [replace(g, members=order[g.members]) for g in groups]
     return pack_nodes(groups, sample.size)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import betaln, gammaln, ndtr, stdtr
@@ -12,8 +13,12 @@ from bayessem.errors import NotSupported, PriorError
 from bayessem.likelihood.external import load_terms
 from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
 from bayessem.likelihood.products import NO_PRODUCTS
+from bayessem.model.cells import Number, Term
+from bayessem.model.composites import raw_cells
 from bayessem.model.data import Sample
-from bayessem.model.space import Coordinate, PriorRow, Space, Term
+from bayessem.model.item_products import with_item_products
+from bayessem.model.prepare import Prepared
+from bayessem.model.space import Coordinate, PriorRow, Scaled, Space
 from bayessem.model.structure import Structure
 from bayessem.posterior import program as d
 from bayessem.posterior.answers import answers_plan, threshold_fields
@@ -26,7 +31,12 @@ LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 def sample_patterns(sample: Sample) -> list[Pattern]:
     """Sufficient statistics and rows of each missingness pattern of each group."""
     return [
-        pattern_from_rows(group, columns, sample.values[np.ix_(members, columns)])
+        pattern_from_rows(
+            group,
+            columns,
+            sample.values[np.ix_(members, columns)],
+            None if sample.weights is None else sample.weights[members],
+        )
         for group, columns, members in sample.patterns()
     ]
 
@@ -145,6 +155,8 @@ def encode_prior(
     support = (-1.0, 1.0) if coordinate.kind == "correlation" else prior.support
     if family == "lkj" and coordinate.kind == "pool_link":
         support = (-math.inf, math.inf)
+    if family == "direction":
+        return d.FLAT, (0.0, 0.0, 0.0), 0.0  # the weights of a composite have a density together
     if (low, high) != support:
         raise PriorError(
             f"{coordinate.name}: bounds go with normal, student_t, cauchy and uniform priors, "
@@ -178,18 +190,19 @@ def _transform_code(lower: float, upper: float) -> int:
 
 
 def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]:
-    """Cells and scaled numbers as terms over the numbers v.
+    """Cells and the numbers in them as terms over the numbers v.
 
     v are the coordinates, at the positions that `index` gives, then the numbers `fixed`, then the
-    scaled numbers (`program.Layout`).
+    scaled numbers, then the sums to a power (`program.Layout`).
     """
-    every = [term for terms in (*space.cells, *(s.terms for s in space.scaled)) for term in terms]
+    made: tuple[Scaled | Number, ...] = (*space.scaled, *space.numbers)
+    every = [term for terms in (*space.cells, *(s.terms for s in made)) for term in terms]
     fixed = list(dict.fromkeys(f for term in every for f in term if not isinstance(f, str)))
     first = len(index) + len(fixed)
     at: dict[str | float, int] = {
         **dict(index.items()),
         **{f: len(index) + k for k, f in enumerate(fixed)},
-        **{s.name: first + k for k, s in enumerate(space.scaled)},
+        **{s.name: first + k for k, s in enumerate(made)},
     }
 
     def columns(owners: Sequence[Sequence[Term]]) -> np.ndarray:
@@ -198,6 +211,7 @@ def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]
 
     cell, a, b, c = columns(space.cells)
     scaled_at, scaled_a, scaled_b, scaled_c = columns([s.terms for s in space.scaled])
+    number_at, number_a, number_b, number_c = columns([s.terms for s in space.numbers])
     squares = [(k, at[name]) for k, s in enumerate(space.scaled) for name in s.row]
     scaled_row, scaled_square = np.array(squares, dtype=np.int64).reshape(-1, 2).T
     places = np.array(space.places, dtype=np.int64).reshape(-1, 2)
@@ -213,6 +227,11 @@ def cell_arrays(space: Space, index: Mapping[str, int]) -> dict[str, np.ndarray]
         "scaled_c": scaled_c,
         "scaled_row": scaled_row,
         "scaled_square": scaled_square,
+        "number_at": number_at,
+        "number_a": number_a,
+        "number_b": number_b,
+        "number_c": number_c,
+        "number_power": np.array([s.power for s in space.numbers], dtype=np.float64),
         "place_cell": places[:, 0],
         "place_element": places[:, 1],
         "fixed": np.array(fixed),
@@ -243,6 +262,10 @@ def posterior_density(
 
     at, finer : of the engine for ordered answers; see `answers.answers_plan`.
     """
+    shown = None
+    if structure.by_items is not structure:
+        shown = _filling(space, structure, sample)
+        space, structure = with_item_products(space, structure)
     coordinates = space.coordinates
     partial: dict[str, tuple[int, int]] = {}
     for block in space.blocks:
@@ -281,7 +304,39 @@ def posterior_density(
             integrate=integrate,
             route=route,
         )
+    density = build_density(space.names, fields, plan, respondents=unit_count(sample))
+    return replace(density, shown=shown)
+
+
+def _filling(space: Space, structure: Structure, sample: Sample) -> Density:
+    """A density that fills the matrices of a model, without its likelihood."""
+    zero = np.zeros(len(space.coordinates))
+    fields = _flat_fields(zero) | {"base": space.base}
+    fields |= cell_arrays(space, {name: i for i, name in enumerate(space.names)})
+    plan = kernel_plan(structure, sample, integrate=False)
     return build_density(space.names, fields, plan, respondents=unit_count(sample))
+
+
+def compile_for(prepared: Prepared) -> None:
+    """Compile what the densities of a model need and is not on disk, by calling them once."""
+    density = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    point = np.zeros((1, density.size))
+    density.value_and_gradient(point[0])
+    density.respondent_log_likelihood(density.natural(point))
+
+
+def _flat_fields(zero: np.ndarray) -> dict[str, np.ndarray]:
+    """The program of coordinates that are numbers themselves, without priors."""
+    return {
+        "transform": zero,
+        "family": zero,
+        "lower": zero,
+        "upper": zero,
+        "hyper": np.zeros(3 * len(zero)),
+        "constant": np.zeros(1),
+        "block_size": np.empty(0),
+        "block_at": np.empty(0),
+    }
 
 
 def likelihood_density(structure: Structure, space: Space, sample: Sample) -> Density:
@@ -289,33 +344,31 @@ def likelihood_density(structure: Structure, space: Space, sample: Sample) -> De
     table = structure.table
     names = table.parameters
     n = len(names)
-    cells = np.arange(n)
+    cells: list[tuple[Term, ...]] = [((name, 1.0, 1.0),) for name in names]
+    filled = raw_cells(structure, sample, space.base)
     places = [
         (table.rows[k].free, e)
         for k, place in structure.places.items()
         if table.rows[k].free >= 0
         for e in structure.element(place)
+        if e not in filled.cells
     ]
-    zero = np.zeros(n)
-    place = np.array(places, dtype=np.int64).reshape(-1, 2)
-    fields = {
-        "transform": zero,
-        "family": zero,
-        "lower": zero,
-        "upper": zero,
-        "hyper": np.zeros(3 * n),
-        "constant": np.zeros(1),
-        "block_size": np.empty(0),
-        "block_at": np.empty(0),
-        "term_cell": cells,
-        "term_a": cells,
-        "term_b": np.full(n, n),
-        "term_c": np.full(n, n),
-        "place_cell": place[:, 0],
-        "place_element": place[:, 1],
-        "fixed": np.ones(1),
-        "base": space.base,
-    }
-    return build_density(
-        names, fields, kernel_plan(structure, sample), respondents=unit_count(sample)
+    places += [(n + i, e) for i, e in enumerate(filled.cells)]
+    own = plain = replace(
+        space,
+        cells=(*cells, *filled.cells.values()),
+        places=tuple(places),
+        scaled=(),
+        numbers=filled.numbers,
     )
+    index = {name: i for i, name in enumerate(names)}
+    own, wide = with_item_products(own, structure)
+    fields = {**_flat_fields(np.zeros(n)), "base": own.base, **cell_arrays(own, index)}
+    plan = kernel_plan(wide, sample)
+    density = build_density(names, fields, plan, respondents=unit_count(sample))
+    if wide is structure:
+        return density
+    fields |= {"base": plain.base, **cell_arrays(plain, index)}
+    plan = kernel_plan(structure, sample, integrate=False)
+    shown = build_density(names, fields, plan, respondents=unit_count(sample))
+    return replace(density, shown=shown)

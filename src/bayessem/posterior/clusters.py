@@ -16,7 +16,8 @@ def level_data(structure: Structure, sample: Sample) -> LevelData:
     assert clusters is not None
     at = {name: i for i, name in enumerate(sample.variables)}
     within, between = (tuple(at[n] for n in names) for names in structure.table.level_variables)
-    return LevelData(sample.values, sample.group // 2, clusters.code, within, between)
+    slopes = tuple((s.outcome, at[structure.observed[s.column]], s.slope) for s in structure.slopes)
+    return LevelData(sample.values, sample.group // 2, clusters.code, within, between, slopes)
 
 
 def level_plan(

@@ -6,6 +6,7 @@ Its value, gradient and matrices are the compiled program of evaluation.py, call
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,8 @@ class Density:
     """A packed density: what the optimiser and the sampler see.
 
     names : the D parameters;  fields : the program by field;  plan : packed model and data.
+    shown : where the likelihood has other matrices than the model (item_products.py), a density
+        that fills those of the model.
     """
 
     names: tuple[str, ...]
@@ -43,6 +46,7 @@ class Density:
     ints: np.ndarray
     floats: np.ndarray
     respondents: int
+    shown: "Density | None" = None
 
     @property
     def size(self) -> int:
@@ -53,6 +57,10 @@ class Density:
     def calls(self) -> Calls:
         """The C functions that compute all this."""
         return Calls(self.program, self.numbers, self.ints, self.floats)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the addresses of this process."""
+        return {name: value for name, value in self.__dict__.items() if name != "calls"}
 
     @property
     def units(self) -> np.ndarray:
@@ -82,6 +90,8 @@ class Density:
 
     def elements(self, values: np.ndarray) -> np.ndarray:
         """Model matrices (flat) of natural parameters, (..., D) -> (..., elements)."""
+        if self.shown is not None:
+            return self.shown.elements(values)
         points = np.ascontiguousarray(values, dtype=np.float64).reshape(-1, self.size)
         out = np.empty((len(points), self.fields["base"].size))
         self.calls.elements(points, out)
@@ -151,7 +161,10 @@ class Density:
         odd = [(factors == i).sum(axis=0) % 2 == 1 for i in range(self.size)]
         smooth = ~np.any(odd, axis=1)
         scaling = [
-            f[n] for n in f if n.startswith("scaled_") and n not in ("scaled_at", "scaled_row")
+            f[n]
+            for n in f
+            if n.startswith(("scaled_", "number_"))
+            and n not in ("scaled_at", "scaled_row", "number_at", "number_power")
         ]
         smooth &= ~np.isin(np.arange(self.size), np.concatenate(scaling))
         return (f["transform"] == LOG) & (f["lower"] == 0.0) & even & smooth
@@ -214,15 +227,17 @@ class Density:
     def with_plan(self, other: "Density") -> "Density":
         """The same density with the data of another one, such as other nodes."""
         plan = (other.ints, other.floats)
-        return build_density(self.names, self.fields, plan, respondents=self.respondents)
+        changed = build_density(self.names, self.fields, plan, respondents=self.respondents)
+        return replace(changed, shown=self.shown)
 
     def _changed(self, **fields: np.ndarray) -> "Density":
-        return build_density(
+        changed = build_density(
             self.names,
             {**self.fields, **fields},
             (self.ints, self.floats),
             respondents=self.respondents,
         )
+        return replace(changed, shown=self.shown)
 
     def whitened(self, centre: np.ndarray, matrix: np.ndarray) -> "Density":
         """The same density as a function of u, x = centre + matrix u (without log|matrix|)."""
@@ -238,7 +253,7 @@ def build_density(
 ) -> Density:
     """Pack a program (fields of `Layout`) together with a packed plan."""
     names_of = (*INTEGER_FIELDS, *FLOAT_FIELDS)
-    prefixes = ("pool_", "row_", "scaled_", "shift_", "item_")
+    prefixes = ("pool_", "row_", "scaled_", "number_", "shift_", "item_")
     optional = ("centre", "whitening", *(n for n in names_of if n.startswith(prefixes)))
     fields = {**{name: np.empty(0) for name in optional}, **fields}
     program, numbers = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)

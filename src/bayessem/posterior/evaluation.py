@@ -2,10 +2,10 @@
 
 x (unconstrained) -> raw (by element: identity, log, logit; or folded at 0, see `folded`) -> v
 (natural: partial correlations of a block become correlations; extended by the numbers
-m exp(tau z)) -> cells (sums of products such as sd^2, r sd sd or mu + tau z) -> model matrices ->
-likelihood; and the chain rule back. Priors are evaluated on raw, by family code. Maximum likelihood
-is the same program with identity transforms, flat priors and cells that are the parameters
-themselves.
+m exp(tau z) and by sums to a power) -> cells (sums of products such as sd^2, r sd sd or mu + tau z)
+-> model matrices -> likelihood; and the chain rule back. Priors are evaluated on raw, by family
+code. Maximum likelihood is the same program with identity transforms, flat priors and cells that
+are the parameters themselves.
 
 The PyMC model of the same table (pymc_model.py) is the definition; the tests hold the two to the
 same log-probability and gradient.
@@ -71,14 +71,15 @@ def _correlate(layout, v):
 
 @compiled
 def _extended(layout):
-    """How many numbers v has: parameters, constants and scaled numbers."""
-    return layout.transform.size + layout.fixed.size + layout.scaled_base.size
+    """How many numbers v has: parameters, constants, scaled numbers and sums to a power."""
+    first = layout.transform.size + layout.fixed.size
+    return first + layout.scaled_base.size + layout.number_power.size
 
 
 @compiled
 def _fill(layout, v, elements):
-    """Model matrices from the natural parameters; completes v by the scaled numbers."""
-    first = v.size - layout.scaled_base.size
+    """Model matrices from the natural parameters; completes v by the numbers made of them."""
+    first = layout.transform.size + layout.fixed.size
     term, square = 0, 0
     for i in range(layout.scaled_base.size):
         exponent, norm = 0.0, 1.0
@@ -91,6 +92,14 @@ def _fill(layout, v, elements):
             norm += v[layout.scaled_square[square]] ** 2
             square += 1
         v[first + i] = v[layout.scaled_base[i]] * np.exp(exponent) / np.sqrt(norm)
+    first += layout.scaled_base.size
+    term = 0
+    for i in range(layout.number_power.size):
+        total = 0.0
+        while term < layout.number_at.size and layout.number_at[term] == i:
+            total += v[layout.number_a[term]] * v[layout.number_b[term]] * v[layout.number_c[term]]
+            term += 1
+        v[first + i] = total if layout.number_power[i] == 1.0 else total ** layout.number_power[i]
     elements[:] = layout.base
     cells = np.zeros(layout.term_cell.size)
     for i in range(layout.term_cell.size):
@@ -114,7 +123,8 @@ def _pull_fill(layout, v, d_elements, d_v):
         d_v[ia] += g * v[ib] * v[ic]
         d_v[ib] += g * v[ia] * v[ic]
         d_v[ic] += g * v[ia] * v[ib]
-    first = v.size - layout.scaled_base.size
+    first = layout.transform.size + layout.fixed.size
+    _pull_numbers(layout, v, d_v, first + layout.scaled_base.size)
     term, end = layout.scaled_at.size, layout.scaled_row.size
     for i in range(layout.scaled_base.size - 1, -1, -1):
         base = layout.scaled_base[i]
@@ -133,6 +143,22 @@ def _pull_fill(layout, v, d_elements, d_v):
         for s in range(start, end):
             d_v[layout.scaled_square[s]] -= g * v[layout.scaled_square[s]] / norm
         end = start
+
+
+@compiled
+def _pull_numbers(layout, v, d_v, first):
+    """Adjoint of the sums to a power, which stand in v from `first` on."""
+    term = layout.number_at.size
+    for i in range(layout.number_power.size - 1, -1, -1):
+        power, g = layout.number_power[i], d_v[first + i]
+        if power != 1.0:  # of s^p the derivative is p s^p / s, and s is what v is to 1 / p
+            g *= power * v[first + i] ** (1.0 - 1.0 / power)
+        while term > 0 and layout.number_at[term - 1] == i:
+            term -= 1
+            ia, ib, ic = layout.number_a[term], layout.number_b[term], layout.number_c[term]
+            d_v[ia] += g * v[ib] * v[ic]
+            d_v[ib] += g * v[ia] * v[ic]
+            d_v[ic] += g * v[ia] * v[ib]
 
 
 @compiled

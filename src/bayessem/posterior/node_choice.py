@@ -17,8 +17,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from bayessem.likelihood.family_ordered import VARIANCES, probabilities
-from bayessem.likelihood.junction import elimination_order
-from bayessem.likelihood.node_plan import NORMAL, STRUCTURAL, NodeFactor, Nodes
+from bayessem.likelihood.node_lattice import latent_moments
+from bayessem.likelihood.node_plan import (
+    NORMAL,
+    STRUCTURAL,
+    NodeFactor,
+    NodeGroup,
+    Nodes,
+    order_of,
+    pack_nodes,
+    unpack_nodes,
+)
 from bayessem.model.data import Sample
 from bayessem.model.node_model import NodeModel
 from bayessem.model.structure import Structure, latent_values
@@ -42,6 +51,8 @@ def choose_nodes(
 ) -> list[tuple[Nodes, ...]]:
     """The lattice of each group's latent variables at one point, or at points of a posterior.
 
+    In standard deviations about means (node_lattice.py).
+
     Parameters
     ----------
     model : NodeModel
@@ -54,9 +65,14 @@ def choose_nodes(
     finer : float
         Steps are divided by this, and a standard deviation more is covered when it is above 1.
     """
+    points = np.atleast_2d(elements)
+    units = np.array(latent_units(model, points)).reshape(2, len(points), -1, len(model.latents))
     out = []
     for g in range(len(model.factors)):
-        found = np.array([_needed(model, sample, e, g, finer) for e in np.atleast_2d(elements)])
+        found = np.array([_needed(model, sample, e, g, finer) for e in points])
+        mean, sd = units[:, :, g]
+        found[:, :2] = (found[:, :2] - mean[:, None]) / sd[:, None]
+        found[:, 2] /= sd
         low, steps = np.quantile(found[:, [0, 2]], TAIL, axis=0)
         high = np.quantile(found[:, 1], 1.0 - TAIL, axis=0)
         counts = np.clip(np.ceil((high - low) / steps).astype(int) + 1, LEAST, MOST)
@@ -84,6 +100,32 @@ def _needed(
         low = np.minimum(low, draws.min(axis=0) - sd)
         high = np.maximum(high, draws.max(axis=0) + sd)
     return low, high, steps
+
+
+def latent_units(model: NodeModel, elements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Means and standard deviations that lattices are in, (point, latent variable of all groups).
+
+    elements : ndarray (point, elements)
+        Flat model matrices.
+    """
+    groups = [
+        NodeGroup(
+            tuple(f for f in factors if f.kind == STRUCTURAL),
+            tuple(Nodes(0.0, 1.0, 1) for _ in model.latents),
+            members,
+        )
+        for factors, members in zip(model.factors, model.members, strict=True)
+    ]
+    plan = unpack_nodes.py_func(*pack_nodes(groups, 0))
+    width = len(model.latents)
+    mean = np.empty((len(elements), width * len(groups)))
+    sd = np.empty_like(mean)
+    covariance = np.empty((mean.shape[1], width))
+    own = np.arange(mean.shape[1])
+    for point, e in enumerate(elements):
+        latent_moments(plan, e, mean[point], covariance)
+        sd[point] = np.sqrt(covariance[own, own % width])
+    return mean, sd
 
 
 def _latents(structure: Structure, sample: Sample, elements: np.ndarray, group: int) -> np.ndarray:
@@ -148,7 +190,8 @@ def _precision(
     out = np.zeros((n, size, size))
     # what answers and the effects of a construct say of it, (point, v)
     said = np.zeros((n, size))
-    for factor in _effects_first(factors):
+    structural = [f for f in factors if f.kind == STRUCTURAL]
+    for factor in [*(f for f in factors if f.kind != STRUCTURAL), *reversed(structural)]:
         scope = list(factor.scope)
         r = max(len(factor.explained), 1)
         mean, slope = _slopes(factor, elements, points[:, scope], r)
@@ -175,25 +218,13 @@ def _precision(
     return out
 
 
-def _effects_first(factors: Sequence[NodeFactor]) -> list[NodeFactor]:
-    """Answers, then structural equations, each after those of the effects of what it explains."""
-    out = [f for f in factors if f.kind != STRUCTURAL]
-    left = [f for f in factors if f.kind == STRUCTURAL]
-    while left:
-        causes = [set(f.scope) - set(f.explained) for f in left]
-        ready = [f for f in left if not any(set(f.explained) & c for c in causes)]
-        out += ready
-        left = [f for f in left if f not in ready]
-    return out
-
-
 def _steps(precision: np.ndarray, factors: Sequence[NodeFactor], sds: np.ndarray) -> np.ndarray:
     """Largest step of each latent variable that keeps the sums exact, (v,)."""
     covariance = np.linalg.inv(precision)
     own_variance = np.quantile(np.diagonal(covariance, axis1=1, axis2=2), NARROW, axis=0)
     steps = STEP * np.sqrt(own_variance)
     steps = np.minimum(steps, sds)
-    order = elimination_order(len(sds), [f.scope for f in factors])
+    order = order_of(len(sds), factors)
     for step in order:
         clique = [step.variable, *step.neighbours]
         own = covariance[:, clique][:, :, clique]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -48,12 +49,54 @@ with _without_arviz():
 VARIABLE = "unconstrained"
 
 
-def run_nutpie(model: CompiledModel, **options: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+# Seconds between two looks at draws that come, and how many times as long as a look they are.
+EVERY, SELDOM = 1.0, 20.0
+Trace = tuple[np.ndarray, dict[str, np.ndarray]]
+
+
+def run_nutpie(
+    model: CompiledModel, *, seen: Callable[[Trace], None] | None = None, **options: Any
+) -> Trace:
     """Sample with `nutpie.sample`: draws (chain, draw, D), and its statistics (chain, draw).
 
     What an interrupted chain has not come to is nan (false, 0, "None").
+
+    Parameters
+    ----------
+    model : CompiledModel
+    seen : callable, optional
+        Called about every second with all draws so far, and at the end.
+    **options
+        Of `nutpie.sample`.
     """
-    draws, stats = nutpie.sample(model, return_raw_trace=True, **options).get_arrow_trace()
+    if seen is None:
+        return _arrays(nutpie.sample(model, return_raw_trace=True, **options))
+    trace = _arrays(_watched(model, seen, options))
+    seen(trace)
+    return trace
+
+
+def _watched(model: CompiledModel, seen: Callable[[Trace], None], options: dict[str, Any]) -> Any:
+    """The trace of nutpie, shown as it grows."""
+    sampler = nutpie.sample(model, return_raw_trace=True, blocking=False, **options)
+    pause = EVERY
+    try:
+        while True:
+            try:
+                return sampler.wait(timeout=pause)
+            except TimeoutError:
+                began = time.perf_counter()
+                seen(_arrays(sampler.inspect()))
+                pause = max(EVERY, SELDOM * (time.perf_counter() - began))
+    except KeyboardInterrupt:
+        return sampler.abort()
+    except BaseException:
+        sampler.cancel()
+        raise
+
+
+def _arrays(trace: Any) -> Trace:
+    draws, stats = trace.get_arrow_trace()
     warmup = [int(pyarrow.array(batch.column("tuning")).true_count) for batch in stats]
     out = {}
     for name in stats[0].column_names:

@@ -70,18 +70,8 @@ def inverse_root(curvature: np.ndarray) -> np.ndarray:
     return (vectors / np.sqrt(roots)) @ vectors.T / size[:, None]
 
 
-def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximum:
-    """Climb from start: BFGS in scaled coordinates, then Newton steps to full precision.
-
-    Parameters
-    ----------
-    density : Density
-        What to maximise.
-    start : ndarray (D,)
-        A point with finite density.
-    newton : int
-        Largest number of Newton steps.
-    """
+def climb(density: Density, start: np.ndarray) -> np.ndarray:
+    """Near the maximum, by BFGS in scaled coordinates from a point with finite density, (D,)."""
     unit = density.units  # what is flat or steep must not depend on the units of the data
     curvature = np.diag(hessian(density, start)) * unit**2
     scale = unit / np.sqrt(np.clip(np.abs(curvature), 1e-2, 1e12))
@@ -95,7 +85,23 @@ def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximu
     found = minimize(
         objective, np.zeros_like(start), jac=True, method="L-BFGS-B", options={"maxiter": 2000}
     )
-    x = start + scale * found.x
+    return start + scale * found.x
+
+
+def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximum:
+    """Climb from start, then Newton steps to full precision.
+
+    Parameters
+    ----------
+    density : Density
+        What to maximise.
+    start : ndarray (D,)
+        A point with finite density.
+    newton : int
+        Largest number of Newton steps.
+    """
+    unit = density.units
+    x = climb(density, start)
     value, gradient = density.value_and_gradient(x)
     curvature = hessian(density, x)
     decrement = np.inf

@@ -27,6 +27,10 @@ INTEGER_FIELDS = (
     "scaled_c",
     "scaled_row",
     "scaled_square",
+    "number_at",
+    "number_a",
+    "number_b",
+    "number_c",
     "place_cell",
     "place_element",
     "pool_at",
@@ -54,6 +58,7 @@ FLOAT_FIELDS = (
     "shift_by",
     "item_alpha",
     "item_by",
+    "number_power",
 )
 
 
@@ -65,11 +70,13 @@ class Layout(NamedTuple):
     hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
     block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
         and position of their first partial correlation (row by row below the diagonal).
-    term_* : a cell is the sum of its terms v[a] v[b] v[c], with v extended by the numbers `fixed`
-        and then by the scaled numbers.
+    term_* : a cell is the sum of its terms v[a] v[b] v[c], with v extended by the numbers `fixed`,
+        then by the scaled numbers, then by the sums to a power.
     scaled_* : numbers v[base] exp(sum of terms v[a] v[b] v[c]) / sqrt(1 + sum of v[square]^2), one
         after the other; scaled_at and scaled_row say which number a term and a square are of, and
         are sorted.
+    number_* : sums of terms v[a] v[b] v[c] to a power, one after the other; number_at says which
+        sum a term is of, and is sorted.
     place_* : which cell goes to which element of the matrices; the rest is `base`.
     centre, whitening : x = centre + whitening u when the density is wanted in u; else empty.
     pool_* : hierarchies that are sampled in balanced coordinates (hierarchies.py), else empty.
@@ -105,6 +112,10 @@ class Layout(NamedTuple):
     scaled_c: np.ndarray
     scaled_row: np.ndarray
     scaled_square: np.ndarray
+    number_at: np.ndarray
+    number_a: np.ndarray
+    number_b: np.ndarray
+    number_c: np.ndarray
     place_cell: np.ndarray
     place_element: np.ndarray
     pool_at: np.ndarray
@@ -130,6 +141,7 @@ class Layout(NamedTuple):
     shift_by: np.ndarray
     item_alpha: np.ndarray
     item_by: np.ndarray
+    number_power: np.ndarray
 
 
 @compiled
@@ -162,10 +174,10 @@ def layout_of(ints, floats):
         ints[ints[23] : ints[24]],
         ints[ints[24] : ints[25]],
         ints[ints[25] : ints[26]],
-        floats[ints[27] : ints[28]],
-        floats[ints[28] : ints[29]],
-        floats[ints[29] : ints[30]],
-        floats[ints[30] : ints[31]],
+        ints[ints[26] : ints[27]],
+        ints[ints[27] : ints[28]],
+        ints[ints[28] : ints[29]],
+        ints[ints[29] : ints[30]],
         floats[ints[31] : ints[32]],
         floats[ints[32] : ints[33]],
         floats[ints[33] : ints[34]],
@@ -176,4 +188,9 @@ def layout_of(ints, floats):
         floats[ints[38] : ints[39]],
         floats[ints[39] : ints[40]],
         floats[ints[40] : ints[41]],
+        floats[ints[41] : ints[42]],
+        floats[ints[42] : ints[43]],
+        floats[ints[43] : ints[44]],
+        floats[ints[44] : ints[45]],
+        floats[ints[45] : ints[46]],
     )

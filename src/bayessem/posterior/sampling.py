@@ -22,12 +22,16 @@ from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import Maximum, inverse_root, maximise
 from bayessem.posterior.program import FOLD
 from bayessem.posterior.reweighting import Weights, log_ratios, resample
-from bayessem.threads import one_blas_thread
+from bayessem.threads import cores_here, one_blas_thread
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
 FOLD_ABOVE = 0.2
 # The others are sampled on their own scale down to this share of their value at the maximum.
 SOFT_BELOW = 0.5
+
+
+# Takes what is new in a chain: chain, first draw, natural parameters (draw, D), statistics.
+Seen = Callable[[int, int, np.ndarray, dict[str, np.ndarray]], None]
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,7 @@ def sample(
     progress: bool,
     target_accept: float = 0.8,
     meanwhile: Callable[[], None] | None = None,
+    seen: Seen | None = None,
     **options: Any,
 ) -> Draws:
     """Draw from the posterior.
@@ -204,6 +209,9 @@ def sample(
         Aim of the step size's adaptation.
     meanwhile : callable, optional
         Called in a thread of its own while the chains run, which need no interpreter.
+    seen : callable, optional
+        Called about every second with what is new in a chain: its position, that of the first draw,
+        natural parameters (draw, D) and statistics. Of an approximate density before weighting.
     **options
         Handed to `nutpie.sample`.
 
@@ -212,7 +220,6 @@ def sample(
     Interrupted
         (A KeyboardInterrupt.) When the user stopped it; it carries the draws so far.
     """
-    from bayessem.posterior.entry import OUTSIDE
     from bayessem.posterior.native import native_model
     from bayessem.posterior.nuts import run_nutpie
 
@@ -221,13 +228,18 @@ def sample(
     generator = np.random.default_rng(random_seed)
     starts = _finite_starts(density.whitened(maximum.x, root), generator, 16 * chains)
     model = native_model(density.whitened(maximum.x, root), starts)
+
+    def natural(white: np.ndarray) -> np.ndarray:
+        return density.natural(maximum.x + white @ root.T)
+
     with _beside(meanwhile):
         white, found = run_nutpie(
             model,
+            seen=None if seen is None else _news(seen, natural, chains),
             draws=draws,
             tune=tune,
             chains=chains,
-            cores=cores,
+            cores=cores_here(cores),
             seed=random_seed,
             progress_bar=progress,
             target_accept=target_accept,
@@ -235,15 +247,43 @@ def sample(
             **options,
         )
     sampled = time.perf_counter() - began
-    values = density.natural(maximum.x + white @ root.T)
-    stats = {name: array for name, array in found.items() if array.dtype.kind in "biuf"}
-    stats["lp"] = stats.pop("logp")
-    stats["outside"] = np.char.find(found["divergence_message"], f"error code: {OUTSIDE}") >= 0
     try:
-        result = complete(Draws(values, stats, sampled), draws)
+        result = complete(Draws(natural(white), _kept(found), sampled), draws)
     except Interrupted as stopped:
         raise Interrupted(exact(density, stopped.draws, random_seed)) from None
     return exact(density, result, random_seed)
+
+
+def _kept(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What is kept of nutpie's statistics."""
+    from bayessem.posterior.entry import OUTSIDE
+
+    stats = {name: array for name, array in found.items() if array.dtype.kind in "biuf"}
+    stats["lp"] = stats.pop("logp")
+    stats["outside"] = np.char.find(found["divergence_message"], f"error code: {OUTSIDE}") >= 0
+    return stats
+
+
+def _news(
+    seen: Seen, natural: Callable[[np.ndarray], np.ndarray], chains: int
+) -> Callable[[tuple[np.ndarray, dict[str, np.ndarray]]], None]:
+    """Passes on of the draws so far what is new."""
+    there = [0] * chains
+
+    def look(trace: tuple[np.ndarray, dict[str, np.ndarray]]) -> None:
+        white, found = trace
+        if not white.shape[1]:  # all chains are warming up
+            return
+        stats = _kept(found)
+        for chain, before in enumerate(there):
+            now = int(np.logical_and.accumulate(np.isfinite(white[chain]).all(axis=1)).sum())
+            if now > before:
+                new = slice(before, now)
+                own = {name: array[chain, new] for name, array in stats.items()}
+                seen(chain, before, natural(white[chain, new]), own)
+                there[chain] = now
+
+    return look
 
 
 def exact(density: Density, result: Draws, seed: int) -> Draws:

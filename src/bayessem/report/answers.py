@@ -73,10 +73,11 @@ def verdicts(contents: Contents) -> Iterator[str]:
     if contents.loo is not None:
         found = contents.loo
         unsure = len(found.unreliable)
+        unit = found.target.unit
+        who = f"{unit} {'who' if unit == 'respondent' else 'that'} was left out"
         yield (
-            f"Prediction of a respondent who was left out: elpd {number(found.elpd, 1)} (standard "
-            f"error {number(found.se, 1)})"
-            + (f", uncertain for {unsure} respondents." if unsure else ".")
+            f"Prediction of a {who}: elpd {number(found.elpd, 1)} (standard error "
+            f"{number(found.se, 1)})" + (f", uncertain for {unsure} {unit}s." if unsure else ".")
         )
 
 

@@ -5,29 +5,26 @@ from __future__ import annotations
 import io
 import json
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from bayessem.arguments import whole_number
 from bayessem.calibration.families import FAMILIES, PRIORS, prepared_family
 from bayessem.calibration.sbc import Calibration, calibrate
 from bayessem.disk import require_writable, told, write_whole
-from bayessem.errors import FitError, ModelError
+from bayessem.errors import FitError, ModelError, did_you_mean
+from bayessem.text.progress import Bar
 
 
-def _progress(name: str) -> Callable[[int, int], None]:
-    began = time.monotonic()
-
-    def report(done: int, fits: int) -> None:
-        if sys.stderr.isatty() and (done % 10 == 0 or done == fits):
-            seconds = time.monotonic() - began
-            end = "\n" if done == fits else ""
-            print(f"\r{name}: {done} of {fits}, {seconds:.0f} s", end=end, file=sys.stderr)
-
-    return report
+def _progress(name: str, fits: int) -> Callable[[int, int], None]:
+    """A bar for whoever watches standard error."""
+    if not sys.stderr.isatty():
+        return lambda done, fits: None
+    bar = Bar(name, fits, sys.stderr)
+    return lambda done, fits: bar.show(done)
 
 
 HEAD = """# Simulation-based calibration
@@ -37,7 +34,7 @@ each true value among its draws has to be uniform (Talts et al. 2018, arXiv:1804
 log-likelihood is one of the quantities. Bands: Säilynoja, Bürkner & Vehtari (2022,
 doi:10.1007/s11222-022-10090-6), 99 % for all quantities of a model together.
 
-Regenerate with `bayessem calibrate --json ranks.json --write docs/calibration.md` (an hour of one
+Regenerate with `bayessem calibrate --ranks ranks.json --write docs/calibration.md` (an hour of one
 core); models and priors are in `src/bayessem/calibration/families.py`.
 
 | model | data sets | quantities | outside the joint 99 % band | outside their own 99 % band | \
@@ -61,12 +58,12 @@ def page(results: dict[str, Calibration], *, figure: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _kept(json_file: str | None) -> dict[str, Calibration]:
+def _kept(ranks: str | None) -> dict[str, Calibration]:
     """Results of an earlier call."""
-    if json_file is None or not Path(json_file).is_file():
+    if ranks is None or not Path(ranks).is_file():
         return {}
-    with told(f"{json_file} cannot be read"):
-        text = Path(json_file).read_bytes()
+    with told(f"{ranks} cannot be read"):
+        text = Path(ranks).read_bytes()
     try:
         return {
             name: Calibration(
@@ -76,30 +73,22 @@ def _kept(json_file: str | None) -> dict[str, Calibration]:
         }
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FitError(
-            f"{json_file} does not hold the ranks of an earlier calibration "
+            f"{ranks} does not hold the ranks of an earlier calibration "
             f"({type(error).__name__}: {error}); not replaced: choose another name"
         ) from None
 
 
-def command(
-    *,
-    only: Sequence[str] = (),
-    fits: int = 500,
-    random_seed: int = 1,
-    json_file: str | None = None,
-    write: str | None = None,
-) -> int:
-    """Calibrate the families, print and write the results; 1 when one is not calibrated.
+@dataclass(frozen=True)
+class Plan:
+    """What is calibrated and which files are written; refused here where it cannot be.
 
-    Parameters
+    Attributes
     ----------
     only : sequence of str
         Names of families; all by default.
     fits : int
         Data sets of each.
-    random_seed : int
-        Makes it repeatable.
-    json_file : str, optional
+    ranks : str, optional
         File for the ranks. Families that are in it and not asked for now stay, and are in the page.
     write : str, optional
         File for a Markdown page; its figure goes into the folder `figures` beside it.
@@ -109,35 +98,72 @@ def command(
     ModelError
         For a family that does not exist.
     FitError
-        For files that cannot be written, before any fit.
+        For files that cannot be written.
     """
-    unknown = [name for name in only if name not in FAMILIES]
-    if unknown:
-        raise ModelError(f"there is no family {unknown[0]!r}; there are {', '.join(FAMILIES)}")
-    for path, what in ((json_file, "the ranks"), (write, "the page")):
-        if path is not None:
-            require_writable(path, what)
-    target = None if write is None else Path(write)
-    picture = None if target is None else target.parent / "figures" / f"{target.stem}.png"
-    if picture is not None:
-        require_writable(picture, "the figure")
-    results = _kept(json_file)
-    for name in only or FAMILIES:
+
+    only: Sequence[str] = ()
+    fits: int = 500
+    ranks: str | None = None
+    write: str | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.only if name not in FAMILIES]
+        if unknown:
+            raise ModelError(
+                f"there is no family {unknown[0]!r}; there are {', '.join(FAMILIES)}."
+                f"{did_you_mean(unknown[0], FAMILIES)}"
+            )
+        whole_number("fits", self.fits, FitError)
+        for path, what in ((self.ranks, "the ranks"), (self.write, "the page")):
+            if path is not None:
+                require_writable(path, what)
+        if self.picture is not None:
+            require_writable(self.picture, "the figure")
+        _kept(self.ranks)
+
+    @property
+    def picture(self) -> Path | None:
+        """File of the page's figure."""
+        if self.write is None:
+            return None
+        target = Path(self.write)
+        return target.parent / "figures" / f"{target.stem}.png"
+
+
+def calibrated(plan: Plan, *, random_seed: int = 1, quiet: bool = False) -> dict[str, Calibration]:
+    """Calibrate the families of a plan, print them and write its files.
+
+    Parameters
+    ----------
+    plan : Plan
+    random_seed : int
+        Makes it repeatable.
+    quiet : bool
+        Print nothing.
+
+    Returns
+    -------
+    dict
+        Family to its calibration, those that the file of ranks had before among them.
+    """
+    results = _kept(plan.ranks)
+    for name in plan.only or FAMILIES:
         prepared = prepared_family(FAMILIES[name])
         results[name] = calibrate(
-            prepared, fits=fits, random_seed=random_seed, report=_progress(name)
+            prepared, fits=plan.fits, random_seed=random_seed, report=_progress(name, plan.fits)
         )
-        print(f"== {name} ==\n{results[name]}\n", flush=True)
+        if not quiet:
+            print(f"== {name} ==\n{results[name]}\n", flush=True)
     results = {name: results[name] for name in FAMILIES if name in results}
-    if json_file is not None:
+    if plan.ranks is not None:
         record = {name: {**asdict(r), "ranks": r.ranks.tolist()} for name, r in results.items()}
-        write_whole(json_file, json.dumps(record) + "\n", "the ranks")
-    if target is not None and picture is not None:
+        write_whole(plan.ranks, json.dumps(record) + "\n", "the ranks")
+    if plan.write is not None and plan.picture is not None:
         from bayessem.plots.calibration import plot_calibration
 
         drawn = io.BytesIO()
         plot_calibration(results).savefig(drawn, format="png", dpi=150)
-        write_whole(picture, drawn.getvalue(), "the figure")
-        text = page(results, figure=picture.relative_to(target.parent).as_posix())
-        write_whole(target, text, "the page")
-    return 0 if all(r.passed for r in results.values()) else 1
+        write_whole(plan.picture, drawn.getvalue(), "the figure")
+        figure = plan.picture.relative_to(Path(plan.write).parent).as_posix()
+        write_whole(plan.write, page(results, figure=figure), "the page")
+    return results

@@ -23,6 +23,7 @@ from bayessem.measurement.quality_result import Measurement
 from bayessem.ml.estimate import MLFit, fit_ml
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.results.fitted import Fitted
+from bayessem.results.intraclass import IntraclassCorrelations, intraclass_correlations
 from bayessem.shapes.cubic_result import CubicShape
 from bayessem.shapes.response_surface import response_surface
 from bayessem.shapes.response_surface_result import ResponseSurface
@@ -50,6 +51,8 @@ class Contents:
         What could not be computed, with the reason.
     hypotheses : Hypotheses or None
         Where some were given.
+    intraclass : IntraclassCorrelations or None
+        Of a two-level model.
     """
 
     fit: Fitted
@@ -67,6 +70,7 @@ class Contents:
     pooling: Any
     reasons: dict[str, str]
     hypotheses: Hypotheses | None = None
+    intraclass: IntraclassCorrelations | None = None
 
 
 def gather(
@@ -102,7 +106,7 @@ def gather(
 
     prepared = fit.prepared
     mediations, shapes, surfaces = _relations(fit, result, random_seed)
-    latent = bool(prepared.table.latent)
+    latent = bool(prepared.table.constructs)
     pooled = prepared.pooling is not None and prepared.pooling.how == "partial"
     return Contents(
         fit=fit,
@@ -124,6 +128,9 @@ def gather(
         pooling=result("pooling", lambda: pooling_report(fit)) if pooled else None,
         reasons=reasons,
         hypotheses=hypotheses,
+        intraclass=result("intraclass correlations", lambda: intraclass_correlations(fit))
+        if prepared.table.split
+        else None,
     )
 
 

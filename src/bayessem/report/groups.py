@@ -29,6 +29,14 @@ def is_grouped(fit: Fitted) -> bool:
     return len(fit.prepared.table.groups) > 1
 
 
+def blocks_are(fit: Fitted) -> str:
+    """What the names in `ParameterTable.groups` are of, in the plural."""
+    table = fit.prepared.table
+    if table.levels == 1:
+        return "groups"
+    return "levels" if len(table.groups) == table.levels else "groups and levels"
+
+
 def path_differences(fit: Fitted) -> pd.DataFrame:
     """Differences between every two groups of the paths that are not the same in both.
 
@@ -63,6 +71,8 @@ def differences(fit: Fitted) -> Iterator[Block]:
         return
     found = path_differences(fit)
     groups = fit.prepared.table.groups
+    if found.empty and fit.prepared.table.levels > 1:
+        return  # no path is at both levels
     if found.empty:
         yield Paragraph(f"All paths are equal in the {len(groups)} groups by the model's equality "
                         "constraints.")  # fmt: skip
@@ -71,7 +81,8 @@ def differences(fit: Fitted) -> Iterator[Block]:
     paths = list(dict.fromkeys(sure["parameter"]))
     said = f"; they are of {', '.join(paths)}" if paths else ""
     yield Paragraph(
-        f"Of {len(found)} differences of paths between two of the {len(groups)} groups, "
+        f"Of {len(found)} difference{'s' * (len(found) != 1)} of paths between two of the "
+        f"{len(groups)} {blocks_are(fit)}, "
         f"{len(sure)} {'has' if len(sure) == 1 else 'have'} a sign with probability .95 or "
         f"more{said}."
     )
@@ -79,7 +90,7 @@ def differences(fit: Fitted) -> Iterator[Block]:
     shown = differences_table(
         surest(found, SHOWN),
         PERCENT,
-        title=f"Differences of paths between groups, unstandardised{few}",
+        title=f"Differences of paths between {blocks_are(fit)}, unstandardised{few}",
         sd=True,
     )
     if shown is not None:
@@ -127,9 +138,9 @@ def paths(fit: Fitted) -> Iterator[Block]:
     by = own.groupby("path", sort=False)
     same = by["mean"].transform("nunique").eq(1) & by["sd"].transform("nunique").eq(1)
     many = own["group"].nunique()
-    same &= by["group"].transform("nunique").eq(many)
+    same &= by["group"].transform("nunique").eq(many) & (many > 1)
     ends = ("std", "std_lower", "std_upper")
-    title = "Standardised paths with 95 % intervals, groups side by side"
+    title = f"Standardised paths with 95 % intervals, {blocks_are(fit)} side by side"
     found = crossed(own[~same], "path", ends, SHORT_ESTIMATE, title=title, key="paths")
     if found is not None:
         yield found
@@ -145,11 +156,11 @@ def paths(fit: Fitted) -> Iterator[Block]:
                 ),
                 Column("P(>0)", rows["p_positive"].tolist(), NUMBER),
             ),
-            "Paths that are equal in all groups, unstandardised, with 95 % intervals",
+            f"Paths that are equal in all {blocks_are(fit)}, unstandardised, with 95 % intervals",
         )
     share = fit.r2(ci_prob=PERCENT)
     share = share[share["variable"].isin(set(own["lhs"]))]
-    title = "Explained variance (R2) with 95 % intervals, groups side by side"
+    title = f"Explained variance (R2) with 95 % intervals, {blocks_are(fit)} side by side"
     r2 = crossed(share, "variable", ("mean", "lower", "upper"), SHORT_ESTIMATE, title=title)
     if r2 is not None:
         yield r2
@@ -237,13 +248,16 @@ def measurement_by_group(result: Measurement) -> Iterator[Block]:
     """Reliability, AVE and loadings, the groups side by side."""
     percent = f"{100 * result.ci_prob:g} % intervals"
     ends = ("mean", "lower", "upper")
+    what = "level" if result.levels else "group"
+    means = ("omega_means", "Reliability of the observed means of clusters (omega)")
     for measure, title in (
         ("omega", "Composite reliability (omega)"),
+        *((means,) if result.levels else ()),
         ("ave", "Average variance extracted"),
     ):
         own = result.reliability[result.reliability["measure"] == measure]
         found = crossed(
-            own, "construct", ends, SHORT_ESTIMATE, title=f"{title} with {percent}, by group"
+            own, "construct", ends, SHORT_ESTIMATE, title=f"{title} with {percent}, by {what}"
         )
         if found is not None:
             yield found
@@ -257,5 +271,5 @@ def measurement_by_group(result: Measurement) -> Iterator[Block]:
             Column("", names),
             *(Column(g, [values.get((g, n), np.nan) for n in names], NUMBER) for g in groups),
         ),
-        "Standardised loadings (posterior means), groups side by side",
+        f"Standardised loadings (posterior means), {what}s side by side",
     )

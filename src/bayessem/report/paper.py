@@ -10,7 +10,7 @@ from bayessem.effects.effects import chance_text
 from bayessem.effects.mediation_result import IN_WORDS
 from bayessem.posterior.diagnostics import ESS, RHAT
 from bayessem.report.contents import Contents
-from bayessem.report.groups import is_grouped
+from bayessem.report.groups import blocks_are, is_grouped
 from bayessem.report.references import cite
 from bayessem.shapes.cubic_result import CUBIC_SHAPES, CubicShape
 from bayessem.shapes.shape_result import SHAPES
@@ -34,7 +34,7 @@ def _methods(contents: Contents) -> Iterator[str]:
         f"We estimated a structural equation model {_of_what(contents)} by Bayesian inference with "
         f"the Python package bayessem {fit.versions.get('bayessem', '')}, which builds on PyMC "
         f"{cite('abrilpla2023')}, from the answers of {sample.size} respondents"
-        f"{f' in {len(table.groups)} groups' if is_grouped(fit) else ''}."
+        f"{_groups(contents)}."
     )
     known = ~np.isnan(sample.values)
     if known.all():
@@ -78,10 +78,10 @@ def _of_what(contents: Contents) -> str:
     measured = {r.rhs for r in table.rows if r.op == "=~"} & set(table.observed)
     others = [name for name in table.observed if name not in measured]
     parts = []
-    if table.latent:
-        plural = "s" if len(table.latent) > 1 else ""
+    if table.constructs:
+        plural = "s" if len(table.constructs) > 1 else ""
         parts.append(
-            f"with {len(table.latent)} construct{plural}"
+            f"with {len(table.constructs)} construct{plural}"
             + (f" measured by {len(measured)} indicators" if measured else "")
         )
     if others:
@@ -180,15 +180,36 @@ def _estimate(row: dict, mean: str = "std", *, symbol: str = "\N{GREEK SMALL LET
     )
 
 
+def _groups(contents: Contents) -> str:
+    """In how many groups and clusters the respondents are, " in 3 groups"."""
+    sample = contents.fit.prepared.sample
+    count = len(sample.model_groups)
+    parts = [f" in {count} groups"] if count > 1 else []
+    if sample.clusters is not None:
+        parts.append(
+            f" in {len(sample.clusters.labels)} clusters, whose random intercepts"
+            f"{' and slopes' if contents.fit.prepared.table.slopes else ''} are the second level "
+            "of the model"
+        )
+    if sample.design is not None:
+        parts.append(f" {sample.design.said}")
+    return ",".join(parts)
+
+
 def _paths(contents: Contents) -> Iterator[str]:
     fit = contents.fit
     summary = fit.summary()
     own = summary[summary["op"] == "~"]
     if is_grouped(fit):
         for (lhs, rhs), rows in own.groupby(["lhs", "rhs"], sort=False):
+            if fit.prepared.table.levels > 1:
+                for row in rows[rows["std"].notna()].to_dict("records"):
+                    where = f" ({row['group']})" if len(rows) > 1 else ""
+                    yield f"{_relation(row)}{where} ({_estimate(row)})."
+                continue
             low, high = rows["std"].min(), rows["std"].max()
             yield (
-                f"The standardised path from {rhs} to {lhs} ranged across groups from "
+                f"The standardised path from {rhs} to {lhs} ranged across {blocks_are(fit)} from "
                 f"{number(low, 2)} to {number(high, 2)}."
             )
     else:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from bayessem.criticism.prior_table import prior_table
 from bayessem.model.data import Sample
+from bayessem.model.level_checks import clusters_text
 from bayessem.plots.comparison import plot_pareto_k
 from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
@@ -100,10 +101,15 @@ def model(contents: Contents) -> Blocks:
         else f"{100 * (1 - known.mean()):.1f} % of the values are missing, in "
         f"{sample.pattern_count} patterns; all observed values are used (full information).",
     ]
-    if len(sample.groups) > 1:
-        sizes = [int(np.sum(sample.group == g)) for g in range(len(sample.groups))]
-        listed = ", ".join(f"{name} {n}" for name, n in zip(sample.groups, sizes, strict=True))
+    labels, levels = sample.model_groups, fit.prepared.table.levels
+    if len(labels) > 1:
+        sizes = [int(np.sum(sample.group == levels * g)) for g in range(len(labels))]
+        listed = ", ".join(f"{name} {n}" for name, n in zip(labels, sizes, strict=True))
         lines.append(f"Groups: {listed}.")
+    if levels > 1:
+        lines.append(f"{clusters_text(fit.prepared)}.")
+    if sample.design is not None:
+        lines.append(f"Respondents are {sample.design.said}.")
     if len(sample.dropped):
         lines.append(f"{len(sample.dropped)} rows without usable values were left out.")
     if fit.prepared.pooling is not None:
@@ -197,12 +203,20 @@ def measurement(contents: Contents) -> Blocks:
     else:
         yield from groups.measurement_by_group(result)
         yield Notes(result.notes)
+        yield from _intraclass(contents)
     for group in result.groups if len(result.groups) <= groups.COLUMNS else ():
-        where = f", group {group}" if group else ""
+        what = "" if result.levels else "group "
+        where = f", {what}{group}" if group else ""
         yield Figure(
             lambda g=group: plot_measurement(result, group=g or None),  # type: ignore[misc]
             f"Reliability and validity{where}.",
         )
+
+
+def _intraclass(contents: Contents) -> Blocks:
+    """How much of each variable lies between clusters."""
+    if contents.intraclass is not None:
+        yield from contents.intraclass.document().blocks
 
 
 def mediations(contents: Contents) -> Blocks:
@@ -297,7 +311,7 @@ def prediction(contents: Contents) -> Blocks:
     if result is not None:
         yield Figure(
             lambda: _whole(plot_pareto_k(result)),
-            "Pareto k of each respondent: how well it can be left out.",
+            f"Pareto k of each {result.target.unit}: how well it can be left out.",
         )
 
 
@@ -336,12 +350,23 @@ def checklists(contents: Contents) -> Blocks:
 def reproduce(contents: Contents) -> Blocks:
     """Seed, versions, hash of the data, and the call."""
     fit = contents.fit
-    keys = ("group", "missing", "draws", "tune", "chains", "random_seed", "target_accept")
-    defaults = {"group": None, "missing": "fiml"}
+    keys = (
+        "group",
+        "cluster",
+        "weights",
+        "missing",
+        "draws",
+        "tune",
+        "chains",
+        "random_seed",
+        "target_accept",
+    )
+    defaults = {"group": None, "cluster": None, "weights": None, "missing": "fiml"}
     arguments = ", ".join(
         f"{key}={fit.settings[key]!r}"
         for key in keys
-        if fit.settings[key] != defaults.get(key, object())
+        # earlier versions knew neither clusters nor weights
+        if fit.settings.get(key) != defaults.get(key, object())
     )
     options = ", ".join(f"{k}={v!r}" for k, v in fit.specification.options.items() if v)
     call = f"sem = bs.SEM(model{', ' + options if options else ''})\n"

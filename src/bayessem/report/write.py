@@ -11,7 +11,6 @@ from bayessem.arguments import check_shared, flag
 from bayessem.disk import require_writable, write_whole
 from bayessem.effects.hypotheses import hypotheses as judged
 from bayessem.errors import FitError
-from bayessem.model.level_data import refuse_levels
 from bayessem.model.thresholds import refuse_answers
 from bayessem.report.answers import used_references
 from bayessem.report.contents import Contents, gather
@@ -44,7 +43,6 @@ def report(
     Arguments, result and errors: `Fit.report`.
     """
     refuse_answers(fit.prepared.table, WHAT)
-    refuse_levels(fit.prepared.table, WHAT)
     target = require_writable(path, WHAT, suffixes=SUFFIXES)
     suffix = target.suffix.lower()
     if suffix == ".docx":

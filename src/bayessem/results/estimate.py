@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bayessem.errors import BayessemWarning, FitError, outside
+from bayessem.errors import BayessemWarning, FitError, NotSupported, outside
+from bayessem.execution import check_executor, run_in_order
 from bayessem.model.check import check
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
@@ -18,7 +19,12 @@ from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
 from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.answered import answered
-from bayessem.posterior.assemble import has_integral, posterior_density, respondent_order
+from bayessem.posterior.assemble import (
+    compile_for,
+    has_integral,
+    posterior_density,
+    respondent_order,
+)
 from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.covariate_means import covariate_shifts
 from bayessem.posterior.covariates import covariate_log_density
@@ -29,12 +35,16 @@ from bayessem.posterior.sampling import (
     Approximation,
     Draws,
     Interrupted,
+    Seen,
+    complete,
+    exact,
     sample,
 )
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
 from bayessem.results.fitted import Fitted
 from bayessem.results.groups import data_group, unit_labels
 from bayessem.results.orientation import Orientation, orient
+from bayessem.results.projection import projected
 from bayessem.results.versions import installed_versions
 from bayessem.threads import one_blas_thread
 
@@ -57,6 +67,7 @@ def estimate(
     *,
     checked: Sequence[str] | None = None,
     began: float | None = None,
+    seen: Seen | None = None,
 ) -> Fitted:
     """Sample the posterior of a prepared model.
 
@@ -71,6 +82,8 @@ def estimate(
         here.
     began : float, optional
         `time.perf_counter()` when the work began, for the timings; by default now.
+    seen : callable, optional
+        Called with draws as they come (`posterior.sampling.sample`); not by PyMC's engine.
 
     Raises
     ------
@@ -82,51 +95,194 @@ def estimate(
     """
     began = time.perf_counter() if began is None else began
     prepared.check_sampling()
-    notes = _checked(prepared) if checked is None else tuple(checked)
-    sampling = _settled(sampling, prepared)
+    notes = checked_before(prepared) if checked is None else tuple(checked)
+    run = _begun(prepared, _settled(sampling, prepared))
+    ready = time.perf_counter()
+    try:
+        result = _sampled(run, seen)
+    except Interrupted as stopped:
+        if stopped.draws.values.shape[1] < WORTH_KEEPING:
+            raise
+        result, run = _cut(run, stopped.draws)
+        warnings.warn(run.seen[-1].partition("] ")[2], BayessemWarning, stacklevel=outside())
+    sampled = time.perf_counter()
+    return _fitted(run, result, notes, (began, ready, sampled))
+
+
+class _Run(NamedTuple):
+    """A model that is sampled: where and in which coordinates, and what was seen on the way."""
+
+    prepared: Prepared
+    sampling: Sampling
+    integrate: bool
+    direction: Orientation | None
+    density: Density
+    approximation: Approximation
+    seen: tuple[str, ...]
+
+
+def _begun(prepared: Prepared, sampling: Sampling) -> _Run:
+    """Everything before the first draw."""
     integrate = sampling.latents == "integrated" or has_integral(prepared.structure)
     direction = orient(prepared, integrate=integrate)
     if direction is not None:
         prepared = direction.prepared
     density, approximation, seen = _approximation(prepared, direction, integrate=integrate)
-    ready = time.perf_counter()
-    try:
-        result = _sampled(prepared, approximation, sampling)
-    except Interrupted as stopped:
-        result = stopped.draws
-        chains, count = result.values.shape[:2]
-        if count < WORTH_KEEPING:
-            raise
-        said = (
-            f"sampling was interrupted: kept are {count} of {sampling.draws} draws of {chains} "
-            f"of {sampling.chains} chains"
-        )
-        warnings.warn(said, BayessemWarning, stacklevel=outside())
-        seen = (*seen, f"note [interrupted] {said}")
-        sampling = replace(sampling, draws=count, chains=chains)
+    return _Run(prepared, sampling, integrate, direction, density, approximation, seen)
+
+
+def _cut(run: _Run, draws: Draws) -> tuple[Draws, _Run]:
+    """What is kept of an interrupted run."""
+    chains, count = draws.values.shape[:2]
+    said = (
+        f"sampling was interrupted: kept are {count} of {run.sampling.draws} draws of {chains} "
+        f"of {run.sampling.chains} chains"
+    )
+    sampling = replace(run.sampling, draws=count, chains=chains)
+    return draws, run._replace(sampling=sampling, seen=(*run.seen, f"note [interrupted] {said}"))
+
+
+def _fitted(
+    run: _Run, result: Draws, notes: tuple[str, ...], times: tuple[float, float, float]
+) -> Fitted:
+    """The fitted model of its draws; `times` when it began, drew first and drew last."""
+    prepared, density, direction = run.prepared, run.density, run.direction
     if direction is not None:
         result = replace(result, values=direction.settled(result.values))
-    sampled = time.perf_counter()
-    data = _tree(prepared, density, result, integrate=integrate)
+    if prepared.sample.design is not None:
+        result, said = _projected(prepared, density, result)
+        notes = (*notes, said)
+    data = _tree(prepared, density, result, integrate=run.integrate)
     data.attrs["quadrature_error"] = 0.0
     if result.weights is not None:
         data.attrs.update(_weighted(prepared, density, result))
-    elif integrate:
+    elif run.integrate:
         data.attrs["quadrature_error"] = _quadrature_error(prepared, density, result.values)
     done = time.perf_counter()
+    began, ready, sampled = times
     timings = {
         "before_first_draw": ready - began,
         "sampling": sampled - ready,
         "log_likelihood": done - sampled,
         "total": done - began,
     }
-    settings = {**prepared.asked, **sampling.recorded()}
+    settings = {**prepared.asked, **run.sampling.recorded()}
     if direction is not None:
         settings["signs"] = direction.signs
-    return Fitted(prepared, data, settings, timings, (*notes, *seen))
+    return Fitted(prepared, data, settings, timings, (*notes, *run.seen))
 
 
-def _checked(prepared: Prepared) -> tuple[str, ...]:
+def settled_sampling(prepared: Prepared, sampling: Sampling) -> Sampling:
+    """The settings with what was left open decided, which is what a record of a run needs."""
+    return _settled(sampling, prepared)
+
+
+def estimate_of(
+    prepared: Prepared, sampling: Sampling, draws: Draws, notes: tuple[str, ...]
+) -> Fitted:
+    """The fitted model of draws that an unfinished run left.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The model with its data.
+    sampling : Sampling
+        How it was being sampled, nothing left open.
+    draws : Draws
+        As `estimate`'s `seen` was given them, nan where a chain had not come to.
+    notes : tuple of str
+        What the check had said.
+
+    Raises
+    ------
+    FitError
+        When no chain has `WORTH_KEEPING` draws.
+    """
+    began = time.perf_counter()
+    run = _begun(prepared, sampling)
+    try:
+        draws = complete(draws, sampling.draws)
+    except Interrupted as stopped:
+        if stopped.draws.values.shape[1] < WORTH_KEEPING:
+            raise FitError(
+                f"the run was stopped after {stopped.draws.values.shape[1]} draws a chain; fewer "
+                f"than {WORTH_KEEPING} say too little"
+            ) from None
+        draws, run = _cut(run, stopped.draws)
+    draws = exact(run.approximation.density, draws, int(sampling.random_seed or 0))
+    now = time.perf_counter()
+    return _fitted(run, draws, notes, (began, now, now))
+
+
+def estimate_all(
+    prepared: Mapping[str, Prepared],
+    sampling: Sampling,
+    *,
+    checked: Sequence[str] | None = None,
+    executor: Any = None,
+) -> dict[str, Fitted]:
+    """Several models, sampled in the same way, wherever an executor runs them.
+
+    Parameters
+    ----------
+    prepared : mapping of str to Prepared
+        The models with their data, all of which are checked before the first is sampled.
+    sampling : Sampling
+        How to sample.
+    checked : sequence of str, optional
+        What a check of all of them has said, where the caller has made it.
+    executor : optional
+        See `bayessem.execution.run`.
+
+    Raises
+    ------
+    BayessemError
+        As `estimate`.
+    """
+    check_executor(executor)
+    for model in prepared.values():
+        model.check_sampling()
+    said = [checked_before(m) if checked is None else tuple(checked) for m in prepared.values()]
+    if executor is not None:
+        sampling = replace(sampling, progress=False)
+    models = _Models(sampling, tuple(zip(prepared.values(), said, strict=True)))
+    found = run_in_order(
+        _estimated, models, range(len(prepared)), executor=executor, ready=_compile
+    )
+    return dict(zip(prepared, found, strict=True))
+
+
+class _Models(NamedTuple):
+    """How to sample; models with what a check has said of them."""
+
+    sampling: Sampling
+    models: tuple[tuple[Prepared, tuple[str, ...]], ...]
+
+
+def _compile(shared: _Models) -> None:
+    for prepared, _ in shared.models:
+        compile_for(prepared)
+
+
+def _estimated(shared: _Models, position: int) -> Fitted:
+    prepared, checked = shared.models[position]
+    return estimate(prepared, shared.sampling, checked=checked)
+
+
+def _projected(prepared: Prepared, density: Density, result: Draws) -> tuple[Draws, str]:
+    """Draws with the spread of the sampling design, and what was done in words."""
+    design = prepared.sample.design
+    assert design is not None
+    values, ratio = projected(result.values, prepared.space, density, prepared.sample)
+    said = (
+        f"note [sampling design] respondents are {design.said}; draws of the weighted posterior "
+        "were projected to the design's accuracy (Williams & Savitsky 2021): standard deviations "
+        f"are {ratio.min():.2f} to {ratio.max():.2f} times as large"
+    )
+    return replace(result, values=values), said
+
+
+def checked_before(prepared: Prepared) -> tuple[str, ...]:
     """What a check of the model has to say; errors are raised, warnings given."""
     report = check(prepared)
     report.raise_errors()
@@ -160,12 +316,13 @@ def _approximation(
     return density, approximation, tuple(seen)
 
 
-def _sampled(prepared: Prepared, approximation: Approximation, sampling: Sampling) -> Draws:
+def _sampled(run: _Run, seen: Seen | None) -> Draws:
     """Draws by the engine that was chosen."""
+    prepared, approximation, sampling = run.prepared, run.approximation, run.sampling
     keys = ("draws", "tune", "chains", "cores", "random_seed", "target_accept", "progress")
     options: dict[str, Any] = {k: getattr(sampling, k) for k in keys}
     if sampling.engine == "native":
-        return sample(approximation, meanwhile=_load_the_rest, **options)
+        return sample(approximation, meanwhile=_load_the_rest, seen=seen, **options)
     from bayessem.graph.pymc_sampling import sample_pymc
 
     return sample_pymc(prepared, approximation, latents=sampling.latents, **options)
@@ -191,6 +348,8 @@ def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
         asked = "engine='pymc'" if engine == "pymc" else "latents='sampled'"
         refuse_answers(prepared.table, asked)
         refuse_levels(prepared.table, asked)
+        if prepared.sample.design is not None:
+            raise NotSupported(f"{asked} has no sampling weights; leave it out")
     if sampling.latents == "sampled":
         if engine == "native":
             raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')

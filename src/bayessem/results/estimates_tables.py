@@ -18,6 +18,7 @@ ALL, FEW = "all groups", 3
 LABEL = 30
 SECTIONS = (
     ("=~", "Loadings"),
+    ("<~", "Weights"),
     ("~", "Paths"),
     (":=", "Defined parameters"),
     ("~~", "Variances and covariances"),
@@ -76,7 +77,7 @@ def estimates_tables(
 
 def _labels(part: pd.DataFrame, labels: Mapping[str, str], longest: int) -> list[Column]:
     """The labels of what constructs are measured by, where there are any."""
-    if not (part["op"] == "=~").all():
+    if not part["op"].isin(["=~", "<~"]).all():
         return []
     return [Column("label", [labels.get(x, "") for x in part["rhs"]], shortened(longest))]
 

@@ -15,6 +15,7 @@ from bayessem.errors import FitError, NotSupported
 from bayessem.model.prepare import Prepared
 from bayessem.model.priors import KINDS
 from bayessem.model.space import Space, dimension
+from bayessem.model.structure import Structure
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import Diagnosis, convergence, diagnose
@@ -23,7 +24,7 @@ from bayessem.results.estimates import row_labels, summarise
 from bayessem.results.estimates_tables import estimates_tables, r2_table, scale_notes
 from bayessem.results.groups import arviz_groups, parameter_draws, parameters_by_kind, table_rows
 from bayessem.results.latent_responses import reported
-from bayessem.results.standardize import r_squared, standardised
+from bayessem.results.standardize import moved_names, r_squared, standardised
 from bayessem.results.versions import installed_versions
 from bayessem.syntax.parameters import Parameter
 from bayessem.syntax.specification import Specification
@@ -257,7 +258,9 @@ class Fitted(Described):
         structure, table = self.prepared.structure, self.prepared.table
         shown = [k for k, r in enumerate(table.rows) if _is_shown(r)]
         fixed = [
-            i for i, k in enumerate(shown) if table.rows[k].free < 0 and table.rows[k].op == "=~"
+            i
+            for i, k in enumerate(shown)
+            if table.rows[k].free < 0 and table.rows[k].op in ("=~", "<~")
         ]
         draws = self.parameters
         position = {str(n): i for i, n in enumerate(draws["parameter"].values)}
@@ -308,13 +311,15 @@ class Fitted(Described):
             shares = r_squared(structure, self.elements, group=g)
             shares = {v: s for v, s in shares.items() if only is None or v in only}
             if not shares:  # nothing is explained by anything
-                return pd.DataFrame(columns=["variable", "mean", "sd", "lower", "upper"])
+                continue
             draws = np.stack(list(shares.values()), axis=-1)
             frame = summarise(draws, ci_prob=ci_prob, quality=quality)
             frame.insert(0, "variable", list(shares))
             if len(self.prepared.table.groups) > 1:
                 frame.insert(1, "group", label)
             frames.append(frame.drop(columns="p_positive"))
+        if not frames:
+            return pd.DataFrame(columns=["variable", "mean", "sd", "lower", "upper"])
         return pd.concat(frames, ignore_index=True)
 
     @check_shared
@@ -350,13 +355,26 @@ class Fitted(Described):
             estimates_tables(self.summary(ci_prob=ci_prob), ci_prob=ci_prob, labels=sample.labels),
             Notes(scale_notes(name for name, _ in self.prepared.table.products)),
             r2_table(explained, ci_prob=ci_prob),
+            Notes(slope_notes(self.prepared.structure)),
         )
 
 
 def _is_shown(row: Parameter) -> bool:
     """Free and defined parameters, and markers: fixed loadings that are not 0."""
-    marker = row.op == "=~" and row.free < 0 and bool(row.value)
+    marker = row.op in ("=~", "<~") and row.free < 0 and bool(row.value)
     return row.free >= 0 or row.op == ":=" or marker
+
+
+def slope_notes(structure: Structure) -> tuple[str, ...]:
+    """Why some numbers of level 1 are not there, for a model with random slopes."""
+    names = moved_names(structure)
+    if not names:
+        return ()
+    return (
+        f"Standardised values and R2 of {', '.join(names)} at level 1 are left out: with random "
+        f"slopes ({', '.join(structure.table.slopes)}) their variance depends on the predictors' "
+        "values. The mean of a slope is its intercept at level 2.",
+    )
 
 
 def refuse_population(fit: Fitted, what: str) -> None:

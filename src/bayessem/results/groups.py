@@ -97,7 +97,7 @@ def _free_kinds(prepared: Prepared) -> list[str]:
     found: dict[int, set[str]] = {}
     for k, row in enumerate(table.rows):
         if row.free >= 0:
-            found.setdefault(row.free, set()).add(kind_of_row(row, places[k]))
+            found.setdefault(row.free, set()).add(kind_of_row(row, places.get(k)))
     first = [next(kind for kind in KINDS if kind in found[i]) for i in range(len(table.parameters))]
     return [SHOWN.get(kind, kind) for kind in first]
 

@@ -11,7 +11,7 @@ from bayessem.arguments import check_shared
 from bayessem.errors import NotSupported
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
-from bayessem.results.standardize import model_moments
+from bayessem.results.standardize import model_moments, moved_names
 from bayessem.text.columns import column, intervals
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Notes, Table
@@ -36,12 +36,15 @@ class IntraclassCorrelations(Described):
         How many.
     ci_prob : float
         Probability of the equal-tailed intervals.
+    left_out : tuple of str
+        Variables that random slopes lead to, whose share depends on the predictors' values.
     """
 
     table: pd.DataFrame
     cluster_size: float
     clusters: int
     ci_prob: float
+    left_out: tuple[str, ...] = ()
 
     def document(self) -> Document:
         """The table, and what a design effect is."""
@@ -65,6 +68,11 @@ class IntraclassCorrelations(Described):
                     "effect: 1 + (n - 1) ICC with clusters of n = "
                     f"{self.cluster_size:.1f} respondents, the factor by which a variance of a "
                     "mean exceeds that of independent respondents.",
+                    *(
+                        f"Left out, since with random slopes the share depends on the predictors' "
+                        f"values: {', '.join(self.left_out)}."
+                        for _ in self.left_out[:1]
+                    ),
                 )
             ),
         )
@@ -85,7 +93,15 @@ def intraclass_correlations(fit: Fitted, *, ci_prob: float = 0.95) -> Intraclass
             "intraclass correlations are about clusters: write the model with 'level: 1' and "
             "'level: 2' and fit it with cluster="
         )
-    at = [table.observed.index(name) for name in table.split]
+    moved = moved_names(structure)
+    names = [name for name in table.split if name not in moved]
+    if moved and not names:
+        raise NotSupported(
+            f"{', '.join(moved)}: with random slopes ({', '.join(table.slopes)}) the share of the "
+            "variance between clusters depends on the predictors' values; fit the model without "
+            "rv() for intraclass correlations"
+        )
+    at = [table.observed.index(name) for name in names]
     frames = []
     for g, label in enumerate(clusters.groups):
         inner, outer = (
@@ -100,15 +116,16 @@ def intraclass_correlations(fit: Fitted, *, ci_prob: float = 0.95) -> Intraclass
         size = _mean_size(fit, g)
         frame = summarise(share, ci_prob=ci_prob, quality=False)[["mean", "sd", "lower", "upper"]]
         frame = frame.rename(columns={"mean": "icc"})
-        frame.insert(0, "variable", list(table.split))
+        frame.insert(0, "variable", names)
         if len(clusters.groups) > 1:
             frame.insert(1, "group", label)
         frame["design_effect"] = 1.0 + (size - 1.0) * frame["icc"]
         frame["within"], frame["between"] = inner.mean(axis=(0, 1)), outer.mean(axis=(0, 1))
         frames.append(frame)
     sizes = clusters.sizes
+    left_out = tuple(name for name in table.split if name in moved)
     return IntraclassCorrelations(
-        pd.concat(frames, ignore_index=True), float(sizes.mean()), len(sizes), ci_prob
+        pd.concat(frames, ignore_index=True), float(sizes.mean()), len(sizes), ci_prob, left_out
     )
 
 

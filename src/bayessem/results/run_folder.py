@@ -29,11 +29,12 @@ from bayessem.disk import (
     told,
     write_file,
 )
-from bayessem.errors import BayessemError, BayessemWarning, FitError
+from bayessem.errors import BayessemError, BayessemWarning, FitError, outside
 from bayessem.model.clusters import Clusters
 from bayessem.model.data import Sample
+from bayessem.model.design import Design
 from bayessem.model.pooling import Pooling
-from bayessem.model.prepare import prepare_sample
+from bayessem.model.prepare import Prepared, prepare_sample
 from bayessem.model.signs import with_signs
 from bayessem.results.fitted import Fitted
 from bayessem.results.labels import back, plain, read_labels, written_labels
@@ -43,8 +44,10 @@ from bayessem.text.terminal import document_text
 FORMAT = 2
 FILES = ("fit.json", "model.txt", "data.csv", "draws.nc", "estimates.csv", "summary.txt")
 NEEDED = FILES[:4]
+# Beside them, or alone: a run that is being sampled, or was when it ended (unfinished.py).
+UNFINISHED = "unfinished.sqlite"
 # Columns of data.csv; no variable of a model can have such a name.
-ROW, GROUP, CLUSTER = "(row)", "(group)", "(cluster)"
+ROW, GROUP, CLUSTER, WEIGHT = "(row)", "(group)", "(cluster)", "(weight)"
 # What fit.json has to hold, and of what type.
 RECORD: dict[str, type | tuple[type, ...]] = {
     "format": int,
@@ -132,14 +135,19 @@ def _real(path: Path) -> Path:
     return path.resolve() if path.is_symlink() else path.absolute()
 
 
+def is_finished(folder: Path) -> bool:
+    """Whether a folder holds a fit that was saved."""
+    return (folder / "fit.json").exists() and (folder / "draws.nc").exists()
+
+
 def _refuse_foreign(target: Path) -> None:
     """Refuse to replace what is not the folder of a fit (an empty folder is nobody's)."""
     if not os.path.lexists(target):
         return
     if target.is_dir():
-        if (target / "fit.json").exists() and (target / "draws.nc").exists():
+        if is_finished(target):
             return
-        if not any(target.iterdir()):
+        if all(entry.name.startswith(UNFINISHED) for entry in target.iterdir()):
             return
     raise FitError(
         f"{target} exists and is not the folder of a fit; not replaced: choose another name"
@@ -183,6 +191,10 @@ def _data_text(fit: Fitted) -> str:
         columns[GROUP] = [sample.groups[g] for g in sample.group]
     if sample.clusters is not None:
         columns[CLUSTER] = [str(c) for c in sample.clusters.code.tolist()]
+    if sample.design is not None:
+        for name, array in ((WEIGHT, sample.design.weights), (CLUSTER, sample.design.code)):
+            if array is not None:
+                columns[name] = [repr(x) for x in array.tolist()]
     pooling, predictor = fit.prepared.pooling, fit.prepared.predictor
     if pooling is not None and predictor is not None and pooling.by not in columns:
         columns[str(pooling.by)] = [repr(float(predictor[g])) for g in sample.group]
@@ -215,6 +227,9 @@ def _about(fit: Fitted) -> dict[str, Any]:
             "labels": list(sample.clusters.labels),
             "groups": list(sample.clusters.groups),
         },
+        "design": None
+        if sample.design is None
+        else {"column": sample.design.column, "cluster": sample.design.cluster},
         "predictor": None if predictor is None else [float(x) for x in predictor],
         "labels": written_labels(sample.rows)[1],
         "data_hash": sample.hash,
@@ -264,10 +279,15 @@ def _replace(target: Path, new: Path, *, old: Path) -> None:
 def _remove_old(old: Path, target: Path) -> None:
     """Remove a replaced fit; what others put into its folder moves to the new one."""
     for entry in old.iterdir():
-        if entry.name not in FILES and not (target / entry.name).exists():
+        if not _ours(entry) and not (target / entry.name).exists():
             entry.rename(target / entry.name)
-    if all(entry.name in FILES for entry in old.iterdir()):
+    if all(map(_ours, old.iterdir())):
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _ours(entry: Path) -> bool:
+    """Whether a file is one of a fit, which goes with it; an unfinished one has been overtaken."""
+    return entry.name in FILES or entry.name.startswith(UNFINISHED)
 
 
 def _tidy(target: Path) -> None:
@@ -310,7 +330,7 @@ def load(
             f"{folder} was saved by an earlier version, without checksums: whether its files are "
             "as they were saved cannot be verified; save() makes a folder that can",
             BayessemWarning,
-            stacklevel=3,
+            stacklevel=outside(),
         )
     else:
         _verify(files, about, folder)
@@ -448,11 +468,58 @@ def _as_format_2(
     }
 
 
+def content_of_model(fit: Fitted) -> dict[str, Any]:
+    """What a folder holds besides draws and what follows from them, as JSON has it."""
+    return {**_about(fit), "text": fit.specification.text, "data": _data_text(fit)}
+
+
+def model_of_content(
+    about: Mapping[str, Any], folder: Path, *, specification: type[Specification]
+) -> Prepared:
+    """The model with its data that `content_of_model` was made of.
+
+    Raises
+    ------
+    FitError
+        For a content that does not make one.
+    """
+    try:
+        frame = _read_data(about["data"].encode("utf-8", "surrogatepass"))
+        model = specification(about["text"], **_tuples(about["model_options"]))
+        return _prepared(model, dict(about), frame)
+    except FitError as error:
+        raise FitError(f"{folder}: {error}") from None
+    except (BayessemError, *NO_SUCH_CONTENT) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise FitError(f"{folder} is damaged, or not as the run was begun ({said})") from None
+
+
 def _restored(
     sem: Specification, about: dict[str, Any], frame: Mapping[str, list[str]], data: xr.DataTree
 ) -> Fitted:
     """The fit of the parts that were read, each found by its name."""
-    settings, asked = (_settings(about[key]) for key in ("settings", "asked"))
+    settings = _settings(about["settings"])
+    prepared = _prepared(sem, about, frame)
+    out = Fitted(
+        replace(
+            prepared,
+            space=with_signs(prepared.space, settings.get("signs", {})),  # as it was sampled
+        ),
+        data,
+        settings,
+        about["timings"],
+        tuple(about["notes"]),
+        versions=about["versions"],
+    )
+    out.values  # noqa: B018 - refuses draws of other parameters
+    return out
+
+
+def _prepared(
+    sem: Specification, about: dict[str, Any], frame: Mapping[str, list[str]]
+) -> Prepared:
+    """The model with its data, before constructs have been given a direction."""
+    asked = _settings(about["asked"])
     sample = _sample(about, frame)
     if sample.hash != about["data_hash"]:
         raise FitError("data.csv is not the data that the model was fitted to")
@@ -465,20 +532,7 @@ def _restored(
         pooling=None if asked["pooling"] is None else Pooling(**asked["pooling"]),
         predictor=None if predictor is None else np.array(predictor, dtype=np.float64),
     )
-    out = Fitted(
-        replace(
-            prepared,
-            notes=tuple(about["prepared_notes"]),
-            space=with_signs(prepared.space, settings.get("signs", {})),  # as it was sampled
-        ),
-        data,
-        settings,
-        about["timings"],
-        tuple(about["notes"]),
-        versions=about["versions"],
-    )
-    out.values  # noqa: B018 - refuses draws of other parameters
-    return out
+    return replace(prepared, notes=tuple(about["prepared_notes"]))
 
 
 def _sample(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Sample:
@@ -498,6 +552,20 @@ def _sample(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Sample:
         about.get("variable_labels", {}),  # earlier versions did not write any
         tuple(tuple(labels) for labels in about.get("categories", ())),
         _clusters(about, frame),
+        _design(about, frame),
+    )
+
+
+def _design(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Design | None:
+    """Weights and clusters of the sample as they were."""
+    kept = about.get("design")  # earlier versions did not write any
+    if kept is None:
+        return None
+    return Design(
+        np.array([float(x) for x in frame[WEIGHT]]) if kept["column"] else None,
+        kept["column"],
+        np.array([int(x) for x in frame[CLUSTER]], dtype=np.int64) if kept["cluster"] else None,
+        kept["cluster"],
     )
 
 

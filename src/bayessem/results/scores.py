@@ -10,6 +10,7 @@ is one-dimensional, else Metropolis steps from a good start.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,10 +22,11 @@ from bayessem.errors import DataError, FitError, ModelError
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample
 from bayessem.model.level_data import refuse_levels
-from bayessem.model.structure import Structure, product_order
+from bayessem.model.structure import Composite, Structure, product_order
 from bayessem.model.thresholds import refuse_answers
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
+from bayessem.results.level_scores import level_scores
 
 DRAWS = 100
 GRID = np.linspace(-6.0, 6.0, 601)  # of a standard normal variable
@@ -51,7 +53,7 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
         structural role (at their observed values).
     """
     refuse_answers(fit.prepared.table, "a factor score")
-    refuse_levels(fit.prepared.table, "a factor score")
+    refuse_levels(fit.prepared.table, "a plausible value of a construct")
     structure, sample = fit.prepared.structure, fit.prepared.sample
     require_respondents(sample, "a score")
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
@@ -81,6 +83,8 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
             "the model has no constructs, so there is nothing to score; constructs are written as "
             "'f =~ x1 + x2 + x3'"
         )
+    if fit.prepared.table.levels > 1:
+        return level_scores(fit, draws=draws)
     drawn = score_draws(fit, draws=draws, random_seed=random_seed)
     sample = fit.prepared.sample
     out = {}
@@ -117,6 +121,7 @@ def draw_scores(
         part = _conditional(structure, elements, group, columns)
         rows = sample.values[np.ix_(members, columns)] - part.mean
         known = _observed_factors(structure, sample, members)
+        known |= _composite_factors(structure, elements, sample, members, group)
         for start in range(0, len(members), CHUNK):
             some = slice(start, start + CHUNK)
             out[members[some]] = _draw(
@@ -174,6 +179,7 @@ def _conditional(
     total = np.linalg.inv(np.eye(m) - matrices["paths"])
     covariance = total @ matrices["disturbances"] @ total.T
     weights = total @ matrices["products"]
+    composites = dict(structure.table.composites)  # known where their items are
     factors = tuple(
         sorted(
             {
@@ -181,6 +187,7 @@ def _conditional(
                 for pair in structure.products
                 for i in pair
                 if structure.variables[i] not in structure.observed
+                and structure.variables[i] not in composites
             }
         )
     )
@@ -231,6 +238,47 @@ def _observed_factors(
                     'them out with missing="listwise"'
                 )
     return out
+
+
+def _composite_factors(
+    structure: Structure,
+    elements: np.ndarray,
+    sample: Sample,
+    members: np.ndarray,
+    group: int,
+) -> dict[int, np.ndarray]:
+    """Values of the composites that are factors of products: the sums of their items."""
+    factors = {i for pair in structure.products for i in pair}
+    matrices = structure.matrices(elements, group)
+    out = {}
+    for c in structure.composites:
+        if c.group == group and c.variable in factors:
+            items = list(c.items)
+            columns = [sample.variables.index(structure.observed[i]) for i in items]
+            values = sample.values[np.ix_(members, columns)] - matrices["intercepts"][items]
+            if np.isnan(values).any():
+                raise DataError(
+                    f"{structure.variables[c.variable]} is a factor of a product, and one of its "
+                    "items is missing for some respondents; leave them out with "
+                    'missing="listwise"'
+                )
+            out[c.variable] = values @ composite_score(structure, matrices, c)
+    return out
+
+
+def composite_score(
+    structure: Structure, matrices: Mapping[str, np.ndarray], composite: Composite
+) -> np.ndarray:
+    """Weights of a composite's items, (..., items), from the matrices of its group.
+
+    What of the items is not the composite has no variance along its weights w, and w'lambda = 1.
+    """
+    items = list(composite.items)
+    loadings = matrices["loadings"][..., items, composite.variable]
+    rest = matrices["residuals"][..., items, :][..., :, items]
+    whole = rest + loadings[..., :, None] * loadings[..., None, :]
+    direction = np.linalg.solve(whole, loadings[..., None])[..., 0]
+    return direction / np.sum(direction * loadings, axis=-1, keepdims=True)
 
 
 def _draw(

@@ -278,12 +278,17 @@ def _two_levels(
     count = int(code.max()) + 1 if len(code) else 0
     eta, y = _one_group(structure, elements, 2 * group, len(code), rng)
     cluster_eta, cluster_y = _one_group(structure, elements, 2 * group + 1, count, rng)
+    if structure.slopes:
+        eta, y = _moved(
+            structure, structure.matrices(elements, 2 * group), eta, y, cluster_eta[code]
+        )
     frame = {}
     for j, name in enumerate(structure.observed):
         frame[name] = cluster_y[code, j] + (y[:, j] if name not in table.between_only else 0.0)
     if latents:
         for k, part in enumerate((eta, cluster_eta[code])):
             measured = {r.lhs for r in table.rows if r.op == "=~" and r.group == 2 * group + k}
+            measured |= set(table.slopes) if k else set()
             for name in table.latent:
                 if name in measured:
                     both = f"{name} ({('within', 'between')[k]})"
@@ -291,6 +296,33 @@ def _two_levels(
                         :, structure.variables.index(name)
                     ]
     return pd.DataFrame(frame)
+
+
+def _moved(
+    structure: Structure,
+    matrices: Mapping[str, np.ndarray],
+    eta: np.ndarray,
+    y: np.ndarray,
+    cluster_eta: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Latent (n, m) and observed (n, p) values with what random slopes add, cause by cause.
+
+    cluster_eta : ndarray (n, m), the latent variables of each respondent's cluster.
+    """
+    total = np.linalg.inv(np.eye(eta.shape[1]) - matrices["paths"])
+    waiting = list(structure.slopes)
+    while waiting:  # a predictor that another slope leads to has to have its value first
+        moved = structure.descendants
+        ready = next(
+            s
+            for s in waiting
+            if not any(s.predictor in moved({o.outcome}) for o in waiting if o is not s)
+        )
+        waiting.remove(ready)
+        amount = cluster_eta[:, ready.slope] * y[:, ready.column]
+        change = amount[:, None] * total[:, ready.outcome]
+        eta, y = eta + change, y + change @ matrices["loadings"].T
+    return eta, y
 
 
 def _sizes(n: object, groups: Sequence[str]) -> list[int]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from bayessem.algebra.polynomial import Polynomial, add, expectation, linear, multiply
 from bayessem.errors import ModelError
+from bayessem.model.composites import composite_signs, composite_values
 from bayessem.model.parameterization import threshold_variables
 from bayessem.model.structure import Structure, product_order
 
@@ -168,6 +169,13 @@ def row_values(structure: Structure, elements: np.ndarray) -> np.ndarray:
     out = np.full((*elements.shape[:-1], len(structure.table.rows)), np.nan)
     for k, place in structure.places.items():
         out[..., k] = elements[..., structure.element(place)[0]]
+    if structure.composites:
+        groups = range(len(structure.table.groups))
+        moments = [model_moments(structure, elements, group=g) for g in groups]
+        covariances = [m.observed_covariance for m in moments]
+        means = [m.observed_mean for m in moments]
+        for k, values in composite_values(structure, elements, covariances, means).items():
+            out[..., k] = values
     return out
 
 
@@ -178,7 +186,8 @@ def standardised(
 
     Loadings and paths are multiplied by the standard deviation of the cause and divided by that
     of the outcome, both model-implied in the row's own group; variances become shares of the total,
-    covariances correlations (of residuals, where they are residuals), as in lavaan.
+    covariances correlations (of residuals, where they are residuals), as in lavaan. Of many draws,
+    a composite runs the same way in all (`composite_signs`).
 
     Parameters
     ----------
@@ -196,18 +205,28 @@ def standardised(
     Returns
     -------
     ndarray (..., rows)
-        nan for rows without a place in the matrices, and where a variance is not positive.
+        nan for rows without a place in the matrices, where a variance is not positive, and at level
+        1 of variables that random slopes lead to, which have no one variance.
     """
     if square not in ("factor", "square"):
         raise ModelError(f'square is "factor" or "square", not {square!r}')
     if scale not in ("all", "latent"):
         raise ModelError(f'scale is "all" or "latent", not {scale!r}')
     values = row_values(structure, elements)
+    turned = _turned(structure, elements)
     answered = threshold_variables(structure)
     out = np.full_like(values, np.nan)
     for g in range(len(structure.table.groups)):
         moments = model_moments(structure, elements, group=g)
         latent, observed, kept = _deviations(structure, moments, scale)
+        signs = np.ones(latent.shape)
+        for (group, j), sign in turned.items():
+            if group == g:
+                signs[..., j] = sign
+        latent = latent * signs
+        if structure.slopes and g % 2 == 0:  # no one standard deviation
+            for own, moved in zip((latent, observed), structure.randomly_moved, strict=True):
+                own[..., list(moved)] = np.nan
         matrices = structure.matrices(elements, g)
         for k, place in structure.places.items():
             if place.group != g:
@@ -239,11 +258,49 @@ def standardised(
                         if scale == "latent":
                             raw = kept if matrix == "disturbances" else np.ones(own.shape[-1], bool)
                             sd_own = np.where(raw, 1.0, sd_own)
+                        if matrix == "disturbances":
+                            sd_own = sd_own * signs
                         factor = 1.0 / (sd_own[..., i] * sd_own[..., j])
                 scaled = values[..., k] * factor
             # a construct without variance, as one of fixed changes, has no standardised values
             out[..., k] = np.where(np.isfinite(scaled), scaled, np.nan)
+        for k, factor in _composite_factors(structure, g, latent, observed).items():
+            out[..., k] = values[..., k] * factor
     return out
+
+
+def _turned(structure: Structure, elements: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+    """Draws in which composites run the other way than in most; see `composite_signs`."""
+    if not structure.composites:
+        return {}
+    groups = range(len(structure.table.groups))
+    moments = [model_moments(structure, elements, group=g) for g in groups]
+    return composite_signs(structure, elements, [m.observed_covariance for m in moments])
+
+
+def _composite_factors(
+    structure: Structure, group: int, latent: np.ndarray, observed: np.ndarray
+) -> dict[int, np.ndarray]:
+    """What standardises weights of composites and (co)variances of their items, by row."""
+    out: dict[int, np.ndarray] = {}
+    column = {name: i for i, name in enumerate(structure.observed)}
+    for c in structure.composites:
+        if c.group == group:
+            for i, k in zip(c.items, c.weights, strict=True):
+                out[k] = observed[..., i] / latent[..., c.variable]
+    for k, row in enumerate(structure.table.rows):
+        if row.group == group and row.op == "~~" and row.lhs in structure.table.items:
+            out[k] = 1.0 / (observed[..., column[row.lhs]] * observed[..., column[row.rhs]])
+    return out
+
+
+def moved_names(structure: Structure) -> tuple[str, ...]:
+    """Variables that random slopes lead to, which have no one variance at level 1."""
+    if not structure.slopes:
+        return ()
+    latent, observed = structure.randomly_moved
+    names = [structure.variables[i] for i in sorted(latent)]
+    return tuple(dict.fromkeys([*names, *(structure.observed[i] for i in sorted(observed))]))
 
 
 def r_squared(
@@ -264,7 +321,8 @@ def r_squared(
     -------
     dict of str to ndarray (...)
         By variable: indicators, then outcomes, in the order of the table; nan where the residual
-        variance is negative.
+        variance is negative. Without variables of level 1 that random slopes lead to: their
+        variance depends on the predictors' values.
     """
     table = structure.table
     explained = dict.fromkeys(
@@ -276,7 +334,10 @@ def r_squared(
     moments = model_moments(structure, elements, group=group)
     matrices = structure.matrices(elements, group)
     out: dict[str, np.ndarray] = {}
+    left_out = moved_names(structure) if group % structure.table.levels == 0 else ()
     for name in explained:
+        if name in left_out:
+            continue
         if name in structure.variables:
             i, own, total = structure.variables.index(name), "disturbances", "latent_covariance"
         else:

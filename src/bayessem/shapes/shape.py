@@ -43,9 +43,10 @@ from bayessem.shapes.turning_point import (
 from bayessem.shapes.two_lines import LINES, lines_of_scores
 
 
-def _chosen_effect(
+def chosen_effect(
     structure: Structure, x: int, y: int, square: int | None, effect: str | None
 ) -> str:
+    """Whether the curve of one arrow is meant, or that of all paths; "direct" or "total"."""
     if effect not in (None, "direct", "total"):
         raise ModelError(f'effect is "direct" or "total", not {effect!r}')
     own = square is not None or any(
@@ -81,7 +82,7 @@ def shape(
     lines = lines and not structure.table.ordered  # they are of scores, or of numbers
     i, j = position(structure, x), position(structure, y)
     column = None if square is None else position(structure, square, "square:")
-    kind = _chosen_effect(structure, i, j, column, effect)
+    kind = chosen_effect(structure, i, j, column, effect)
     groups = structure.table.groups
     curves = {
         g: direct_curve(structure, fit.elements, i, j, square=column, group=g)

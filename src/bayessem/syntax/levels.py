@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bayessem.errors import ModelError, NotSupported
+from bayessem.syntax.composites import check_composites
+from bayessem.syntax.random_slopes import check_slope_statements, check_slopes, slope_names
 from bayessem.syntax.roles import FORMULAS, Roles, assign_roles
 from bayessem.syntax.rows import Options, Row, group_rows
 from bayessem.syntax.statements import LEVEL_NAMES, Statement
@@ -50,9 +52,12 @@ def level_parts(statements: Sequence[Statement]) -> tuple[LevelPart, ...]:
         For what two-level models do not have yet.
     """
     formulas = [s for s in statements if s.op in FORMULAS]
+    check_slope_statements(formulas)
     levels = {s.level for s in formulas}
     if levels <= {0}:
-        return (LevelPart(0, tuple(statements), assign_roles(statements)),)
+        roles = assign_roles(statements)
+        check_composites(formulas, roles)
+        return (LevelPart(0, tuple(statements), roles),)
     astray = next((s for s in formulas if s.level == 0), None)
     if astray is not None:
         raise ModelError(
@@ -71,14 +76,23 @@ def level_parts(statements: Sequence[Statement]) -> tuple[LevelPart, ...]:
             f"{product.where}: products are not there yet in two-level models; multiply observed "
             "variables in the data, and name the column"
         )
+    composite = next((s for s in formulas if s.op == "<~"), None)
+    if composite is not None:
+        raise NotSupported(
+            f"{composite.where}: composites are not there yet in two-level models; compute the "
+            "sum in the data and name the column"
+        )
     thresholds = next((s for s in formulas if s.op == "|"), None)
     if thresholds is not None:
         raise NotSupported(
             f"{thresholds.where}: ordered answers are not there yet in two-level models; leave the "
             "thresholds out to treat the answers as numbers"
         )
-    own = {k: tuple(s for s in formulas if s.level == k) for k in LEVEL_NAMES}
-    return tuple(LevelPart(k, x, assign_roles(x)) for k, x in own.items())
+    inner, outer = (tuple(s for s in formulas if s.level == k) for k in LEVEL_NAMES)
+    roles = assign_roles(inner)
+    check_slopes(inner, outer, roles)
+    between = LevelPart(2, outer, assign_roles(outer, slope_names(inner)))
+    return LevelPart(1, inner, roles), between
 
 
 def split_variables(parts: Sequence[LevelPart]) -> tuple[str, ...]:

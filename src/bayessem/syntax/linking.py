@@ -344,7 +344,7 @@ def _check_priors(rows: Sequence[Row], final: Sequence[Row]) -> None:
     for row in final:
         if row.prior and row.value is not None and row.key not in free:
             asked = next((r for r in rows if r.prior == row.prior and r.key == row.key), row)
-            hint = "write NA*" if row.op == "=~" else "drop its fixed value"
+            hint = "write NA*" if row.op in ("=~", "<~") else "drop its fixed value"
             raise ModelError(
                 f"{asked.where} has a prior but is fixed to {number_text(row.value)}"
                 f"{' (the marker of the construct)' if row.op == '=~' else ''}; "

@@ -18,7 +18,7 @@ class Parameter:
     Attributes
     ----------
     lhs, op, rhs : str
-        The relation; `op` is one of `=~ ~ ~~ ~1 | := == < >`, `rhs` is "" for `~1`.
+        The relation; `op` is one of `=~ <~ ~ ~~ ~1 | := == < >`, `rhs` is "" for `~1`.
     group : int
         From 0; -1 for `:=`, `==`, `<`, `>`. In a two-level model the block: level of a group.
     free : int
@@ -34,7 +34,11 @@ class Parameter:
     lower, upper : float
         Bounds, infinite without any.
     exogenous : bool
-        A moment of a covariate that the model conditions on (lavaan's fixed.x).
+        A moment that the model takes from the sample: of a covariate that it conditions on
+        (lavaan's fixed.x), or a (co)variance of the items of a composite.
+    slope : str
+        Of a path with a random slope the name of the slope, a variable of level 2; the path itself
+        is fixed at 0.
     user : bool
         Written by the user, as against added by lavaan's rules.
     expression : Expression or None
@@ -53,6 +57,7 @@ class Parameter:
     lower: float = -math.inf
     upper: float = math.inf
     exogenous: bool = False
+    slope: str = ""
     user: bool = True
     expression: Expression | None = None
 
@@ -88,6 +93,8 @@ class ParameterTable(Described):
         The ordered variables, with link and parameterization.
     level_variables : tuple of tuple of str
         Of a two-level model, the observed variables at level 1 and at level 2; else ().
+    composites : tuple of (name, items)
+        Constructs that are weighted sums of observed items (`<~`).
     """
 
     rows: tuple[Parameter, ...]
@@ -100,6 +107,12 @@ class ParameterTable(Described):
     promoted: tuple[str, ...]
     responses: Responses = field(default_factory=Responses)
     level_variables: tuple[tuple[str, ...], ...] = ()
+    composites: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def items(self) -> frozenset[str]:
+        """Observed variables that are parts of composites."""
+        return frozenset(item for _, items in self.composites for item in items)
 
     @property
     def levels(self) -> int:
@@ -121,6 +134,16 @@ class ParameterTable(Described):
             return ()
         within, between = self.level_variables
         return tuple(name for name in between if name not in within)
+
+    @property
+    def slopes(self) -> tuple[str, ...]:
+        """Random slopes: variables of level 2 that are paths of level 1."""
+        return tuple(dict.fromkeys(row.slope for row in self.rows if row.slope))
+
+    @property
+    def constructs(self) -> tuple[str, ...]:
+        """What is measured: latent variables other than random slopes."""
+        return tuple(name for name in self.latent if name not in self.slopes)
 
     @property
     def ordered(self) -> tuple[str, ...]:
@@ -164,6 +187,7 @@ class ParameterTable(Described):
             *([Column(self.block_title, groups)] if len(self.groups) > 1 else []),
             Column("free", [str(r.free + 1) if r.free >= 0 else "" for r in rows]),
             Column("value", [_value_text(r) for r in rows]),
+            *_unless_empty("slope", [r.slope for r in rows]),
             *_unless_empty("label", ["" if r.op == ":=" else r.label for r in rows]),
             *_unless_empty("prior", [_prior_text(r) for r in rows]),
             Column("from", [_origin(r) for r in rows]),
@@ -189,6 +213,8 @@ def _origin(row: Parameter) -> str:
 
 
 def _value_text(row: Parameter) -> str:
+    if row.slope:
+        return ""
     if row.value is None:
         return "" if row.start is None else f"start {number_text(row.start)}"
     return "sample" if row.exogenous else number_text(row.value)

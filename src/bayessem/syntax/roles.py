@@ -6,12 +6,12 @@ The lists and their order are lavaan's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bayessem.errors import ModelError
 from bayessem.syntax.statements import Statement
 
-FORMULAS = frozenset({"=~", "~", "~~", "~1", "|"})
+FORMULAS = frozenset({"=~", "<~", "~", "~~", "~1", "|"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Roles:
     Attributes
     ----------
     latent : tuple of str
-        Constructs: everything on the left of `=~`.
+        Constructs: everything on the left of `=~` or `<~`; at level 2 the random slopes, too.
     observed : tuple of str
         Columns of the data: indicators, outcomes, covariates, then the rest.
     covariates : tuple of str
@@ -33,6 +33,8 @@ class Roles:
         Construct to its indicators, in order.
     products : tuple of (name, factors)
         Product terms, in order of appearance.
+    composites : mapping
+        Composite to its parts, in order: observed items, or constructs.
     """
 
     latent: tuple[str, ...]
@@ -42,6 +44,23 @@ class Roles:
     predictors: tuple[str, ...]
     indicators: Mapping[str, tuple[str, ...]]
     products: tuple[tuple[str, tuple[str, ...]], ...]
+    composites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def of_items(self) -> dict[str, tuple[str, ...]]:
+        """The composites of observed items, with these."""
+        return {c: parts for c, parts in self.composites.items() if not set(parts) & {*self.latent}}
+
+    @property
+    def of_constructs(self) -> frozenset[str]:
+        """The composites of constructs: sums of them, without a disturbance."""
+        return frozenset(self.composites) - frozenset(self.of_items)
+
+    @property
+    def slopes(self) -> tuple[str, ...]:
+        """Random slopes: unobserved, and measured by nothing."""
+        measured = {*self.composites, *(name for name, own in self.indicators.items() if own)}
+        return tuple(name for name in self.latent if name not in measured)
 
     @property
     def measured(self) -> frozenset[str]:
@@ -50,30 +69,34 @@ class Roles:
 
     @property
     def endogenous_free(self) -> tuple[str, ...]:
-        """Outcomes that predict and measure nothing: lavaan lets their disturbances covary."""
-        final = [
-            name
-            for name in self.outcomes
-            if name not in self.predictors and name not in self.measured
-        ]
+        """Outcomes that predict and measure nothing: lavaan lets their disturbances covary.
+
+        But not those of random slopes.
+        """
+        others = {*self.predictors, *self.measured, *self.slopes}
+        final = [name for name in self.outcomes if name not in others]
         latent = [name for name in self.latent if name in final]
         return (*latent, *(name for name in final if name not in self.latent))
 
     @property
     def exogenous_latent(self) -> tuple[str, ...]:
-        """Constructs that are neither outcomes nor indicators: lavaan lets them covary."""
-        return tuple(
-            name for name in self.latent if name not in self.outcomes and name not in self.measured
-        )
+        """Constructs that are neither outcomes nor indicators: lavaan lets them covary.
+
+        But not random slopes.
+        """
+        explained = {*self.outcomes, *self.measured, *self.of_constructs, *self.slopes}
+        return tuple(name for name in self.latent if name not in explained)
 
 
-def assign_roles(statements: Sequence[Statement]) -> Roles:
+def assign_roles(statements: Sequence[Statement], slopes: Sequence[str] = ()) -> Roles:
     """Find the role of every name.
 
     Parameters
     ----------
     statements : sequence of Statement
         The model as written.
+    slopes : sequence of str
+        Random slopes: unobserved variables without indicators.
 
     Returns
     -------
@@ -93,10 +116,8 @@ def assign_roles(statements: Sequence[Statement]) -> Roles:
             f"the model {what}: it needs at least one formula such as 'f =~ x1 + x2 + x3' "
             "or 'y ~ x'"
         )
-    latent = _unique(s.lhs for s in formulas if s.op == "=~")
-    indicators = {
-        name: _unique(s.rhs for s in formulas if s.op == "=~" and s.lhs == name) for name in latent
-    }
+    latent = _unique((*(s.lhs for s in formulas if s.op in ("=~", "<~")), *slopes))
+    indicators, composites = (_parts(formulas, op) for op in ("=~", "<~"))
     outcomes = _unique(s.lhs for s in formulas if s.op == "~")
     predictors = _unique(p for s in formulas if s.op == "~" for p in s.factors or (s.rhs,))
     products = {s.rhs: s.factors for s in formulas if s.factors}
@@ -111,8 +132,9 @@ def assign_roles(statements: Sequence[Statement]) -> Roles:
         if s.op in ("~~", "~1")
         for name in ((s.lhs, s.rhs) if s.op == "~~" else (s.lhs,))
     )
-    given = _without(predictors, (*latent, *measured, *outcomes))
-    observed = _without(_unique((*measured, *outcomes, *given, *mentioned)), latent)
+    items = _unique(name for parts in composites.values() for name in parts)
+    given = _without(predictors, (*latent, *measured, *items, *outcomes))
+    observed = _without(_unique((*measured, *items, *outcomes, *given, *mentioned)), latent)
     roles = Roles(
         latent=latent,
         observed=observed,
@@ -121,9 +143,16 @@ def assign_roles(statements: Sequence[Statement]) -> Roles:
         predictors=predictors,
         indicators=indicators,
         products=tuple(products.items()),
+        composites=composites,
     )
     _check_products(formulas)
     return roles
+
+
+def _parts(formulas: Sequence[Statement], op: str) -> dict[str, tuple[str, ...]]:
+    """What stands on the right of `=~` or `<~`, by what stands on the left."""
+    names = _unique(s.lhs for s in formulas if s.op == op)
+    return {n: _unique(s.rhs for s in formulas if s.op == op and s.lhs == n) for n in names}
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ Key = tuple[str, str, str]
 
 GROUP_EQUAL = (
     "loadings",
+    "composite.weights",
     "thresholds",
     "intercepts",
     "means",
@@ -58,7 +59,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One parameter of one group; `value` None is free, nan is fixed to the sample."""
+    """One parameter of one group; `value` None is free, nan is fixed to the sample.
+
+    A path with a random slope has the value 0: its coefficient is the variable `slope` of level 2.
+    """
 
     lhs: str
     op: str
@@ -72,6 +76,7 @@ class Row:
     upper: float = math.inf
     equal_to: str = ""
     exogenous: bool = False
+    slope: str = ""
     statement: Statement | None = None
 
     @property
@@ -180,10 +185,13 @@ def _default_value(statement: Statement, roles: Roles, options: Options) -> floa
     marked = options.auto and not options.std_lv and "loadings" not in options.effect_coding
     if op == "=~" and marked:
         return 1.0 if rhs == roles.indicators[lhs][0] else None
+    if op == "<~" and options.auto:
+        return 1.0 if rhs == roles.composites[lhs][0] else None
     if op == "~~" and lhs == rhs and lhs in options.responses.families:
         return options.responses.residual_variance
-    if op == "~~" and lhs == rhs and lhs in roles.latent and options.std_lv:
-        return 1.0
+    constructs = [name for name in roles.latent if name not in roles.slopes]
+    if op == "~~" and lhs == rhs and lhs in constructs and options.std_lv:
+        return None if lhs in roles.composites else 1.0
     return None
 
 
@@ -221,7 +229,8 @@ def _shown(value: float | str | None) -> str:
 
 
 def _modified(row: Row, given: Mapping[str, float | str | None]) -> Row:
-    value = given.get("fixed", row.value)
+    slope = str(given.get("rv", ""))
+    value = 0.0 if slope else given.get("fixed", row.value)
     lower = _number(given.get("lower"), -math.inf)
     upper = _number(given.get("upper"), math.inf)
     if lower > upper:
@@ -239,6 +248,7 @@ def _modified(row: Row, given: Mapping[str, float | str | None]) -> Row:
         lower=lower,
         upper=upper,
         equal_to=str(given.get("equal", "")),
+        slope=slope,
     )
 
 
@@ -253,6 +263,7 @@ def _added_rows(roles: Roles, options: Options, group: int) -> Iterator[Row]:
     if options.auto:
         yield from _covariances(roles, options, group)
     yield from _covariate_moments(roles, options, group)
+    yield from _item_moments(roles, group)
     if options.meanstructure:
         yield from _intercepts(roles, options, group)
 
@@ -264,11 +275,15 @@ def _variances(roles: Roles, options: Options, group: int) -> Iterator[Row]:
         and "loadings" in options.group_equal
         and "lv.variances" not in options.group_equal
     )
+    items = {item for items in roles.of_items.values() for item in items}
     for name in (*roles.observed, *roles.latent):
-        if name in roles.covariates:
+        if name in roles.covariates or name in items:
             continue
         scaled = options.std_lv and name in roles.latent
-        value = None if options.auto else 0.0
+        scaled = scaled and name not in roles.composites and name not in roles.slopes
+        value = None if options.auto or name in roles.of_items else 0.0
+        if name in roles.of_constructs:
+            value = 0.0
         if scaled:
             value = 1.0
         if name in single:
@@ -316,6 +331,13 @@ def _covariate_moments(roles: Roles, options: Options, group: int) -> Iterator[R
         yield Row(one, "~~", other, group, value=value, exogenous=options.fixed_x)
 
 
+def _item_moments(roles: Roles, group: int) -> Iterator[Row]:
+    """(Co)variances of the items of each composite, which are those of the sample."""
+    for items in roles.of_items.values():
+        for one, other in combinations_with_replacement(items, 2):
+            yield Row(one, "~~", other, group, value=math.nan, exogenous=True)
+
+
 def _intercepts(roles: Roles, options: Options, group: int) -> Iterator[Row]:
     observed_free = options.auto and not options.growth
     for name in roles.observed:
@@ -328,14 +350,17 @@ def _intercepts(roles: Roles, options: Options, group: int) -> Iterator[Row]:
     freed = group > 0 and bool(level & set(options.group_equal))
     freed = freed and "means" not in options.group_equal
     for name in roles.latent:
-        free = (options.auto and options.growth) or freed
+        if name in roles.composites:
+            yield Row(name, "~1", "", group, value=0.0)
+            continue
+        free = (options.auto and (options.growth or name in roles.slopes)) or freed
         free = free or ("intercepts" in options.effect_coding and first_order(name, roles))
         yield Row(name, "~1", "", group, value=None if free else 0.0)
 
 
 def first_order(name: str, roles: Roles) -> bool:
     """Whether all indicators of a construct are observed."""
-    return not any(indicator in roles.latent for indicator in roles.indicators[name])
+    return not any(indicator in roles.latent for indicator in roles.indicators.get(name, ()))
 
 
 def equal_across_groups(row: Row, roles: Roles, options: Options) -> bool:
@@ -348,12 +373,16 @@ def _family(row: Row, roles: Roles) -> str:
     latent = row.lhs in roles.latent or (row.op == "~~" and row.rhs in roles.latent)
     if row.op == "=~":
         return "loadings"
+    if row.op == "<~":
+        return "composite.weights"
     if row.op == "~":
         return "regressions"
     if row.op == "|":
         return "thresholds"
     if not latent and row.lhs in roles.covariates:
         return "covariates"
+    if row.op == "~~" and (row.exogenous or row.lhs == row.rhs in roles.composites):
+        return "composites"  # their variances follow from the weights
     if row.op == "~1":
         return "means" if latent else "intercepts"
     if row.lhs == row.rhs:

@@ -31,8 +31,6 @@ from bayessem.syntax.tokens import (
 )
 
 _NOT_SUPPORTED = {
-    "<~": "formative constructs ('<~'); measure the construct by reflective indicators with =~, "
-    "or use a sum score as an observed variable",
     "~*~": "scales of latent responses ('~*~'); with parameterization='theta' their residual "
     "variances say the same: x ~~ c(1, NA)*x",
 }
@@ -55,7 +53,7 @@ class Statement:
     lhs : str
         Name on the left; for `==`, `<`, `>` the text of the left expression.
     op : str
-        One of `=~ ~ ~~ ~1 | := == < >`.
+        One of `=~ <~ ~ ~~ ~1 | := == < >`.
     rhs : str
         Name on the right, `X:Z` for a product, "" for an intercept, else the expression's text.
     factors : tuple of str

@@ -10,6 +10,7 @@ import numpy as np
 
 from bayessem.arguments import flag, shown, texts
 from bayessem.errors import ModelError, did_you_mean
+from bayessem.syntax.composites import check_scale
 from bayessem.syntax.levels import (
     block_names,
     level_parts,
@@ -147,6 +148,8 @@ def build_table(
     _check_labels(rows, roles)
     _check_partial(rows, options)
     linked = link_rows(rows, statements, roles, options)
+    for g in range(len(options.groups)):
+        check_scale([row for row in linked.rows if row.group == g], roles.composites)
     return ParameterTable(
         rows=_parameters(linked),
         groups=options.groups,
@@ -158,6 +161,7 @@ def build_table(
         promoted=_promoted(linked.rows, roles),
         responses=responses,
         level_variables=tuple(p.roles.observed for p in parts) if len(parts) > 1 else (),
+        composites=tuple(roles.of_items.items()),
     )
 
 
@@ -254,6 +258,7 @@ def _parameters(linked: Linked) -> tuple[Parameter, ...]:
             lower=row.lower,
             upper=row.upper,
             exogenous=row.exogenous,
+            slope=row.slope,
             user=row.statement is not None,
         )
         for row, free in zip(linked.rows, linked.free, strict=True)
@@ -298,11 +303,13 @@ def cycles(table: ParameterTable) -> list[str]:
     factors: Mapping[str, tuple[str, ...]] = dict(table.products)
     arrows: dict[str, set[str]] = {name: set() for name in (*table.latent, *table.observed)}
     for row in table.rows:
-        if row.value == 0.0:
+        if row.value == 0.0 and not row.slope:
             continue
         if row.op == "~":
             for name in factors.get(row.rhs, (row.rhs,)):
                 arrows[name].add(row.lhs)
         elif row.op == "=~":
             arrows[row.lhs].add(row.rhs)
+        elif row.op == "<~" and row.rhs in table.latent:
+            arrows[row.rhs].add(row.lhs)
     return list(strongly_connected(arrows))

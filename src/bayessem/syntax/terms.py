@@ -37,13 +37,13 @@ _TEXTUAL = {
     "label": True,
     "equal": True,
     "prior": True,
+    "rv": True,
     "start": False,
     "lower": False,
     "upper": False,
 }
 _NOT_SUPPORTED = {
     "efa": "exploratory blocks (efa()*f)",
-    "rv": "random slopes (rv()*x), which belong to two-level models",
 }
 
 
@@ -54,7 +54,7 @@ class Modifier:
     Attributes
     ----------
     kind : str
-        "fixed", "label", "start", "equal", "prior", "lower" or "upper".
+        "fixed", "label", "start", "equal", "prior", "lower", "upper" or "rv" (random slope).
     values : tuple
         One value for all groups, or one a group. None stands for NA: free for "fixed",
         no value for the others.

@@ -1,7 +1,7 @@
 """Results that describe themselves: one document, shown by `print`, a prompt or a notebook.
 
-The same document becomes a file for a paper: HTML, LaTeX, Word, Excel. Renderers are imported when
-something is shown, so that `import bayessem` does not wait for them.
+The same document becomes a file for a paper: HTML, LaTeX, Word, Excel; and JSON for programs.
+Renderers are imported when something is shown, so that `import bayessem` does not wait for them.
 """
 
 from __future__ import annotations
@@ -114,6 +114,36 @@ class Described(ABC):
         target = require_writable(path, "the result", suffixes=(".html", ".htm"))
         text = page_html(with_notes(self.document()), title=type(self).__name__)
         write_whole(target, text, "the result")
+        return text
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The result as JSON: `type`, `table` (rows of `to_frame`) and `document`.
+
+        Parameters
+        ----------
+        path : path, optional
+            Write it there, too.
+
+        Returns
+        -------
+        str
+            Numbers are unrounded; what is undefined is null, an infinite number "inf" or "-inf".
+
+        Raises
+        ------
+        FitError
+            When the file cannot be written, or its name does not end in .json.
+        """
+        from bayessem.disk import require_writable, write_whole
+        from bayessem.text.json import json_text, result_object
+
+        target = None
+        if path is not None:
+            target = require_writable(path, "the result", suffixes=(".json",))
+        kind = type(self).__name__
+        text = json_text(result_object(kind, self.to_frame(), self.document()))
+        if target is not None:
+            write_whole(target, text, "the result")
         return text
 
     def to_latex(self, path: str | os.PathLike[str] | None = None) -> str:

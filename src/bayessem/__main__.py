@@ -1,0 +1,7 @@
+"""`python -m bayessem`: the command line."""
+
+import sys
+
+from bayessem.cli import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""Models of other programs (Mplus, Amos, seminr) as lavaan's text."""

@@ -1,0 +1,107 @@
+"""Latent variables that two others explain by a linear predictor: tables over its nodes.
+
+The lattice of the predictor has every value that the causes' nodes give (node_lattice.py), so that
+nothing is interpolated. A step's message about the predictor is read as one about its causes.
+"""
+
+import numpy as np
+
+from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.node_given import fill_given, pull_given
+from bayessem.likelihood.node_lattice import predictor
+from bayessem.likelihood.node_plan import FACTOR, STEP, TERM
+
+
+@compiled
+def _span(plan, s, elements):
+    """First node and step of a predictor, and its constant and slopes."""
+    constant, one, two = predictor(plan, plan.step[STEP * s + 10] // 2, elements)
+    lowest = constant
+    for d in range(2):
+        v, by = plan.step[STEP * s + 2 + d], one if d == 0 else two
+        end = plan.node_count[v] - 1 if by < 0.0 else 0
+        lowest += by * (plan.node_first[v] + plan.node_step[v] * end)
+    width = abs(one) * plan.node_step[plan.step[STEP * s + 2]] / abs(plan.line[3 * s])
+    return lowest, width, constant, one, two
+
+
+@compiled
+def fill_line(plan, s, elements, table):
+    """Probabilities (node, node of the predictor); False where the variance is not positive."""
+    variance = elements[plan.variance[plan.factor[FACTOR * (plan.step[STEP * s + 10] // 2) + 12]]]
+    if not variance > 0.0:
+        return False
+    lowest, width, _, _, _ = _span(plan, s, elements)
+    v, nodes = plan.step[STEP * s], plan.line[3 * s + 2]
+    first, step, sd = plan.node_first[v], plan.node_step[v], np.sqrt(variance)
+    for m in range(nodes):
+        fill_given(first - (lowest + width * m), sd, step, plan.node_count[v], table, m, nodes)
+    return True
+
+
+@compiled
+def pull_line(plan, s, elements, table, counts, by_one, gradient):
+    """Adds the derivatives by the elements of the factor.
+
+    counts : (node, node of the predictor) by the log of the table;  by_one : the same, each times
+    the value of the first cause.
+    """
+    f = plan.step[STEP * s + 10] // 2
+    lowest, width, constant, one, two = _span(plan, s, elements)
+    v, nodes = plan.step[STEP * s], plan.line[3 * s + 2]
+    q, first, step = plan.node_count[v], plan.node_first[v], plan.node_step[v]
+    element = plan.variance[plan.factor[FACTOR * f + 12]]
+    sd = np.sqrt(elements[element])
+    d_constant, d_one, moved = 0.0, 0.0, 0.0
+    for m in range(nodes):
+        mean = lowest + width * m
+        by_mean, by_variance = pull_given(first - mean, sd, step, q, table, counts, m, nodes)
+        by_x, _ = pull_given(first - mean, sd, step, q, table, by_one, m, nodes)
+        d_constant += by_mean
+        d_one += by_x
+        moved += by_mean * (mean - constant)
+        gradient[element] += by_variance
+    d_two = (moved - one * d_one) / two
+    begin = plan.factor[FACTOR * f + 8]
+    for t in range(begin, begin + plan.factor[FACTOR * f + 7]):
+        if plan.term[TERM * t + 2] > 0:
+            gradient[plan.term[TERM * t]] += d_one
+        elif plan.term[TERM * t + 3] > 0:
+            gradient[plan.term[TERM * t]] += d_two
+        else:
+            gradient[plan.term[TERM * t]] += d_constant
+
+
+@compiled
+def _walk(plan, s):
+    """Where a walk over the causes' nodes begins on the predictor's, and its two strides."""
+    p, q = plan.line[3 * s], plan.line[3 * s + 1]
+    start = 0
+    if p < 0:
+        start -= p * (plan.node_count[plan.step[STEP * s + 2]] - 1)
+    if q < 0:
+        start -= q * (plan.node_count[plan.step[STEP * s + 3]] - 1)
+    return start, p, q
+
+
+@compiled
+def expand(plan, s, message, pair):
+    """One row of a message about the predictor as one about its causes, (one, two) flat."""
+    start, p, q = _walk(plan, s)
+    one, two = plan.node_count[plan.step[STEP * s + 2]], plan.node_count[plan.step[STEP * s + 3]]
+    for a in range(one):
+        for b in range(two):
+            pair[a * two + b] = message[start + p * a + q * b]
+
+
+@compiled
+def gather(plan, s, pair, counts, by_one):
+    """Adds derivatives (one, two) flat to those by the predictor's nodes, and times the first."""
+    start, p, q = _walk(plan, s)
+    v = plan.step[STEP * s + 2]
+    one, two = plan.node_count[v], plan.node_count[plan.step[STEP * s + 3]]
+    for a in range(one):
+        x = plan.node_first[v] + plan.node_step[v] * a
+        for b in range(two):
+            counts[start + p * a + q * b] += pair[a * two + b]
+            by_one[start + p * a + q * b] += x * pair[a * two + b]

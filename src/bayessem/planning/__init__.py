@@ -1,0 +1,1 @@
+"""Studies of design: what a sample of a size would find, by simulation."""
