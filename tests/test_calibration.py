@@ -42,7 +42,7 @@ def test_uniform_ranks_pass_and_others_do_not():
         assert "NOT calibrated: q12" in str(result)
 
 
-@pytest.mark.parametrize("name", ["linear", "pooled"])
+@pytest.mark.parametrize("name", ["linear", "pooled", "binary"])
 def test_a_family_is_calibrated_in_a_few_fits(name):
     result = calibrate(prepared_family(FAMILIES[name]), fits=8, draws=200, tune=300, random_seed=2)
     assert result.ranks.shape == (8, len(result.quantities))

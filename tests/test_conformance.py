@@ -19,6 +19,7 @@ from bayessem.conformance.command import (
     read_cases,
     run_conformance,
 )
+from bayessem.conformance.posterior import implied_error
 from bayessem.errors import DataError, NotSupported
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -228,3 +229,15 @@ def test_command_line(folder, capsys):
     assert "no case 'NO'" in capsys.readouterr().err
     with pytest.raises(DataError, match=r"cases\.json"):
         run_conformance(folder / "nowhere")
+
+
+def test_an_implied_standard_error_is_the_delta_methods():
+    """Of 1 - a^2, and of a + b with correlated a and b; what does not matter has no part in it."""
+    rng = np.random.default_rng(0)
+    a, b = rng.multivariate_normal([0.7, 0.2], 0.03**2 * np.array([[1, 0.5], [0.5, 1]]), 40_000).T
+    draws = np.column_stack([np.ones_like(a), a, b])
+    assert implied_error(1 - a**2, draws, {0: 9.0, 1: 0.04, 2: 0.5}) == pytest.approx(
+        2 * 0.7 * 0.04, rel=0.02
+    )
+    both = np.sqrt(0.04**2 + 0.06**2 + 2 * 0.5 * 0.04 * 0.06)
+    assert implied_error(a + b, draws, {1: 0.04, 2: 0.06}) == pytest.approx(both, rel=0.01)

@@ -13,17 +13,19 @@ import bayessem as bs
 from bayessem.errors import NotSupported
 from bayessem.likelihood.engines import ENGINES
 from bayessem.likelihood.entry import entry as kernel
-from bayessem.likelihood.laplace_entry import entry
-from bayessem.likelihood.laplace_plan import drop_points, is_linear
+from bayessem.likelihood.laplace_entry import entry, explained
+from bayessem.likelihood.laplace_plan import count_items, drop_points, is_linear, with_tails
 from bayessem.likelihood.node_entry import entry as nodes
 from bayessem.model import answer_engine as answer_engine_module
 from bayessem.model.answer_engine import LAPLACE, NODES, answer_engine
 from bayessem.model.node_model import factor_model
 from bayessem.model.prepare import Prepared, prepare
-from bayessem.posterior import answers, laplace_choice, sampling
+from bayessem.posterior import answered, answers, laplace_choice, laplace_tails, sampling
 from bayessem.posterior.assemble import posterior_density, respondent_order
 from bayessem.posterior.laplace_choice import laplace_arrays
-from bayessem.posterior.reweighting import resample
+from bayessem.posterior.laplace_tails import COMPARED, fitted_tail, outward
+from bayessem.posterior.reweighting import log_ratios, resample
+from bayessem.posterior.sampling import Approximation
 from bayessem.syntax.specification import Specification
 from tests.test_nodes import DATA, HOLES, MODELS, _brute_force, _elements, _prepared
 
@@ -108,6 +110,66 @@ def test_gradient_is_that_of_the_value(case):
             ends.append(evaluate(moved, plan)[0])
         slope = (ends[0] - ends[1]) / (2 * h)
         assert gradient[at].sum() == pytest.approx(slope, abs=5e-6, rel=1e-6), k
+
+
+@pytest.mark.parametrize("case", [LINEAR[0], *MORE])
+def test_tilt_and_tails_have_their_value_and_gradient(case):
+    """Value by the formula, gradient by central differences; respondents' exact values stay."""
+    prepared = _case(case)
+    structure, elements, n = prepared.structure, _elements(prepared), prepared.sample.size
+    ints, floats = _plan(prepared)
+    c = explained(elements, ints, floats)
+    assert c.shape == (count_items(ints),)
+    assert (c > 0).sum() >= 3
+    tails = np.column_stack([0.6 * c, np.where(c > 0, 2.0, 0.0)])
+    slope = np.random.default_rng(1).normal(size=elements.size)
+    centre = elements + 0.1
+    plan = with_tails(ints, floats, tails, np.concatenate([[3.0], slope, centre]))
+    plain, _ = evaluate(elements, (ints, floats))
+    value, gradient = evaluate(elements, plan)
+    expected = 3.0 * np.tanh(slope @ (elements - centre) / 3.0) - 2.0 * np.sum((0.4 * c) ** 3)
+    assert value - plain == pytest.approx(expected, abs=1e-8)
+    approximate = respondents(elements, (drop_points(plan[0]), plan[1]), n)
+    assert approximate.sum() == pytest.approx(value, abs=1e-8)
+    own = respondents(elements, (ints, floats), n)
+    np.testing.assert_array_equal(respondents(elements, plan, n), own)
+    for k, place in structure.places.items():
+        if structure.table.rows[k].exogenous:
+            continue
+        at, h = list(structure.element(place)), 1e-5
+        ends = []
+        for side in (h, -h):
+            moved = elements.copy()
+            moved[at] += side
+            ends.append(evaluate(moved, plan)[0])
+        numeric = (ends[0] - ends[1]) / (2 * h)
+        assert gradient[at].sum() == pytest.approx(numeric, abs=5e-6, rel=1e-6), k
+
+
+def test_explained_is_the_standardised_loading():
+    """By its arc tangent, and whichever way the construct has its scale."""
+    data, text = _survey(4, 3, 3, 0.7, 60, seed=1)
+    loadings = np.linspace(0.3, 2.5, 12)
+    for std_lv in (True, False):
+        prepared = prepare(Specification(text, ordered=True, std_lv=std_lv), data)
+        m = prepared.structure.matrices(elements := _elements(prepared))
+        np.fill_diagonal(m["residuals"], 1.0)
+        for f in range(4):
+            own = loadings[3 * f : 3 * f + 3] * (1.0 if std_lv else 1.0 / loadings[3 * f])
+            m["loadings"][3 * f : 3 * f + 3, m["loadings"][3 * f] != 0.0] = own[:, None]
+            m["disturbances"][f, f] = 1.0 if std_lv else loadings[3 * f] ** 2
+        c = explained(elements, *_plan(prepared))
+        np.testing.assert_allclose(np.tanh(c), loadings / np.sqrt(1.0 + loadings**2), rtol=1e-12)
+
+
+def test_a_cube_is_found():
+    """From where and how steep, whatever constant it comes with; what rises has no tail."""
+    c = 0.8 + 0.15 * COMPARED
+    begins = 0.8 + 0.15 * np.arange(-3.0, 4.0)
+    for begin in begins[1:-1]:
+        cube = 7.0 * np.maximum(c - begin, 0.0) ** 3
+        assert fitted_tail(c, begins, cube - 0.3) == pytest.approx((begin, 7.0))
+    assert fitted_tail(c, begins, -c) == (0.0, 0.0)
 
 
 def test_groups_and_free_residual_variances_have_their_gradient():
@@ -327,6 +389,7 @@ def test_weighted_draws_are_of_the_exact_posterior(monkeypatch):
     )
     fit = sem.fit(data, **settings)
     monkeypatch.setattr(sampling, "exact", lambda density, result, seed: result)
+    monkeypatch.setattr(answered, "lowered", lambda found: found)
     raw = sem.fit(data, **settings)
     mean, sd = exact.summary()["mean"], exact.summary()["sd"]
     off = {name: (f.summary()["mean"] - mean) / sd for name, f in {"w": fit, "raw": raw}.items()}
@@ -343,7 +406,50 @@ def test_weighted_draws_are_of_the_exact_posterior(monkeypatch):
 
 
 def test_what_laplace_cannot_do_is_refused_before_sampling():
-    """Four constructs of three binary items with high loadings."""
-    data, text = _survey(4, 3, 2, 0.8, 300, seed=5)
+    """Four constructs of three binary items with loadings of .9."""
+    data, text = _survey(4, 3, 2, 0.9, 300, seed=5)
     with pytest.raises(NotSupported, match="tell too little about a respondent"):
         bs.SEM(text, ordered=True, std_lv=True).fit(data, progress=False)
+
+
+class _Stop(Exception):
+    """Before sampling."""
+
+
+def _before_and_after(data: pd.DataFrame, text: str, monkeypatch) -> list[Approximation]:
+    """A model's approximation as Laplace's is, and as it is sampled."""
+    seen: list[Approximation] = []
+
+    def keep(found: Approximation) -> Approximation:
+        seen.append(found)
+        seen.append(laplace_tails.lowered(found))
+        raise _Stop
+
+    monkeypatch.setattr(answered, "lowered", keep)
+    with pytest.raises(_Stop):
+        bs.SEM(text, ordered=True, std_lv=True).fit(data, progress=False)
+    return seen
+
+
+@pytest.mark.slow
+def test_the_shelf_at_high_loadings_is_gone(monkeypatch):
+    """Four constructs of three binary items with loadings of .8.
+
+    Six standard deviations out Laplace's approximation has fallen by less than 5 log units along
+    several answers' lines, while the exact likelihood has fallen further; and draws of it have log
+    weights with an sd above 1. As it is sampled, neither.
+    """
+    data, text = _survey(4, 3, 2, 0.8, 300, seed=5)
+    shelves, spreads = [], []
+    for found in _before_and_after(data, text, monkeypatch):
+        density, centre, root = found.density, found.maximum.x, found.root
+        points = np.concatenate([centre[None], centre + 6.0 * outward(density, centre, root)])
+        value = np.array([density.value_and_gradient(x)[0] for x in points])
+        ratio, _ = log_ratios(density, density.natural(points))
+        shelf = (value[1:] > value[0] - 5.0) & (ratio[1:] < ratio[0] - 1.0)
+        shelves.append(int(shelf.sum()))
+        spreads.append(laplace_tails.spread_of(density, centre, root))
+    assert shelves[0] >= 3
+    assert shelves[1] == 0
+    assert spreads[0] > 1.0
+    assert spreads[1] < 0.6

@@ -33,6 +33,10 @@ class Family:
         Partially pooled parameters; several have correlated deviations.
     clusters : int
         Clusters of a two-level model, of sizes that differ.
+    ordered : tuple of str
+        Indicators that are answers in ordered categories.
+    categories : int
+        How many each of those has, equally frequent in the template.
     priors : mapping, optional
         In place of `PRIORS`.
     """
@@ -43,6 +47,8 @@ class Family:
     missing: float = 0.0
     pooled: tuple[str, ...] = ()
     clusters: int = 0
+    ordered: tuple[str, ...] = ()
+    categories: int = 2
     priors: Mapping[str, str] | None = None
 
 
@@ -68,6 +74,9 @@ COMPOSITE_PRIORS = {
 }
 
 TWO_FACTORS = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\n"
+SIX = ("x1", "x2", "x3", "y1", "y2", "y3")
+THIRD = "Z =~ z1 + z2 + z3\n"
+NINE = (*SIX, "z1", "z2", "z3")
 
 FAMILIES = {
     "linear": Family(TWO_FACTORS + "Y ~ X", 150),
@@ -104,16 +113,39 @@ FAMILIES = {
         missing=0.1,
     ),
     "two_levels_observed": Family("level: 1\ny ~ x\nlevel: 2\ny ~ x + w", 200, clusters=40),
+    "binary": Family(
+        "F =~ x1 + x2 + x3 + x4 + x5 + x6", 200, ordered=tuple(f"x{j}" for j in range(1, 7))
+    ),
+    "ordered": Family(TWO_FACTORS + THIRD, 120, ordered=NINE, categories=4),
+    "ordered_square": Family(TWO_FACTORS + "Y ~ X + X:X", 100, ordered=SIX, categories=4),
+    "ordered_mixed": Family(
+        TWO_FACTORS + "Y ~ X", 120, missing=0.15, ordered=("x1", "x2", "y1"), categories=3
+    ),
+    "ordered_wide": Family(
+        TWO_FACTORS + THIRD + "W =~ w1 + w2 + w3",
+        120,
+        ordered=(*NINE, "w1", "w2", "w3"),
+        categories=4,
+    ),
 }
+
+
+def specification(family: Family) -> Specification:
+    """The family's model; constructs of ordered answers have variance 1."""
+    if family.ordered:
+        return Specification(family.text, ordered=list(family.ordered), std_lv=True)
+    alike = family.groups > 1 and not family.pooled
+    return Specification(family.text, group_equal=("loadings", "intercepts") if alike else ())
 
 
 def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:
     """Data that give the priors their scale and the calibration its sizes and missing cells.
 
-    Indicators are standardised: three to a construct with loadings of .8 on one common variable.
+    Indicators are standardised, with loadings of .8 on one common variable; those that are ordered
+    are cut.
     """
     rng = np.random.default_rng(random_seed)
-    table = Specification(family.text).table
+    table = specification(family).table
     observed = table.observed
     common = rng.standard_normal((family.n, 1))
     noise = rng.standard_normal((family.n, len(observed)))
@@ -124,6 +156,10 @@ def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:
         alone = np.array([name in table.between_only for name in observed])
         values = np.where(alone, own, np.sqrt(0.7) * values + np.sqrt(0.3) * own)
     values = (values - values.mean(axis=0)) / values.std(axis=0)
+    for name in family.ordered:
+        column = values[:, observed.index(name)]
+        cuts = np.quantile(column, np.linspace(0, 1, family.categories + 1)[1:-1])
+        column[:] = np.searchsorted(cuts, column)
     if family.missing:
         gone = rng.random(values.shape) < family.missing
         gone[gone.all(axis=1)] = False
@@ -148,10 +184,7 @@ def prepared_family(family: Family) -> Prepared:
         options["cluster"] = "cluster"
     if family.pooled:
         options["pooling"] = partial(*family.pooled, correlated=len(family.pooled) > 1)
-        model = Specification(family.text)
-    else:
-        equal = ("loadings", "intercepts") if family.groups > 1 else ()
-        model = Specification(family.text, group_equal=equal)
+    model = specification(family)
     data = template(family)
     given = PRIORS if family.priors is None else family.priors
     priors = priors_that_apply(given, prepare(model, data, **options).kinds)

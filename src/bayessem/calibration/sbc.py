@@ -25,6 +25,7 @@ from bayessem.execution import run, task_seed
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, moments_of
 from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior.answered import answered
 from bayessem.posterior.assemble import compile_for, posterior_density
 from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.density import Density
@@ -139,7 +140,11 @@ def _new_sample(prepared: Prepared, elements: np.ndarray, rng: np.random.Generat
     if sample.clusters is not None:
         return _new_clusters(prepared, elements, rng)
     sizes = [int(np.sum(sample.group == g)) for g in range(len(sample.groups))]
-    frame = simulate(prepared.structure, elements, sizes, random_seed=rng)
+    categories = {
+        name: tuple(range(count + 1))  # codes, as a sample has them
+        for name, count in prepared.table.responses.thresholds.items()
+    }
+    frame = simulate(prepared.structure, elements, sizes, random_seed=rng, categories=categories)
     drawn = frame[list(prepared.structure.observed)].to_numpy()
     values = np.empty_like(sample.values)
     at = 0
@@ -175,11 +180,15 @@ def _one_fit(
     start = initial_point(
         prepared.space, prepared.table, start_values(prepared.structure, covariances, means)
     )
+    own = dataclasses.replace(prepared, sample=data, covariances=covariances, means=means)
     if prepared.unpooled is not None:
-        own = dataclasses.replace(prepared, sample=data, covariances=covariances, means=means)
         density, start = balanced_density(own, density)
+    if prepared.table.ordered:
+        density, approximation = answered(own, density, start)
+    else:
+        approximation = approximate(density, start)
     result = sample(
-        approximate(density, start),
+        approximation,
         draws=draws,
         tune=tune,
         chains=1,

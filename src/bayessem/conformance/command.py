@@ -8,6 +8,12 @@ and at least 1e-4, log-likelihoods and what is computed from them 2e-3. For mode
 terms other programs' quadrature is the limit: log-likelihoods 0.1 per 1,000 respondents and at
 least 0.1 (AIC and BIC twice that), standard errors 10 %.
 
+Models with ordered answers are compared with --bayes: posterior means, within the `tol_ml` of
+estimates by other methods, which is two of their standard errors. Residual variances of the delta
+parameterization are 1 less what is explained, and the file has no standard error of theirs: the
+tolerance is twice the one that the parameters' standard errors imply (delta method, with slopes and
+correlations of the posterior).
+
     python -m bayessem.conformance DIR [--only ID] [--json FILE] [--bayes] [--write FILE]
 """
 
@@ -293,7 +299,11 @@ def conformance_page(results: Sequence[CaseResult]) -> str:
         "Reference cases from lavaan, OpenMx, modsem and printed sources, by maximum likelihood.",
         "The worst deviation is in units of the tolerance: each estimate's own (`tol_ml`, about a",
         "hundredth of its standard error), and the printed precision for everything else (see the",
-        "module `bayessem.conformance`). Regenerate with",
+        "module `bayessem.conformance`). Models with ordered answers are compared with `--bayes`:",
+        "posterior means within two standard errors of the other program's estimates; of residual",
+        "variances in the delta parameterization, which are 1 less what is explained and have none",
+        "there, two of those that its parameters' standard errors imply (delta method).",
+        "Regenerate with",
         "",
         "    python -m bayessem.conformance DIR --write docs/conformance.md",
         "",

@@ -220,8 +220,9 @@ def weak_prior_outcome(case: Mapping[str, Any], directory: Path) -> Outcome:
 def answers_outcome(case: Mapping[str, Any], directory: Path) -> Outcome:
     """Compare posterior means of a model with ordered answers with estimates of other methods.
 
-    Every row that has a tolerance of its own (`tol_ml`), fixed ones too: in the delta
-    parameterization residual variances follow from the others.
+    Every row that has a tolerance of its own (`tol_ml`), fixed ones too. Residual variances that
+    the delta parameterization makes 1 less what is explained have no standard error there, and
+    get the one that those of the parameters imply (`implied_error`).
     """
     fit = _sample(case, directory, priors=None)
     table, means = fit.prepared.table, fit.row_draws.mean(axis=(0, 1))
@@ -229,22 +230,61 @@ def answers_outcome(case: Mapping[str, Any], directory: Path) -> Outcome:
         (row_key(r.lhs, r.op, r.rhs), table.groups[max(r.group, 0)]): float(means[k])
         for k, r in enumerate(table.rows)
     }
+    at = {key: k for k, key in enumerate(here)}
+    rows = {_answer_key(row): row for row in case["expected"]}
+    errors = {at[key]: float(r["se"]) for key, r in rows.items() if key in at and r.get("se")}
     found: list[Check | str] = []
-    for row in case["expected"]:
-        rhs = "" if row["op"] == "~1" else str(row.get("rhs") or "")
-        key = row_key(str(row["lhs"]), str(row["op"]), rhs), str(row.get("group") or "")
+    for key, row in rows.items():
         if key not in here:
             found.append(f"{_name(row)}: no row here")
         elif is_number(row.get("tol_ml")):
-            found.append(
-                Check(f"{_name(row)} posterior mean", here[key], row["est"], row["tol_ml"])
-            )
+            tolerance = float(row["tol_ml"])
+            if errors and not row.get("se") and is_residual(fit, at[key]):
+                draws = fit.row_draws.reshape(-1, len(table.rows))
+                tolerance = 2.0 * implied_error(draws[:, at[key]], draws, errors)
+            found.append(Check(f"{_name(row)} posterior mean", here[key], row["est"], tolerance))
     measures = dict(case.get("fit") or {})
     if is_number(measures.get("npar")):
         count = float(len(table.parameters))
         found.append(Check("npar", count, measures.pop("npar"), 0.5))
     found += [f"fit.{key}" for key in measures]
     return _outcome(found)
+
+
+def _answer_key(row: Mapping[str, Any]) -> tuple[Any, str]:
+    rhs = "" if row["op"] == "~1" else str(row.get("rhs") or "")
+    return row_key(str(row["lhs"]), str(row["op"]), rhs), str(row.get("group") or "")
+
+
+def is_residual(fit: Fitted, k: int) -> bool:
+    """Whether a row is the residual variance of an ordered variable, which others determine."""
+    table = fit.prepared.table
+    row = table.rows[k]
+    own = row.op == "~~" and row.lhs == row.rhs and row.lhs in table.ordered and row.free < 0
+    return own and table.responses.parameterization == "delta"
+
+
+def implied_error(value: np.ndarray, draws: np.ndarray, errors: Mapping[int, float]) -> float:
+    """Standard error of a function of parameters, from those of the parameters (delta method).
+
+    Its slopes and the parameters' correlations are the posterior's: a least-squares plane through
+    the draws. What does not depend on a parameter has a slope of 0 there.
+
+    Parameters
+    ----------
+    value : ndarray (draw,)
+        The function.
+    draws : ndarray (draw, row)
+        The parameters.
+    errors : mapping of int to float
+        Standard errors by row.
+    """
+    which = [k for k in errors if np.ptp(draws[:, k]) > 0.0]
+    own = draws[:, which] - draws[:, which].mean(axis=0)
+    slopes = np.linalg.lstsq(own, value - value.mean(), rcond=None)[0]
+    spread = slopes * np.array([errors[k] for k in which])
+    together = np.atleast_2d(np.corrcoef(own, rowvar=False))
+    return float(np.sqrt(spread @ together @ spread))
 
 
 def _outcome(found: list[Check | str]) -> Outcome:

@@ -8,8 +8,9 @@ from numba import carray
 from bayessem.likelihood.compiled import c_function
 from bayessem.likelihood.entry import SIGNATURE
 from bayessem.likelihood.laplace_kernel import evaluate_laplace
-from bayessem.likelihood.laplace_plan import unpack_laplace
+from bayessem.likelihood.laplace_plan import count_items, unpack_laplace
 from bayessem.likelihood.laplace_points import modes_laplace, respondents_laplace
+from bayessem.likelihood.laplace_tails import predictors_laplace
 
 
 @c_function(SIGNATURE)
@@ -29,13 +30,32 @@ def modes(elements, size, ints, n_ints, floats, n_floats, gradient, out, n_out):
     return modes_laplace(plan, carray(elements, (size,)), carray(out, (n_out,)))
 
 
+@c_function(SIGNATURE)
+def predictors(elements, size, ints, n_ints, floats, n_floats, gradient, out, n_out):
+    """How much of the answers the predictors explain, into out."""
+    plan = unpack_laplace(carray(ints, (n_ints,)), carray(floats, (n_floats,)))
+    return predictors_laplace(plan, carray(elements, (size,)), carray(out, (n_out,)))
+
+
 def find_modes(elements: np.ndarray, ints: np.ndarray, floats: np.ndarray, size: int) -> np.ndarray:
     """Modes of the latent variables, (size,): respondents by group, latents in the plan's order."""
+    return _call(modes.address, (elements, ints, floats), size)
+
+
+def explained(elements: np.ndarray, ints: np.ndarray, floats: np.ndarray) -> np.ndarray:
+    """C of each answer, (item,): its tanh is the multiple correlation with latent variables.
+
+    See laplace_tails.py; 0 of normal answers and of predictors that depend on data.
+    """
+    return _call(predictors.address, (elements, ints, floats), count_items(ints))
+
+
+def _call(address: int, arrays: tuple[np.ndarray, ...], size: int) -> np.ndarray:
     pointer, number = ctypes.c_void_p, ctypes.c_int64
     kinds = [*[pointer, number] * 3, pointer, pointer, number]
-    call = ctypes.CFUNCTYPE(ctypes.c_double, *kinds)(modes.address)
-    arrays = [np.ascontiguousarray(a) for a in (elements, ints, floats)]
+    call = ctypes.CFUNCTYPE(ctypes.c_double, *kinds)(address)
+    whole = [np.ascontiguousarray(a) for a in arrays]
     out = np.full(size, np.nan)
-    sized = [x for a in arrays for x in (a.ctypes.data, a.size)]
+    sized = [x for a in whole for x in (a.ctypes.data, a.size)]
     call(*sized, out.ctypes.data, out.ctypes.data, out.size)
     return out

@@ -39,6 +39,7 @@ from bayessem.likelihood.laplace_model import (
     with_row,
 )
 from bayessem.likelihood.laplace_plan import GROUP, ITEM, TERM
+from bayessem.likelihood.laplace_tails import add_tails, add_tilt
 from bayessem.likelihood.node_plan import NORMAL
 
 
@@ -213,7 +214,7 @@ def _group(plan, g, elements, gradient):
     nothing = np.empty(0)
     equations(plan, g, elements, nothing, False, paths, mean)
     precision_of(paths, weight, precision)
-    value = -0.5 * n * logdet
+    value = add_tails(plan, g, elements, items, paths, pulls, gradient) - 0.5 * n * logdet
     for i in range(n):
         x = data[i]
         if depends:
@@ -253,7 +254,7 @@ def _group(plan, g, elements, gradient):
 def evaluate_laplace(plan, elements, gradient):
     """Laplace's log-likelihood of all respondents; its derivatives by elements into gradient."""
     gradient[:] = 0.0
-    value = 0.0
+    value = add_tilt(plan, elements, gradient)
     for g in range(plan.sizes[0]):
         value += _group(plan, g, elements, gradient)
     return value

@@ -47,10 +47,11 @@ class LaplaceGroup:
 
 
 INTEGER_FIELDS = ("sizes", "group", "variance", "item", "scope", "term", "member")
-FLOAT_FIELDS = ("data", "start", "points")
+FLOAT_FIELDS = ("data", "start", "points", "tail", "tilt")
 GROUP = 13
 ITEM = 10
 TERM = 4
+TAIL = 2
 
 
 class LaplacePlan(NamedTuple):
@@ -69,6 +70,10 @@ class LaplacePlan(NamedTuple):
         column that multiplies it (-1 for none), latent variable that is explained (0 of an item).
     member : place of each respondent in the order of the sample.
     data (respondent, column), start (respondent, K), points (respondent, point, K) : by group.
+    tail (TAIL an item): from where and how steeply the approximation is lowered
+        (laplace_tails.py); rates of 0 leave it as it is.
+    tilt : empty, or where a slope of the elements saturates, then by element the slope and the
+        centre (laplace_tails.py).
     """
 
     sizes: np.ndarray
@@ -81,6 +86,8 @@ class LaplacePlan(NamedTuple):
     data: np.ndarray
     start: np.ndarray
     points: np.ndarray
+    tail: np.ndarray
+    tilt: np.ndarray
 
 
 @compiled
@@ -98,6 +105,8 @@ def unpack_laplace(ints, floats):
         floats[i[8] : i[9]],
         floats[i[9] : i[10]],
         floats[i[10] : i[11]],
+        floats[i[11] : i[12]],
+        floats[i[12] : i[13]],
     )
 
 
@@ -152,6 +161,8 @@ class _Packer:
         self.floats["data"].append(data)
         self.floats["start"].append(group.start[:, order])
         self.floats["points"].append(group.points)
+        self.floats["tail"].append(np.zeros(TAIL * len(items)))
+        self.floats["tilt"].append(np.empty(0))
 
     def _columns(self, factor: NodeFactor, columns: list[np.ndarray], first: int) -> int:
         """Add the columns of a factor from `first` on; returns the place of its column 0."""
@@ -215,3 +226,20 @@ def drop_points(ints: np.ndarray) -> np.ndarray:
     out = ints.copy()
     out[1 + ints[1] + 2] = 0
     return out
+
+
+def count_items(ints: np.ndarray) -> int:
+    """Answers of all groups of a plan."""
+    return int(ints[1 + 4] - ints[1 + 3]) // ITEM
+
+
+def with_tails(
+    ints: np.ndarray, floats: np.ndarray, tails: np.ndarray, tilt: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """A plan with other tails, (item, TAIL), and another tilt, which stand at its end."""
+    tilt = np.empty(0) if tilt is None else tilt
+    header = ints[1 : 1 + len(INTEGER_FIELDS) + len(FLOAT_FIELDS) + 2]
+    own = np.concatenate([floats[: header[-3]], tails.ravel(), tilt])
+    out = ints.copy()
+    out[header.size] = own.size
+    return out, own

@@ -27,6 +27,7 @@ from bayessem.likelihood.laplace_model import (
     with_row,
 )
 from bayessem.likelihood.laplace_plan import GROUP
+from bayessem.likelihood.laplace_tails import add_tails, add_tilt
 from bayessem.likelihood.node_plan import NORMAL
 
 
@@ -104,6 +105,13 @@ def _group(plan, g, elements, only_modes, at, out):
         return False
     mean, f, r, push = np.empty(k), np.empty(k), np.empty(k), np.empty(k)
     slopes, gamma = np.zeros((len(items.what), SLOPES)), np.empty(len(items.what))
+    share = 0.0  # of tilt and tails, in the value of a respondent
+    if points.shape[1] == 0 and not only_modes:
+        equations(plan, g, elements, mean, False, paths, mean)
+        pulls = (np.zeros(plan.scope.size), np.zeros(gamma.size), np.zeros(gamma.size))
+        unused = np.zeros(elements.size)
+        share = add_tails(plan, g, elements, items, paths, pulls, unused) / len(data)
+        share += add_tilt(plan, elements, unused) / plan.sizes[1]
     for i in range(len(data)):
         x = data[i]
         equations(plan, g, elements, x, True, paths, mean)
@@ -124,7 +132,7 @@ def _group(plan, g, elements, only_modes, at, out):
             value = _log_mean(items, elements, x, points[i], f, mean, precision, root)
         for a in range(k):
             value -= np.log(root[a, a])
-        out[plan.member[plan.group[GROUP * g + 2] + i]] = value - 0.5 * logdet
+        out[plan.member[plan.group[GROUP * g + 2] + i]] = value + share - 0.5 * logdet
     return True
 
 

@@ -18,7 +18,7 @@ from bayessem.model.prepare import Prepared
 from bayessem.model.space import dimension
 from bayessem.model.starts import initial_point, start_values
 from bayessem.model.thresholds import refuse_answers
-from bayessem.posterior.answers import loading_scales
+from bayessem.posterior.answered import answered
 from bayessem.posterior.assemble import (
     compile_for,
     has_integral,
@@ -26,19 +26,16 @@ from bayessem.posterior.assemble import (
     respondent_order,
 )
 from bayessem.posterior.balance import balanced_density
-from bayessem.posterior.covariate_means import at_means, covariate_shifts
+from bayessem.posterior.covariate_means import covariate_shifts
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.feedback import heaviest_mode
-from bayessem.posterior.optimise import Maximum, climb
-from bayessem.posterior.reweighting import refuse_far
+from bayessem.posterior.optimise import Maximum
 from bayessem.posterior.sampling import (
     Approximation,
     Draws,
     Interrupted,
     Seen,
-    again,
-    approximate,
     complete,
     exact,
     sample,
@@ -61,11 +58,6 @@ LOG_LIKELIHOOD_LIMIT = 50_000_000
 WORTH_KEEPING = 100
 # Draws at which the quadrature is checked against four times the nodes.
 QUADRATURE_DRAWS = 20
-# Climbs after which lattices are chosen anew before the maximum is looked for to full precision:
-# those that suit the start values may be too coarse at the maximum.
-ROUNDS = 2
-# Points of the approximate posterior at which lattices for ordered answers are chosen.
-LATTICE_POINTS = 20
 
 
 @one_blas_thread()
@@ -316,36 +308,12 @@ def _approximation(
     if not integrate:
         return density, _as_it_is(density, start), ()
     if prepared.table.ordered:
-        return _answered(prepared, density, start)
+        return (*answered(prepared, density, start), ())
     if prepared.unpooled is not None:
         found = None if direction is None else direction.base
         density, start = balanced_density(prepared, density, found=found, start=start)
     approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
     return density, approximation, tuple(seen)
-
-
-def _answered(
-    prepared: Prepared, density: Density, start: np.ndarray
-) -> tuple[Density, Approximation, tuple[str, ...]]:
-    """The same for ordered answers: lattices, or starts of searches, are chosen at the maximum."""
-    space, structure, sample = prepared.space, prepared.structure, prepared.sample
-    shifts = covariate_shifts(prepared)
-    scales = loading_scales(space, structure, sample)
-    own = density.centred(shifts).answered(scales)
-    point = own.answered_point(at_means(density, shifts, start))
-    for _ in range(0 if density.approximate else ROUNDS):
-        point = climb(own, point)
-        at = own.elements(own.natural(point))
-        own = own.with_plan(posterior_density(space, structure, sample, at=at))
-    found = approximate(own, point)
-    rng = np.random.default_rng(0)
-    near = found.maximum.x + rng.standard_normal((LATTICE_POINTS, own.size)) @ found.root.T
-    at = own.elements(found.density.natural(near))
-    density = posterior_density(space, structure, sample, at=at)
-    last = again(found, found.density.with_plan(density))
-    if density.approximate:
-        refuse_far(last.density, last.maximum.x, last.root, scales)
-    return density, last, ()
 
 
 def _sampled(run: _Run, seen: Seen | None) -> Draws:
