@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from bayessem.comparison.importance import relative_efficiency
-from bayessem.comparison.refits import log_predictive, unconstrained
+from bayessem.comparison.refits import predictive, unconstrained
 from bayessem.posterior.smoothing import smoothed_weights
 from bayessem.results.fitted import Fitted
 
@@ -72,7 +72,8 @@ def match_moments(
     base = log_posterior(flat)
 
     def likelihood_of(i: int) -> LogDensity:
-        return lambda x: log_predictive(fit.prepared, [i], density.natural(x))[:, 0]
+        of = predictive(fit.prepared, [i], fit.values)
+        return lambda x: of(density.natural(x))[:, 0]
 
     return [
         match_one(log_posterior, likelihood_of(int(i)), flat, base, r_eff, threshold=threshold)
