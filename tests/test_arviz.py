@@ -289,8 +289,9 @@ def test_names_and_scale_are_those_of_the_summary(trees):
     assert not any("sd" in str(name) for name in trees.data["posterior"].data_vars)
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter")
 def test_loo_is_that_of_the_fit(trees):
-    mine = trees.fit.loo()
+    mine = trees.fit.loo(moment_match=False, refit=False)  # which ArviZ does apart
     assert az.loo(trees.data).elpd == pytest.approx(mine.elpd, rel=1e-10)
 
 
@@ -453,6 +454,7 @@ def test_a_saved_run_holds_what_was_sampled_and_answers_alike(trees, tmp_path):
     xr.testing.assert_identical(again.posterior_predictive("x7"), trees.one)
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter")
 def test_pymc_reads_the_draws_of_a_fit(trees):
     """`fit.pymc` has the values of PyMC's variables: same log-likelihoods, respondent by each."""
     import pymc as pm
@@ -465,7 +467,8 @@ def test_pymc_reads_the_draws_of_a_fit(trees):
     theirs = draws["log_likelihood"]["y"]
     assert theirs.dims == own.dims
     np.testing.assert_allclose(theirs.values, own.values, rtol=1e-9)
-    assert az.loo(draws).elpd == pytest.approx(trees.fit.loo().elpd, rel=1e-9)
+    mine = trees.fit.loo(moment_match=False, refit=False)
+    assert az.loo(draws).elpd == pytest.approx(mine.elpd, rel=1e-9)
 
 
 @pytest.mark.slow

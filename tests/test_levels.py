@@ -364,9 +364,7 @@ def test_questions_that_are_not_there_yet_say_so(fitted):
     for name in (
         "indices",
         "residuals",
-        "predictive_check",
         "loo_pit",
-        "posterior_predictive",
     ):
         with pytest.raises(NotSupported, match="not there yet for two-level models"):
             getattr(fitted, name)()

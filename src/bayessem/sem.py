@@ -253,6 +253,7 @@ class SEM(Specification):
         data: pd.DataFrame,
         *,
         group: str | None = None,
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         draws: int = 500,
         random_seed: int = 0,
@@ -261,7 +262,7 @@ class SEM(Specification):
 
         Parameters
         ----------
-        data, group, priors
+        data, group, cluster, priors
             As in `fit`; the data set the scales of default priors.
         draws : int
             Draws from the prior, and data sets.
@@ -282,7 +283,7 @@ class SEM(Specification):
         from bayessem.criticism.predictive_data import prior_predictive
         from bayessem.results.orientation import oriented
 
-        prepared = oriented(self.prepare(data, group=group, priors=priors))
+        prepared = oriented(self.prepare(data, group=group, cluster=cluster, priors=priors))
         return prior_predictive(prepared, draws=draws, random_seed=random_seed)
 
     def prior_predictive_check(
@@ -291,6 +292,7 @@ class SEM(Specification):
         check: str = "indicators",
         *,
         group: str | None = None,
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         x: str | None = None,
         y: str | None = None,
@@ -302,7 +304,7 @@ class SEM(Specification):
 
         Parameters
         ----------
-        data, group, priors
+        data, group, cluster, priors
             As in `fit`.
         check, x, y, draws, ci_prob, random_seed
             As in `Fit.predictive_check`.
@@ -316,7 +318,7 @@ class SEM(Specification):
         from bayessem.results.orientation import oriented
 
         return prior_predictive_check(
-            oriented(self.prepare(data, group=group, priors=priors)),
+            oriented(self.prepare(data, group=group, cluster=cluster, priors=priors)),
             check,
             x=x,
             y=y,

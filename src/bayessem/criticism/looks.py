@@ -6,6 +6,7 @@ import numpy as np
 
 from bayessem.criticism.answers import Answers, Look, shares_look
 from bayessem.criticism.headline import squares
+from bayessem.criticism.level_looks import level_correlations
 from bayessem.criticism.statistics import (
     CURVE,
     MARGINS,
@@ -25,7 +26,11 @@ SHARE = "share of "
 
 
 def look_at(
-    prepared: Prepared, check: str, data: np.ndarray, *, relation: tuple[str, str] | None = None
+    prepared: Prepared,
+    check: str,
+    members: np.ndarray,
+    *,
+    relation: tuple[str, str] | None = None,
 ) -> Look:
     """The numbers of a check.
 
@@ -35,8 +40,8 @@ def look_at(
         The model.
     check : str
         One of `CHECKS`.
-    data : ndarray (respondent, p)
-        The group's own, which tell how items are keyed.
+    members : ndarray (respondent,), bool
+        The group's own, whose data tell how items are keyed.
     relation : (x, y), optional
         For "shape".
 
@@ -45,12 +50,15 @@ def look_at(
     ModelError
         For an unknown check.
     """
+    clusters = prepared.sample.clusters
+    if check == "correlations" and clusters is not None and prepared.table.levels > 1:
+        return level_correlations(prepared, clusters.code[members])
     if check == "correlations":
         return _correlations(prepared)
     if check == "indicators":
         return _indicators(prepared)
     if check == "shape" and relation is not None:
-        return _shape(prepared.structure, data, *relation)
+        return _shape(prepared.structure, prepared.sample.values[members], *relation)
     raise ModelError(f"check is one of {', '.join(CHECKS)}, not {check!r}")
 
 

@@ -30,7 +30,6 @@ from bayessem.criticism.looks import (
 from bayessem.criticism.replicate import BLOCK, replicate, spaced_draws
 from bayessem.errors import ModelError
 from bayessem.model.design import refuse_design
-from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
@@ -106,14 +105,17 @@ class PredictiveCheck(Described):
     def document(self) -> Document:
         """How many numbers of the data surprise, and the most surprising."""
         table, shown, percent = self.table, self.table.head(SHOWN), percent_text(self.ci_prob)
+        several = table["statistic"].nunique() > 1  # of both levels, or of indicators
+        what = "numbers of the two levels" if several and self.check == "correlations" else ""
         said = (
-            f"{int(table['surprising'].sum())} of {len(table)} {NUMBERS[self.check]} of the data "
+            f"{int(table['surprising'].sum())} of {len(table)} {what or NUMBERS[self.check]} of "
+            "the data "
             f"lie outside the {percent} of data drawn from the model"
         )
         if not self.prior and len(table) > 10:
             expected = number((1.0 - self.ci_prob) * len(table), 0)
             said += f" (about {expected} would by chance if they were independent)"
-        names = ("quantity", *(["statistic"] if self.check != "correlations" else []), "group")
+        names = ("quantity", *(["statistic"] if several else []), "group")
         numbers = Table(
             (
                 *labels(shown, names, titles={"quantity": "", "statistic": ""}),
@@ -151,7 +153,6 @@ def predictive_check(
 
     Arguments, result and errors: `Fit.predictive_check`.
     """
-    refuse_levels(fit.prepared.table, "a predictive check")
     refuse_design(fit.prepared.sample.design, "a predictive check")
     refuse_population(fit, "predictive checks")
     options: dict[str, Any] = {"x": x, "y": y, "ci_prob": ci_prob, "random_seed": random_seed}
@@ -186,7 +187,6 @@ def prior_predictive_check(
     PriorError
         For an improper prior, naming the parameter.
     """
-    refuse_levels(prepared.table, "a prior predictive check")
     density = posterior_density(prepared.space, prepared.structure, prepared.sample)
     values = prior_draws(
         prepared.space, prepared.structure, density, draws=draws, random_seed=random_seed
@@ -218,8 +218,10 @@ def check_elements(
     """The check at given draws (draw, elements); see `predictive_check`."""
     sample, structure = prepared.sample, prepared.structure
     relation = quadratic_relation(structure, x, y) if check == "shape" else None
-    groups = [sample.group == g for g in range(len(sample.groups))]
-    looks = [look_at(prepared, check, sample.values[own], relation=relation) for own in groups]
+    blocks = range(0, len(sample.groups), prepared.table.levels)
+    groups = [sample.group == g for g in blocks]
+    named = sample.model_groups
+    looks = [look_at(prepared, check, own, relation=relation) for own in groups]
     if not any(look.names for look in looks):
         raise ModelError(
             "the model explains one variable, which has no correlation to look at; "
@@ -232,7 +234,7 @@ def check_elements(
     found = [look.measure(sample.values[own]) for look, own in zip(looks, groups, strict=True)]
     rows = [
         {"quantity": quantity, "statistic": statistic, "group": label}
-        for look, label in zip(looks, sample.groups, strict=True)
+        for look, label in zip(looks, named, strict=True)
         for quantity, statistic in look.names
     ]
     table, order = _table(rows, np.concatenate(found), np.concatenate(drawn[:-1], axis=-1), ci_prob)
@@ -243,7 +245,7 @@ def check_elements(
         parts = [
             _curve(f, d, span, ci_prob) for f, d, span in zip(found, drawn[:-1], spans, strict=True)
         ]
-        labelled = [c.assign(group=g) for c, g in zip(parts, sample.groups, strict=True)]
+        labelled = [c.assign(group=g) for c, g in zip(parts, named, strict=True)]
         curves = pd.concat(labelled, ignore_index=True)
     return PredictiveCheck(
         check=check,
@@ -265,7 +267,7 @@ def check_elements(
             *([PRIOR_NOTE] if prior else []),
         ),
         categories=_with_groups(
-            _categories(shares, sample.values, drawn[-1], ci_prob), table, sample.groups
+            _categories(shares, sample.values, drawn[-1], ci_prob), table, named
         ),
     )
 
@@ -364,6 +366,11 @@ def _table(
 def _notes(prepared: Prepared, check: str, relation: tuple[str, str] | None) -> tuple[str, ...]:
     notes: list[str] = []
     sample = prepared.sample
+    if sample.clusters is not None and check == "correlations":
+        notes.append(
+            "Within: correlations of deviations from the clusters' means; between: of those means; "
+            "ICC: share of a variable's variance between clusters, from its mean squares."
+        )
     if sample.ordered and check == "correlations":
         notes.append("Correlations of ordered variables are those of the positions of the answers.")
     if relation is not None:

@@ -9,7 +9,6 @@ from bayessem.arguments import check_shared, whole_number
 from bayessem.criticism.replicate import replicate
 from bayessem.errors import FitError, ModelError, did_you_mean
 from bayessem.model.design import refuse_design
-from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import has_integral, posterior_density
 from bayessem.results.fitted import Fitted, refuse_population
@@ -35,7 +34,6 @@ def posterior_predictive(
 
     Arguments, result and errors: `Fit.posterior_predictive`.
     """
-    refuse_levels(fit.prepared.table, "posterior predictive data")
     refuse_design(fit.prepared.sample.design, "posterior predictive data")
     refuse_population(fit, "posterior predictive data")
     if indicator is not None:
@@ -97,7 +95,6 @@ def prior_predictive(
 
     Arguments, result and errors: `SEM.prior_predictive`.
     """
-    refuse_levels(prepared.table, "prior predictive data")
     draws = whole_number("draws", draws, FitError)
     density = posterior_density(
         prepared.space,

@@ -8,7 +8,7 @@ from bayessem.errors import FitError
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
 from bayessem.results.intervention import deviations, normal_root
-from bayessem.results.simulate import logistic_residuals
+from bayessem.results.simulate import logistic_residuals, simulate_block
 
 # Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
 BLOCK = 10_000_000
@@ -42,6 +42,10 @@ def replicate(
     rng = np.random.default_rng(random_seed)
     sample = prepared.sample
     out = np.empty((len(elements), *sample.values.shape))
+    if sample.clusters is not None and prepared.table.levels > 1:
+        _clustered(prepared, elements, rng, out)
+        out[:, np.isnan(sample.values)] = np.nan
+        return out
     step = max(1, BLOCK // max(sample.values.size, 1))
     for g in range(len(sample.groups)):
         members = np.flatnonzero(sample.group == g)
@@ -50,6 +54,26 @@ def replicate(
             out[start : start + step, members] = _one_group(prepared, part, g, members, rng)
     out[:, np.isnan(sample.values)] = np.nan
     return out
+
+
+def _clustered(
+    prepared: Prepared, elements: np.ndarray, rng: np.random.Generator, out: np.ndarray
+) -> None:
+    """Fill data sets (draw, respondent, p) of a two-level model: the same clusters, drawn anew."""
+    sample, structure = prepared.sample, prepared.structure
+    clusters = sample.clusters
+    assert clusters is not None
+    variables = list(sample.variables)
+    for g in range(len(clusters.groups)):
+        members = np.flatnonzero(sample.group == 2 * g)
+        order = members[np.argsort(clusters.code[members], kind="stable")]
+        sizes = np.unique(clusters.code[members], return_counts=True)[1].tolist()
+        given = {
+            name: sample.values[order, variables.index(name)] for name in prepared.table.exogenous
+        }
+        for draw, own in enumerate(elements):
+            frame = simulate_block(structure, own, g, sizes, rng, given)
+            out[draw, order] = frame[variables].to_numpy()
 
 
 def _one_group(

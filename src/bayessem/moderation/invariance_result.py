@@ -113,12 +113,12 @@ def _ladder(table: pd.DataFrame) -> Table:
     )
     verdict = column(table, "verdict", "invariance", WORD)
     if "cfi" not in table:  # ordered items
-        fit = (
+        likelihood = (
             column(table, "logl", "log-likelihood", SHORT),
             column(table, "npar", "parameters", COUNT),
             column(table, "bic", "BIC", SHORT),
         )
-        return Table((step, *fit, *against, verdict))
+        return Table((step, *likelihood, *against, verdict))
     fit = (
         column(table, "chisq", "chi-square", SHORT),
         column(table, "df", how=COUNT),

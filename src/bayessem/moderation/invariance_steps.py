@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from bayessem.errors import ModelError
 from bayessem.syntax.specification import Specification
@@ -50,7 +51,7 @@ def with_equal(sem: Specification, equal: Sequence[str], free: Sequence[str]) ->
     given = sem.options["group_partial"] or ()
     given = (given,) if isinstance(given, str) else tuple(given)
     means = higher_order(sem) if "intercepts" in equal else []
-    options = {"group_equal": tuple(equal), "group_partial": (*given, *free)}
+    options: dict[str, Any] = {"group_equal": tuple(equal), "group_partial": (*given, *free)}
     if sem.table.ordered:
         # equal loadings are those of latent responses with equal residual variances
         options["parameterization"] = "theta"

@@ -231,10 +231,14 @@ def simulate_block(
     group: int,
     sizes: Sequence[int],
     rng: np.random.Generator,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
-    """Respondents of one group of a two-level model in clusters of these sizes, side by side."""
+    """Respondents of one group of a two-level model in clusters of these sizes, side by side.
+
+    given : values (respondent,) of covariates, which are drawn otherwise.
+    """
     code = np.repeat(np.arange(len(sizes)), sizes)
-    return _two_levels(structure, elements, group, code, rng, latents=False)
+    return _two_levels(structure, elements, group, code, rng, latents=False, given=given)
 
 
 def _check_clusters(structure: Structure, clusters: object) -> None:
@@ -272,12 +276,16 @@ def _two_levels(
     rng: np.random.Generator,
     *,
     latents: bool,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Respondents of one group of a two-level model: their cluster's part and their own."""
     table = structure.table
     count = int(code.max()) + 1 if len(code) else 0
-    eta, y = _one_group(structure, elements, 2 * group, len(code), rng)
-    cluster_eta, cluster_y = _one_group(structure, elements, 2 * group + 1, count, rng)
+    own = {k: v for k, v in (given or {}).items() if k not in table.between_only}
+    first = np.unique(code, return_index=True)[1]
+    of_clusters = {k: v[first] for k, v in (given or {}).items() if k in table.between_only}
+    eta, y = _one_group(structure, elements, 2 * group, len(code), rng, own)
+    cluster_eta, cluster_y = _one_group(structure, elements, 2 * group + 1, count, rng, of_clusters)
     if structure.slopes:
         eta, y = _moved(
             structure, structure.matrices(elements, 2 * group), eta, y, cluster_eta[code]
@@ -335,16 +343,24 @@ def _sizes(n: object, groups: Sequence[str]) -> list[int]:
 
 
 def _one_group(
-    structure: Structure, elements: np.ndarray, group: int, n: int, rng: np.random.Generator
+    structure: Structure,
+    elements: np.ndarray,
+    group: int,
+    n: int,
+    rng: np.random.Generator,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Latent (n, m) and observed (n, p) values of a group."""
+    """Latent (n, m) and observed (n, p) values of a group, with `given` values of covariates."""
     matrices = structure.matrices(elements, group)
     p, m, _ = structure.shape
     groups = structure.table.groups
     where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
     zeta = rng.standard_normal((n, m)) @ _root(matrices["disturbances"], f"disturbances{where}").T
     logistic_residuals(structure, structure.variables, matrices["disturbances"], zeta, rng)
-    eta = latent_values(structure, matrices, matrices["means"] + zeta)
+    own = matrices["means"] + zeta
+    for name, values in (given or {}).items():
+        own[:, structure.variables.index(name)] = values
+    eta = latent_values(structure, matrices, own)
     epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
     logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
     return eta, matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon
