@@ -7,7 +7,7 @@ BENCH := gradient sampling startup
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test format bench clean
+.PHONY: help setup study test format docs bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -28,9 +28,12 @@ format: setup  ## format the code and mend what ruff can mend
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
+docs: setup  ## build the documentation site into site/, without the network
+	$(PYTHON) -m mkdocs build --strict $(ARGS)
+
 bench: setup  ## run the benchmarks, one JSON object at the end of each
 	@set -e; for name in $(BENCH); do $(PYTHON) -m benchmarks.$$name --json; done
 
 clean:  ## remove caches and build output; keeps .venv and runs/
-	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
+	rm -rf build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
 	find . -name .venv -prune -o -name .git -prune -o -name __pycache__ -type d -exec rm -rf {} +
