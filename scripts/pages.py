@@ -75,6 +75,11 @@ def main() -> None:
     """Rewrite the pages that are named."""
     os.environ["MPLBACKEND"] = "Agg"
     os.environ["COLUMNS"] = COLUMNS
+    import pandas as pd
+
+    pd.options.display.width = int(COLUMNS)
+    pd.options.display.max_columns = 20
+    pd.options.display.precision = 3
     pages = [Path(name).resolve() for name in sys.argv[1:]]
     os.chdir(ROOT)
     for page in pages:

@@ -377,6 +377,8 @@ def _formulas(result: Measurement) -> Items:
         "the correlation of item and composite; VIF = 1 / (1 - R2) of an item on the other items "
         "of its composite, in the data: above 5 its weight is hardly known.",
     )
+    if not len(result.loadings):
+        return Items(of_composites)
     return Items(
         (
             *(of_composites if len(result.weights) else ()),
