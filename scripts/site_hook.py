@@ -12,9 +12,7 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
-FORMULA = re.compile(
-    r'<(span|div) class="arithmatex">\s*\\([(\[])(.*?)\\[)\]]\s*</\1>', re.DOTALL
-)
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\s*\\([(\[])(.*?)\\[)\]]\s*</\1>', re.DOTALL)
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 # A page that is a file of the repository: <!-- file CHANGELOG.md -->
 INCLUDE = re.compile(r"<!-- file (\S+) -->")
