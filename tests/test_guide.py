@@ -76,8 +76,10 @@ def test_every_call_that_is_named_exists():
     assert not missing
 
 
+# ArviZ wants more draws for leave-one-out than these short posteriors have.
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto:UserWarning")
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [name for name, blocks in PYTHON.items() if blocks])
+@pytest.mark.parametrize("page", [p for p, blocks in PYTHON.items() if blocks and p != "README.md"])
 def test_the_code_of_a_page_runs(page, short, folder, capsys):
     import matplotlib.pyplot as plt
 
