@@ -29,7 +29,7 @@ format: setup  ## format the code and mend what ruff can mend
 	$(PYTHON) -m ruff check --fix .
 
 docs: setup  ## build the documentation site into site/, without the network
-	$(PYTHON) -m mkdocs build --strict $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict $(ARGS)
 
 bench: setup  ## run the benchmarks, one JSON object at the end of each
 	@set -e; for name in $(BENCH); do $(PYTHON) -m benchmarks.$$name --json; done
