@@ -49,6 +49,9 @@ model = "visual =~ x1 + x2 + x3"
 @pytest.fixture
 def short(monkeypatch):
     """Make every posterior of a page a short one, and every design study a small one."""
+    import pymc as pm
+
+    sample = pm.sample
     as_written = Sampling.__post_init__
 
     def shortened(self):
@@ -63,6 +66,7 @@ def short(monkeypatch):
 
     monkeypatch.setattr(Sampling, "__post_init__", shortened)
     monkeypatch.setattr(bayessem, "design", small, raising=False)
+    monkeypatch.setattr(pm, "sample", lambda *args, **options: sample(*args, **options | SHORT))
 
 
 @pytest.fixture
@@ -78,7 +82,7 @@ def test_every_call_that_is_named_exists():
     for owner, short_name in OWNERS:
         fields = getattr(owner, "__dataclass_fields__", {})
         for page, text in TEXTS.items():
-            names = set(re.findall(rf"`{short_name}\.(\w+)", text))
+            names = set(re.findall(rf"`{short_name}\.(\w+)", text)) - {"json"}  # a file of a run
             missing += [
                 f"{page}: {short_name}.{n}"
                 for n in names
