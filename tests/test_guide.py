@@ -143,6 +143,7 @@ def test_every_command_can_be_read(page):
         _app(tokens).parse_args(tokens, exit_on_error=False, print_error=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUN)
 def test_the_commands_of_a_page_run(page, tmp_path):
     program = tmp_path / "bin" / "bayessem"
