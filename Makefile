@@ -7,7 +7,7 @@ BENCH := gradient sampling startup
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test format docs bench clean
+.PHONY: help setup study test format bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -18,6 +18,10 @@ setup:  ## make .venv, or bring it up to date
 study: setup  ## run the alliance study: estimates, diagnostics, run folder
 	$(PYTHON) models/alliance_capability.py $(ARGS)
 
+.PHONY: docs
+docs: setup  ## build the documentation site into site/, without the network
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict $(ARGS)
+
 test: setup  ## what CI runs: lint, format, types, tests
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
@@ -27,9 +31,6 @@ test: setup  ## what CI runs: lint, format, types, tests
 format: setup  ## format the code and mend what ruff can mend
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
-
-docs: setup  ## build the documentation site into site/, without the network
-	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict $(ARGS)
 
 bench: setup  ## run the benchmarks, one JSON object at the end of each
 	@set -e; for name in $(BENCH); do $(PYTHON) -m benchmarks.$$name --json; done
