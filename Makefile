@@ -18,6 +18,10 @@ setup:  ## make .venv, or bring it up to date
 study: setup  ## run the alliance study: estimates, diagnostics, run folder
 	$(PYTHON) models/alliance_capability.py $(ARGS)
 
+.PHONY: docs
+docs: setup  ## build the documentation site into site/, without the network
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict $(ARGS)
+
 test: setup  ## what CI runs: lint, format, types, tests
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
@@ -32,5 +36,5 @@ bench: setup  ## run the benchmarks, one JSON object at the end of each
 	@set -e; for name in $(BENCH); do $(PYTHON) -m benchmarks.$$name --json; done
 
 clean:  ## remove caches and build output; keeps .venv and runs/
-	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
+	rm -rf build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info
 	find . -name .venv -prune -o -name .git -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -124,7 +124,7 @@ fi
 # Read before the installation, so that an edit meanwhile is noticed next time.
 made_from=$(origin; echo .)
 # Errors only: the warnings of a package index are no business of the user's.
-"$ENVIRONMENT/bin/python" -m pip install -qq --constraint constraints.txt --editable '.[cluster,dev,files,word]'
+"$ENVIRONMENT/bin/python" -m pip install -qq --constraint constraints.txt --editable '.[cluster,dev,docs,files,word]'
 printf '%s' "${made_from%.}" >"$STAMP.part"
 mv "$STAMP.part" "$STAMP"
 # Where nothing can be compiled yet, it has said why, and every run tries again.

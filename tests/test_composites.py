@@ -334,6 +334,21 @@ def test_questions_to_a_fit_with_composites(fit, tmp_path, holzinger):
     assert "Weights" in str(fit)
 
 
+def test_composites_alone_have_a_measurement_and_a_report(tmp_path, holzinger):
+    sem = bs.SEM("A <~ x1 + x2 + x3\nB <~ x7 + x8 + x9\nB ~ A")
+    only = sem.fit(holzinger, draws=200, tune=200, chains=2, random_seed=1, progress=False)
+    quality = only.measurement()
+    assert quality.weights["item"].tolist() == ["x1", "x2", "x3", "x7", "x8", "x9"]
+    assert not len(quality.loadings) and not len(quality.reliability)
+    said = str(quality)
+    assert said.startswith("Measurement quality: 2 composites; 400 draws")
+    assert "omega" not in said  # no formula of what is not there
+    quality.plot()
+    page = only.report(tmp_path / "report.html", progress=False).read_text(encoding="utf-8")
+    assert "0 of 6 items of composites have a VIF above 5" in page
+    assert "Standardised weights ranged from" in page
+
+
 def test_effect_sizes_are_those_of_regressions(holzinger):
     model = "x4 ~ x1 + x2\nx5 ~ x4"
     fit = bs.SEM(model).fit(holzinger, draws=500, tune=500, chains=2, random_seed=1, progress=False)

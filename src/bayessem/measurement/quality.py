@@ -126,7 +126,7 @@ def assess(
             responses = _latent_responses(structure, elements, g) if ordered else None
             data = _pairs(prepared, own, g, responses, of_answers, bootstrap, random_seed + g)
             parts.append(Part(labels[g], model, *data))
-    if not any(part.model.loading for part in parts):
+    if constructs and not any(part.model.loading for part in parts):
         raise ModelError(
             "no construct of the levels asked for has a measurement of its own: at level 1 those "
             "that random slopes lead to have none, since their variance depends on the predictors"

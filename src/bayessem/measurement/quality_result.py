@@ -112,12 +112,13 @@ class Measurement(Described):
         several = sum(len(c.indicators) > 1 for c in self.constructs)
         total = len(self.constructs)
         which = "each" if several == total and total > 1 else f"{several} of them"
+        measured = f"{_count(total, 'construct')}, {which} with two or more indicators"
         composites = self.weights["composite"].nunique() if len(self.weights) else 0
-        sums = f" and {_count(composites, 'composite')}" if composites else ""
+        parts = [measured] if total else []
+        parts += [_count(composites, "composite")] if composites else []
         return Document.of(
             Paragraph(
-                f"Measurement quality: {_count(total, 'construct')}, {which} with two or more "
-                f"indicators{sums}; {chains * draws} draws, intervals of "
+                f"Measurement quality: {' and '.join(parts)}; {chains * draws} draws, intervals of "
                 f"{100 * self.ci_prob:g} %."
             ),
             *(_group(self, group) for group in self.groups),
@@ -377,6 +378,8 @@ def _formulas(result: Measurement) -> Items:
         "the correlation of item and composite; VIF = 1 / (1 - R2) of an item on the other items "
         "of its composite, in the data: above 5 its weight is hardly known.",
     )
+    if not len(result.loadings):
+        return Items(of_composites)
     return Items(
         (
             *(of_composites if len(result.weights) else ()),

@@ -8,6 +8,7 @@ from bayessem.diagram.diagram import GROUPS, fitted_diagram
 from bayessem.diagram.elements import is_drawn
 from bayessem.measurement.quality_result import Measurement
 from bayessem.measurement.tables import THRESHOLDS
+from bayessem.measurement.weights import COLLINEAR
 from bayessem.report import groups
 from bayessem.report.contents import Contents
 from bayessem.report.paper import SURE, chance_equals, methods, results
@@ -91,9 +92,15 @@ def _measured(result: Measurement) -> str:
             sure.append(f"{name} is above {bounded(THRESHOLDS[measure])} in {passed} of {len(own)}")
     parts = [f"with probability {bounded(SURE)} or more {' and '.join(sure)}"] if sure else []
     low = result.loadings[result.loadings["mean"].abs() < WEAK]
-    parts.append(
-        f"{len(low)} of {len(result.loadings)} standardised loadings are below {bounded(WEAK)}"
-    )
+    if len(result.loadings):
+        parts.append(
+            f"{len(low)} of {len(result.loadings)} standardised loadings are below {bounded(WEAK)}"
+        )
+    else:  # composites alone
+        several = int((result.weights["vif"] > COLLINEAR).sum())
+        parts.append(
+            f"{several} of {len(result.weights)} items of composites have a VIF above {COLLINEAR:g}"
+        )
     close = result.correlations[~result.correlations["verdict"].isin(["", "no problem"])]
     pairs = [
         f"{r['construct']} and {r['other']}{f' in {r["group"]}' if r.get('group') else ''} "

@@ -132,7 +132,7 @@ def results(contents: Contents) -> Iterator[Block]:
 
 
 def _span(values: np.ndarray) -> str:
-    """Smallest to largest of numbers that lie between 0 and 1."""
+    """Smallest to largest of numbers whose absolute values lie between 0 and 1."""
     low, high = (bounded(float(v)) for v in (np.nanmin(values), np.nanmax(values)))
     return low if low == high else f"{low} to {high}"
 
@@ -140,6 +140,9 @@ def _span(values: np.ndarray) -> str:
 def _measurement(contents: Contents) -> Iterator[str]:
     result = contents.measurement
     if result is None:
+        return
+    if not len(result.loadings):  # composites alone
+        yield f"Standardised weights ranged from {_span(result.weights['mean'].to_numpy())}."
         return
     yield f"Standardised loadings ranged from {_span(result.loadings['mean'].to_numpy())}."
     by = result.reliability.groupby("measure")["mean"]
