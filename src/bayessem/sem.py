@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bayessem.arguments import check_shared
 from bayessem.foreign import answers_other_programs
 from bayessem.syntax.specification import Specification
 
@@ -1005,6 +1006,7 @@ class SEM(Specification):
         return Fit.of(estimate_into(prepared, sampling, out, overwrite=overwrite, began=began))
 
 
+@check_shared
 def load(path: str | os.PathLike[str]) -> Fit:
     """Read a fit that `Fit.save` or `SEM.fit(out=)` wrote; it answers as the one that was saved.
 

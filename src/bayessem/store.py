@@ -179,6 +179,8 @@ def _told(path: Path) -> Iterator[None]:
         said = str(error)
         if isinstance(error, sqlite3.OperationalError) and "full" in said:
             said = f"{said}; what was finished before is in it, and the same call continues there"
+        if "not a database" in said or "malformed" in said or isinstance(error, ValueError):
+            raise FitError(f"{path} is damaged, or a file of something else ({said})") from None
         raise FitError(f"the study in {path}: {said}") from None
 
 

@@ -159,7 +159,7 @@ def _checked(values: np.ndarray, names: Sequence[str]) -> None:
     for name, column in zip(names, values.T, strict=True):
         known = column[~np.isnan(column)]
         if not known.size:
-            raise DataError(f"column {name!r} is empty")
+            raise DataError(f"column {name!r} is empty; take it out of the model")
         _check_size(name, float(np.abs(known).max()))
         if _constant(known):
             raise DataError(
@@ -236,6 +236,12 @@ def check_groups(
                         f"out of the model, leave the group out (group_order=), {equal}"
                     )
             elif _constant(known) and any(r.op == "~~" and r.lhs == r.rhs == name for r in own):
+                if name == group:
+                    raise DataError(
+                        f"{name!r} is the column of the groups and a variable of the model, too, "
+                        "but does not vary within a group: name another column (group=), or leave "
+                        "group= out"
+                    )
                 raise DataError(
                     f"{where.format(name, 'constant')} (all {known[0]:g}) and cannot have a "
                     f"variance of its own there; take it out of the model, leave the group out "

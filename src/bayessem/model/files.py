@@ -13,11 +13,12 @@ import re
 import sys
 import warnings
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayessem.arguments import shown, whole_number
+from bayessem.arguments import check_shared, shown, whole_number
 from bayessem.disk import expanded, told
-from bayessem.errors import BayessemWarning, DataError, outside
+from bayessem.errors import BayessemWarning, DataError, did_you_mean, outside
 from bayessem.model.data_file import DataFile, require_distinct
 from bayessem.model.delimited import decoded, read_delimited
 from bayessem.model.frames import VALUES, VARIABLES
@@ -59,6 +60,7 @@ OTHERS = {
 READ = "CSV, Excel (.xlsx), SPSS, Stata, SAS, Parquet and Feather files are read"
 
 
+@check_shared
 def read_data(
     path: str | os.PathLike[str],
     *,
@@ -226,6 +228,15 @@ def _unpacked(content: bytes, path: str) -> bytes:
             raise DataError(f"{path} cannot be unpacked: {error}") from None
 
 
+def _beside(place: Path) -> str:
+    """A question that names files like one that is not there, "" where none is."""
+    try:
+        near = [entry.name for entry in place.parent.iterdir() if entry.is_file()]
+    except OSError:
+        return f" (nor a folder {str(place.parent)!r})"
+    return f".{asked}" if (asked := did_you_mean(place.name, near)) else ""
+
+
 def _content(path: str, what: str) -> bytes:
     """The bytes of a file."""
     if path == STDIN:
@@ -238,7 +249,7 @@ def _content(path: str, what: str) -> bytes:
             if place.is_dir():
                 raise DataError(f"{path!r} is a folder, not a {what} file")
             if "\0" not in path and not place.exists():
-                raise DataError(f"there is no {what} file {path!r}")
+                raise DataError(f"there is no {what} file {path!r}{_beside(place)}")
             content = place.read_bytes()
     if not content.strip():
         raise DataError(f"the {what} file {path!r} is empty")

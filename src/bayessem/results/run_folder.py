@@ -97,6 +97,7 @@ def save(fit: Fitted, path: str | os.PathLike[str]) -> Path:
     with told(f"the fit cannot be saved in {given}"):
         target = _real(given)
         _refuse_foreign(target)
+        require_place(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(target.parent):
             _tidy(target)
@@ -381,9 +382,16 @@ def _record(content: bytes, folder: Path) -> dict[str, Any]:
         raise FitError(f"{folder} is damaged: fit.json holds no object")
     if "format" not in about:
         raise FitError(f"{folder} is not the folder of a fit: fit.json has no 'format'")
-    if about["format"] not in (1, FORMAT):
+    found = about["format"]
+    if found not in (1, FORMAT) or isinstance(found, bool):
+        newer = isinstance(found, int) and found > FORMAT
         raise FitError(
-            f"{folder} has format {about['format']!r}; this version reads 1 and {FORMAT}"
+            f"{folder} has format {found!r}; this version reads 1 and {FORMAT}: "
+            + (
+                "it was saved by a newer one, so install that (pip install -U bayessem)"
+                if newer
+                else "its fit.json is damaged, or of another program"
+            )
         )
     _check_types(about, folder)
     return about
