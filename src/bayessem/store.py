@@ -144,7 +144,10 @@ def read_store(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any],
                     f"{target} holds a study of kind {known.get('kind')!r}, format "
                     f"{known.get('format')!r}; this version reads {kind!r}, format {FORMAT}"
                 )
-            return json.loads(known["settings"]), _pieces(connection, target)
+            settings = json.loads(known.get("settings", "null"))
+            if not isinstance(settings, dict):
+                raise FitError(f"{target} is damaged: it has no settings")
+            return settings, _pieces(connection, target)
     finally:
         connection.close()
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 
@@ -337,6 +338,8 @@ def load(
         _verify(files, about, folder)
     try:
         frame = _read_data(files["data.csv"])
+        with h5py.File(io.BytesIO(files["draws.nc"]), "r"):
+            pass  # h5netcdf leaves an object behind that fails once more when it is collected
         with xr.open_datatree(io.BytesIO(files["draws.nc"]), engine="h5netcdf") as tree:
             data = tree.load()
         text, options = files["model.txt"].decode("utf-8"), _tuples(about["model_options"])
