@@ -5,6 +5,7 @@ runs them in turn for so long and reports each failure with the smallest input t
 """
 
 import contextlib
+import functools
 import hashlib
 import io
 import itertools
@@ -650,6 +651,17 @@ PROPERTIES = {
 }
 
 
+def _counting(holds: Callable[..., None], counts: dict[str, int]) -> Callable[..., None]:
+    """The same property, which counts what it was given."""
+
+    @functools.wraps(holds)
+    def counted(*args: Any, **kwargs: Any) -> None:
+        counts[holds.__name__] += 1
+        holds(*args, **kwargs)
+
+    return counted
+
+
 def run_long(minutes: float, only: list[str], first: int) -> int:
     """Run the properties in turn until the time is over; how many failures there were."""
     end, failures, counts = time.monotonic() + 60 * minutes, 0, dict.fromkeys(PROPERTIES, 0)
@@ -658,10 +670,7 @@ def run_long(minutes: float, only: list[str], first: int) -> int:
             break
         p = PROPERTIES[name]
 
-        def counted(*args: Any, p: Property = p, name: str = name) -> None:
-            counts[name] += 1
-            p.holds(*args)
-
+        counted = _counting(p.holds, counts)
         chosen = settings(
             max_examples=p.many,
             deadline=None,
