@@ -113,7 +113,7 @@ class SEM(Specification):
 
     def prepare(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -150,7 +150,7 @@ class SEM(Specification):
 
     def check(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -186,7 +186,7 @@ class SEM(Specification):
 
     def priors(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -600,7 +600,7 @@ class SEM(Specification):
 
     def ml(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -640,7 +640,7 @@ class SEM(Specification):
 
     def bootstrap(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         n: int = 1000,
         *,
         group: str | None = None,
@@ -891,7 +891,7 @@ class SEM(Specification):
 
     def fit(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -916,8 +916,10 @@ class SEM(Specification):
 
         Parameters
         ----------
-        data : DataFrame
-            One row a respondent; of pandas, polars, pyarrow or any library that narwhals knows.
+        data : DataFrame or path
+            One row a respondent; of pandas, polars, pyarrow or any library that narwhals knows. Or
+            a file, as `bayessem.read_data` has it; of Parquet only the columns of the model are
+            read, in batches, whatever else the file holds.
         group : str, optional
             Column with the groups of a multi-group model.
         group_order : sequence of str, optional

@@ -106,7 +106,7 @@ class Sample:
     @property
     def pattern_count(self) -> int:
         """How many different sets of variables respondents answered (1: nothing is missing)."""
-        return len(np.unique(np.isnan(self.values), axis=0))
+        return int(_pattern_codes(np.zeros_like(self.group), ~np.isnan(self.values)).max()) + 1
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -133,7 +133,6 @@ class Sample:
 
     def patterns(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """(group, observed columns, positions of the respondents) of each missingness pattern."""
-        seen: dict[tuple[int, bytes], list[int]] = {}
         observed = ~np.isnan(self.values)
         if observed.all():
             return [
@@ -141,12 +140,24 @@ class Sample:
                 for g in range(len(self.groups))
                 if (self.group == g).any()
             ]
-        for i, mask in enumerate(observed):
-            seen.setdefault((int(self.group[i]), mask.tobytes()), []).append(i)
-        return [
-            (g, np.flatnonzero(np.frombuffer(mask, dtype=bool)), np.array(members))
-            for (g, mask), members in sorted(seen.items(), key=lambda item: item[0][0])
-        ]
+        code = _pattern_codes(self.group, observed)
+        order = np.argsort(code, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
+        found = [(int(self.group[k[0]]), np.flatnonzero(observed[k[0]]), k) for k in parts]
+        return sorted(found, key=lambda item: item[0])
+
+
+def _pattern_codes(group: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Number of each respondent's pattern of group and observed variables, (respondent,).
+
+    Patterns are numbered in the order in which they appear.
+    """
+    import pandas as pd
+
+    code = np.asarray(group, dtype=np.int64)
+    for column in observed.T:
+        code = pd.factorize(2 * code + column)[0]
+    return code
 
 
 def _checked(values: np.ndarray, names: Sequence[str]) -> None:

@@ -338,8 +338,9 @@ def load(
         _verify(files, about, folder)
     try:
         frame = _read_data(files["data.csv"])
-        with h5py.File(io.BytesIO(files["draws.nc"]), "r"):
-            pass  # h5netcdf leaves an object behind that fails once more when it is collected
+        with h5py.File(io.BytesIO(files["draws.nc"]), "r") as file:
+            # what fails in h5netcdf leaves an object that fails once more when it is collected
+            file.visititems(lambda *_: None)
         with xr.open_datatree(io.BytesIO(files["draws.nc"]), engine="h5netcdf") as tree:
             data = tree.load()
         text, options = files["model.txt"].decode("utf-8"), _tuples(about["model_options"])
