@@ -12,7 +12,7 @@ random (or none). Squares: the same with the first construct squared.
 - cpu: seconds of all cores.
 - peak: largest resident memory of the process, in megabytes; start: before the data are read.
 - difference: largest difference of a draw from those of the same data as a data frame in memory, in
-  posterior standard deviations (up to 100,000 linear respondents).
+  posterior standard deviations (linear models).
 - slowest_ess: the smallest effective sample size of a parameter, of 4 chains of 500 draws.
 """
 
@@ -111,7 +111,7 @@ def main(quick: bool = False) -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "large.parquet"
             write(path, kind, n, missing)
-            compare = kind == "linear" and n <= 100_000
+            compare = kind == "linear"
             run = (
                 "import json; from benchmarks.large import measured as m; "
                 f"print(json.dumps(m({kind!r}, {str(path)!r}, {n}, {compare})))"
