@@ -1,7 +1,8 @@
 """What anybody may feed to bayessem, at random: only its own errors come out, and soon.
 
 `test_fuzz.py` runs each property a little; `make fuzz MINUTES=60`, or `python tests/fuzzing.py 60`,
-runs them in turn for so long and reports each failure with the smallest input that has it.
+runs them in turn for so long, led by the lines of the package that inputs come to, and reports each
+failure with the smallest input that has it.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 import traceback
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -26,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings, target
 from hypothesis import strategies as st
 
 import bayessem as bs
@@ -243,6 +245,19 @@ FRAME = st.tuples(
 )
 
 
+# Of columns most of which a model can be fitted to.
+FITTED_FRAME = st.tuples(
+    st.lists(
+        st.sampled_from([*("normal",) * 6, *("whole",) * 3, *KINDS[:12]]),
+        min_size=len(COLUMNS),
+        max_size=len(COLUMNS),
+    ),
+    st.sampled_from([12, 30, 60]),
+    st.integers(0, 999),
+    st.sampled_from(["plain", "labelled", "sorted", "multi"]),
+)
+
+
 def frame_of(what: tuple[list[str], int, int, str]) -> pd.DataFrame:
     """The data frame that a draw of `FRAME` stands for."""
     kinds, n, number, how = what
@@ -281,6 +296,21 @@ def a_data_frame(
             assert found is None or str(found)
     only_ours(lambda: str(bs.describe(data)))
     pd.testing.assert_frame_equal(data, before)
+
+
+def a_small_fit(model: str, what: tuple[list[str], int, int, str], of_data: dict[str, Any]) -> None:
+    """Whatever passes the check is sampled, summarised, saved and read again, or refused."""
+    data = frame_of(what)
+    options = {k: v for k, v in of_data.items() if k in ("group", "missing")}
+    quick = {"draws": 30, "tune": 50, "chains": 1, "random_seed": 1, "progress": False}
+    fit = only_ours(lambda: bs.SEM(model).fit(data, **options, **quick))
+    if fit is not None:
+        assert str(fit)
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit.save(Path(folder) / "run")
+            again = bs.load(Path(folder) / "run")
+        np.testing.assert_array_equal(again.values, fit.values)
 
 
 @cache
@@ -614,6 +644,9 @@ PROPERTIES = {
         Property(
             a_data_frame, (st.sampled_from(MODELS), FRAME, MODEL_OPTIONS, DATA_OPTIONS), 60, 600
         ),
+        Property(
+            a_small_fit, (st.sampled_from(MODELS[:4]), FITTED_FRAME, DATA_OPTIONS), few=6, many=60
+        ),
         Property(a_data_file, (st.sampled_from(sorted(files())), BYTE_EDITS, KEEP), 60, 800),
         Property(a_run_folder, (RUN_FILES, BYTE_EDITS, KEEP), 25, 300),
         Property(a_forged_record, (PATH, JSON_VALUES), 60, 600),
@@ -651,36 +684,71 @@ PROPERTIES = {
 }
 
 
-def _counting(holds: Callable[..., None], counts: dict[str, int]) -> Callable[..., None]:
-    """The same property, which counts what it was given."""
+class Reach:
+    """Lines of the package that inputs come to; inputs that come to more of them are bred from."""
 
-    @functools.wraps(holds)
-    def counted(*args: Any, **kwargs: Any) -> None:
-        counts[holds.__name__] += 1
-        holds(*args, **kwargs)
+    TOOL = 4
 
-    return counted
+    def __init__(self) -> None:
+        self.now: set[tuple[str, int]] = set()
+        self.ever: dict[str, set[tuple[str, int]]] = {}
+        self.inputs = dict.fromkeys(PROPERTIES, 0)
+        self.package = str(Path(bs.__file__).parent)
+        monitoring = sys.monitoring
+        monitoring.use_tool_id(self.TOOL, "fuzzing")
+        monitoring.register_callback(self.TOOL, monitoring.events.LINE, self._line)
+
+    def _line(self, code: types.CodeType, line: int) -> Any:
+        if code.co_filename.startswith(self.package):
+            self.now.add((code.co_filename, line))
+        return sys.monitoring.DISABLE  # until the next input
+
+    def watching(self, holds: Callable[..., None]) -> Callable[..., None]:
+        """The same property, with what it is given counted and how far it comes told."""
+
+        @functools.wraps(holds)
+        def watched(*args: Any, **kwargs: Any) -> None:
+            self.inputs[holds.__name__] += 1
+            self.now = set()
+            sys.monitoring.restart_events()
+            sys.monitoring.set_events(self.TOOL, sys.monitoring.events.LINE)
+            try:
+                holds(*args, **kwargs)
+            finally:
+                sys.monitoring.set_events(self.TOOL, 0)
+                self.ever.setdefault(holds.__name__, set()).update(self.now)
+            target(float(len(self.now)), label="lines of the package")
+
+        return watched
+
+    def told(self) -> str:
+        """Inputs and lines by property."""
+        rows = [
+            f"{name:24} {count:8} inputs {len(self.ever.get(name, ())):6} lines"
+            for name, count in self.inputs.items()
+        ]
+        every = set().union(*self.ever.values()) if self.ever else set()
+        return "\n".join([*rows, f"{len(every)} lines of the package in all"])
 
 
 def run_long(minutes: float, only: list[str], first: int) -> int:
     """Run the properties in turn until the time is over; how many failures there were."""
-    end, failures, counts = time.monotonic() + 60 * minutes, 0, dict.fromkeys(PROPERTIES, 0)
+    end, failures, reach = time.monotonic() + 60 * minutes, 0, Reach()
     for turn, name in enumerate(itertools.cycle(only or PROPERTIES)):
         if time.monotonic() > end:
             break
         p = PROPERTIES[name]
 
-        counted = _counting(p.holds, counts)
         chosen = settings(
             max_examples=p.many,
             deadline=None,
             database=None,
             derandomize=False,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate, Phase.shrink),
+            phases=(Phase.generate, Phase.target, Phase.shrink),
         )
         try:
-            chosen(seed(first + turn)(given(*p.given)(counted)))()
+            chosen(seed(first + turn)(given(*p.given)(reach.watching(p.holds))))()
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 break
@@ -689,7 +757,7 @@ def run_long(minutes: float, only: list[str], first: int) -> int:
             print("".join(traceback.format_exception(error))[-3000:], flush=True)
             for note in getattr(error, "__notes__", ()):
                 print(note, flush=True)
-    print(f"{failures} failures; inputs: {counts}", flush=True)
+    print(f"{reach.told()}\n{failures} failures", flush=True)
     return failures
 
 
