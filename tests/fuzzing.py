@@ -36,8 +36,8 @@ from bayessem.cli import COMMANDS, main
 from bayessem.errors import BayessemError
 from bayessem.results.run_folder import _json, _record_sum
 
-# Seconds that no input may take.
-PATIENCE = 30.0
+# Seconds that no input may take: of computing, and of waiting on a machine that others use, too.
+PATIENCE, WAITING = 30.0, 300.0
 NAMES = ("x", "y", "z", "w", "m", "f", "g", "x1", "x2", "x3")
 COLUMNS = ("x", "y", "z", "w", "m", "x1", "x2", "x3")
 MODELS = (
@@ -87,7 +87,7 @@ PIECES = (
 
 
 class Hung(BaseException):
-    """An input took longer than `PATIENCE`."""
+    """An input took too long."""
 
 
 @contextlib.contextmanager
@@ -97,16 +97,23 @@ def patience() -> Iterator[None]:
         yield
         return
 
-    def stop(*_: Any) -> None:
-        raise Hung(f"longer than {PATIENCE} seconds")
+    def stop(number: int, _: Any) -> None:
+        computed = number == signal.SIGPROF
+        raise Hung(f"{PATIENCE if computed else WAITING} seconds {'computed' if computed else ''}")
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    timers = (
+        (signal.SIGPROF, signal.ITIMER_PROF, PATIENCE),
+        (signal.SIGALRM, signal.ITIMER_REAL, WAITING),
+    )
+    before = [signal.signal(number, stop) for number, _, _ in timers]
+    for _, timer, seconds in timers:
+        signal.setitimer(timer, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
+        for (number, timer, _), handler in zip(timers, before, strict=True):
+            signal.setitimer(timer, 0.0)
+            signal.signal(number, handler)
 
 
 def only_ours[T](call: Callable[[], T]) -> T | None:
@@ -714,6 +721,11 @@ class Reach:
             sys.monitoring.set_events(self.TOOL, sys.monitoring.events.LINE)
             try:
                 holds(*args, **kwargs)
+            except BaseException as error:
+                if not isinstance(error, Exception | Hung):  # a rejected draw of hypothesis
+                    raise
+                print(f"--- {holds.__name__}: {type(error).__name__} of {args!r} {kwargs!r}"[:2000])
+                raise
             finally:
                 sys.monitoring.set_events(self.TOOL, 0)
                 self.ever.setdefault(holds.__name__, set()).update(self.now)
