@@ -459,6 +459,19 @@ WEIGHTS = [
         _check("MODEL", 'weights="w"', data="data.assign(w=data.x1.where(data.x1 < 6))"),
     ),
     Case("No weight above 0", _check("MODEL", 'weights="w"', data="data.assign(w=0)")),
+    Case(
+        "A group without any weight",
+        _check(
+            "MODEL",
+            'group="school", weights="w"',
+            data="data.assign(w=data.school.eq('Pasteur').astype(float))",
+        ),
+        _check(
+            "MODEL",
+            'group="school", group_order=["Pasteur"], weights="w"',
+            data="data.assign(w=data.school.eq('Pasteur').astype(float))",
+        ),
+    ),
     Case("Texts for weights", _check("MODEL", 'weights="school"')),
     Case(
         "Weights and partial pooling",

@@ -346,6 +346,7 @@ def read_sample(
             "cannot be estimated; use more respondents or fewer indicators"
         )
     design = read_design(data, keep, weights=weights, cluster=drawn_in)
+    _check_weights(design, code, labels, weights, group)
     known = {*names, *constructs}
     texts = {name: text for name, text in variable_labels(data).items() if name in known}
     sample = Sample(
@@ -361,6 +362,27 @@ def read_sample(
         design=design,
     )
     return sample if clusters is None else _in_blocks(sample, clusters.kept(keep))
+
+
+def _check_weights(
+    design: Design | None,
+    code: np.ndarray,
+    labels: Sequence[str],
+    weights: str | None,
+    group: str | None,
+) -> None:
+    """Refuse groups in which fewer than two respondents have a weight: they have no variance."""
+    if design is None or design.weights is None:
+        return
+    counted = np.bincount(code, weights=design.weights > 0, minlength=len(labels))
+    for label, count in zip(labels, counted.astype(int), strict=True):
+        if count < 2:
+            where = f" of group {label!r}" if group is not None else ""
+            remedy = "; leave the group out (group_order=)" if group is not None else ""
+            raise DataError(
+                f"{weights!r} is above 0 for {count} respondent{'s' * (count != 1)}{where}, whose "
+                f"variances cannot be estimated{remedy}"
+            )
 
 
 def _in_blocks(sample: Sample, clusters: Clusters) -> Sample:
