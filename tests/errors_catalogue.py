@@ -233,7 +233,8 @@ def said(outcome: Outcome) -> str:
     """The message as the page has it: without the working directory, which differs."""
     for here in (str(Path.cwd().resolve()), str(Path.cwd())):
         outcome = outcome._replace(said=outcome.said.replace(f"{here}/", ""))
-    return "\n".join(line.rstrip() for line in outcome.said.splitlines())
+    shown = outcome.said.replace("\0", "\\0")
+    return "\n".join(line.rstrip() for line in shown.splitlines())
 
 
 def numbered() -> Iterator[tuple[str, str, Case]]:

@@ -375,7 +375,7 @@ def _check_weights(
     if design is None or design.weights is None:
         return
     counted = np.bincount(code, weights=design.weights > 0, minlength=len(labels))
-    for label, count in zip(labels, counted.astype(int), strict=True):
+    for label, count in zip(labels, counted.astype(int).tolist(), strict=True):
         if count < 2:
             where = f" of group {label!r}" if group is not None else ""
             remedy = "; leave the group out (group_order=)" if group is not None else ""
