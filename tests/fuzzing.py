@@ -656,9 +656,9 @@ PROPERTIES = {
         ),
         Property(a_data_file, (st.sampled_from(sorted(files())), BYTE_EDITS, KEEP), 60, 800),
         Property(a_run_folder, (RUN_FILES, BYTE_EDITS, KEEP), 25, 300),
-        Property(a_forged_record, (PATH, JSON_VALUES), 60, 600),
+        Property(a_forged_record, (PATH, JSON_VALUES), 30, 600),
         Property(
-            a_forged_file, (RUN_FILES.filter(lambda n: n != "fit.json"), BYTE_EDITS, KEEP), 60, 600
+            a_forged_file, (RUN_FILES.filter(lambda n: n != "fit.json"), BYTE_EDITS, KEEP), 25, 600
         ),
         Property(an_unfinished_run, (BYTE_EDITS, KEEP), 25, 300),
         Property(
