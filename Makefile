@@ -1,13 +1,15 @@
 # Everything runs in .venv, which scripts/setup.sh makes when it is needed.
 #   ARGS   passed on: make test ARGS="tests/test_syntax.py -x", make study ARGS="--study quick"
+#   MINUTES  how long to fuzz: make fuzz MINUTES=20
 #   BENCH  which benchmarks: make bench BENCH=gradient
 
 PYTHON := .venv/bin/python
+MINUTES := 60
 BENCH := gradient sampling startup
 ARGS :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study test format bench clean
+.PHONY: help setup study test format bench fuzz clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -34,6 +36,9 @@ format: setup  ## format the code and mend what ruff can mend
 
 bench: setup  ## run the benchmarks, one JSON object at the end of each
 	@set -e; for name in $(BENCH); do $(PYTHON) -m benchmarks.$$name --json; done
+
+fuzz: setup  ## feed it random models, data and files for MINUTES; what fails is printed
+	$(PYTHON) tests/fuzzing.py $(MINUTES)
 
 clean:  ## remove caches and build output; keeps .venv and runs/
 	rm -rf build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis src/*.egg-info

@@ -41,6 +41,7 @@ def place(tmp_path_factory):
         "a-file": "mine",
         "bad.inp": "VARIABLE: NAMES ARE a b;\nMODEL: c BLAH d;",
         "good.inp": "DATA: FILE IS none.dat;\nVARIABLE: NAMES ARE a b c;\nMODEL: f BY a b c;",
+        "truth.json": '{"textual ~ visual": 0.3}',
         "lavaan.txt": "f =~ x1 + x2",
     }
     for name, text in write.items():
@@ -148,6 +149,14 @@ def rows():
     yield ["convert", "{good.inp}", "--data-out", "{new}.csv"], 2, "there is no data file"
     yield ["convert", "{good.inp}", "--data", HS], 2, "--data is for models of Amos"
     yield ["convert", "{good.inp}", "--program", "lisrel"], 2, "Choose from"
+    more = ["--n", "50", "--target", "textual ~ visual > 0"]
+    yield ["design", "{nothing}", "{truth.json}", *more], 2, "there is no model file"
+    yield ["design", "{syntax}", "{truth.json}", *more], 1, "line 1, column"
+    yield ["design", "{model}", "{nothing}", *more], 2, "cannot be read: no such file"
+    yield ["design", "{model}", "{truth.json}", "--n", "50"], 2, "--target"
+    yield ["design", "{model}", "{truth.json}", "--n", "9.5", *more[2:]], 2, "9.5 is none"
+    yield ["design", "{model}", "{truth.json}", *more, "--replicates", "0"], 2, "at least 1"
+    yield ["design", "{model}", "{truth.json}", *more, "--report", "{new}.pdf"], 2, ".html"
     yield ["studies", "{a-file}"], 2, "is a file"
     yield ["studies", "{a-file}/x"], 2, "cannot be written"
     yield ["conformance", "{nothing}"], 2, "cannot be read as a list of cases"

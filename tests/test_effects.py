@@ -153,7 +153,9 @@ def test_groups_are_compared_in_all_pairs():
         np.testing.assert_allclose(of(result, name.format(f"{one} - {other}")), difference)
     assert set(effects(fit, "X", "Y", group="q").table["group"]) == {"q"}
     assert "p - r" in set(effects(fit, "X", "Y", group=("p", "r")).table["group"])
-    with pytest.raises(ModelError, match="group 's' is not in the model; 'p', 'q', 'r'"):
+    with pytest.raises(
+        ModelError, match="group 's' is not in the model; its groups: 'p', 'q', 'r'"
+    ):
         effects(fit, "X", "Y", group="s")
 
 

@@ -70,6 +70,7 @@ _WHERE = {
     "quantile_groups": "bayessem.moderation.diversity",
     "complete_pooling": "bayessem.model.pooling",
     "StructuralModel": "bayessem.graph.node",
+    "ArgumentError": "bayessem.errors",
     "BayessemError": "bayessem.errors",
     "BayessemWarning": "bayessem.errors",
     "DataError": "bayessem.errors",

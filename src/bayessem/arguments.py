@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bayessem.errors import BayessemError, FitError
+from bayessem.errors import ArgumentError, BayessemError, FitError, did_you_mean
 
 Kind = type[BayessemError]
 # Seeds that every generator here takes, with room for those that are derived from them.
@@ -139,6 +139,50 @@ SHARED: dict[str, Callable[[str, Any], object]] = {
 }
 
 
+def bound_arguments(
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> inspect.BoundArguments:
+    """Arguments of a call by name.
+
+    Raises
+    ------
+    ArgumentError
+        Naming what the function does not take, or what it lacks, and what it takes.
+    """
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        names = [name for name in signature.parameters if name != "self"]
+        said = str(error)
+        several = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+        strange = [] if several else [name for name in kwargs if name not in names]
+        if strange:
+            near = did_you_mean(strange[0], names)
+            said = f"got an unexpected keyword argument {strange[0]!r}.{near}"
+        elif lacking := _lacking(signature, args, kwargs):
+            said = f"needs {' and '.join(lacking)}"
+        where = function.__qualname__.removesuffix(".__init__")
+        end = "" if said.endswith((".", "?")) else "."
+        takes = ", ".join(names)
+        raise ArgumentError(f"{where}() {said}{end} Its arguments: {takes}") from None
+
+
+def _lacking(
+    signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[str]:
+    """Arguments without a default that a call does not give."""
+    needed = [
+        p
+        for p in signature.parameters.values()
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    by_place = [p.name for p in needed if p.kind is not p.KEYWORD_ONLY][: len(args)]
+    return [p.name for p in needed if p.name not in kwargs and p.name not in by_place]
+
+
 def check_shared[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Decorator: arguments out of `SHARED` are checked before anything else is done.
 
@@ -153,10 +197,7 @@ def check_shared[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def checking(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError:  # Python's own words for it
-            return function(*args, **kwargs)
+        bound = bound_arguments(function, signature, args, kwargs)
         for name in [name for name in mine if name in bound.arguments]:
             value = bound.arguments[name]
             if value is None and given[name].default is None:

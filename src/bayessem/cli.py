@@ -156,6 +156,7 @@ def _wording(error: CycloptsError, tokens: Sequence[str]) -> str:
     said = " ".join(str(error).replace(DASH, "-").split())
     if isinstance(error, UnusedCliTokensError):
         said = f"nothing takes {' '.join(map(repr, error.unused_tokens or ()))}."
+    said += "" if said.endswith((".", "?")) else "."
     command = next((token for token in tokens if token in COMMANDS), "")
     return f"{said} See: {' '.join(filter(None, ('bayessem', command, '--help')))}"
 

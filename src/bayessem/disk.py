@@ -156,7 +156,11 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     """
     try:
         return Path(path).expanduser()
-    except (TypeError, RuntimeError) as error:
+    except TypeError:
+        raise FitError(
+            f"{path!r} is not a path, which is a text such as 'runs/a', or a pathlib.Path"
+        ) from None
+    except RuntimeError as error:
         raise FitError(f"{path!r} is not a path: {error}") from None
 
 

@@ -82,6 +82,10 @@ class FitError(BayessemError):
     """Sampling or optimisation failed, or its result cannot be used as asked."""
 
 
+class ArgumentError(BayessemError, TypeError):
+    """A call got an argument that it does not have, or lacks one that it needs."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A question that ends a message about an unknown name; "" when nothing is like it.
 

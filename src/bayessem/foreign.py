@@ -1,6 +1,6 @@
 """Answers to arguments of other programs: lavaan's and blavaan's names, and what they are here.
 
-Any other unknown argument meets Python's own TypeError.
+Any other unknown argument is an `ArgumentError` that names those that there are.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
-from bayessem.arguments import check_shared
-from bayessem.errors import NotSupported
+from bayessem.arguments import bound_arguments, check_shared
+from bayessem.errors import ArgumentError, NotSupported
 
 # What bayessem does not have, or has elsewhere.
 ELSEWHERE = {
@@ -82,15 +82,19 @@ def answers_other_programs[C: type](
 def _answering(
     method: Callable[..., Any], where: str, of_model: Collection[str], of_fit: Collection[str]
 ) -> Callable[..., Any]:
-    known = inspect.signature(method).parameters
+    signature = inspect.signature(method)
+    known = signature.parameters
     # results are made of data, which have names of their own (`Fitted.draws`)
-    checked = method if method.__name__ == "__init__" else check_shared(method)
+    makes = method.__name__ == "__init__"
+    checked = method if makes else check_shared(method)
 
     @functools.wraps(method)
     def wrapper(*args: Any, **arguments: Any) -> Any:
         for name in arguments:
             if name not in known:
                 _answer(name, where, known, of_model, of_fit)
+        if makes:
+            bound_arguments(method, signature, args, arguments)
         return checked(*args, **arguments)
 
     return wrapper
@@ -106,19 +110,19 @@ def _answer(
     """Raise an error that says what would work; return when there is nothing to say."""
     plain = name.replace(".", "_")
     if plain in known:
-        raise TypeError(f"{where} has no argument {name}; it is called {plain} here")
+        raise ArgumentError(f"{where} has no argument {name}; it is called {plain} here")
     if plain in of_model:
-        raise TypeError(f"{name} belongs to the model: bs.SEM(model, {plain}=...)")
+        raise ArgumentError(f"{name} belongs to the model: bs.SEM(model, {plain}=...)")
     if plain in ELSEWHERE:
         raise NotSupported(f"{where} has no argument {name}: {ELSEWHERE[plain]}")
     if plain in of_fit:
-        raise TypeError(
+        raise ArgumentError(
             f"{where} has no argument {name}; it belongs to bs.SEM(model).fit(data, {plain}=...)"
         )
     renamed = RENAMED.get(plain, "")
     if renamed in known:
-        raise TypeError(f"{where} has no argument {name}; it is called {renamed} here")
+        raise ArgumentError(f"{where} has no argument {name}; it is called {renamed} here")
     if renamed in of_fit:
-        raise TypeError(
+        raise ArgumentError(
             f"{where} has no argument {name}; it is bs.SEM(model).fit(data, {renamed}=...)"
         )

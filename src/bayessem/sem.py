@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bayessem.arguments import check_shared
 from bayessem.foreign import answers_other_programs
 from bayessem.syntax.specification import Specification
 
@@ -112,7 +113,7 @@ class SEM(Specification):
 
     def prepare(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -149,7 +150,7 @@ class SEM(Specification):
 
     def check(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -185,7 +186,7 @@ class SEM(Specification):
 
     def priors(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -601,7 +602,7 @@ class SEM(Specification):
 
     def ml(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -641,7 +642,7 @@ class SEM(Specification):
 
     def bootstrap(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         n: int = 1000,
         *,
         group: str | None = None,
@@ -892,7 +893,7 @@ class SEM(Specification):
 
     def fit(
         self,
-        data: pd.DataFrame,
+        data: pd.DataFrame | str | os.PathLike[str],
         *,
         group: str | None = None,
         group_order: Sequence[str] | None = None,
@@ -917,8 +918,10 @@ class SEM(Specification):
 
         Parameters
         ----------
-        data : DataFrame
-            One row a respondent; of pandas, polars, pyarrow or any library that narwhals knows.
+        data : DataFrame or path
+            One row a respondent; of pandas, polars, pyarrow or any library that narwhals knows. Or
+            a file, as `bayessem.read_data` has it; of Parquet only the columns of the model are
+            read, in batches, whatever else the file holds.
         group : str, optional
             Column with the groups of a multi-group model.
         group_order : sequence of str, optional
@@ -1007,6 +1010,7 @@ class SEM(Specification):
         return Fit.of(estimate_into(prepared, sampling, out, overwrite=overwrite, began=began))
 
 
+@check_shared
 def load(path: str | os.PathLike[str]) -> Fit:
     """Read a fit that `Fit.save` or `SEM.fit(out=)` wrote; it answers as the one that was saved.
 

@@ -144,7 +144,10 @@ def read_store(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any],
                     f"{target} holds a study of kind {known.get('kind')!r}, format "
                     f"{known.get('format')!r}; this version reads {kind!r}, format {FORMAT}"
                 )
-            return json.loads(known["settings"]), _pieces(connection, target)
+            settings = json.loads(known.get("settings", "null"))
+            if not isinstance(settings, dict):
+                raise FitError(f"{target} is damaged: it has no settings")
+            return settings, _pieces(connection, target)
     finally:
         connection.close()
 
@@ -179,6 +182,8 @@ def _told(path: Path) -> Iterator[None]:
         said = str(error)
         if isinstance(error, sqlite3.OperationalError) and "full" in said:
             said = f"{said}; what was finished before is in it, and the same call continues there"
+        if "not a database" in said or "malformed" in said or isinstance(error, ValueError):
+            raise FitError(f"{path} is damaged, or a file of something else ({said})") from None
         raise FitError(f"the study in {path}: {said}") from None
 
 

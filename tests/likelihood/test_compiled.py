@@ -106,6 +106,66 @@ def test_damaged_files_heal(compiled_package, tmp_path, ending, content):
     assert package.run()[1] == ""
 
 
+@pytest.mark.parametrize("ending", [".nbi", ".nbc", ".sha256"])
+def test_a_pickle_that_was_changed_is_never_read(compiled_package, tmp_path, ending):
+    package = Package(tmp_path)
+    shutil.copytree(compiled_package.folder, package.folder, dirs_exist_ok=True)
+    trap = tmp_path / "trapped"
+    bomb = f"cbuiltins\nopen\n(V{trap}\nVw\ntR.".encode()  # would make a file
+    for path in package.files(ending):
+        path.write_bytes(bomb if ending != ".nbi" else b"0.66.0\n" + bomb)
+    assert "compiling small functions" in package.run()[1]
+    assert not trap.exists()
+    assert package.run()[1] == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners of files here")
+def test_the_folder_is_its_users_alone(compiled_package, tmp_path):
+    folder = next(compiled_package.cache.iterdir())
+    assert folder.stat().st_mode & 0o777 == 0o700
+    package = Package(tmp_path)
+    shutil.copytree(compiled_package.folder, package.folder, dirs_exist_ok=True)
+    copied = next(package.cache.iterdir())
+    copied.chmod(0o755)  # others could read it, but not change it
+    assert "compiling a quarter" not in package.run()[1]
+    assert copied.stat().st_mode & 0o777 == 0o700
+    copied.chmod(0o777)
+    (copied / "planted").write_text("by somebody")
+    assert "compiling a quarter" in package.run()[1]  # what was there is not trusted
+    assert copied.stat().st_mode & 0o777 == 0o700
+    assert not (copied / "planted").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no owners of files here")
+def test_the_folder_of_another_user_or_a_link_is_not_taken(monkeypatch, tmp_path):
+    folder = tmp_path / "kernel"
+    assert compiled._usable(folder)
+    monkeypatch.setattr(compiled.os, "geteuid", lambda: folder.stat().st_uid + 1)
+    assert not compiled._usable(folder)
+    monkeypatch.undo()
+    (tmp_path / "link").symlink_to(folder)
+    assert not compiled._usable(tmp_path / "link")
+
+
+def test_a_home_that_cannot_be_written_or_is_not_there(package):
+    environment = {"NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": ""}
+    for home in ("/proc/nobody", str(package.folder / "small.py")):
+        code = (
+            "from pathlib import Path; from bayessem.likelihood import compiled as c;"
+            "c.PACKAGE = Path('/proc/package'); print(c._cache_folder())"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **environment, "PYTHONPATH": SOURCE, "HOME": home},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "no folder for machine code can be written" in done.stderr
+        assert done.stdout.strip().startswith("/")
+        assert not Path(done.stdout.strip()).exists()  # a temporary one, gone with the process
+
+
 def test_one_changed_byte_is_seen(tmp_path):
     path = tmp_path / "a.object"
     machine_code.write(path, {"f": ("symbol", b"some code"), "g": ("other", b"more")})

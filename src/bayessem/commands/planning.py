@@ -70,7 +70,9 @@ def design(
     json: Json = False,
 ) -> int:
     """What samples of some sizes would find: simulate, fit, count."""
+    from bayessem import arguments
     from bayessem.disk import require_writable
+    from bayessem.errors import FitError
     from bayessem.planning.study import design as study
     from bayessem.report.design import WHAT, read_truth, report_design
 
@@ -78,6 +80,9 @@ def design(
     with of_the_call():
         if report is not None:
             require_writable(report, WHAT, suffixes=(".html", ".htm"))
+        arguments.seed(seed, name="--seed")
+        if replicates is not None:
+            arguments.whole_number("--replicates", replicates, FitError)
         values = read_truth(truth)
 
     def whole_numbers(given: tuple[float, ...] | None, what: str) -> list[int] | None:

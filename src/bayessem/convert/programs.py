@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 
+from bayessem.arguments import check_shared
 from bayessem.convert.amos import convert_amos
 from bayessem.convert.conversion import Conversion
 from bayessem.convert.mplus import convert_mplus
@@ -19,6 +20,7 @@ PROGRAMS: dict[str, Callable[..., Conversion]] = {
 }
 
 
+@check_shared
 def convert_model(
     text: str, *, program: str | None = None, columns: Collection[str] = ()
 ) -> Conversion:

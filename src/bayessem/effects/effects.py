@@ -152,7 +152,11 @@ def chosen_groups(groups: Sequence[str], group: str | Sequence[str] | None) -> l
     asked = [group] if isinstance(group, str) else list(group)
     for name in asked:
         if name not in groups:
-            known = ", ".join(map(repr, groups)) if len(groups) > 1 else "the model has one group"
+            known = (
+                f"its groups: {', '.join(map(repr, groups))}"
+                if len(groups) > 1
+                else "it has one group, so leave group= out"
+            )
             raise ModelError(f"group {name!r} is not in the model; {known}")
     return [groups.index(name) for name in asked]
 

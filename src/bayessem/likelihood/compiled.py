@@ -9,16 +9,21 @@ give other draws the first time.
 The folder carries a hash of all compiled sources, because Numba's own cache does not notice a
 change in a callee: an upgrade never runs old code. A damaged file counts as a missing one, and
 where no folder can be written, a temporary one takes its place.
+
+What is in the folder runs, so nobody else may write there: it belongs to its user alone, and files
+are read when their checksums agree, before anything is made of them.
 """
 
 from __future__ import annotations
 
 import atexit
+import glob
 import hashlib
 import importlib
 import math
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -35,6 +40,7 @@ from numba.core.caching import FunctionCache
 from bayessem.likelihood.machine_code import compile_object, load, path_of, read, write
 
 PACKAGE = Path(__file__).resolve().parents[1]
+OWN = stat.S_IRWXU  # for its owner alone
 WEEK = 7 * 24 * 3600.0
 # Set in the processes that compile, to the folder they compile into.
 COMPILES = "BAYESSEM_COMPILES"
@@ -103,12 +109,34 @@ def _parents() -> Iterator[Path]:
 
 
 def _usable(folder: Path) -> bool:
+    """Whether a folder is there, or could be made, that this user alone may write to."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=OWN, exist_ok=True)
+        if not _private(folder):
+            return False
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:
         return False
+
+
+def _private(folder: Path) -> bool:
+    """Whether a folder is this user's own; closed to others, where they could only read.
+
+    One that others may write to is emptied: what they put there would run.
+    """
+    if not hasattr(os, "geteuid"):  # no such owners and modes here
+        return True
+    status = folder.lstat()
+    if stat.S_ISLNK(status.st_mode) or status.st_uid != os.geteuid():
+        return False
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        shutil.rmtree(folder)
+        folder.mkdir(mode=OWN)
+    elif stat.S_IMODE(status.st_mode) != OWN:
+        folder.chmod(OWN)
+    return True
 
 
 def _cache_folder() -> Path | None:
@@ -123,7 +151,10 @@ def _cache_folder() -> Path | None:
                 _drop_old(parent, folder)
             return folder
         tried.append(str(parent))
-    said = f"no folder for machine code can be written (tried {', '.join(tried)}); "
+    said = (
+        f"no folder for machine code can be written (tried {', '.join(tried)}) or is this user's "
+        "alone; "
+    )
     remedy = "Set NUMBA_CACHE_DIR to a folder that can be written to keep it."
     try:
         temporary = Path(tempfile.mkdtemp(prefix="bayessem-"))
@@ -154,8 +185,9 @@ def _announce(text: str) -> None:
 class _Cache:
     """Numba's cache of a function that Python calls directly, in our folder.
 
-    A damaged file counts as a missing one. Numba's own object is made when it is needed, since it
-    tries out the folder first.
+    A damaged file counts as a missing one: Numba unpickles what it finds, so it is let near files
+    only when they have the checksum that was written beside them. Numba's own object is made when
+    it is needed, since it tries out the folder first.
     """
 
     def __init__(self, function: Callable) -> None:
@@ -172,10 +204,13 @@ class _Cache:
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Machine code for a signature, None where there is none."""
+        kept = None
         try:
-            kept = self._kept.load_overload(sig, target_context)
-        except Exception:  # whatever unpickling garbage raises
+            if self._sum.read_text(encoding="ascii") == self._digest():
+                kept = self._kept.load_overload(sig, target_context)
+        except Exception:  # no file yet, or whatever else is wrong with it
             kept = None
+        if kept is None:
             with suppress(OSError):
                 self._kept.flush()
         if kept is None:
@@ -186,6 +221,24 @@ class _Cache:
         """Keep machine code, where that is possible."""
         with suppress(OSError):
             self._kept.save_overload(sig, data)
+            part = self._sum.with_name(f"{self._sum.name}.{os.getpid()}")
+            part.write_text(self._digest(), encoding="ascii")
+            os.replace(part, self._sum)
+
+    @property
+    def _sum(self) -> Path:
+        """File with the checksum of the others."""
+        return Path(f"{self._kept._cache_file._index_path}.sha256")
+
+    def _digest(self) -> str:
+        """Checksum of index and machine code of the function, by name and content."""
+        index = Path(self._kept._cache_file._index_path)
+        digest = hashlib.sha256()
+        for path in sorted(index.parent.glob(f"{glob.escape(index.stem)}.*.nbc")):
+            content = path.read_bytes()
+            digest.update(f"{path.name} {len(content)}\n".encode() + content)
+        digest.update(index.read_bytes())
+        return digest.hexdigest()
 
 
 def _jit(function: Callable, **options: Any) -> Any:

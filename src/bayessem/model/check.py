@@ -63,6 +63,8 @@ def check(prepared: Prepared) -> CheckReport:
         *level_findings(prepared),
         *composite_findings(prepared),
     ]
+    if any(f.topic == "dependent columns" for f in findings):  # which no model could have
+        findings = [f for f in findings if f.topic != "impossible"]
     # a code for missing answers is behind much of what else is found, so it comes first
     findings.sort(key=lambda f: (not f.serious, f.topic != "missing code?", not f.warning))
     text = (

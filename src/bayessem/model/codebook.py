@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayessem.arguments import check_shared
 from bayessem.errors import DataError
 from bayessem.model.columns import is_numeric, numbers
 from bayessem.model.data_checks import suspected_codes
@@ -129,6 +130,7 @@ def _remedy(row: pd.Series) -> str:
     return f"{here} = {here}.mask({here}.isin([{codes}]))"
 
 
+@check_shared
 def describe(data: object) -> Codebook:
     """The codebook of a data frame: types, labels, values, missing answers, and their use.
 

@@ -18,6 +18,9 @@ from bayessem.model.texts import why_not_numeric
 if TYPE_CHECKING:
     import pandas as pd
 
+# What to do about columns of one name.
+ONE_OF_EACH = "keep the first of each: data = data.loc[:, ~data.columns.duplicated()]"
+
 
 def require_columns(
     data: pd.DataFrame,
@@ -39,7 +42,9 @@ def require_columns(
         )
     double = [x for x in names if available.count(x) > 1]
     if double:
-        raise DataError(f"the data have several columns named {', '.join(map(repr, double))}")
+        raise DataError(
+            f"the data have several columns named {', '.join(map(repr, double))}; {ONE_OF_EACH}"
+        )
     for name in names:
         if name not in ordered and not is_numeric(data[name]):
             why = why_not_numeric(name, data[name])
@@ -100,7 +105,7 @@ def number_column(data: pd.DataFrame, name: object, what: str) -> np.ndarray:
             f"{', '.join(map(str, data.columns[:40]))}"
         )
     if data[name].ndim > 1:
-        raise DataError(f"the data have several columns named {name!r}")
+        raise DataError(f"the data have several columns named {name!r}; {ONE_OF_EACH}")
     if not is_numeric(data[name]):
         why = why_not_numeric(name, data[name])
         raise DataError(f"{what}: column {name!r} is not numeric: {why}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.arguments import real_number, shown, whole_number
+from bayessem.arguments import check_shared, real_number, shown, whole_number
 from bayessem.errors import DataError, NotSupported
 from bayessem.model.data import Sample
 
@@ -25,6 +25,7 @@ MADE = "made from moments"
 MOST = 200_000_000
 
 
+@check_shared
 def from_covariance(
     covariance: pd.DataFrame,
     n: int,
@@ -75,7 +76,10 @@ def from_covariance(
             f"the result hardly depends on n: {MOST // len(names):,} are the most"
         )
     if n <= len(names) + 1:
-        raise DataError(f"n = {n} is too small for a covariance matrix of {len(names)} variables")
+        raise DataError(
+            f"n = {n} is too small for a covariance matrix of {len(names)} variables, which takes "
+            f"{len(names) + 2} respondents or more"
+        )
     try:
         root = np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:

@@ -106,7 +106,7 @@ class Sample:
     @property
     def pattern_count(self) -> int:
         """How many different sets of variables respondents answered (1: nothing is missing)."""
-        return len(np.unique(np.isnan(self.values), axis=0))
+        return int(_pattern_codes(np.zeros_like(self.group), ~np.isnan(self.values)).max()) + 1
 
     @cached_property
     def means(self) -> np.ndarray:
@@ -133,7 +133,6 @@ class Sample:
 
     def patterns(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """(group, observed columns, positions of the respondents) of each missingness pattern."""
-        seen: dict[tuple[int, bytes], list[int]] = {}
         observed = ~np.isnan(self.values)
         if observed.all():
             return [
@@ -141,12 +140,24 @@ class Sample:
                 for g in range(len(self.groups))
                 if (self.group == g).any()
             ]
-        for i, mask in enumerate(observed):
-            seen.setdefault((int(self.group[i]), mask.tobytes()), []).append(i)
-        return [
-            (g, np.flatnonzero(np.frombuffer(mask, dtype=bool)), np.array(members))
-            for (g, mask), members in sorted(seen.items(), key=lambda item: item[0][0])
-        ]
+        code = _pattern_codes(self.group, observed)
+        order = np.argsort(code, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
+        found = [(int(self.group[k[0]]), np.flatnonzero(observed[k[0]]), k) for k in parts]
+        return sorted(found, key=lambda item: item[0])
+
+
+def _pattern_codes(group: np.ndarray, observed: np.ndarray) -> np.ndarray:
+    """Number of each respondent's pattern of group and observed variables, (respondent,).
+
+    Patterns are numbered in the order in which they appear.
+    """
+    import pandas as pd
+
+    code = np.asarray(group, dtype=np.int64)
+    for column in observed.T:
+        code = pd.factorize(2 * code + column)[0]
+    return code
 
 
 def _checked(values: np.ndarray, names: Sequence[str]) -> None:
@@ -159,7 +170,7 @@ def _checked(values: np.ndarray, names: Sequence[str]) -> None:
     for name, column in zip(names, values.T, strict=True):
         known = column[~np.isnan(column)]
         if not known.size:
-            raise DataError(f"column {name!r} is empty")
+            raise DataError(f"column {name!r} is empty; take it out of the model")
         _check_size(name, float(np.abs(known).max()))
         if _constant(known):
             raise DataError(
@@ -236,6 +247,12 @@ def check_groups(
                         f"out of the model, leave the group out (group_order=), {equal}"
                     )
             elif _constant(known) and any(r.op == "~~" and r.lhs == r.rhs == name for r in own):
+                if name == group:
+                    raise DataError(
+                        f"{name!r} is the column of the groups and a variable of the model, too, "
+                        "but does not vary within a group: name another column (group=), or leave "
+                        "group= out"
+                    )
                 raise DataError(
                     f"{where.format(name, 'constant')} (all {known[0]:g}) and cannot have a "
                     f"variance of its own there; take it out of the model, leave the group out "
@@ -329,6 +346,7 @@ def read_sample(
             "cannot be estimated; use more respondents or fewer indicators"
         )
     design = read_design(data, keep, weights=weights, cluster=drawn_in)
+    _check_weights(design, code, labels, weights, group)
     known = {*names, *constructs}
     texts = {name: text for name, text in variable_labels(data).items() if name in known}
     sample = Sample(
@@ -344,6 +362,27 @@ def read_sample(
         design=design,
     )
     return sample if clusters is None else _in_blocks(sample, clusters.kept(keep))
+
+
+def _check_weights(
+    design: Design | None,
+    code: np.ndarray,
+    labels: Sequence[str],
+    weights: str | None,
+    group: str | None,
+) -> None:
+    """Refuse groups in which fewer than two respondents have a weight: they have no variance."""
+    if design is None or design.weights is None:
+        return
+    counted = np.bincount(code, weights=design.weights > 0, minlength=len(labels))
+    for label, count in zip(labels, counted.astype(int).tolist(), strict=True):
+        if count < 2:
+            where = f" of group {label!r}" if group is not None else ""
+            remedy = "; leave the group out (group_order=)" if group is not None else ""
+            raise DataError(
+                f"{weights!r} is above 0 for {count} respondent{'s' * (count != 1)}{where}, whose "
+                f"variances cannot be estimated{remedy}"
+            )
 
 
 def _in_blocks(sample: Sample, clusters: Clusters) -> Sample:

@@ -13,14 +13,17 @@ import re
 import sys
 import warnings
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from bayessem.arguments import shown, whole_number
+from bayessem.arguments import check_shared, shown, whole_number
 from bayessem.disk import expanded, told
-from bayessem.errors import BayessemWarning, DataError, outside
+from bayessem.errors import BayessemWarning, DataError, did_you_mean, outside
+from bayessem.model.batches import is_parquet, is_path, read_parquet_columns
 from bayessem.model.data_file import DataFile, require_distinct
 from bayessem.model.delimited import decoded, read_delimited
-from bayessem.model.frames import VALUES, VARIABLES
+from bayessem.model.frames import VALUES, VARIABLES, as_frame
 from bayessem.model.statistics_files import READERS, read_statistics_file
 from bayessem.model.workbook import read_workbook
 
@@ -59,6 +62,7 @@ OTHERS = {
 READ = "CSV, Excel (.xlsx), SPSS, Stata, SAS, Parquet and Feather files are read"
 
 
+@check_shared
 def read_data(
     path: str | os.PathLike[str],
     *,
@@ -107,6 +111,32 @@ def read_data(
     for doubt in found.doubts:
         warnings.warn(doubt, BayessemWarning, stacklevel=outside())
     return found.labelled_frame()
+
+
+def read_for(
+    data: Any, names: Sequence[str], *, as_numbers: Collection[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The data of a model, as a frame of pandas, and the names of all columns that there are.
+
+    Parameters
+    ----------
+    data : data frame or path
+        A frame of any library; or a file, of which Parquet is read in batches, and only the columns
+        that are named; any other as by `read_data`.
+    names : sequence of str
+        The columns that are needed.
+    as_numbers : collection of str
+        Those that are needed as numbers alone.
+
+    Raises
+    ------
+    DataError
+        For what is no data, or a file that cannot be read.
+    """
+    if is_path(data) and is_parquet(data):
+        return read_parquet_columns(data, names, as_numbers=as_numbers)
+    frame = read_data(data) if is_path(data) else as_frame(data)
+    return frame, [str(c) for c in frame.columns]
 
 
 def read_model_file(path: str) -> tuple[str, tuple[str, ...]]:
@@ -226,6 +256,15 @@ def _unpacked(content: bytes, path: str) -> bytes:
             raise DataError(f"{path} cannot be unpacked: {error}") from None
 
 
+def _beside(place: Path) -> str:
+    """A question that names files like one that is not there, "" where none is."""
+    try:
+        near = [entry.name for entry in place.parent.iterdir() if entry.is_file()]
+    except OSError:
+        return f" (nor a folder {str(place.parent)!r})"
+    return f".{asked}" if (asked := did_you_mean(place.name, near)) else ""
+
+
 def _content(path: str, what: str) -> bytes:
     """The bytes of a file."""
     if path == STDIN:
@@ -238,7 +277,7 @@ def _content(path: str, what: str) -> bytes:
             if place.is_dir():
                 raise DataError(f"{path!r} is a folder, not a {what} file")
             if "\0" not in path and not place.exists():
-                raise DataError(f"there is no {what} file {path!r}")
+                raise DataError(f"there is no {what} file {path!r}{_beside(place)}")
             content = place.read_bytes()
     if not content.strip():
         raise DataError(f"the {what} file {path!r} is empty")

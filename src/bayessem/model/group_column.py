@@ -9,6 +9,7 @@ import numpy as np
 
 from bayessem.arguments import shown as quoted
 from bayessem.errors import DataError, did_you_mean
+from bayessem.model.columns import ONE_OF_EACH
 from bayessem.model.frames import labelled, value_labels
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def require_group(data: pd.DataFrame, group: object, *, argument: str = "group")
         )
     column = data[group]
     if column.ndim > 1:
-        raise DataError(f"the data have several columns named {group!r}")
+        raise DataError(f"the data have several columns named {group!r}; {ONE_OF_EACH}")
     if column.isna().any():
         n = int(column.isna().sum())
         raise DataError(

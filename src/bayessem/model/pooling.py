@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.arguments import flag, real_number, shown
+from bayessem.arguments import check_shared, flag, real_number, shown
 from bayessem.errors import ModelError
 from bayessem.model.columns import number_column
 from bayessem.model.priors import Prior
@@ -91,6 +91,7 @@ def link_name(name: str, other: str) -> str:
     return f"c({name},{other})"
 
 
+@check_shared
 def partial(
     *parameters: str, by: str | None = None, sd: float | None = None, correlated: bool = False
 ) -> Pooling:
@@ -123,6 +124,7 @@ def partial(
     return Pooling("partial", names, by, sd, correlated)
 
 
+@check_shared
 def no_pooling(*parameters: str) -> Pooling:
     """No pooling: the parameters are free in each group."""
     return Pooling("none", _names(parameters))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,7 @@ from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample, check_groups, read_sample
 from bayessem.model.design import check_design
 from bayessem.model.elimination import eliminate
-from bayessem.model.frames import as_frame
+from bayessem.model.files import read_for
 from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.level_data import check_clusters, crossed_note, level_moments
 from bayessem.model.parameterization import check_delta
@@ -164,7 +165,7 @@ def moments_of(sample: Sample, table: ParameterTable) -> tuple[np.ndarray, np.nd
 
 def prepare(
     specification: Specification,
-    data: pd.DataFrame,
+    data: pd.DataFrame | str | os.PathLike[str],
     *,
     group: str | None = None,
     group_order: Sequence[str] | None = None,
@@ -181,8 +182,8 @@ def prepare(
     ----------
     specification : Specification
         The model.
-    data : DataFrame
-        One row a respondent.
+    data : DataFrame or path
+        One row a respondent; of a Parquet file only the columns of the model are read, in batches.
     group, group_order, missing
         See `data.read_sample`.
     priors : mapping, optional
@@ -214,8 +215,11 @@ def prepare(
         check_design(build_structure(specification.table), weights=weights, cluster=cluster)
     first = {k: v for k, v in options.items() if k != "group_partial"}
     plain = build_table(statements, groups=specification.groups, **first)
-    data = as_frame(data)
-    _check_labels(plain, statements, [str(c) for c in data.columns])
+    by = None if pooling is None else pooling.by
+    extra = [name for name in (group, cluster, weights, by) if isinstance(name, str)]
+    only = set(plain.observed) - set(plain.ordered) - set(extra)
+    data, columns = read_for(data, [*plain.observed, *extra], as_numbers=only)
+    _check_labels(plain, statements, columns)
     sample = read_sample(
         data,
         plain.observed,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bayessem.arguments import real_number, shown
+from bayessem.arguments import check_shared, real_number, shown
 from bayessem.errors import PriorError
 
 # family: (PyMC's class, its arguments in order, support)
@@ -94,6 +94,7 @@ class Prior:
     family: str
     arguments: tuple[float, ...]
 
+    @check_shared
     def __init__(
         self,
         family: str,

@@ -204,6 +204,14 @@ def check_prior_names(structure: Structure, given: Mapping[str, str | Prior]) ->
             known |= {row.name, row.label}
     unknown = [key for key in given if key not in known]
     if unknown:
+        fixed = next((r for r in table.rows if unknown[0] in (r.name, r.label)), None)
+        if fixed is not None and fixed.value is not None:
+            moment = fixed.value != fixed.value
+            what = "taken from the sample" if moment else f"fixed at {fixed.value:g} in the model"
+            raise PriorError(
+                f"priors: {unknown[0]!r} is {what}, so it has no prior; leave the prior out"
+                + ("" if moment else f", or free it in the text: NA*{fixed.rhs or 1}")
+            )
         kinds = [kind for kind in KINDS if not kind.startswith("pool_")]
         shown = ", ".join(table.parameters[:12]) + (", ..." if len(table.parameters) > 12 else "")
         raise PriorError(

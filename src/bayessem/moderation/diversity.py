@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayessem.arguments import check_shared
 from bayessem.errors import BayessemWarning, DataError, outside
 from bayessem.model.frames import as_frame
 from bayessem.text.described import Described
@@ -58,6 +59,7 @@ class Groups(Described):
         return Document.of(Paragraph(self.rule), Table((names, *shown)))
 
 
+@check_shared
 def alliance_portfolio_diversity(data: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """(k / number of columns)^2, k the number of kinds of partner that a firm uses.
 
@@ -153,6 +155,7 @@ def _groups(
     return Groups(category.rename(values.name), table, rule)
 
 
+@check_shared
 def median_split(
     data: pd.DataFrame, column: str, *, ties: str = "low", few: int = FEW_MEMBERS
 ) -> Groups:
@@ -188,6 +191,7 @@ def median_split(
     return _groups(values, labels, TIES, rule, few)
 
 
+@check_shared
 def quantile_groups(
     data: pd.DataFrame, column: str, *, groups: int = 4, few: int = FEW_MEMBERS
 ) -> Groups:
@@ -230,6 +234,7 @@ def _merged(parts: list[tuple[list[float], int]], least: int) -> list[list[float
     return [values for values, _ in parts]
 
 
+@check_shared
 def level_groups(
     data: pd.DataFrame, column: str, *, merge_below: int = 0, few: int = FEW_MEMBERS
 ) -> Groups:

@@ -153,7 +153,11 @@ def design(
         truths, n,
         reliability=reliability, groups=groups, missing=missing, categories=categories,
     )  # fmt: skip
-    count = whole_number("replicates", replicates or (FULL if sampling else QUICK), FitError)
+    count = whole_number(
+        "replicates",
+        (FULL if sampling else QUICK) if replicates is None else replicates,
+        FitError,
+    )
     if len(cells) * count > MOST_CELLS:
         raise ModelError(f"{len(cells)} conditions of {count} data sets each are too many")
     wanted = _shares(assurance)
@@ -177,6 +181,7 @@ def design(
     return _result(settings, pieces, wanted)
 
 
+@check_shared
 def read_design(path: str | PathLike[str], *, assurance: float | Sequence[float] = 0.8) -> Design:
     """Read a study from its store, finished or not.
 

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from bayessem.arguments import check_shared
 from bayessem.disk import expanded, require_writable, told, write_whole
 from bayessem.errors import DataError
 from bayessem.planning.result import Design
@@ -37,6 +38,7 @@ CAPTION = (
 )
 
 
+@check_shared
 def report_design(
     result: Design, path: str | os.PathLike[str], *, title: str = "Design study"
 ) -> Path:

@@ -398,8 +398,11 @@ def _tree(prepared: Prepared, density: Density, result: Draws, *, integrate: boo
             log_likelihood = density.respondent_log_likelihood(values[:, kept])
         else:
             log_likelihood = result.log_likelihood[:, kept]
-        log_likelihood = log_likelihood[..., respondent_order(sample)]
-        log_likelihood = log_likelihood - covariate_log_density(space, prepared.structure, sample)
+        # the largest array of a fit, so no more copies of it than there have to be
+        order = respondent_order(sample)
+        if (order != np.arange(len(order))).any():
+            log_likelihood = np.take(log_likelihood, order, axis=-1)
+        log_likelihood -= covariate_log_density(space, prepared.structure, sample)
         unit, labels = unit_labels(sample)
         parts["log_likelihood"] = xr.Dataset(
             # laid out as a saved fit has it: sums are the same to the last bit

@@ -216,6 +216,12 @@ def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sampl
             values[:, j] = category_codes(new_rows, name, old.categories[j], "the new rows")
         elif name in new_rows.columns:
             values[:, j] = number_column(new_rows, name, "the new rows")
+    strangers = list(map(str, new_rows.columns))
+    if strangers and not {*strangers} & {*old.variables, str(group)}:
+        raise DataError(
+            f"no column of the new rows is a variable of the model; they have "
+            f"{', '.join(strangers[:12])}, and the model {', '.join(old.variables)}"
+        )
     if np.isinf(values).any():
         raise DataError("infinite values in the new rows; leave unknown cells empty")
     code = np.zeros(len(new_rows), dtype=np.int64)

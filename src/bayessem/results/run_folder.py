@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 
@@ -97,6 +98,7 @@ def save(fit: Fitted, path: str | os.PathLike[str]) -> Path:
     with told(f"the fit cannot be saved in {given}"):
         target = _real(given)
         _refuse_foreign(target)
+        require_place(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(target.parent):
             _tidy(target)
@@ -336,6 +338,9 @@ def load(
         _verify(files, about, folder)
     try:
         frame = _read_data(files["data.csv"])
+        with h5py.File(io.BytesIO(files["draws.nc"]), "r") as file:
+            # what fails in h5netcdf leaves an object that fails once more when it is collected
+            file.visititems(lambda *_: None)
         with xr.open_datatree(io.BytesIO(files["draws.nc"]), engine="h5netcdf") as tree:
             data = tree.load()
         text, options = files["model.txt"].decode("utf-8"), _tuples(about["model_options"])
@@ -381,9 +386,16 @@ def _record(content: bytes, folder: Path) -> dict[str, Any]:
         raise FitError(f"{folder} is damaged: fit.json holds no object")
     if "format" not in about:
         raise FitError(f"{folder} is not the folder of a fit: fit.json has no 'format'")
-    if about["format"] not in (1, FORMAT):
+    found = about["format"]
+    if found not in (1, FORMAT) or isinstance(found, bool):
+        newer = isinstance(found, int) and found > FORMAT
         raise FitError(
-            f"{folder} has format {about['format']!r}; this version reads 1 and {FORMAT}"
+            f"{folder} has format {found!r}; this version reads 1 and {FORMAT}: "
+            + (
+                "it was saved by a newer one, so install that (pip install -U bayessem)"
+                if newer
+                else "its fit.json is damaged, or of another program"
+            )
         )
     _check_types(about, folder)
     return about

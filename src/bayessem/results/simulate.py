@@ -78,7 +78,11 @@ def elements_at(structure: Structure, values: Mapping[str, float]) -> np.ndarray
         for e in structure.element(place):
             out[e] = value
     if absent:
-        raise ModelError(f"no value for {', '.join(dict.fromkeys(absent))}")
+        names = list(dict.fromkeys(absent))
+        raise ModelError(
+            f"no value for {', '.join(names)}; each free parameter needs one, as in "
+            f"{{{names[0]!r}: 1.0}}"
+        )
     strangers = [name for name in values if name not in used]
     if strangers:
         raise ModelError(

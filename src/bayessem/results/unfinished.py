@@ -19,7 +19,7 @@ import xarray as xr
 
 from bayessem.arguments import flag
 from bayessem.disk import expanded, told
-from bayessem.errors import BayessemWarning, FitError, outside
+from bayessem.errors import BayessemError, BayessemWarning, FitError, outside
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.sampling import Draws
 from bayessem.posterior.settings import Sampling
@@ -27,6 +27,7 @@ from bayessem.results import run_folder
 from bayessem.results.estimate import checked_before, estimate, estimate_of, settled_sampling
 from bayessem.results.fitted import Fitted
 from bayessem.results.run_folder import (
+    NO_SUCH_CONTENT,
     UNFINISHED,
     content_of_model,
     is_finished,
@@ -38,6 +39,7 @@ from bayessem.store import Store, read_store
 from bayessem.syntax.specification import Specification
 
 KIND = "fit"
+MOST_CHAINS = 100_000  # more than anybody samples
 
 
 class Recording:
@@ -188,10 +190,13 @@ def refuse_existing(path: str | os.PathLike[str], *, overwrite: bool) -> None:
 def progress_text(folder: Path) -> str:
     """How far an unfinished run is: "312 to 340 of 1000 draws of 4 chains"."""
     about, pieces = read_store(folder / UNFINISHED, KIND)
-    settings = about["settings"]
-    counts = [0] * settings["chains"]
-    for name, piece in pieces.items():
-        counts[int(name.split()[0])] += piece["values"]["shape"][0]
+    try:
+        settings = about["settings"]
+        counts = [0] * _chains(about)
+        for name, piece in pieces.items():
+            counts[int(name.split()[0])] += int(piece["values"]["shape"][0])
+    except NO_SUCH_CONTENT:
+        return "damaged"
     low, high = min(counts), max(counts)
     there = f"{low}" if low == high else f"{low} to {high}"
     return f"{there} of {settings['draws']} draws of {settings['chains']} chains"
@@ -210,23 +215,44 @@ def load_unfinished(
     folder = expanded(path)
     about, pieces = read_store(folder / UNFINISHED, KIND)
     prepared = model_of_content(about, folder, specification=specification)
+    try:
+        sampling, draws = _sampling(about), _joined(_by_chain(about, pieces), prepared)
+        return estimate_of(prepared, sampling, draws, tuple(map(str, about["notes"])))
+    except (BayessemError, *NO_SUCH_CONTENT) as error:
+        said = str(error) if isinstance(error, FitError) else f"it is damaged ({error!r})"
+        raise FitError(f"{folder} holds an unfinished run: {said}") from None
+
+
+def _sampling(about: Mapping[str, Any]) -> Sampling:
+    """How it was being sampled."""
     names = ("draws", "tune", "chains", "cores", "random_seed", "target_accept", "latents")
-    sampling = Sampling(
+    return Sampling(
         **{name: about["settings"][name] for name in names}, engine="native", progress=False
     )
-    parts: list[list[tuple[int, Mapping[str, Any]]]] = [[] for _ in range(sampling.chains)]
+
+
+def _chains(about: Mapping[str, Any]) -> int:
+    """How many chains there are; before anything is made in that number."""
+    count = about["settings"]["chains"]
+    if not isinstance(count, int) or not 0 < count <= MOST_CHAINS:
+        raise FitError(f"it is damaged ({count!r} chains)")
+    return count
+
+
+def _by_chain(
+    about: Mapping[str, Any], pieces: Mapping[str, Any]
+) -> list[list[tuple[int, Mapping[str, Any]]]]:
+    """What was written of each chain: where it begins, values and statistics."""
+    parts: list[list[tuple[int, Mapping[str, Any]]]] = [[] for _ in range(_chains(about))]
     for name, piece in pieces.items():
         chain, first = map(int, name.split())
         parts[chain].append((first, piece))
-    try:
-        draws = _joined(parts, len(prepared.space.names))
-        return estimate_of(prepared, sampling, draws, tuple(about["notes"]))
-    except FitError as error:
-        raise FitError(f"{folder} holds an unfinished run: {error}") from None
+    return parts
 
 
-def _joined(parts: list[list[tuple[int, Mapping[str, Any]]]], size: int) -> Draws:
+def _joined(parts: list[list[tuple[int, Mapping[str, Any]]]], prepared: Prepared) -> Draws:
     """Draws of all chains, nan where one had not come to."""
+    size = len(prepared.space.names)
     chains: list[np.ndarray] = []
     stats: list[dict[str, np.ndarray]] = []
     for own in parts:
@@ -243,7 +269,9 @@ def _joined(parts: list[list[tuple[int, Mapping[str, Any]]]], size: int) -> Draw
     if not longest:
         raise FitError("it was stopped before the first draw was written")
     joined = np.full((len(chains), longest, size), np.nan)
-    names = next(s for s in stats if s)
+    names = next((s for s in stats if s), None)
+    if names is None:
+        raise FitError("it is damaged: its draws have no statistics of the sampler")
     out = {k: np.zeros((len(chains), longest), dtype=v.dtype) for k, v in names.items()}
     for k, chain in enumerate(chains):
         joined[k, : len(chain)] = chain

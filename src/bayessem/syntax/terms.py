@@ -32,6 +32,19 @@ _NO_TIMES = {
     f"quotes, and where they hold blanks, rename them: {RENAMING}",
 }
 
+_SIGN_BEFORE_NAME = {
+    "+": "a term is missing before this '+'; terms are joined by one: x1 + x2",
+    "-": "a negative coefficient is written -1*x",
+}
+# R's words, which would be labels that nobody means.
+_NO_LABELS = {
+    "Inf": "no value is infinite; fix a number, such as 10*x, or leave the path out",
+    "NaN": "a free parameter is written NA*x",
+    "NULL": "a free parameter is written NA*x",
+    "TRUE": "1*x fixes it at 1",
+    "FALSE": "0*x fixes it at 0",
+}
+
 # Modifier functions, and whether their values are texts (or numbers).
 _TEXTUAL = {
     "label": True,
@@ -256,6 +269,10 @@ def _parse_modifier(tokens: Sequence[Token], at: int, text: str) -> tuple[Modifi
     elif token.kind == "name":
         if not _times(tokens, at + 1):
             return None
+        if token.text in _NO_LABELS:
+            raise token.problem(
+                f"'{token.text}' is a word of R and no label here: {_NO_LABELS[token.text]}", text
+            )
         modifier = (
             Modifier("fixed", (None,)) if token.text == "NA" else Modifier("label", (token.text,))
         )
@@ -289,6 +306,8 @@ def _parse_quotient(tokens: Sequence[Token], at: int, text: str) -> tuple[float,
     if token.text in ("-", "+"):
         if at + 1 >= len(tokens):
             raise end_of(tokens).problem("a number must follow the sign", text)
+        if tokens[at + 1].kind == "name":
+            raise token.problem(_SIGN_BEFORE_NAME[token.text], text)
         value, after = _parse_quotient(tokens, at + 1, text)
         return (-value if token.text == "-" else value), after
     value, at = _constant_atom(tokens, at, text)

@@ -126,7 +126,7 @@ def block_html(
 def _lines(text: str, numbering: Numbering) -> str:
     """Prose with minus signs, line breaks, and links to the tables and figures that it names."""
     return "".join(
-        _prose(piece) if place is None else f'<a href="#{place.anchor}">{piece}</a>'
+        _prose(piece) if place is None else f'<a href="#{place.anchor}">{escape(piece)}</a>'
         for piece, place in numbering.pieces(text)
     )
 
