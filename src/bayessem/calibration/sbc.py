@@ -183,7 +183,7 @@ def _one_fit(
     own = dataclasses.replace(prepared, sample=data, covariances=covariances, means=means)
     if prepared.unpooled is not None:
         density, start = balanced_density(own, density)
-    if prepared.table.ordered:
+    if prepared.table.answered:
         density, approximation = answered(own, density, start)
     else:
         approximation = approximate(density, start)

@@ -14,6 +14,7 @@ import numpy as np
 
 from bayessem.arguments import check_shared
 from bayessem.execution import run
+from bayessem.model.companions import kept_beside
 from bayessem.model.correlation_blocks import partial_correlations
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared
@@ -86,6 +87,7 @@ def part_of(sample: Sample, members: Sequence[int] | np.ndarray) -> Sample:
         group=sample.group[at],
         rows=sample.rows[at],
         design=None if sample.design is None else sample.design.kept(np.asarray(at)),
+        beside=kept_beside(sample.beside, at),
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from bayessem.errors import FitError
+from bayessem.model.companions import kept_beside
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
+from bayessem.results.dispersions import draw_responses, without_dispersions
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.simulate import logistic_residuals
 
@@ -32,7 +34,8 @@ def replicate(
     -------
     ndarray (draw, respondent, p)
         In the order of the sample; nan where the data are missing, covariates that the model
-        conditions on as they are, of ordered variables positions of categories.
+        conditions on as they are, of ordered variables positions of categories. Durations are drawn
+        as they would be observed, however the data's were censored.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def _one_group(
 ) -> np.ndarray:
     """Observed values (draw, member, p) of one group."""
     structure, sample = prepared.structure, prepared.sample
-    matrices = structure.matrices(elements, group)
+    matrices, dispersions = without_dispersions(structure, structure.matrices(elements, group))
     p, m, _ = structure.shape
     draws, n = len(elements), len(members)
     zeta = rng.standard_normal((draws, n, m)) @ _across(_roots(matrices["disturbances"]))
@@ -80,6 +83,7 @@ def _one_group(
         j = structure.observed.index(name)
         cut = matrices["thresholds"][:, first : first + counts[name]]
         y[..., j] = (y[..., j, None] > cut[:, None, :]).sum(axis=-1)
+    draw_responses(structure, dispersions, y, kept_beside(sample.beside, members), rng)
     return y
 
 

@@ -95,11 +95,12 @@ def refuse_answers(table: ParameterTable, what: str, instead: str = "") -> None:
     Raises
     ------
     NotSupported
-        Naming it, for a model with ordered variables.
+        Naming it, for a model with variables that are not normal.
     """
-    if table.ordered:
+    if table.answered:
+        named = table.answered
         raise NotSupported(
-            f"{what} is not there for models with ordered answers "
-            f"({', '.join(table.ordered[:3])}{', ...' if len(table.ordered) > 3 else ''}); "
-            + (instead or "leave ordered= out to treat the answers as numbers")
+            f"{what} is not there for models with {table.answers_said} "
+            f"({', '.join(named[:3])}{', ...' if len(named) > 3 else ''}); "
+            + (instead or f"leave {table.declared} out to treat the answers as numbers")
         )

@@ -307,7 +307,7 @@ def _approximation(
         start = direction.start
     if not integrate:
         return density, _as_it_is(density, start), ()
-    if prepared.table.ordered:
+    if prepared.table.answered:
         return (*answered(prepared, density, start), ())
     if prepared.unpooled is not None:
         found = None if direction is None else direction.base
@@ -436,14 +436,14 @@ def _quadrature_error(prepared: Prepared, density: Density, values: np.ndarray) 
 
     With ordered answers, of the node engine with twice the nodes.
     """
-    if not prepared.structure.products and not prepared.table.ordered:
+    if not prepared.structure.products and not prepared.table.answered:
         return 0.0
     from bayessem.likelihood.plan import REACH, STEP
 
     flat = values.reshape(-1, values.shape[-1])
     some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
     finer: dict[str, Any] = {"reach": REACH + 8.0, "step": STEP / 4.0}
-    if prepared.table.ordered:
+    if prepared.table.answered:
         finer = {"at": density.elements(some), "finer": 2.0}
     fine = posterior_density(prepared.space, prepared.structure, prepared.sample, **finer)
     coarse = density.respondent_log_likelihood(some).sum(axis=1)
