@@ -40,6 +40,14 @@ POISSON, NEGATIVE_BINOMIAL, LOGNORMAL, WEIBULL, TOBIT, BETA = range(5, 11)
 FIRST = POISSON
 
 
+# What a linear predictor is, by link.
+LINK_WORDS = {
+    "log": "the log of the expected count, or of a duration's scale",
+    "logit": "the logit of the expected share",
+    "identity": "the expected value",
+}
+
+
 @compiled
 def row_constant(kind, own, dispersion):
     """What of an answer's log-density no predictor changes, and its derivative by dispersion."""
@@ -125,7 +133,6 @@ class Family:
 def _row(
     name: str, kind: int, module: ModuleType, reads: str, link: str, ratio: str, dispersion: str
 ) -> Family:
-    functions = ("log_density", "slopes", "information", "mean", "draw", "link_variance")
     return Family(
         name,
         kind,
@@ -133,7 +140,12 @@ def _row(
         link,
         ratio,
         dispersion,
-        *(getattr(module, f) for f in functions),
+        log_density=module.log_density,
+        slopes=module.slopes,
+        information=module.information,
+        mean=module.mean,
+        draw=module.draw,
+        link_variance=module.link_variance,
         survival=getattr(module, "survival", None),
     )
 

@@ -624,7 +624,7 @@ def _settings(saved: dict[str, Any]) -> dict[str, Any]:
 
 def _tuples(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a model, whose several values are tuples."""
-    out = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    out: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
     if out.get("censored"):
         out["censored"] = _tuples(out["censored"])
     return out
