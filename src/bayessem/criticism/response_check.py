@@ -73,7 +73,7 @@ class ResponseCheck(Described):
             at = np.linspace(0, len(shown) - 1, SHOWN).round().astype(int)
             shown = shown.iloc[at]
         columns = [
-            column(shown, first),
+            *(labels(shown, [first]) if first == "count" else [column(shown, first)]),
             *labels(shown, ["group"] if "group" in shown else []),
             column(shown, "observed", "data"),
             column(shown, "mean", "model"),

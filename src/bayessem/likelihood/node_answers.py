@@ -12,6 +12,9 @@ from bayessem.likelihood.family_normal import LOG_SQRT_2PI
 from bayessem.likelihood.family_ordered import VARIANCES, residual_below, residual_density
 from bayessem.likelihood.node_plan import CROSS, FACTOR, NORMAL, TERM, TILT, place, shape
 
+# Posterior weight of a node that adds nothing to a derivative; most nodes have less.
+NOTHING = 1e-15
+
 
 @compiled
 def _monomials(plan, f):
@@ -309,7 +312,7 @@ def _pull_family(plan, f, elements, dispersion, counts, gradient):
         own, weight = _own(plan, f, row), counts[row]
         _, by_constant = row_constant(kind, own, dispersion)
         for cell in range(mean.size):
-            if weight[cell] == 0.0:  # slopes have no bound where densities are 0
+            if abs(weight[cell]) < NOTHING:  # slopes have no bound where densities are 0
                 continue
             by_mean, by_dispersion = cell_slopes(kind, own, mean[cell], dispersion)
             d_mean[cell] += weight[cell] * by_mean
