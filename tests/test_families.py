@@ -15,8 +15,10 @@ from scipy.optimize import minimize
 from scipy.special import expit, ndtr
 from scipy.stats import norm
 
+from bayessem.comparison.comparable import check_comparable
+from bayessem.comparison.criterion import target_of
 from bayessem.criticism.response_check import survival_curve
-from bayessem.errors import DataError, ModelError, NotSupported
+from bayessem.errors import DataError, FitError, ModelError, NotSupported
 from bayessem.likelihood.engines import ENGINES
 from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.node_entry import entry
@@ -638,3 +640,27 @@ def test_standardised_paths_of_counts_are_on_the_log_scale(fit):
     assert 0 < table.loc[("y", "~", "F"), "std"] < table.loc[("y", "~", "F"), "mean"]
     share = fit.r2().set_index("variable")["mean"] if callable(fit.r2) else None
     assert share is None or 0 < share["y"] < 1
+
+
+def test_densities_and_probabilities_are_not_compared(study):
+    targets = {
+        name: target_of(prepare(SEM("F =~ a1 + a2 + a3\ny ~ F\nt ~ F\nt ~~ 0*y", **options), study))
+        for name, options in {
+            "poisson": {"family": {"y": "poisson"}},
+            "overdispersed": {"family": {"y": "negative_binomial"}},
+            "normal": {"family": {"t": "lognormal"}},
+            "weibull": {"family": {"t": "weibull"}},
+            "censored": {"family": {"t": "weibull"}, "censored": {"t": "flag"}},
+            "plain": {},
+        }.items()
+    }
+
+    def check(*names: str) -> None:
+        check_comparable({name: targets[name] for name in names})
+
+    check("poisson", "overdispersed")
+    check("plain", "normal", "weibull")  # densities of the same numbers
+    with pytest.raises(FitError, match="first has probabilities of the values of y"):
+        check("poisson", "plain")
+    with pytest.raises(FitError, match="same values of t as censored"):
+        check("weibull", "censored")
