@@ -664,3 +664,23 @@ def test_densities_and_probabilities_are_not_compared(study):
         check("poisson", "plain")
     with pytest.raises(FitError, match="same values of t as censored"):
         check("weibull", "censored")
+
+
+def test_groups_have_their_own_paths_and_dispersions(study):
+    """Without equalities the log-likelihood of two groups is the sum of theirs."""
+    data = study.assign(g=np.where(np.arange(len(study)) % 2, "u", "v"))
+    sem = SEM("y ~ z + m\nt ~ z", **STUDIED)
+    both = sem.ml(data, group="g")
+    alone = [sem.ml(data[data["g"] == g]).measures["logl"] for g in "uv"]
+    assert both.measures["logl"] == pytest.approx(sum(alone), abs=1e-6)
+    equal = SEM("y ~ z + m\nt ~ z", group_equal=["regressions", "residuals"], **STUDIED)
+    rows = equal.ml(data, group="g").table
+    own = rows[(rows["op"] == "~~") & (rows["lhs"] == "y") & (rows["rhs"] == "y")]["est"]
+    assert own.nunique() == 1
+
+
+def test_data_drawn_from_the_prior(study):
+    check = SEM("F =~ a1 + a2 + a3\ny ~ F", family={"y": "poisson"}).prior_predictive_check(
+        study, draws=50
+    )
+    assert (check.table["quantity"] == "y").any()

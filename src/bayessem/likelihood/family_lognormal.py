@@ -18,6 +18,7 @@ from scipy.special import log_ndtr
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.family_normal import LOG_SQRT_2PI
 from bayessem.likelihood.family_ordered import interval_probability, residual_density
+from bayessem.likelihood.family_poisson import exp
 
 
 @compiled
@@ -127,14 +128,14 @@ def information(beside: np.ndarray, eta: np.ndarray, dispersion: float) -> np.nd
 
 def mean(beside: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
     """Expected durations."""
-    return np.exp(eta + 0.5 * dispersion)
+    return exp(eta + 0.5 * dispersion)
 
 
 def draw(
     beside: np.ndarray, eta: np.ndarray, dispersion: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Durations, all observed, at predictors (...)."""
-    return np.exp(eta + np.sqrt(dispersion) * rng.standard_normal(np.shape(eta)))
+    return exp(eta + np.sqrt(dispersion) * rng.standard_normal(np.shape(eta)))
 
 
 def survival(t: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:

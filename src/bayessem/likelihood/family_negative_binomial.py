@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from bayessem.likelihood.compiled import compiled
-from bayessem.likelihood.family_poisson import LARGEST_MEAN, _columns, link_variance, mean
+from bayessem.likelihood.family_poisson import LARGEST_MEAN, _columns, exp, link_variance, mean
 from bayessem.likelihood.special import digamma, log1p_excess
 
 __all__ = ["draw", "information", "link_variance", "log_density", "mean", "slopes"]
@@ -75,7 +75,7 @@ def slopes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same with its first and second derivative by the predictor."""
     y, log_exposure = _columns(own, eta)
-    expected = np.exp(eta + log_exposure)
+    expected = exp(eta + log_exposure)
     over = 1.0 / (1.0 + dispersion * expected)
     second = -expected * (1.0 + dispersion * y) * over * over
     return log_density(own, eta, dispersion), (y - expected) * over, second
@@ -83,7 +83,7 @@ def slopes(
 
 def information(beside: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
     """Expected information about the predictor; beside (n, column) : log exposure first."""
-    expected = np.exp(eta + beside[..., 0])
+    expected = exp(eta + beside[..., 0])
     return expected / (1.0 + dispersion * expected)
 
 

@@ -15,6 +15,13 @@ from bayessem.likelihood.compiled import compiled
 
 # Expected counts beyond it are drawn as it: no generator has them.
 LARGEST_MEAN = 1e15
+# Exponents beyond it are no numbers.
+LARGEST = 700.0
+
+
+def exp(x: np.ndarray) -> np.ndarray:
+    """exp(x), the largest number there is where it would be none."""
+    return np.exp(np.minimum(x, LARGEST))
 
 
 @compiled
@@ -39,7 +46,7 @@ def log_density(own: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarr
     """Log-probabilities of answers (n, column) at predictors (n, ...)."""
     y, log_exposure = _columns(own, eta)
     total = eta + log_exposure
-    return y * total - np.exp(total) - gammaln(y + 1.0)
+    return y * total - exp(total) - gammaln(y + 1.0)
 
 
 def slopes(
@@ -47,7 +54,7 @@ def slopes(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same with its first and second derivative by the predictor."""
     y, log_exposure = _columns(own, eta)
-    mean = np.exp(eta + log_exposure)
+    mean = exp(eta + log_exposure)
     return log_density(own, eta, dispersion), y - mean, -mean
 
 
@@ -58,12 +65,12 @@ def _columns(own: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def information(beside: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
     """Expected information about the predictor; beside (n, column) : log exposure first."""
-    return np.exp(eta + beside[..., 0])
+    return exp(eta + beside[..., 0])
 
 
 def mean(beside: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
     """Expected counts at predictors (...), with exposures beside (..., column)."""
-    return np.exp(eta + beside[..., 0])
+    return exp(eta + beside[..., 0])
 
 
 def draw(

@@ -14,13 +14,12 @@ import numpy as np
 
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.family_lognormal import jacobian, link_variance
+from bayessem.likelihood.family_poisson import LARGEST, exp
 
 __all__ = ["draw", "information", "link_variance", "log_density", "mean", "slopes", "survival"]
 
 # Variance of the log of a standard exponential variable.
 VARIANCE = math.pi**2 / 6.0
-# exp of more is beyond all respondents.
-LARGEST = 700.0
 
 
 @compiled
@@ -97,7 +96,7 @@ def information(beside: np.ndarray, eta: np.ndarray, dispersion: float) -> np.nd
 
 def mean(beside: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:
     """Expected durations."""
-    return np.exp(eta) * math.gamma(1.0 + math.sqrt(dispersion / VARIANCE))
+    return exp(eta) * math.gamma(1.0 + math.sqrt(dispersion / VARIANCE))
 
 
 def draw(
@@ -105,7 +104,7 @@ def draw(
 ) -> np.ndarray:
     """Durations, all observed, at predictors (...)."""
     own = np.log(rng.standard_exponential(np.shape(eta)))
-    return np.exp(eta + np.sqrt(dispersion / VARIANCE) * own)
+    return exp(eta + np.sqrt(dispersion / VARIANCE) * own)
 
 
 def survival(t: np.ndarray, eta: np.ndarray, dispersion: float) -> np.ndarray:

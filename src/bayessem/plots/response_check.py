@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayessem.criticism.response_check import ResponseCheck
-from bayessem.plots.style import COLOURS, QUIET, panels, styled
+from bayessem.plots.style import COLOURS, QUIET, above, new_figure, panels, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,14 +29,21 @@ def plot_response_check(result: ResponseCheck) -> Figure:
     """
     table = result.table
     groups = list(table["group"].unique()) if "group" in table else [""]
-    figure, axes = panels([g or result.y for g in groups], of=len(groups))
+    if len(groups) == 1:
+        figure = new_figure(height=2.3)
+        axes = [figure.add_subplot()]
+    else:
+        figure, axes = panels(groups, of=len(groups))
     percent = f"model, {100 * result.ci_prob:g} %"
     for ax, group in zip(axes, groups, strict=False):
         own = table[table["group"] == group] if group else table
         (_rootogram if result.check == "counts" else _curves)(ax, own, percent)
     axes[0].set_xlabel(result.y)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=7)
+    if len(groups) == 1:
+        above(axes[0], ncols=2)
+    else:
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize=7)
     return figure
 
 
@@ -65,5 +72,6 @@ def _curves(ax: Axes, own: pd.DataFrame, percent: str) -> None:
     ax.step(own["time"], own["observed"], where="post", color=COLOURS[0], label="data")
     ax.axhline(0.0, color=QUIET, linewidth=0.4)
     ax.set_ylim(0.0, 1.02)
+    ax.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", ".25", ".50", ".75", "1"])
     ax.set_xlim(left=0.0)
     ax.set_ylabel("share that is longer")
