@@ -258,3 +258,20 @@ def test_results_are_drawn_by_their_type():
         bs.NotSupported, match="CheckReport has no figure; those with one: CategoryEffects"
     ):
         fitted("answers")[0].check(fitted("answers")[1]).plot()
+
+
+def test_names_of_points_that_lie_together_are_apart():
+    """Five respondents in one place, at the right end, too."""
+    from matplotlib import pyplot as plt
+
+    from bayessem.plots.style import names_beside
+
+    figure, ax = plt.subplots(figsize=(4, 3), layout="constrained")
+    ax.set_xlim(0, 100)
+    ax.set_ylim(0, 1)
+    near = [(50 + k, 0.5, f"respondent {k}") for k in range(5)]
+    end = [(100.0, 0.95, f"last {k}") for k in range(3)]
+    names_beside(ax, near + end)
+    assert problems(figure) == []
+    assert {t.get_text() for t in ax.texts} == {name for *_, name in near + end}
+    plt.close(figure)

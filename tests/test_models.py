@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -292,3 +293,42 @@ def test_the_surface_study_says_what_its_draws_say_and_that_its_data_are_simulat
     broad = surface.claims["congruence effect, broad sense"].iloc[0]
     assert f"where both agree has probability {chance_text(broad)}" in said
     assert "The data are simulated with the published coefficients" in said
+
+
+# --- the items as answered ------------------------------------------------------------------------
+
+
+def test_the_items_as_answered_are_those_that_were_simulated_rounded_to_1_to_7(scripts, alliance):
+    script = scripts("alliance_as_answered")
+    raw = alliance.read_data()
+    data = script.answers(raw)
+    items = script.items_of(data)
+    assert len(items) == 26 and "speed" not in items
+    assert set(np.unique(data[items])) == set(range(1, 8))
+    inside = raw[items].clip(1, 7)
+    assert float((data[items] - inside).abs().max().max()) <= 0.5
+    pd.testing.assert_frame_equal(data.drop(columns=items), raw.drop(columns=items))
+
+
+def test_check_of_the_items_as_answered_names_one_way_of_integrating(scripts):
+    """The square of AMC is no integral of its own beside those over the constructs."""
+    script = scripts("alliance_as_answered")
+    data = script.answers(script.read_data())
+    said = str(bs.SEM(script.QUADRATIC, ordered=script.items_of(data)).check(data))
+    assert "integrated out on nodes, exactly" in " ".join(said.split())
+    assert "single integral" not in said
+
+
+def test_answers_stand_beside_the_same_answers_as_numbers(scripts, alliance_fit, capsys):
+    """The closing table: a verdict that changes is named, and none when none does."""
+    script = scripts("alliance_as_answered")
+    rows = script.rows_of(alliance_fit)
+    script.print_side_by_side(rows, rows)
+    assert "No verdict depends on" in capsys.readouterr().out
+    other = [replace(rows[0], probability=0.99), *rows[1:]]
+    script.print_side_by_side(other, rows)
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "Other verdicts: AMC on RAD is an inverted U (square) "
+        "(not supported with numbers, supported with answers)." in said
+    )

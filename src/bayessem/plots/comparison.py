@@ -22,6 +22,7 @@ from bayessem.plots.style import (
     axes_for,
     fit_labels,
     legend_columns,
+    names_beside,
     new_figure,
     styled,
     width_of,
@@ -80,15 +81,6 @@ def plot_pareto_k(result: Loo, *, ax: Axes | None = None, names: int = 5) -> Axe
         fontsize=6.5,
         color=QUIET,
     )
-    order = np.argsort(-k)
-    for i in [i for i in order if bad[i]][:names]:
-        ax.annotate(
-            str(result.pointwise.index[i]),
-            (at[i], k[i]),
-            xytext=(4, 2),
-            textcoords="offset points",
-            fontsize=6.5,
-        )
     zero_line(ax, vertical=False)
     ax.set_xlim(0, len(k) + 1)
     ax.set_ylim(min(-0.1, float(k.min()) - 0.05), max(0.8, 1.12 * float(k.max())))
@@ -96,6 +88,8 @@ def plot_pareto_k(result: Loo, *, ax: Axes | None = None, names: int = 5) -> Axe
     ax.set_ylabel("Pareto k")
     if bad.any():
         above(ax, ncols=3)
+    named = [i for i in np.argsort(-k) if bad[i]][:names]
+    names_beside(ax, [(at[i], k[i], str(result.pointwise.index[i])) for i in named])
     return ax
 
 
@@ -181,15 +175,6 @@ def plot_pointwise(
             markeredgewidth=0,
             label=f"favour {favoured}: {int(some.sum())}, {abs(gap[some].sum()):.1f} in all",
         )
-    for i in np.argsort(-np.abs(gap))[:names]:
-        ax.annotate(
-            str(result.differences.index[i]),
-            (at[i], gap[i]),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=6.5,
-        )
     zero_line(ax, vertical=False)
     ax.set_xlim(0, len(gap) + 1)
     unit = result.target.unit
@@ -197,6 +182,8 @@ def plot_pointwise(
     ax.set_ylabel(f"elpd: {name} less {result.best}")
     above(ax, ncols=legend_columns(legend, width_of(ax))[1])
     fit_labels(ax)
+    named = np.argsort(-np.abs(gap))[:names]
+    names_beside(ax, [(at[i], gap[i], str(result.differences.index[i])) for i in named])
     return ax
 
 

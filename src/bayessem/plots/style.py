@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -252,6 +253,37 @@ def above(ax: Axes, **options: Any) -> None:
         loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2, columnspacing=1.0,
         handletextpad=0.6, **options,
     )  # fmt: skip
+
+
+def names_beside(ax: Axes, points: Sequence[tuple[float, float, str]], size: float = 6.5) -> None:
+    """Name points of axes that are complete, the first ones nearest, no name on another.
+
+    points : x, y (both in the units of the data) and name of each.
+    """
+    from matplotlib.transforms import Bbox
+
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    # where the layout puts the axes
+    figure.draw_without_rendering()
+    taken: list[Bbox] = []
+    inch = figure.dpi
+    high = line_height(size) * inch
+    for x, y, name in points:
+        wide = inches(name, size) * inch
+        at = ax.transData.transform((x, y))
+        for step, side in product((0, 1, -1, 2, -2, 3, -3), (1, -1)):
+            left = 0.06 * inch * side - (wide if side < 0 else 0.0)
+            shift = np.array([left, (step - 0.5) * high])
+            box = Bbox.from_bounds(*(at + shift), wide, high)
+            inside = ax.bbox.y0 <= box.y0 and box.x1 <= ax.bbox.x1 and box.y1 <= ax.bbox.y1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
+        ax.annotate(
+            name, (x, y), xytext=shift * 72.0 / inch, textcoords="offset points",
+            fontsize=size, va="bottom",
+        )  # fmt: skip
 
 
 def chance(probability: float) -> str:
