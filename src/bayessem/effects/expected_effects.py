@@ -270,6 +270,7 @@ class Ratios(Described):
         )
 
 
+@check_shared
 def ratios(fit: Fitted, *, ci_prob: float = 0.95) -> Ratios:
     """Paths and loadings of counts, durations and shares as ratios; see `Fit.ratios`."""
     structure, table = fit.prepared.structure, fit.prepared.table
