@@ -79,7 +79,7 @@ def test_equal_thresholds_free_what_they_identify():
         (MODEL, {"ordered": ["x1", "x1"]}, "twice"),
         (MODEL, {"ordered": ["x9"]}, "no observed variable"),
         (MODEL, {"ordered": ["x1"], "family": {"x1": "normal"}}, "in one place"),
-        (MODEL, {"family": {"x1": "poisson"}}, "none of"),
+        (MODEL, {"family": {"x1": "gamma"}}, "none of"),
         (MODEL, {"link": "cloglog"}, "probit"),
         (MODEL, {"parameterization": "gamma"}, "delta"),
         (f"{MODEL}\nx1 | t1\nx1 | u2", {}, "t1, t2"),

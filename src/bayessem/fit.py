@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from bayessem.criticism.modification import Modifications
     from bayessem.criticism.predictive import PredictiveCheck
     from bayessem.criticism.residuals import Residuals
+    from bayessem.criticism.response_check import ResponseCheck
     from bayessem.criticism.sensitivity import Sensitivity
     from bayessem.diagram.diagram import Diagram
     from bayessem.effects.category_effects import CategoryEffects
     from bayessem.effects.effect_sizes import EffectSizes
     from bayessem.effects.effects import At, Effects
+    from bayessem.effects.expected_effects import ExpectedEffects, Ratios
     from bayessem.effects.hypotheses_result import Hypotheses
     from bayessem.effects.importance import ImportancePerformance
     from bayessem.effects.mediation_result import Mediation
@@ -702,6 +704,120 @@ class Fit(Fitted):
             ci_prob=ci_prob,
             random_seed=random_seed,
         )
+
+    def expected_effects(
+        self,
+        x: str,
+        y: str,
+        *,
+        values: Sequence[float] = (0.0, 1.0),
+        group: str | Sequence[str] | None = None,
+        draws: int = 400,
+        ci_prob: float = 0.95,
+        random_seed: int = 0,
+    ) -> ExpectedEffects:
+        """Effects of x on the expected value of a count, duration or share y.
+
+        Parameters
+        ----------
+        x, y : str
+            Cause, and a variable with a family of its own.
+        values : (float, float)
+            From where to where x is set, in standard deviations from its mean (of all groups).
+        group : str or sequence of str, optional
+            All groups by default.
+        draws : int
+            Draws of the parameters, evenly spaced; for each, respondents are simulated.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the simulated respondents.
+
+        Returns
+        -------
+        ExpectedEffects
+            Natural direct, total indirect and total effects as changes of the expected value in
+            the population, and as ratios. Counts are per unit of exposure.
+
+        Raises
+        ------
+        ModelError
+            For a y without such a family, or that does not depend on x.
+
+        References
+        ----------
+        Pearl (2001), UAI-17, 411-420; Muthen & Asparouhov (2015),
+        doi:10.1080/10705511.2014.935843.
+        """
+        from bayessem.effects.expected_effects import expected_effects
+
+        return expected_effects(
+            self,
+            x,
+            y,
+            values=values,
+            group=group,
+            draws=draws,
+            ci_prob=ci_prob,
+            random_seed=random_seed,
+        )
+
+    def ratios(self, *, ci_prob: float = 0.95) -> Ratios:
+        """Paths of counts, durations and shares as rate, time, hazard and odds ratios.
+
+        Parameters
+        ----------
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        Ratios
+            exp(path) for a unit of the predictor and for a standard deviation of it.
+
+        Raises
+        ------
+        ModelError
+            For a model without such responses.
+        """
+        from bayessem.effects.expected_effects import ratios
+
+        return ratios(self, ci_prob=ci_prob)
+
+    def response_check(
+        self, y: str, *, draws: int = 400, ci_prob: float = 0.95, random_seed: int = 0
+    ) -> ResponseCheck:
+        """A count or duration of the data beside the model's: rootogram, or survival curves.
+
+        Parameters
+        ----------
+        y : str
+            A count or duration.
+        draws : int
+            Draws of the parameters, evenly spaced.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+        random_seed : int
+            Of the replicated data.
+
+        Returns
+        -------
+        ResponseCheck
+            Print it, or `.plot()` it.
+
+        Raises
+        ------
+        ModelError
+            For other variables.
+
+        References
+        ----------
+        Kleiber & Zeileis (2016), doi:10.1080/00031305.2016.1173590; Kaplan & Meier (1958),
+        doi:10.1080/01621459.1958.10501452; Turnbull (1976).
+        """
+        from bayessem.criticism.response_check import response_check
+
+        return response_check(self, y, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
 
     def icc(self, *, ci_prob: float = 0.95) -> IntraclassCorrelations:
         """Intraclass correlations and design effects of the variables of a two-level model.

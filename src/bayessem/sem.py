@@ -47,6 +47,8 @@ MODEL_ARGUMENTS = (
     "family",
     "link",
     "parameterization",
+    "exposure",
+    "censored",
 )
 FIT_ARGUMENTS = (
     "group",
@@ -88,7 +90,15 @@ class SEM(Specification):
         Indicators and outcomes that are answers in ordered categories (two: yes or no); True for
         all indicators. `x1 | t1 + t2` in the text declares one, too, and speaks of its thresholds.
     family : mapping, optional
-        The same by variable: {"x1": "ordered", "exporter": "bernoulli"}.
+        The same by variable: {"x1": "ordered", "exporter": "bernoulli"}; and counts ("poisson",
+        "negative_binomial"), durations ("lognormal", "weibull"), numbers with a floor or ceiling
+        ("tobit") and shares ("beta"): {"partners": "negative_binomial"}.
+    exposure : mapping, optional
+        Column of what a count was counted over: {"partners": "years"}.
+    censored : mapping, optional
+        How durations and tobit outcomes are censored: the column of a flag (0: observed, 1:
+        right-censored, -1: left-censored), {"SPEED": "not_yet"}; two columns with the ends of an
+        interval, {"SPEED": ("from", "to")}; or two limits, {"share": (0, 100)}.
     link : {"probit", "logit"}
         Distribution of the latent responses behind ordered variables.
     parameterization : {"delta", "theta"}

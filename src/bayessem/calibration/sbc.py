@@ -20,7 +20,7 @@ import pandas as pd
 
 from bayessem.arguments import check_shared
 from bayessem.calibration.bands import Band, simultaneous_band
-from bayessem.errors import FitError, ModelError
+from bayessem.errors import FitError, ModelError, NotSupported
 from bayessem.execution import run, task_seed
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, moments_of
@@ -137,6 +137,10 @@ class Calibration(Described):
 def _new_sample(prepared: Prepared, elements: np.ndarray, rng: np.random.Generator) -> Sample:
     """Respondents drawn at given matrices, with the sizes and missing cells of the sample."""
     sample = prepared.sample
+    if sample.beside:
+        raise NotSupported(
+            f"simulation-based calibration is not there yet for {prepared.table.answers_said}"
+        )
     if sample.clusters is not None:
         return _new_clusters(prepared, elements, rng)
     sizes = [int(np.sum(sample.group == g)) for g in range(len(sample.groups))]
@@ -183,7 +187,7 @@ def _one_fit(
     own = dataclasses.replace(prepared, sample=data, covariances=covariances, means=means)
     if prepared.unpooled is not None:
         density, start = balanced_density(own, density)
-    if prepared.table.ordered:
+    if prepared.table.answered:
         density, approximation = answered(own, density, start)
     else:
         approximation = approximate(density, start)

@@ -65,6 +65,7 @@ def _check_pair(first: tuple[str, Target], second: tuple[str, Target]) -> None:
             + "; fit both to data frames with the same unique index"
         )
     _check_values(head, a, b, order)
+    _check_predicts(head, a, b)
     if a.unit == "group" and _order(a.rows, b.rows) is None:
         raise FitError(f"{head}the groups are not the same ({a.rows} and {b.rows})")
 
@@ -88,6 +89,25 @@ def _variables(a: Target, b: Target) -> str:
         + "; ".join(parts)
         + ". Keep every variable in both models, with paths or loadings fixed at 0 (y ~ 0*x)"
     )
+
+
+def _check_predicts(head: str, a: Target, b: Target) -> None:
+    """Refuse densities beside probabilities, which have no common unit."""
+    for name, one, other in zip(a.variables, a.predicts, b.predicts, strict=False):
+        if one == other:
+            continue
+        if {one, other} == {"density", "probability"}:
+            counted, measured = ("first", "second") if one == "probability" else ("second", "first")
+            raise FitError(
+                f"{head}the {counted} has probabilities of the values of {name} (counts or "
+                f"categories), the {measured} densities, which have no common unit. Give {name} "
+                "families of one kind, and compare the observed and expected values of both "
+                "(fit.predictive_check, fit.response_check)"
+            )
+        raise FitError(
+            f"{head}they do not take the same values of {name} as censored, of which probabilities "
+            "and not densities count; fit both with the same censored="
+        )
 
 
 def _check_values(head: str, a: Target, b: Target, order: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from bayessem.model.covariance_input import require_respondents
 from bayessem.model.prepare import Prepared
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.groups import unit_labels
+from bayessem.syntax.responses import COUNTS, TOBIT
 from bayessem.text.described import Described
 from bayessem.text.document import Block, Column, Paragraph, Table
 from bayessem.text.formats import TENTHS
@@ -36,6 +38,9 @@ class Target:
         Index labels of the respondents.
     covariates : tuple of str
         Variables that the model conditions on.
+    predicts : tuple of str
+        What the predictive density of each modelled variable is of: "density" of the number,
+        "probability" of a count or category, or a digest of the intervals of censored values.
     """
 
     unit: str
@@ -44,6 +49,22 @@ class Target:
     values: np.ndarray
     respondents: tuple[str, ...]
     covariates: tuple[str, ...]
+    predicts: tuple[str, ...] = ()
+
+
+def _predicts(prepared: Prepared, name: str) -> str:
+    """What the density of a variable is of; see `Target.predicts`."""
+    table, sample = prepared.table, prepared.sample
+    if name in table.ordered or table.responses.others.get(name) in COUNTS:
+        return "probability"
+    own = sample.beside.get(name)
+    if own is None or not own.censored.any():
+        return "density"
+    ends = own.columns if table.responses.others[name] == TOBIT else np.exp(own.columns)
+    # of which answers a density and of which a probability, and of what interval
+    return hashlib.sha256(
+        np.ascontiguousarray(np.where(own.censored[:, None], ends, 0.0)).tobytes()
+    ).hexdigest()
 
 
 def target_of(prepared: Prepared, *, unit: str = "respondent") -> Target:
@@ -57,7 +78,15 @@ def target_of(prepared: Prepared, *, unit: str = "respondent") -> Target:
     if sample.clusters is not None:
         unit, named = unit_labels(sample)
         rows = tuple(named)
-    return Target(unit, rows, names, sample.values[:, columns], labels, tuple(sorted(covariates)))
+    return Target(
+        unit,
+        rows,
+        names,
+        sample.values[:, columns],
+        labels,
+        tuple(sorted(covariates)),
+        tuple(_predicts(prepared, name) for name in names),
+    )
 
 
 @dataclass(frozen=True, repr=False)

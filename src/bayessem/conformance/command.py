@@ -139,7 +139,7 @@ def check_case(case: Mapping[str, Any], directory: Path, *, bayes: bool = False)
         model = case_model(case)
         data, options = read_data(case, directory, model.options)
         prepared = prepared_case(case, data, options)
-        if prepared.table.ordered:
+        if prepared.table.answered:
             if not bayes:
                 skipped = Outcome((), ("ordered answers: compared with --bayes only",))
                 return _summary(case, skipped, 0.0)

@@ -85,7 +85,7 @@ def _sample(
     fit_options = {k: options.pop(k) for k in READING if k in options}
     sem = Specification(f"{case['model']}\n{extra}", **options)
     effort: dict[str, Any] = {"draws": DRAWS, "target_accept": TARGET_ACCEPT}
-    if sem.table.products or sem.table.ordered:
+    if sem.table.products or sem.table.answered:
         effort = {"draws": DRAWS_OF_PRODUCTS}
     sampling = Sampling(random_seed=SEED, progress=False, **effort)
     if priors is not None:  # blavaan's, of which a model needs those of its own kinds

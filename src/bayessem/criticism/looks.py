@@ -73,10 +73,13 @@ def _correlations(prepared: Prepared) -> Look:
         if name in given and np.ptp(column) == 0
     }
     pairs = list(zip(*np.tril_indices(len(names), -1), strict=True))
+    hidden = censored_durations(prepared)
     keep = [
         k
         for k, (i, j) in enumerate(pairs)
-        if not (names[i] in given and names[j] in given) and not {names[i], names[j]} & constant
+        if not {names[i], names[j]} & hidden
+        and not (names[i] in given and names[j] in given)
+        and not {names[i], names[j]} & constant
     ]
     labels = tuple((f"{names[pairs[k][1]]} ~~ {names[pairs[k][0]]}", "correlation") for k in keep)
     return Look(labels, lambda values: pair_correlations(values)[..., keep])
@@ -86,7 +89,7 @@ def _indicators(prepared: Prepared) -> Look:
     """Statistics of what are numbers, shares of the categories of what is ordered."""
     names, given = prepared.sample.variables, prepared.table.exogenous
     ordered = ordered_scales(prepared)
-    answered = {scale.variable for scale in ordered}
+    answered = {scale.variable for scale in ordered} | censored_durations(prepared)
     keep = [j for j, name in enumerate(names) if name not in given and name not in answered]
     labels = tuple((names[j], statistic) for j in keep for statistic in MARGINS)
     shares = shares_look(ordered)
@@ -97,6 +100,19 @@ def _indicators(prepared: Prepared) -> Look:
         return np.concatenate([flat, shares.measure(values)], axis=-1)
 
     return Look((*labels, *((name, f"{SHARE}{answer}") for name, answer in shares.names)), measure)
+
+
+def censored_durations(prepared: Prepared) -> set[str]:
+    """Responses some values of which are only known to lie in an interval of their own.
+
+    What the model draws is not censored, so that the two cannot be compared value by value.
+    """
+    return {
+        name
+        for name, how in prepared.table.responses.censored.items()
+        if isinstance(how, str) or isinstance(how[0], str)
+        if prepared.sample.beside[name].censored.any()
+    }
 
 
 def ordered_scales(prepared: Prepared) -> list[Answers]:

@@ -21,6 +21,7 @@ from bayessem.arguments import check_shared
 from bayessem.criticism.answers import Answers, Look, answers_of, beyond_note, shares_look
 from bayessem.criticism.looks import (
     SHARE,
+    censored_durations,
     indicators_of,
     look_at,
     ordered_scales,
@@ -275,7 +276,7 @@ def check_elements(
 def _scales(prepared: Prepared) -> list[Answers]:
     """Scales of the variables that take few values, without covariates, which are not drawn."""
     sample = prepared.sample
-    other = {*prepared.table.exogenous, *sample.ordered}
+    other = {*prepared.table.exogenous, *sample.ordered, *censored_durations(prepared)}
     found = [
         answers_of(name, j, sample.values[:, j])
         for j, name in enumerate(sample.variables)
@@ -381,6 +382,12 @@ def _notes(prepared: Prepared, check: str, relation: tuple[str, str] | None) -> 
         notes.append(
             "Scores carry measurement error, so their curve is flatter than the construct's; it is "
             "compared with the same curve in data that the model draws, which carry it too."
+        )
+    hidden = censored_durations(prepared)
+    if hidden and relation is None:
+        notes.append(
+            f"Without {', '.join(sorted(hidden))}, whose values are censored: "
+            "fit.response_check compares survival curves."
         )
     if not sample.complete:
         notes.append("Replicated data have the same values missing as the data.")

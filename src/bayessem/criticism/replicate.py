@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from bayessem.errors import FitError
+from bayessem.model.companions import kept_beside
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import latent_values
+from bayessem.results.dispersions import draw_responses, without_dispersions
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.simulate import logistic_residuals, simulate_block
 
@@ -32,7 +34,8 @@ def replicate(
     -------
     ndarray (draw, respondent, p)
         In the order of the sample; nan where the data are missing, covariates that the model
-        conditions on as they are, of ordered variables positions of categories.
+        conditions on as they are, of ordered variables positions of categories. Durations are drawn
+        as they would be observed, however the data's were censored.
 
     Raises
     ------
@@ -86,6 +89,30 @@ def _one_group(
     """Observed values (draw, member, p) of one group."""
     structure, sample = prepared.structure, prepared.sample
     matrices = structure.matrices(elements, group)
+    y, dispersions = with_predictors(prepared, elements, group, members, rng)
+    counts = structure.table.responses.thresholds
+    for name, first in structure.threshold_at.items():  # latent responses: the answers are cut
+        j = structure.observed.index(name)
+        cut = matrices["thresholds"][:, first : first + counts[name]]
+        y[..., j] = (y[..., j, None] > cut[:, None, :]).sum(axis=-1)
+    draw_responses(structure, dispersions, y, kept_beside(sample.beside, members), rng)
+    return y
+
+
+def with_predictors(
+    prepared: Prepared,
+    elements: np.ndarray,
+    group: int,
+    members: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Observed values (draw, member, p) of new respondents of one group, and dispersions (draw,).
+
+    Of ordered variables latent responses, of counts, durations and shares linear predictors, whose
+    dispersions are by name. Covariates are those of the members.
+    """
+    structure, sample = prepared.structure, prepared.sample
+    matrices, dispersions = without_dispersions(structure, structure.matrices(elements, group))
     p, m, _ = structure.shape
     draws, n = len(elements), len(members)
     zeta = rng.standard_normal((draws, n, m)) @ _across(_roots(matrices["disturbances"]))
@@ -99,12 +126,7 @@ def _one_group(
     epsilon = rng.standard_normal((draws, n, p)) @ _across(_roots(matrices["residuals"]))
     logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
     y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"]) + epsilon
-    counts = structure.table.responses.thresholds
-    for name, first in structure.threshold_at.items():  # latent responses: the answers are cut
-        j = structure.observed.index(name)
-        cut = matrices["thresholds"][:, first : first + counts[name]]
-        y[..., j] = (y[..., j, None] > cut[:, None, :]).sum(axis=-1)
-    return y
+    return y, dispersions
 
 
 def _across(matrix: np.ndarray) -> np.ndarray:

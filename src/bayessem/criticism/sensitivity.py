@@ -254,7 +254,7 @@ def sensitivity(fit: Fitted, *, threshold: float = THRESHOLD) -> Sensitivity:
 
 def _with_thresholds(fit: Fitted) -> Density | None:
     """The density, which knows the priors of thresholds, where there are some."""
-    return fit.density if fit.prepared.table.ordered else None
+    return fit.density if fit.prepared.table.answered else None
 
 
 def _population(fit: Fitted) -> list[Quantity]:

@@ -100,7 +100,7 @@ def total_without_mediators(
     from scipy.special import ndtri
 
     structure, sample = fit.prepared.structure, fit.prepared.sample
-    if fit.prepared.table.ordered:
+    if fit.prepared.table.answered:
         why = "with ordered answers no second model is fitted"
         return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({why})"
     if fit.prepared.table.levels > 1:

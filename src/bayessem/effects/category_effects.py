@@ -145,7 +145,12 @@ def category_effects(
     prepared = fit.prepared
     structure, table = prepared.structure, prepared.table
     i = position(structure, x)
-    _check_outcome(prepared, i, x, y)
+    if y not in table.ordered:
+        raise ModelError(
+            f"{y!r} is not ordered, so it has no categories; ordered are "
+            f"{', '.join(table.ordered) or 'none'}"
+        )
+    check_reached(prepared, i, x, y)
     if len(values) != 2 or not np.isfinite(values).all() or values[0] == values[1]:
         raise ModelError(f"values are two different numbers, from and to, not {values!r}")
     mean, sd = pooled_scale(fit, i)
@@ -176,7 +181,7 @@ def category_effects(
         y,
         pd.concat(changes, ignore_index=True),
         pd.concat(ends, ignore_index=True),
-        f"from {_where(values[0])} to {_where(values[1])}",
+        f"from {where_set(values[0])} to {where_set(values[1])}",
         ci_prob,
     )
 
@@ -192,20 +197,16 @@ def ordered_outcomes(structure: Structure) -> list[tuple[str, str]]:
     ]
 
 
-def _where(sds: float) -> str:
+def where_set(sds: float) -> str:
+    """So many standard deviations from the mean, in words."""
     if sds == 0:
         return "its mean"
     return f"{abs(sds):g} SD {'above' if sds > 0 else 'below'} its mean"
 
 
-def _check_outcome(prepared: Prepared, i: int, x: str, y: str) -> None:
-    """Refuse what is no ordered outcome of x."""
+def check_reached(prepared: Prepared, i: int, x: str, y: str) -> None:
+    """Refuse a y that does not depend on x, at position i."""
     structure, table = prepared.structure, prepared.table
-    if y not in table.ordered:
-        raise ModelError(
-            f"{y!r} is not ordered, so it has no categories; ordered are "
-            f"{', '.join(table.ordered) or 'none'}"
-        )
     affected = {i, *descendants(structure, i)}
     if y in structure.variables:
         reached = structure.variables.index(y) in affected - {i}
@@ -248,8 +249,32 @@ def _shares(
 
     (3, category), of new respondents of a group at one draw.
     """
-    structure, sample = prepared.structure, prepared.sample
+    structure = prepared.structure
     responses = structure.table.responses
+    means, variance, m = counterfactuals(prepared, elements, group, x, y, values, rng)
+    first = structure.threshold_at[y]
+    cut = m["thresholds"][first : first + responses.thresholds[y]]
+    scale = np.sqrt(variance / responses.residual_variance)
+    return np.stack(
+        [probabilities(responses.link, cut, mean, scale).mean(axis=0) for mean in means]
+    )
+
+
+def counterfactuals(
+    prepared: Prepared,
+    elements: np.ndarray,
+    group: int,
+    x: int,
+    y: str,
+    values: Sequence[float],
+    rng: np.random.Generator,
+) -> tuple[list[np.ndarray], float, dict[str, np.ndarray]]:
+    """Linear predictors of y with x at the first value, moved itself, and moved altogether.
+
+    Of new respondents of a group at one draw, (RESPONDENTS,) each; the residual variance (or
+    dispersion) of y; and the matrices.
+    """
+    structure, sample = prepared.structure, prepared.sample
     m = {k: v.copy() for k, v in structure.matrices(elements, group).items()}
     _, variance = predictor(structure, m, y, np.zeros(len(structure.variables)))
     if y in structure.variables:  # its own disturbance is in the probability
@@ -270,11 +295,5 @@ def _shares(
         eta.append(latent_values(structure, m, own))
     moved = eta[0].copy()
     moved[:, x] = values[1]
-    first = structure.threshold_at[y]
-    cut = m["thresholds"][first : first + responses.thresholds[y]]
-    scale = np.sqrt(variance / responses.residual_variance)
-    out = []
-    for at in (eta[0], moved, eta[1]):
-        mean, _ = predictor(structure, m, y, at)
-        out.append(probabilities(responses.link, cut, mean, scale).mean(axis=0))
-    return np.stack(out)
+    means = [predictor(structure, m, y, at)[0] for at in (eta[0], moved, eta[1])]
+    return means, variance, m

@@ -15,6 +15,7 @@ from bayessem.effects.effects import chosen_groups, sd_text
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import directed_paths, position
 from bayessem.errors import ModelError
+from bayessem.likelihood.families import FAMILIES, LINK_WORDS
 from bayessem.model.level_data import refuse_levels
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
@@ -189,6 +190,13 @@ def what_if(
         notes.append(
             f"{y} is ordered: its values are those of the latent response. What becomes of the "
             f"probabilities of its categories says fit.category_effects({x!r}, {y!r})."
+        )
+    family = structure.table.responses.others.get(y)
+    if family is not None and FAMILIES[family].link != "identity":
+        notes.append(
+            f"{y} has the family {family}: its values are those of the linear predictor "
+            f"({LINK_WORDS[FAMILIES[family].link]}). What becomes of its expected value says "
+            f"fit.expected_effects({x!r}, {y!r})."
         )
     return WhatIf(
         x,

@@ -7,9 +7,13 @@ covariate where there is one. The products are the same for all rows of a table.
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.families import FIRST, OWN, POISSON, cell_log, cell_slopes, row_constant
 from bayessem.likelihood.family_normal import LOG_SQRT_2PI
 from bayessem.likelihood.family_ordered import VARIANCES, residual_below, residual_density
 from bayessem.likelihood.node_plan import CROSS, FACTOR, NORMAL, TERM, TILT, place, shape
+
+# Posterior weight of a node that adds nothing to a derivative; most nodes have less.
+NOTHING = 1e-15
 
 
 @compiled
@@ -72,7 +76,8 @@ def _answer(plan, f, row):
 @compiled
 def _alike(plan, f):
     """Whether the rows differ in the answer alone, and so share their linear predictors."""
-    return plan.factor[FACTOR * f + 10] == 1
+    own = OWN if plan.factor[FACTOR * f] >= FIRST else 1
+    return plan.factor[FACTOR * f + 10] == own
 
 
 @compiled
@@ -270,12 +275,64 @@ def _pull_ordered(plan, f, elements, variance, table, counts, gradient):
 
 
 @compiled
+def _own(plan, f, row):
+    """The answer of a row with what belongs to it, (OWN,)."""
+    at = plan.factor[FACTOR * f + 9] + row * plan.factor[FACTOR * f + 10]
+    return plan.data[at : at + OWN]
+
+
+@compiled
+def _fill_family(plan, f, elements, dispersion, table):
+    """Densities of answers of the other families (families.py)."""
+    kind = plan.factor[FACTOR * f]
+    monomials = _monomials(plan, f)
+    mean = np.empty(table.shape[1])
+    alike = _alike(plan, f)
+    for row in range(table.shape[0]):
+        if row == 0 or not alike:
+            _means(plan, f, elements, row, monomials, mean)
+        own = _own(plan, f, row)
+        constant, _ = row_constant(kind, own, dispersion)
+        for cell in range(mean.size):
+            table[row, cell] = np.exp(constant + cell_log(kind, own, mean[cell], dispersion))
+
+
+@compiled
+def _pull_family(plan, f, elements, dispersion, counts, gradient):
+    """Adds the derivatives of the densities of the other families."""
+    kind = plan.factor[FACTOR * f]
+    monomials = _monomials(plan, f)
+    mean, d_mean = np.empty(counts.shape[1]), np.zeros(counts.shape[1])
+    alike = _alike(plan, f)
+    d_dispersion = 0.0
+    for row in range(counts.shape[0]):
+        if row == 0 or not alike:
+            _means(plan, f, elements, row, monomials, mean)
+            d_mean[:] = 0.0
+        own, weight = _own(plan, f, row), counts[row]
+        _, by_constant = row_constant(kind, own, dispersion)
+        for cell in range(mean.size):
+            if abs(weight[cell]) < NOTHING:  # slopes have no bound where densities are 0
+                continue
+            by_mean, by_dispersion = cell_slopes(kind, own, mean[cell], dispersion)
+            d_mean[cell] += weight[cell] * by_mean
+            d_dispersion += weight[cell] * (by_dispersion + by_constant)
+        if row == counts.shape[0] - 1 or not alike:
+            _pull_means(plan, f, row, monomials, d_mean, gradient)
+    if kind != POISSON:
+        gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += d_dispersion
+
+
+@compiled
 def fill_answers(plan, f, elements, table):
     """Table (row, cell) of an answer; False where the variance is not positive."""
     variance = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
-    if not variance > 0.0:
+    kind = plan.factor[FACTOR * f]
+    if not variance > 0.0 and kind != POISSON:
         return False
-    if plan.factor[FACTOR * f] == NORMAL:
+    if kind >= FIRST:
+        _fill_family(plan, f, elements, variance, table)
+    elif kind == NORMAL:
         _fill_normal(plan, f, elements, variance, table)
     elif plan.factor[FACTOR * f] in (TILT, CROSS):
         _fill_part(plan, f, elements, variance, table)
@@ -288,7 +345,9 @@ def fill_answers(plan, f, elements, table):
 def pull_answers(plan, f, elements, table, counts, gradient):
     """Adds the derivatives by elements; counts (row, cell) are those by the log of the table."""
     variance = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
-    if plan.factor[FACTOR * f] == NORMAL:
+    if plan.factor[FACTOR * f] >= FIRST:
+        _pull_family(plan, f, elements, variance, counts, gradient)
+    elif plan.factor[FACTOR * f] == NORMAL:
         _pull_normal(plan, f, elements, variance, counts, gradient)
     elif plan.factor[FACTOR * f] in (TILT, CROSS):
         _pull_part(plan, f, elements, variance, counts, gradient)

@@ -18,7 +18,7 @@ import pandas as pd
 
 from bayessem.arguments import check_shared
 from bayessem.effects.effects import chosen_groups
-from bayessem.errors import ModelError
+from bayessem.errors import ModelError, NotSupported
 from bayessem.measurement.constructs import (
     Construct,
     find_constructs,
@@ -51,6 +51,7 @@ from bayessem.model.structure import Structure
 from bayessem.results.fitted import Fitted
 from bayessem.results.reliability import average_variance_extracted, composite_reliability
 from bayessem.results.standardize import model_moments
+from bayessem.syntax.parameters import ParameterTable
 from bayessem.threads import one_blas_thread
 
 
@@ -109,6 +110,7 @@ def assess(
             "the model has no constructs, so there is no measurement to judge; constructs are "
             "written as 'f =~ x1 + x2 + x3'"
         )
+    _refuse_families(prepared.table, constructs)
     related = _related(constructs)
     levels = prepared.table.levels > 1
     ordered = bool(prepared.table.ordered)
@@ -209,6 +211,18 @@ def _quantities(
                 items = correlations(items)
             out.omega_items[c.name] = composite_reliability(weights, sd[..., j] ** 2, items)
     return out
+
+
+def _refuse_families(table: ParameterTable, constructs: Sequence[Construct]) -> None:
+    """Refuse constructs that counts, durations or shares measure: their sum is no score."""
+    for construct in constructs:
+        own = [x for x in construct.indicators if x in table.responses.others]
+        if own:
+            raise NotSupported(
+                f"reliability and validity are not there for constructs with counts, durations or "
+                f"shares among their indicators ({construct.name}: {', '.join(own)}); loadings "
+                "and R2 are in print(fit)"
+            )
 
 
 def _answered(structure: Structure, construct: Construct) -> bool:

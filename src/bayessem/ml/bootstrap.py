@@ -24,6 +24,7 @@ from bayessem.ml.information import covariance_root
 from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
 from bayessem.ml.sample import with_sample
+from bayessem.model.companions import kept_beside
 from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
@@ -256,6 +257,7 @@ def _resampled(prepared: Prepared, rng: np.random.Generator) -> Prepared:
         values=sample.values[chosen],
         group=sample.group[chosen],
         rows=np.arange(len(chosen)),
+        beside=kept_beside(sample.beside, chosen),
     )
     if not has_means(prepared.table):
         means = np.array([drawn.values[drawn.group == g].mean(axis=0) for g in range(len(members))])

@@ -130,7 +130,7 @@ def maximum_likelihood(prepared: Prepared, *, se: str | None = None) -> MLFit:
 
     Models with ordered answers have no chi-square and its indices (ml/ordered.py).
     """
-    if prepared.table.ordered:
+    if prepared.table.answered:
         return fit_ordered(prepared, se=se or "observed")
     return fit_ml(prepared, se=se)
 

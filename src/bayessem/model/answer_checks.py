@@ -1,6 +1,8 @@
-"""Before sampling: answers in ordered categories, how many of each, and what they cost."""
+"""Before sampling: answers that are not normal, how many of each, and what they cost."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from bayessem.errors import DataError, NotSupported
 from bayessem.model.answer_engine import LAPLACE, answer_engine
@@ -8,37 +10,91 @@ from bayessem.model.data import Sample, category_counts
 from bayessem.model.findings import Finding
 from bayessem.model.node_model import NodeModel
 from bayessem.model.prepare import Prepared
+from bayessem.syntax.responses import COUNTS
 
 # A category with fewer answers is sparse: what is known about its threshold is mostly the prior.
 SPARSE = 5
-TOPIC = "ordered answers"
+TOPIC, FAMILIES_TOPIC = "ordered answers", "response families"
 # Variables that a finding lists.
 LISTED = 12
 
 
 def answer_findings(prepared: Prepared) -> list[Finding]:
-    """What a model with ordered answers needs, and categories that few or nobody chose."""
-    if not prepared.table.ordered:
+    """What a model needs whose answers are not normal, and categories that few or nobody chose."""
+    table = prepared.table
+    if not table.answered:
         return []
     try:
         engine, model = answer_engine(prepared.structure, prepared.sample)
     except (NotSupported, DataError) as error:
-        return [Finding(True, TOPIC, str(error), "see above")]
+        topic = TOPIC if table.ordered else FAMILIES_TOPIC
+        return [Finding(True, topic, str(error), "see above")]
     how, remedy = _by_laplace(model) if engine == LAPLACE else _on_nodes(model)
-    link, scale = prepared.table.responses.link, prepared.table.responses.parameterization
+    if not table.ordered:
+        named = ", ".join(f"{x} is {kind}" for x, kind in table.responses.others.items())
+        cost = Finding(False, FAMILIES_TOPIC, f"{named}; {how}", remedy)
+        return [cost, *_others(prepared.sample)]
+    link, scale = table.responses.link, table.responses.parameterization
     cost = Finding(
         False,
         TOPIC,
-        f"{len(prepared.table.ordered)} variables are answers in ordered categories ({link}, "
+        f"{len(table.ordered)} variables are answers in ordered categories ({link}, "
         f"{scale} parameterization); {how}",
         remedy,
     )
-    return [cost, _counts(prepared.sample), *_gaps(prepared.sample), *_sparse(prepared)]
+    return [
+        cost,
+        _counts(prepared.sample),
+        *_gaps(prepared.sample),
+        *_sparse(prepared),
+        *_others(prepared.sample),
+    ]
+
+
+def _others(sample: Sample) -> list[Finding]:
+    """What counts, durations, limited outcomes and shares hold."""
+    out = []
+    for name, one in sample.beside.items():
+        values = sample.values[:, sample.variables.index(name)]
+        known = ~np.isnan(values)
+        y = values[known]
+        if one.family in COUNTS:
+            exposure = np.exp(one.columns[known, 0])
+            rate, zeros = y.sum() / exposure.sum(), int((y == 0).sum())
+            expected = rate * exposure
+            ratio = float(((y - expected) ** 2 / expected).sum() / max(len(y) - 1, 1))
+            message = (
+                f"{name}: {len(y)} counts from {y.min():g} to {y.max():g}, {zeros} of them 0; "
+                f"their variance is {ratio:.3g} times that of Poisson counts of one rate"
+            )
+            remedy = (
+                "predictors explain some of it; what they leave is the overdispersion of "
+                "'negative_binomial', and fit.response_check shows the counts beside the model's"
+            )
+        elif one.family == "beta":
+            message = f"{name}: {len(y)} shares from {y.min():.3g} to {y.max():.3g}"
+            remedy = "paths are of the logit of the expected share"
+        else:
+            gone = one.censored[known]
+            low, high = np.isinf(one.columns[known]).T
+            message = (
+                f"{name}: {int((~gone).sum())} values observed, {int(high.sum())} right-censored, "
+                f"{int((low & ~high).sum())} left-censored, "
+                f"{int((gone & ~low & ~high).sum())} in intervals"
+            )
+            remedy = "a censored value counts by its probability; censored= says which are"
+        out.append(Finding(False, FAMILIES_TOPIC, message, remedy))
+    return out
 
 
 def _on_nodes(model: NodeModel) -> tuple[str, str]:
     """How the node engine integrates, and what follows."""
     widest = max(model.cliques, key=len, default=())
+    if not widest:
+        return (
+            "there is no construct, so that the likelihood is a product over respondents",
+            "the likelihood is of the answers themselves; LOO is by respondent",
+        )
     several = {
         1: "one construct at a time",
         2: "two constructs at a time",

@@ -1,4 +1,4 @@
-"""How the constructs of a model with ordered answers are integrated out: on nodes, or by Laplace.
+"""How constructs are integrated out beside answers that are not normal: on nodes, or by Laplace.
 
 Nodes are exact and serve where the graph's junction tree is narrow. Where it is wide, and the
 model is linear in its constructs, Laplace's approximation is sampled, and its draws are weighted to
@@ -29,6 +29,13 @@ def answer_engine(structure: Structure, sample: Sample) -> tuple[str, NodeModel]
     model = factor_model(structure, sample)
     if not model.too_wide:
         return NODES, model
+    table = structure.table
+    if table.responses.others:
+        raise NotSupported(
+            f"{model.too_wide}; more are there for ordered answers alone. Take covariances between "
+            "constructs out (orthogonal=True), put a second-order construct above them, or leave "
+            f"{', '.join(table.responses.others)} out of family="
+        )
     if not all(is_linear(factors) for factors in model.factors):
         raise NotSupported(
             f"{model.too_wide}, or any number where no construct is squared or multiplied by "

@@ -95,11 +95,12 @@ def _freedom(table: ParameterTable, left: int) -> str:
 
 
 def _with_scores(prepared: Prepared) -> Prepared:
-    """The same with the answers in ordered categories as scores, for checks about numbers."""
+    """The same with answers that are not normal as scores, for checks about numbers."""
     sample = prepared.sample
-    if not sample.ordered:
+    if not sample.ordered and not sample.beside:
         return prepared
-    return replace(prepared, sample=replace(sample, values=sample.scores, categories=()))
+    numbers = replace(sample, values=sample.scores, categories=(), beside={})
+    return replace(prepared, sample=numbers)
 
 
 def _equalities(table: ParameterTable) -> int:
@@ -226,7 +227,7 @@ def _growth_findings(prepared: Prepared) -> list[Finding]:
 def _integral_findings(prepared: Prepared) -> list[Finding]:
     """What stands in the way of the product terms, and which are slow."""
     structure = prepared.structure
-    if prepared.table.ordered:
+    if prepared.table.answered:
         return []  # answer_checks.py
     holes = _missing_factors(prepared)
     if holes:
@@ -256,7 +257,7 @@ def _integral_findings(prepared: Prepared) -> list[Finding]:
 
 def _integral(prepared: Prepared) -> str:
     """How latent variables in products are integrated out, "" without any."""
-    if prepared.table.ordered:
+    if prepared.table.answered:
         return ""  # answer_checks.py
     structure = prepared.structure
     try:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayessem.errors import DataError, ModelError
+from bayessem.model.companions import kept_beside
 from bayessem.model.data import Sample
 from bayessem.syntax.parameters import ParameterTable
 
@@ -74,6 +75,7 @@ def some_rows(sample: Sample, keep: np.ndarray) -> Sample:
         group=sample.group[keep],
         clusters=None if sample.clusters is None else sample.clusters.kept(keep),
         design=None if sample.design is None else sample.design.kept(keep),
+        beside=kept_beside(sample.beside, keep),
         rows=sample.rows[keep],
         dropped=(*sample.dropped, *sample.rows[~keep].tolist()),
     )

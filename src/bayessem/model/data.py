@@ -15,11 +15,13 @@ from bayessem.errors import DataError
 from bayessem.model.categories import Labels, normal_scores, read_categories
 from bayessem.model.clusters import Clusters, fill_clusters, read_clusters, require_several
 from bayessem.model.columns import numbers, require_columns
+from bayessem.model.companions import Beside, columns_of, kept_beside, link_scores, read_answers
 from bayessem.model.design import Design, read_design
 from bayessem.model.frames import as_frame, variable_labels
 from bayessem.model.group_column import lone_group, read_groups
 from bayessem.syntax.levels import block_names
 from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.responses import Responses
 from bayessem.syntax.rows import Key, row_key
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Sample:
         Of a two-level model; `groups` are then its blocks, and `group` is that of level 1.
     design : Design or None
         Weights, and clusters that the model says nothing about.
+    beside : dict
+        What belongs to the answers of each count, duration, limited outcome and share.
     """
 
     variables: tuple[str, ...]
@@ -71,6 +75,7 @@ class Sample:
     categories: tuple[Labels, ...] = ()
     clusters: Clusters | None = None
     design: Design | None = None
+    beside: Mapping[str, Beside] = field(default_factory=dict)
 
     @property
     def weights(self) -> np.ndarray | None:
@@ -90,8 +95,17 @@ class Sample:
 
     @cached_property
     def scores(self) -> np.ndarray:
-        """Values with the codes of ordered variables as normal scores, (respondent, p)."""
-        return normal_scores(self.values, self.categories) if self.ordered else self.values
+        """Values as they are where normal, else on the scale of the predictor, (respondent, p).
+
+        The codes of ordered variables become normal scores, counts logs of rates, and so on.
+        """
+        out = normal_scores(self.values, self.categories) if self.ordered else self.values
+        if self.beside:
+            out = np.array(out)
+            for name, one in self.beside.items():
+                j = self.variables.index(name)
+                out[:, j] = link_scores(self.values[:, j], one)
+        return out
 
     @property
     def size(self) -> int:
@@ -129,6 +143,9 @@ class Sample:
             digest.update(np.ascontiguousarray(self.clusters.code, dtype=np.int64).tobytes())
         if self.weights is not None:
             digest.update(np.ascontiguousarray(self.weights, dtype=np.float64).tobytes())
+        for name, one in self.beside.items():
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(one.columns, dtype=np.float64).tobytes())
         return digest.hexdigest()
 
     def patterns(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
@@ -273,6 +290,7 @@ def read_sample(
     between: Sequence[str] = (),
     weights: str | None = None,
     drawn_in: str | None = None,
+    responses: Responses | None = None,
 ) -> Sample:
     """Check the columns of a data frame and take them out.
 
@@ -301,23 +319,27 @@ def read_sample(
         Column with sampling weights.
     drawn_in : str, optional
         Column with clusters that the model says nothing about.
+    responses : Responses, optional
+        Which columns are counts, durations, limited outcomes or shares.
 
     Raises
     ------
     DataError
         Naming what is wrong and where.
     """
+    responses = responses or Responses()
     data = as_frame(data)
     if missing not in ("fiml", "listwise", "error"):
         raise DataError(f'missing is "fiml", "listwise" or "error", not {missing!r}')
     names = list(variables)
-    require_columns(data, names, constructs, ordered)
+    wanted = [x for name in names for x in columns_of(name, responses)]
+    require_columns(data, list(dict.fromkeys(wanted)), constructs, ordered)
     if not len(data):
         raise DataError("the data have columns but no rows")
     index = data.index
     labels, code = read_groups(data, group, groups)
     keep = code >= 0
-    values, categories = _values(data, names, keep, ordered)
+    values, categories, beside = _values(data, names, keep, ordered, responses)
     elsewhere = int((~keep).sum())
     clusters = None
     if cluster is not None:
@@ -360,6 +382,7 @@ def read_sample(
         texts,
         categories,
         design=design,
+        beside=kept_beside(beside, keep),
     )
     return sample if clusters is None else _in_blocks(sample, clusters.kept(keep))
 
@@ -396,21 +419,34 @@ def _in_blocks(sample: Sample, clusters: Clusters) -> Sample:
 
 
 def _values(
-    data: pd.DataFrame, names: Sequence[str], keep: np.ndarray, ordered: Sequence[str]
-) -> tuple[np.ndarray, tuple[Labels, ...]]:
-    """The columns as numbers (row, p), codes where ordered, and the categories of those."""
-    if not ordered:
-        return numbers(data, names), ()
+    data: pd.DataFrame,
+    names: Sequence[str],
+    keep: np.ndarray,
+    ordered: Sequence[str],
+    responses: Responses,
+) -> tuple[np.ndarray, tuple[Labels, ...], dict[str, Beside]]:
+    """The columns as numbers (row, p), codes where ordered, with what belongs to them.
+
+    Those are the categories of ordered variables, and what stands beside counts and durations.
+    """
+    if not ordered and not responses.others:
+        return numbers(data, names), (), {}
     values = np.full((len(data), len(names)), np.nan)
     categories: list[Labels] = []
+    beside: dict[str, Beside] = {}
     for j, name in enumerate(names):
         labels: Labels = ()
         if name in ordered:
             values[keep, j], labels = read_categories(data[keep], name)
+        elif name in responses.others:
+            values[keep, j], one = read_answers(data[keep], name, responses)
+            columns = np.zeros((len(data), one.columns.shape[1]))
+            columns[keep] = one.columns
+            beside[name] = Beside(one.family, columns)
         else:
             values[:, j] = numbers(data, [name])[:, 0]
         categories.append(labels)
-    return values, tuple(categories)
+    return values, tuple(categories) if ordered else (), beside
 
 
 def category_counts(

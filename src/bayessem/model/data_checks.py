@@ -221,7 +221,7 @@ def _item_findings(prepared: Prepared, j: int) -> list[Finding]:
     levels, counts = np.unique(known, return_counts=True)
     if name in prepared.table.exogenous:  # conditioned on: its distribution does not matter
         return []
-    if name in prepared.table.ordered:  # no normal likelihood: answer_checks.py
+    if name in prepared.table.answered:  # no normal likelihood: answer_checks.py
         return []
     out = []
     if counts.max() > 0.9 * len(known):

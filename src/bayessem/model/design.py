@@ -165,10 +165,10 @@ def check_design(structure: Structure, *, weights: str | None, cluster: str | No
             "need weights of their own; leave it out, or use the model without levels "
             "(weights=, cluster=), whose standard errors are robust to clusters"
         )
-    if table.ordered:
+    if table.answered:
         raise NotSupported(
-            f"{what} is not there yet for ordered answers; leave it out, or leave ordered= out to "
-            "treat the answers as numbers"
+            f"{what} is not there yet for {table.answers_said}; leave it out, or leave "
+            f"{table.declared} out to treat the answers as numbers"
         )
     if structure.products and set(structure.observed_factors) != {
         i for factors in structure.products for i in factors

@@ -1,4 +1,4 @@
-"""A model with ordered answers as factors over its latent variables, for the node engine.
+"""A model with answers that are not normal as factors over its latents, for the node engine.
 
 Constructs are integrated over; observed variables are known, so that an equation of an observed
 variable is the probability of an answer, and its effects on others are covariates of theirs.
@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from bayessem.errors import DataError, NotSupported
+from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.family_ordered import CODES
 from bayessem.likelihood.junction import WIDEST, widest
 from bayessem.likelihood.node_plan import (
@@ -56,23 +57,30 @@ class NodeModel:
     members: tuple[np.ndarray, ...]
 
     @property
+    def width(self) -> int:
+        """Latent variables of a group; where there is none, one node carries all answers."""
+        return max(len(self.latents), 1)
+
+    @property
     def cliques(self) -> list[tuple[str, ...]]:
         """Names of the constructs of each table of nodes, in the order of the sums."""
-        order = order_of(len(self.latents), self.factors[0])
+        order = order_of(len(self.latents), self.factors[0]) if self.latents else ()
         names = [self.structure.variables[i] for i in self.latents]
         return [tuple(names[v] for v in (s.variable, *s.neighbours)) for s in order]
 
     @property
     def too_wide(self) -> str:
         """Why tables of nodes would be too large, in words; "" where they are not."""
+        if not self.latents:
+            return ""
         names = [self.structure.variables[i] for i in self.latents]
         order = order_of(len(self.latents), self.factors[0])
         clique = widest(order)
         if len(clique) > WIDEST + 1:
             shown = ", ".join(names[v] for v in clique)
             return (
-                f"ordered answers need an integral over {len(clique)} constructs at once "
-                f"({shown}), and on nodes bayessem has {WIDEST + 1}"
+                f"{self.structure.table.answers_said} need an integral over {len(clique)} "
+                f"constructs at once ({shown}), and on nodes bayessem has {WIDEST + 1}"
             )
         for f in self.factors[0]:
             shown = ", ".join(names[v] for v in f.scope)
@@ -139,7 +147,7 @@ def node_model(structure: Structure, sample: Sample) -> NodeModel:
     if model.too_wide:
         raise NotSupported(
             f"{model.too_wide}: take covariances between constructs out (orthogonal=True), put a "
-            "second-order construct above them, or leave ordered out"
+            f"second-order construct above them, or leave {structure.table.declared} out"
         )
     return model
 
@@ -171,8 +179,8 @@ def refuse_unknown(structure: Structure) -> None:
     loop = cycles(table)
     if loop:
         raise NotSupported(
-            f"{' -> '.join(loop)} explain each other, which models with ordered answers cannot "
-            "have; drop one of the paths"
+            f"{' -> '.join(loop)} explain each other, which models with {table.answers_said} "
+            "cannot have; drop one of the paths"
         )
     latent = set(table.latent)
     for k, place in structure.places.items():
@@ -181,21 +189,33 @@ def refuse_unknown(structure: Structure) -> None:
         if row.op != "~~" or row.exogenous:
             continue
         if row.lhs == row.rhs:
+            if row.lhs in table.responses.others:  # a dispersion, and none of a Poisson count
+                if zero and table.responses.others[row.lhs] != "poisson":
+                    raise NotSupported(
+                        f"{row.name} is fixed at 0: without dispersion the family "
+                        f"{table.responses.others[row.lhs]!r} is none; free it"
+                        + (
+                            " (a count without overdispersion is 'poisson')"
+                            if table.responses.others[row.lhs] == "negative_binomial"
+                            else ""
+                        )
+                    )
+                continue
             if zero and row.lhs in latent:
                 raise NotSupported(
                     f"construct {row.lhs!r} has no variance of its own ({row.name} is 0), which "
-                    "models with ordered answers need; free it"
+                    f"models with {table.answers_said} need; free it"
                 )
             if zero and place.matrix in ("residuals", "disturbances"):
                 raise NotSupported(
                     f"{row.lhs!r} is measured without error ({row.name} is 0), which models with "
-                    f"ordered answers cannot have; use {row.lhs} itself in the paths"
+                    f"{table.answers_said} cannot have; use {row.lhs} itself in the paths"
                 )
         elif not zero and not {row.lhs, row.rhs} <= latent:
             raise NotSupported(
                 f"{row.lhs} ~~ {row.rhs}: residuals of observed variables cannot covary in a model "
-                f"with ordered answers; write {row.lhs} ~~ 0*{row.rhs}, or measure what they share "
-                "by a construct"
+                f"with {table.answers_said}; write {row.lhs} ~~ 0*{row.rhs}, or measure "
+                "what they share by a construct"
             )
 
 
@@ -309,8 +329,12 @@ class _Builder:
         answers = self.sample.values[self.sample.group == group, column]
         responses = structure.table.responses
         kind = ORDERED if name in responses.families else NORMAL
-        factor = self._with_data(kind, answers, terms, group, ())
-        if kind == NORMAL:
+        beside = np.empty((len(answers), 0))
+        if name in responses.others:
+            kind = FAMILIES[responses.others[name]].kind
+            beside = self.sample.beside[name].columns[self.sample.group == group]
+        factor = self._with_data(kind, answers, terms, group, (), beside)
+        if kind != ORDERED:
             return replace(factor, variances=(variance,))
         first = self._element("thresholds", structure.threshold_at[name], 0, group)
         thresholds = (first, responses.thresholds[name])
@@ -324,10 +348,15 @@ class _Builder:
         terms: Sequence[tuple[TermOf, tuple[int, ...]]],
         group: int,
         explained: tuple[int, ...],
+        beside: np.ndarray | None = None,
     ) -> NodeFactor:
-        """A factor with its rows: the different answers with the covariates they come with."""
+        """A factor with its rows: the different answers with the covariates they come with.
+
+        beside : ndarray (respondent, column)
+            What belongs to the answers of a family; it stands between them and the covariates.
+        """
         values = self.sample.values[self.sample.group == group]
-        columns = [answers]
+        columns = [answers, *([] if beside is None else beside.T)]
         final: list[TermOf] = []
         at: dict[tuple[int, ...], int] = {}
         for term, data in terms:
@@ -343,7 +372,8 @@ class _Builder:
             names = ", ".join(self.structure.observed[c] for c in which)
             raise DataError(
                 f"missing values of {names}, on which other variables depend: in a model with "
-                'ordered answers leave these respondents out (missing="listwise"), or impute them'
+                f"{self.structure.table.answers_said} leave these respondents out "
+                '(missing="listwise"), or impute them'
             )
         row_of = np.full(len(answers), -1, dtype=np.int64)
         if kind == ORDERED and len(columns) == 1:  # every category, whether or not it occurs

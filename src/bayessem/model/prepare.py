@@ -232,6 +232,7 @@ def prepare(
         between=plain.between_only,
         weights=weights,
         drawn_in=cluster if levels == 1 else None,
+        responses=plain.responses,
     )
     predictor = _predictor(pooling, data, group, sample.groups)
     return prepare_sample(
@@ -300,15 +301,15 @@ def prepare_sample(
             "weights= is not there yet with partial pooling; pool completely or not at all "
             "(pooling=bs.no_pooling(...)), or leave the weights out"
         )
-    if partial is not None and table.ordered:
+    if partial is not None and table.answered:
         raise NotSupported(
-            "partial pooling is not there yet for models with ordered answers; pool completely or "
-            "not at all (pooling=bs.no_pooling(...)), or leave ordered= out"
+            f"partial pooling is not there yet for models with {table.answers_said}; pool "
+            f"completely or not at all (pooling=bs.no_pooling(...)), or leave {table.declared} out"
         )
-    if table.ordered and table.composites:
+    if table.answered and table.composites:
         raise NotSupported(
-            "composites are not there yet in models with ordered answers; leave ordered= out (the "
-            "answers are then numbers)"
+            f"composites are not there yet in models with {table.answers_said}; leave "
+            f"{table.declared} out (the answers are then numbers)"
         )
     if partial is not None and table.composites:
         raise NotSupported(

@@ -17,6 +17,11 @@ WITHOUT_CHI_SQUARE = (
     "its saturated model is no normal one. sem.ml(data) has the log-likelihood and information "
     "criteria, and bs.compare compares fits by leave-one-out cross-validation"
 )
+WITHOUT_LADDER = (
+    "equal intercepts of counts, durations and shares are no step of it. Fit "
+    "SEM(..., group_equal=['loadings']) and SEM(...) by sem.ml(data, group=...), whose "
+    "log-likelihoods may be compared"
+)
 WITHOUT_NEARLY_EQUAL = (
     "leave approximate= out: sem.invariance(data, group=...) tests equal loadings and thresholds, "
     "and names what to free"
@@ -94,11 +99,12 @@ def refuse_answers(table: ParameterTable, what: str, instead: str = "") -> None:
     Raises
     ------
     NotSupported
-        Naming it, for a model with ordered variables.
+        Naming it, for a model with variables that are not normal.
     """
-    if table.ordered:
+    if table.answered:
+        named = table.answered
         raise NotSupported(
-            f"{what} is not there for models with ordered answers "
-            f"({', '.join(table.ordered[:3])}{', ...' if len(table.ordered) > 3 else ''}); "
-            + (instead or "leave ordered= out to treat the answers as numbers")
+            f"{what} is not there for models with {table.answers_said} "
+            f"({', '.join(named[:3])}{', ...' if len(named) > 3 else ''}); "
+            + (instead or f"leave {table.declared} out to treat the answers as numbers")
         )

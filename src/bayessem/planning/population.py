@@ -122,7 +122,7 @@ def _by_hand(
         raise ModelError(f"the model's text has {len(sem.groups)} groups, not {groups}")
     values = {str(k): real_number(f"the value of {k}", v, ModelError) for k, v in truth.items()}
     structure = build_structure(build_table(sem.statements, groups=names, **sem.options))
-    if structure.table.ordered:
+    if structure.table.answered:
         raise NotSupported(
             "a truth by hand for ordered answers is not there yet; categories=5 cuts items that "
             "are analysed as numbers, and a fit of the model can be the truth"

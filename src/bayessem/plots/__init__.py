@@ -12,6 +12,7 @@ from bayessem.criticism.indices import Indices
 from bayessem.criticism.predictive import PredictiveCheck
 from bayessem.criticism.prior_consequences import PriorConsequences
 from bayessem.criticism.residuals import Residuals
+from bayessem.criticism.response_check import ResponseCheck
 from bayessem.criticism.sensitivity import Sensitivity
 from bayessem.effects.category_effects import CategoryEffects
 from bayessem.effects.effects import Effects
@@ -43,6 +44,7 @@ from bayessem.plots.measurement import plot_measurement
 from bayessem.plots.mediation import plot_mediation
 from bayessem.plots.pooling import plot_poolings
 from bayessem.plots.predictive import plot_predictive
+from bayessem.plots.response_check import plot_response_check
 from bayessem.plots.response_surface import plot_response_surface, plot_surface_3d
 from bayessem.plots.shape import plot_shape
 from bayessem.plots.traces import plot_traces
@@ -84,6 +86,7 @@ FIGURES: dict[type, Callable[..., Any]] = {
     PredictiveCheck: plot_predictive,
     PriorConsequences: plot_prior_consequences,
     Residuals: plot_residuals,
+    ResponseCheck: plot_response_check,
     ResponseSurface: plot_response_surface,
     Sensitivity: plot_sensitivity,
     Shape: plot_shape,
@@ -108,6 +111,7 @@ __all__ = [
     "plot_pointwise",
     "plot_poolings",
     "plot_predictive",
+    "plot_response_check",
     "plot_prior_consequences",
     "plot_residuals",
     "plot_response_surface",

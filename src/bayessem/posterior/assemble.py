@@ -288,7 +288,7 @@ def posterior_density(
         "base": space.base,
         **cell_arrays(space, index),
     }
-    if structure.table.ordered:
+    if structure.table.answered:
         own = threshold_fields(space, structure, sample)
         constant = fields["constant"] + own.pop("constant")
         fields = {**fields, **own, "constant": constant}
@@ -374,7 +374,7 @@ def likelihood_density(
     index = {name: i for i, name in enumerate(names)}
     own, wide = with_item_products(own, structure)
     fields = {**_flat_fields(np.zeros(n)), "base": own.base, **cell_arrays(own, index)}
-    if table.ordered:
+    if table.answered:
         order = respondent_order(sample)
         plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
     else:

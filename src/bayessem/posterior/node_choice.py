@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bayessem.likelihood.families import BY_KIND, OWN
 from bayessem.likelihood.family_ordered import VARIANCES, probabilities
 from bayessem.likelihood.node_lattice import latent_moments
 from bayessem.likelihood.node_plan import (
@@ -45,6 +46,8 @@ NARROW = 0.05
 TAIL = 0.05
 LEAST, MOST = 11, 301
 LINKS = ("probit", "logit")
+# Of a model without constructs.
+ONE_NODE = Nodes(0.0, 1.0, 1)
 
 
 def choose_nodes(
@@ -67,6 +70,8 @@ def choose_nodes(
         Steps are divided by this, and a standard deviation more is covered when it is above 1.
     """
     points = np.atleast_2d(elements)
+    if not model.latents:
+        return [(ONE_NODE,) for _ in model.factors]
     units = np.array(latent_units(model, points)).reshape(2, len(points), -1, len(model.latents))
     out = []
     for g in range(len(model.factors)):
@@ -112,13 +117,13 @@ def latent_units(model: NodeModel, elements: np.ndarray) -> tuple[np.ndarray, np
     groups = [
         NodeGroup(
             tuple(f for f in factors if f.kind == STRUCTURAL),
-            tuple(Nodes(0.0, 1.0, 1) for _ in model.latents),
+            (ONE_NODE,) * model.width,
             members,
         )
         for factors, members in zip(model.factors, model.members, strict=True)
     ]
     plan = unpack_nodes.py_func(*pack_nodes(groups, 0))
-    width = len(model.latents)
+    width = model.width
     mean = np.empty((len(elements), width * len(groups)))
     sd = np.empty_like(mean)
     covariance = np.empty((mean.shape[1], width))
@@ -145,13 +150,19 @@ def _latents(structure: Structure, sample: Sample, elements: np.ndarray, group: 
     return latent_values(structure, m, own)
 
 
+def _some_rows(factor: NodeFactor, n: int) -> np.ndarray:
+    """Rows of a factor's data for n points; the same whenever they are asked for.
+
+    A group may have lost all its respondents.
+    """
+    return np.random.default_rng(1).integers(max(len(factor.data), 1), size=n)
+
+
 def _slopes(
     factor: NodeFactor, elements: np.ndarray, x: np.ndarray, equations: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means (point, equation) of a factor and their derivatives (point, equation, scope)."""
-    rng = np.random.default_rng(1)
-    # a group may have lost all its respondents
-    row = rng.integers(max(len(factor.data), 1), size=len(x))
+    row = _some_rows(factor, len(x))
     mean = np.zeros((len(x), equations))
     slope = np.zeros((len(x), equations, len(factor.scope)))
     for t in factor.terms:
@@ -171,6 +182,10 @@ def _information(factor: NodeFactor, elements: np.ndarray, eta: np.ndarray) -> n
     variance = float(elements[factor.variances[0]])
     if factor.kind == NORMAL:
         return np.full(len(eta), 1.0 / variance)
+    if factor.kind in BY_KIND:
+        known = factor.data if len(factor.data) else np.zeros((1, OWN))
+        beside = known[_some_rows(factor, len(eta)), 1:OWN]
+        return BY_KIND[factor.kind].information(beside, eta, variance)
     first, count = factor.thresholds
     thresholds = elements[first : first + count]
     scale = math.sqrt(variance / VARIANCES[factor.link])

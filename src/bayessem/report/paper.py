@@ -8,6 +8,7 @@ import numpy as np
 
 from bayessem.effects.effects import chance_text
 from bayessem.effects.mediation_result import IN_WORDS
+from bayessem.likelihood.families import FAMILIES
 from bayessem.posterior.diagnostics import ESS, RHAT
 from bayessem.report.contents import Contents
 from bayessem.report.groups import blocks_are, is_grouped
@@ -50,6 +51,11 @@ def _methods(contents: Contents) -> Iterator[str]:
             f"{len(table.ordered)} variables were modelled as ordered categories ({link} link, "
             "thresholds of a latent response); loadings, paths and explained variance are those "
             "of the latent responses."
+        )
+    for name, family in table.responses.others.items():
+        yield (
+            f"{name} was modelled by the {family.replace('_', ' ')} distribution "
+            f"({FAMILIES[family].link} link)."
         )
     if table.latent and settings.get("latents", "integrated") == "integrated":
         yield "Latent variables were integrated out of the likelihood."

@@ -1,4 +1,4 @@
-"""The factors of a model with ordered answers at any values of its latent variables.
+"""The factors of a model with answers that are not normal at any values of its latent variables.
 
 The joint log-density of a respondent's answers and latent variables, and its gradient and
 (Gauss-Newton) curvature by the latent variables, in plain NumPy for respondents and points at once.
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, log_expit, log_ndtr, ndtr
 
+from bayessem.likelihood.families import BY_KIND
 from bayessem.likelihood.family_ordered import LOGIT, VARIANCES
 from bayessem.likelihood.node_plan import NORMAL, STRUCTURAL, NodeFactor
 
@@ -185,6 +186,9 @@ def joint_log(
             variance = elements[factor.variances[0]]
             off = rows[:, :1] - predictor(factor, elements, rows, at)
             value = -0.5 * (off * off / variance + math.log(variance) + LOG_2PI)
+        elif factor.kind in BY_KIND:
+            eta = predictor(factor, elements, rows, at)
+            value = BY_KIND[factor.kind].log_density(rows, eta, elements[factor.variances[0]])
         else:
             eta = predictor(factor, elements, rows, at)
             lower, upper = edges(factor, elements, rows[:, 0].astype(np.int64), eta)
@@ -252,6 +256,9 @@ def slopes(factors: Sequence[NodeFactor], elements: np.ndarray, at: np.ndarray) 
             off = rows[:, 0] - eta
             own = -0.5 * (off * off / variance + math.log(variance) + LOG_2PI)
             first, second = off / variance, np.full(len(off), -1.0 / variance)
+        elif factor.kind in BY_KIND:
+            family = BY_KIND[factor.kind]
+            own, first, second = family.slopes(rows, eta, elements[factor.variances[0]])
         else:
             lower, upper = edges(factor, elements, rows[:, 0].astype(np.int64), eta)
             own, first, second = _interval_slopes(factor.link, lower, upper)

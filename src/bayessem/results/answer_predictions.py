@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.family_ordered import probabilities
 from bayessem.model.data import Sample
 from bayessem.model.structure import Structure
 from bayessem.results.answer_scores import AnswerScores, known_values
+from bayessem.results.dispersions import limited
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,12 @@ def predict_answers(
                     chances[name][d, members] = p
                     at = answer_probabilities(structure, matrices, name, drawn)
                     new = _category(at, rng)
+                elif name in structure.table.responses.others:
+                    mean, variance = predictor(structure, matrices, name, drawn)
+                    how = structure.table.responses
+                    own = sample.beside[name].columns[members]
+                    family = FAMILIES[how.others[name]]
+                    new = limited(family.draw(own, mean, variance, rng), how.censored.get(name))
                 else:
                     mean, variance = predictor(structure, matrices, name, drawn)
                     new = mean + math.sqrt(variance) * rng.standard_normal(len(members))

@@ -310,7 +310,7 @@ def _approximation(
         start = direction.start
     if not integrate:
         return density, _as_it_is(density, start), ()
-    if prepared.table.ordered:
+    if prepared.table.answered:
         return (*answered(prepared, density, start), ())
     if prepared.unpooled is not None:
         found = None if direction is None else direction.base
@@ -446,7 +446,7 @@ def _quadrature_error(
     then, of the node engine, of those in which a parameter is smallest or largest: its lattice
     suits all but the farthest draws.
     """
-    if not prepared.structure.products and not prepared.table.ordered:
+    if not prepared.structure.products and not prepared.table.answered:
         return 0.0, 0.0
     from bayessem.likelihood.plan import REACH, STEP
 
@@ -457,7 +457,7 @@ def _quadrature_error(
 
     flat = values.reshape(-1, values.shape[-1])
     some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
-    if not prepared.table.ordered:
+    if not prepared.table.answered:
         return error(some, reach=REACH + 8.0, step=STEP / 4.0), 0.0
     ends = np.unique([flat.argmin(axis=0), flat.argmax(axis=0)])
     ends = ends[:: -(-len(ends) // MOST_ENDS)]

@@ -120,7 +120,7 @@ class Fitted(Described):
         # Without an integral over the latent variables there are no log-likelihoods (run.py).
         integrate = "log_likelihood" in self.draws.children
         density = posterior_density(p.space, p.structure, p.sample, integrate=integrate)
-        if not p.table.ordered:
+        if not p.table.answered:
             return density
         flat = self.values.reshape(-1, self.values.shape[-1])
         some = flat[np.linspace(0, len(flat) - 1, LATTICE_DRAWS).astype(int)]

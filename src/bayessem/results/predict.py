@@ -19,6 +19,7 @@ from bayessem.arguments import between, check_shared, texts, whole_number
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
 from bayessem.model.categories import category_codes
 from bayessem.model.columns import number_column
+from bayessem.model.companions import read_answers
 from bayessem.model.conditioning import has_means
 from bayessem.model.data import Sample
 from bayessem.model.frames import as_frame
@@ -30,6 +31,7 @@ from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.scores import draw_scores
+from bayessem.syntax.responses import Responses
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
 from bayessem.text.document import Block, Document, Notes, Paragraph, Table
@@ -135,7 +137,7 @@ def predict(
     draws = whole_number("draws", draws, FitError)
     ci_prob = between("ci_prob", ci_prob, FitError, 0, 1)
     random_seed = whole_number("random_seed", random_seed, FitError, least=0)
-    sample = _new_sample(new_rows, prepared.sample, fit.settings.get("group"))
+    sample = _new_sample(new_rows, prepared.sample, fit.settings.get("group"), table.responses)
     wanted = _wanted(structure, sample, variables)
     if variables is not None:
         sample = _without(sample, wanted)
@@ -143,7 +145,7 @@ def predict(
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
     chosen = np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)
     rng = np.random.default_rng(random_seed)
-    if table.ordered:
+    if table.answered:
         found = predict_answers(structure, flat[chosen], sample, wanted, rng)
         return _of_answers(found, prepared.sample, sample, wanted, ci_prob)
     latent = [structure.variables.index(x) for x in wanted if x not in structure.observed]
@@ -205,14 +207,19 @@ def _any_known(column: np.ndarray) -> bool:
     return bool((~np.isnan(column)).any())
 
 
-def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sample:
+def _new_sample(
+    new_rows: pd.DataFrame, old: Sample, group: str | None, responses: Responses
+) -> Sample:
     """The new rows as a sample: unknown values are nan, groups those of the fit."""
     new_rows = as_frame(new_rows, "the new rows have")
     if not len(new_rows):
         raise DataError("there are no rows to predict")
     values = np.full((len(new_rows), len(old.variables)), np.nan)
+    beside = {}
     for j, name in enumerate(old.variables):
-        if name in new_rows.columns and name in old.ordered:
+        if name in responses.others:
+            values[:, j], beside[name] = read_answers(new_rows, name, responses, partial=True)
+        elif name in new_rows.columns and name in old.ordered:
             values[:, j] = category_codes(new_rows, name, old.categories[j], "the new rows")
         elif name in new_rows.columns:
             values[:, j] = number_column(new_rows, name, "the new rows")
@@ -237,7 +244,14 @@ def _new_sample(new_rows: pd.DataFrame, old: Sample, group: str | None) -> Sampl
             )
         code = np.array([position[x] for x in labels], dtype=np.int64)
     return Sample(
-        old.variables, old.groups, values, code, new_rows.index, (), categories=old.categories
+        old.variables,
+        old.groups,
+        values,
+        code,
+        new_rows.index,
+        (),
+        categories=old.categories,
+        beside=beside,
     )
 
 

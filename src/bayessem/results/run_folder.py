@@ -32,6 +32,7 @@ from bayessem.disk import (
 )
 from bayessem.errors import BayessemError, BayessemWarning, FitError, outside
 from bayessem.model.clusters import Clusters
+from bayessem.model.companions import Beside
 from bayessem.model.data import Sample
 from bayessem.model.design import Design
 from bayessem.model.pooling import Pooling
@@ -182,6 +183,11 @@ def _row_columns(levels: int) -> list[str]:
     return [ROW, *(f"(row {i + 1})" for i in range(1, levels))]
 
 
+def _beside_column(name: str, k: int) -> str:
+    """Column of data.csv with what belongs to the answers of a variable."""
+    return f"({name} {k + 1})"
+
+
 def _data_text(fit: Fitted) -> str:
     """The respondents as CSV: labels, variables to the last digit (empty: missing), groups."""
     sample = fit.prepared.sample
@@ -189,6 +195,9 @@ def _data_text(fit: Fitted) -> str:
     columns = dict(zip(_row_columns(len(cells)), cells, strict=True))
     for name, values in zip(sample.variables, sample.values.T, strict=True):
         columns[name] = ["" if x != x else repr(x) for x in values.tolist()]
+    for name, one in sample.beside.items():
+        for k, values in enumerate(one.columns.T):
+            columns[_beside_column(name, k)] = [repr(x) for x in values.tolist()]
     if len(sample.groups) > 1:
         columns[GROUP] = [sample.groups[g] for g in sample.group]
     if sample.clusters is not None:
@@ -221,6 +230,7 @@ def _about(fit: Fitted) -> dict[str, Any]:
         "prepared_notes": list(prepared.notes),
         "variables": list(sample.variables),
         "categories": [list(map(plain, labels)) for labels in sample.categories],
+        "beside": {name: one.family for name, one in sample.beside.items()},
         "groups": list(sample.groups),
         "clusters": None
         if sample.clusters is None
@@ -565,6 +575,13 @@ def _sample(about: dict[str, Any], frame: Mapping[str, list[str]]) -> Sample:
         tuple(tuple(labels) for labels in about.get("categories", ())),
         _clusters(about, frame),
         _design(about, frame),
+        {
+            name: Beside(
+                family,
+                np.array([[float(x) for x in frame[_beside_column(name, k)]] for k in (0, 1)]).T,
+            )
+            for name, family in about.get("beside", {}).items()  # earlier versions had none
+        },
     )
 
 
@@ -619,4 +636,7 @@ def _settings(saved: dict[str, Any]) -> dict[str, Any]:
 
 def _tuples(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a model, whose several values are tuples."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    out: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    if out.get("censored"):
+        out["censored"] = _tuples(out["censored"])
+    return out

@@ -57,7 +57,7 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
     elements = _chosen(fit, draws)
     structure, sample = fit.prepared.structure, fit.prepared.sample
     rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
-    if structure.table.ordered:
+    if structure.table.answered:
         values = draw_answer_scores(structure, elements, sample, rng)
     else:
         values = np.stack([draw_scores(structure, one, sample, rng) for one in elements])
@@ -87,7 +87,7 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
         return level_scores(fit, draws=draws)
     sample = fit.prepared.sample
     out = {}
-    if fit.prepared.table.ordered:
+    if fit.prepared.table.answered:
         structure = fit.prepared.structure
         mean, sd, latents = answer_moments(structure, _chosen(fit, draws), sample)
         for k, i in enumerate(latents):

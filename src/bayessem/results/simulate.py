@@ -11,9 +11,12 @@ import pandas as pd
 
 from bayessem.arguments import check_shared, flag, real_number, seed, shown, whole_number
 from bayessem.errors import FitError, ModelError
+from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.family_ordered import draw, draw_residual
+from bayessem.model.companions import Beside
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, build_structure, latent_values
+from bayessem.results.dispersions import draw_responses, without_dispersions
 from bayessem.results.standardize import model_moments
 from bayessem.syntax.specification import Specification
 from bayessem.syntax.table import build_table
@@ -102,6 +105,7 @@ def simulate(
     group_column: str = "group",
     clusters: int | Sequence[int] | None = None,
     categories: Mapping[str, Sequence[object]] | None = None,
+    beside: Mapping[str, Beside] | None = None,
 ) -> pd.DataFrame:
     """Draw respondents from a model.
 
@@ -124,6 +128,9 @@ def simulate(
         their sizes; the column "cluster" has their numbers.
     categories : mapping, optional
         Categories of ordered variables in their order; by default 0 and 1, or 1, 2, ...
+    beside : mapping, optional
+        What belonged to answers in a sample, of which the exposures of counts are drawn; by default
+        exposures are 1. Durations are drawn as they would be observed, with flags of 0.
 
     Returns
     -------
@@ -162,8 +169,13 @@ def simulate(
                 frame[group_column] = groups[g]
             frames.append(frame)
             continue
-        eta, y = _one_group(structure, elements, g, size, rng)
+        drawn = {
+            name: one.kept(rng.integers(len(one.columns), size=size))
+            for name, one in (beside or {}).items()
+        }
+        eta, y = _one_group(structure, elements, g, size, rng, drawn)
         answers = _answers(structure, elements, g, y, categories or {})
+        answers = _with_companions(structure, answers, drawn)
         frame = pd.DataFrame(answers)
         if latents:
             for j, name in enumerate(structure.variables):
@@ -190,6 +202,7 @@ def simulate_from(
     rng = np.random.default_rng(seed(random_seed, ModelError))
     latents = flag("latents", latents, ModelError)
     labels: Mapping[str, Sequence[object]] = {}
+    beside: Mapping[str, Beside] = {}
     if isinstance(parameters, Mapping):
         names = sem.groups if groups is None else groups
         counts = _category_counts(parameters)
@@ -215,6 +228,7 @@ def simulate_from(
         elements = flat[rng.integers(len(flat))]
         sample = parameters.prepared.sample
         labels = dict(zip(sample.variables, sample.categories, strict=False))
+        beside = {k: v for k, v in sample.beside.items() if k in structure.table.responses.exposure}
         if clusters is None and sample.clusters is not None and n == sample.size:
             clusters = sample.clusters.sizes.tolist() if len(sample.model_groups) == 1 else None
     _check_clusters(structure, clusters)
@@ -226,6 +240,7 @@ def simulate_from(
         latents=latents,
         clusters=clusters,
         categories=labels,
+        beside=beside,
     )
 
 
@@ -288,8 +303,10 @@ def _two_levels(
     own = {k: v for k, v in (given or {}).items() if k not in table.between_only}
     first = np.unique(code, return_index=True)[1]
     of_clusters = {k: v[first] for k, v in (given or {}).items() if k in table.between_only}
-    eta, y = _one_group(structure, elements, 2 * group, len(code), rng, own)
-    cluster_eta, cluster_y = _one_group(structure, elements, 2 * group + 1, count, rng, of_clusters)
+    eta, y = _one_group(structure, elements, 2 * group, len(code), rng, given=own)
+    cluster_eta, cluster_y = _one_group(
+        structure, elements, 2 * group + 1, count, rng, given=of_clusters
+    )
     if structure.slopes:
         eta, y = _moved(
             structure, structure.matrices(elements, 2 * group), eta, y, cluster_eta[code]
@@ -352,10 +369,11 @@ def _one_group(
     group: int,
     n: int,
     rng: np.random.Generator,
+    beside: Mapping[str, Beside] | None = None,
     given: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Latent (n, m) and observed (n, p) values of a group, with `given` values of covariates."""
-    matrices = structure.matrices(elements, group)
+    matrices, dispersions = without_dispersions(structure, structure.matrices(elements, group))
     p, m, _ = structure.shape
     groups = structure.table.groups
     where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
@@ -367,7 +385,9 @@ def _one_group(
     eta = latent_values(structure, matrices, own)
     epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
     logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
-    return eta, matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon
+    y = matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon
+    draw_responses(structure, dispersions, y, beside or {}, rng)
+    return eta, y
 
 
 def logistic_residuals(
@@ -415,6 +435,27 @@ def _answers(
                 if whole
                 else pd.Categorical.from_codes(codes, categories=list(labels), ordered=True)
             )
+    return out
+
+
+def _with_companions(
+    structure: Structure, answers: dict[str, Any], beside: Mapping[str, Beside]
+) -> dict[str, Any]:
+    """Columns of a group's data with those that exposure= and censored= name."""
+    responses = structure.table.responses
+    out = dict(answers)
+    for name, column in responses.exposure.items():
+        own = beside[name].columns[:, 0] if name in beside else np.zeros(len(answers[name]))
+        out[column] = np.exp(own)
+    for name, how in responses.censored.items():
+        if isinstance(how, str):
+            out[how] = np.zeros(len(answers[name]), dtype=np.int64)
+        elif isinstance(how[0], str) and isinstance(how[1], str):
+            value = out[name] if name in how else out.pop(name)
+            out[how[0]], out[how[1]] = value, value
+    for name, family in responses.others.items():
+        if FAMILIES[family].reads == "count":
+            out[name] = out[name].astype(np.int64)
     return out
 
 

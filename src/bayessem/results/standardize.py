@@ -22,6 +22,7 @@ from bayessem.errors import ModelError
 from bayessem.model.composites import composite_signs, composite_values
 from bayessem.model.parameterization import threshold_variables
 from bayessem.model.structure import Structure, product_order
+from bayessem.results.dispersions import PLAIN, link_variances
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,18 @@ class Moments:
     latent_covariance, latent_mean : ndarray (..., m, m), (..., m)
         Of the latent variables (in the order of `Structure.variables`).
     observed_covariance, observed_mean : ndarray (..., p, p), (..., p)
-        Of the observed variables.
+        Of the observed variables; of counts and shares, of what their linear predictor and a
+        residual on its scale make (`families.link_variance`).
+    latent_residual, observed_residual : ndarray (..., m), (..., p)
+        Residual variances in these covariances.
     """
 
     latent_covariance: np.ndarray
     latent_mean: np.ndarray
     observed_covariance: np.ndarray
     observed_mean: np.ndarray
+    latent_residual: np.ndarray
+    observed_residual: np.ndarray
 
 
 def _transpose(matrix: np.ndarray) -> np.ndarray:
@@ -72,12 +78,30 @@ def model_moments(structure: Structure, elements: np.ndarray, *, group: int = 0)
         weights = total @ matrices["products"]  # (..., m, h)
         covariance, mean = _with_products(structure, covariance, mean, weights)
     loadings = matrices["loadings"]
-    return Moments(
-        latent_covariance=covariance,
-        latent_mean=mean,
-        observed_covariance=loadings @ covariance @ _transpose(loadings) + matrices["residuals"],
-        observed_mean=matrices["intercepts"] + _apply(loadings, mean),
-    )
+    own = _to_link_scale(structure, matrices, "disturbances", mean, covariance)
+    observed = loadings @ covariance @ _transpose(loadings) + matrices["residuals"]
+    observed_mean = matrices["intercepts"] + _apply(loadings, mean)
+    residual = _to_link_scale(structure, matrices, "residuals", observed_mean, observed)
+    return Moments(covariance, mean, observed, observed_mean, own, residual)
+
+
+def _to_link_scale(
+    structure: Structure,
+    matrices: dict[str, np.ndarray],
+    matrix: str,
+    mean: np.ndarray,
+    covariance: np.ndarray,
+) -> np.ndarray:
+    """Residual variances (..., k); dispersions in a covariance matrix become such in place."""
+    own = np.diagonal(matrices[matrix], axis1=-2, axis2=-1)
+    if not structure.table.responses.others:
+        return own
+    out = np.array(own)
+    variance = np.diagonal(covariance, axis1=-2, axis2=-1)
+    for i, link in link_variances(structure, matrices, mean, variance, matrix).items():
+        covariance[..., i, i] += link - own[..., i]
+        out[..., i] = link
+    return out
 
 
 def _inverse(matrix: np.ndarray) -> np.ndarray:
@@ -262,6 +286,12 @@ def standardised(
                             sd_own = sd_own * signs
                         factor = 1.0 / (sd_own[..., i] * sd_own[..., j])
                 scaled = values[..., k] * factor
+            row = structure.table.rows[k]
+            if (
+                row.op == "~~"
+                and structure.table.responses.others.get(row.lhs, PLAIN[0]) not in PLAIN
+            ):
+                continue  # a dispersion is no share of a variance
             # a construct without variance, as one of fixed changes, has no standardised values
             out[..., k] = np.where(np.isfinite(scaled), scaled, np.nan)
         for k, factor in _composite_factors(structure, g, latent, observed).items():
@@ -332,18 +362,25 @@ def r_squared(
         if row.op == op and row.group == group
     )
     moments = model_moments(structure, elements, group=group)
-    matrices = structure.matrices(elements, group)
     out: dict[str, np.ndarray] = {}
     left_out = moved_names(structure) if group % structure.table.levels == 0 else ()
     for name in explained:
         if name in left_out:
             continue
         if name in structure.variables:
-            i, own, total = structure.variables.index(name), "disturbances", "latent_covariance"
+            i, own, total = (
+                structure.variables.index(name),
+                moments.latent_residual,
+                moments.latent_covariance,
+            )
         else:
-            i, own, total = structure.observed.index(name), "residuals", "observed_covariance"
-        residual = matrices[own][..., i, i]
+            i, own, total = (
+                structure.observed.index(name),
+                moments.observed_residual,
+                moments.observed_covariance,
+            )
+        residual = own[..., i]
         with np.errstate(all="ignore"):
-            share = 1.0 - residual / getattr(moments, total)[..., i, i]
+            share = 1.0 - residual / total[..., i, i]
             out[name] = np.where((residual >= 0) & (share >= 0), share, np.nan)
     return out

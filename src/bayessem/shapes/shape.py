@@ -79,7 +79,7 @@ def shape(
     Arguments, result and errors: `Fit.shape`.
     """
     structure = fit.prepared.structure
-    lines = lines and not structure.table.ordered  # they are of scores, or of numbers
+    lines = lines and not structure.table.answered  # they are of scores, or of numbers
     i, j = position(structure, x), position(structure, y)
     column = None if square is None else position(structure, square, "square:")
     kind = chosen_effect(structure, i, j, column, effect)

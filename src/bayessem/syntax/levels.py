@@ -200,6 +200,7 @@ def refuse_level_options(options: Options) -> None:
         "growth=True": options.growth,
         "effect_coding": bool(options.effect_coding),
         "ordered answers (ordered=, family=)": bool(options.responses.families),
+        "counts, durations and shares (family=)": bool(options.responses.others),
     }
     for name, given in asked.items():
         if given:

@@ -90,7 +90,7 @@ class ParameterTable(Described):
         Observed variables with a structural role: in `~` on either side, factor of a product,
         covariate, or covarying with a construct or with such a variable.
     responses : Responses
-        The ordered variables, with link and parameterization.
+        The variables that are not normal, with link and parameterization.
     level_variables : tuple of tuple of str
         Of a two-level model, the observed variables at level 1 and at level 2; else ().
     composites : tuple of (name, items)
@@ -149,6 +149,24 @@ class ParameterTable(Described):
     def ordered(self) -> tuple[str, ...]:
         """Observed variables that are answers in ordered categories."""
         return tuple(self.responses.families)
+
+    @property
+    def answered(self) -> tuple[str, ...]:
+        """Observed variables that are not normal: ordered ones, counts, durations, shares."""
+        return (*self.responses.families, *self.responses.others)
+
+    @property
+    def answers_said(self) -> str:
+        """What `answered` are, for messages."""
+        if not self.responses.others:
+            return "ordered answers"
+        return f"{', '.join(sorted(set(self.responses.others.values())))} responses"
+
+    @property
+    def declared(self) -> str:
+        """The options that make variables other than normal, for messages."""
+        used = [("ordered=", self.responses.families), ("family=", self.responses.others)]
+        return " and ".join(name for name, have in used if have)
 
     @property
     def block_title(self) -> str:

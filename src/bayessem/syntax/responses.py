@@ -1,9 +1,12 @@
-"""Which observed variables are no measurements but answers in ordered categories, and their rules.
+"""Which observed variables are not normal given what explains them, and their rules.
 
 An ordered variable x is a latent response x* cut at thresholds: x is in category c where x* lies
 between thresholds t(c) and t(c + 1). Two categories are the binary case. The rules are lavaan's:
 the intercept of x* is 0, its residual variance is fixed, every threshold is free; equal thresholds
 across groups free the means of constructs and the residual variances of later groups.
+
+Counts, durations, outcomes with limits and shares have a family of their own, whose linear
+predictor has an intercept and whose dispersion stands where a residual variance stands.
 
 Muthen, B. (1984). A general structural equation model with dichotomous, ordered categorical, and
 continuous latent variable indicators. Psychometrika, 49, 115-132. doi:10.1007/BF02294210
@@ -15,6 +18,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +28,15 @@ from bayessem.syntax.roles import Roles
 from bayessem.syntax.statements import Statement
 
 NORMAL = "normal"
-FAMILIES = (NORMAL, "ordered", "bernoulli")
+COUNTS = ("poisson", "negative_binomial")
+DURATIONS = ("lognormal", "weibull")
+TOBIT = "tobit"
+# Families with a dispersion (but for Poisson) in place of a residual variance; the numbers are in
+# likelihood/families.py.
+OTHERS = (*COUNTS, *DURATIONS, TOBIT, "beta")
+FAMILIES = (NORMAL, "ordered", "bernoulli", *OTHERS)
+# Of a pair in censored=: limits (numbers) or columns (texts).
+Censored = str | tuple[str, str] | tuple[float | None, float | None]
 # Variance of the latent response's residual in the family's standard form.
 LINKS = {"probit": 1.0, "logit": math.pi**2 / 3.0}
 PARAMETERIZATIONS = ("delta", "theta")
@@ -33,7 +45,7 @@ _THRESHOLD = re.compile(r"t([1-9]\d*)\Z")
 
 @dataclass(frozen=True, slots=True)
 class Responses:
-    """The ordered variables of a model.
+    """The variables of a model that are not normal.
 
     Attributes
     ----------
@@ -47,6 +59,12 @@ class Responses:
         How many thresholds each has, as far as the data or the text say.
     cuts : mapping
         Start values of the thresholds of each, from the data.
+    others : mapping
+        Family (of `OTHERS`) of each count, duration, limited outcome and share.
+    exposure : mapping
+        Column of the exposure of counts.
+    censored : mapping
+        Of durations and limited outcomes: column of the flag, columns of the interval, or limits.
     """
 
     families: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +72,9 @@ class Responses:
     parameterization: str = "delta"
     thresholds: Mapping[str, int] = field(default_factory=dict)
     cuts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    exposure: Mapping[str, str] = field(default_factory=dict)
+    censored: Mapping[str, Censored] = field(default_factory=dict)
 
     @property
     def residual_variance(self) -> float:
@@ -70,8 +91,10 @@ def read_responses(
     link: str = "probit",
     parameterization: str = "delta",
     categories: Mapping[str, int] | None = None,
+    exposure: Mapping[str, str] | None = None,
+    censored: Mapping[str, Censored] | None = None,
 ) -> Responses:
-    """Collect what options, text and data say about ordered variables.
+    """Collect what options, text and data say about variables that are not normal.
 
     Parameters
     ----------
@@ -79,7 +102,7 @@ def read_responses(
         The names of the model.
     statements : sequence of Statement
         Those with `|` declare an ordered variable, too.
-    ordered, family, link, parameterization
+    ordered, family, link, parameterization, exposure, censored
         As in `bayessem.syntax.table.build_table`.
     categories : mapping, optional
         How many categories each ordered variable has in the data.
@@ -108,13 +131,18 @@ def read_responses(
                 f"{said[0].where} gives thresholds to '{name}', which is no observed variable of "
                 f"the model.{did_you_mean(name, roles.observed)}"
             )
-        if found.get(name) == NORMAL:
+        if found.get(name) in (NORMAL, *OTHERS):
             raise ModelError(
-                f"{said[0].where} gives thresholds to '{name}', whose family is 'normal'; keep one"
+                f"{said[0].where} gives thresholds to '{name}', whose family is {found[name]!r}; "
+                "keep one"
             )
         found.setdefault(name, "ordered")
-    families = {n: found[n] for n in roles.observed if found.get(n, NORMAL) != NORMAL}
+    others = {n: found[n] for n in roles.observed if found.get(n) in OTHERS}
+    families = {
+        n: found[n] for n in roles.observed if n not in others and found.get(n, NORMAL) != NORMAL
+    }
     _check_places(families, roles)
+    _check_other_places(others, roles)
     given = dict(categories or {})
     thresholds = {
         name: given[name] - 1 if name in given else _highest(written.get(name, ()))
@@ -128,7 +156,15 @@ def read_responses(
                 f"the family of {name!r} is 'bernoulli', two categories, but it has "
                 f"{thresholds[name] + 1}; its family is 'ordered'"
             )
-    return Responses(families, link, parameterization, thresholds)
+    return Responses(
+        families,
+        link,
+        parameterization,
+        thresholds,
+        others=others,
+        exposure=_exposures(exposure, others),
+        censored=_censored(censored, others),
+    )
 
 
 def _declared(
@@ -197,6 +233,111 @@ def _check_places(families: Mapping[str, str], roles: Roles) -> None:
                 f"{name!r} is an ordered outcome and predicts, too, which bayessem cannot do yet; "
                 f"leave it out of ordered (it is then a number), or drop the path from it"
             )
+
+
+def _check_other_places(others: Mapping[str, str], roles: Roles) -> None:
+    """Refuse counts, durations and shares that predict: give what they are as numbers instead."""
+    factors = {name: product for product, pair in roles.products for name in pair}
+    for name, kind in others.items():
+        where = ""
+        if name in factors:
+            where = f"is a factor of {factors[name]}"
+        elif name in roles.covariates:
+            where = "only predicts"
+        elif name in roles.predictors:
+            where = "is an outcome and predicts, too, which bayessem cannot do yet"
+        if where:
+            raise ModelError(
+                f"{name!r} has the family {kind!r} but {where}; families are for indicators and "
+                f"outcomes. Leave {name} out of family= (it then enters as the number that it is)"
+            )
+
+
+def _by_variable(what: str, given: object, example: str) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ModelError(f"{what} goes by variable: {what}={example}, not {shown(given)}")
+    return {str(name): value for name, value in given.items()}
+
+
+def _exposures(given: Mapping[str, str] | None, others: Mapping[str, str]) -> dict[str, str]:
+    """Column of the exposure of each count that has one."""
+    out = _by_variable("exposure", given, "{'partners': 'years'}")
+    for name, column in out.items():
+        if others.get(name) not in COUNTS:
+            raise ModelError(
+                f"exposure names {name!r}, which is no count of the model: its family has to be "
+                f"{' or '.join(map(repr, COUNTS))} (family={{{name!r}: 'poisson'}})"
+                f"{did_you_mean(name, others)}"
+            )
+        if not isinstance(column, str):
+            raise ModelError(
+                f"exposure of {name!r} is the name of a column, such as 'years', not "
+                f"{shown(column)}"
+            )
+    return dict(out)
+
+
+def _censored(
+    given: Mapping[str, Censored] | None, others: Mapping[str, str]
+) -> dict[str, Censored]:
+    """What says how each duration or limited outcome is censored."""
+    out: dict[str, Censored] = {}
+    example = "{'SPEED': 'censored'}"
+    for name, value in _by_variable("censored", given, example).items():
+        kind = others.get(name)
+        if kind not in (*DURATIONS, TOBIT):
+            raise ModelError(
+                f"censored names {name!r}, whose family is {kind or NORMAL!r}; censored are "
+                f"{', '.join(map(repr, (*DURATIONS, TOBIT)))}{did_you_mean(name, others)}"
+            )
+        out[name] = _one_censored(name, kind, value)
+    for name, kind in others.items():
+        if kind == TOBIT and name not in out:
+            raise ModelError(
+                f"the family of {name!r} is 'tobit', but nothing says where it is censored: give "
+                f"limits, censored={{{name!r}: (0, None)}}, or the column of a flag (0 observed, 1 "
+                "right-censored, -1 left-censored)"
+            )
+    return out
+
+
+def _one_censored(name: str, kind: str, value: object) -> Censored:
+    if isinstance(value, str):
+        return value
+    pair = tuple(value) if isinstance(value, Sequence) else ()
+    if len(pair) == 2 and all(isinstance(x, str) for x in pair):
+        return pair[0], pair[1]
+    if (
+        len(pair) == 2
+        and all(x is None or _is_number(x) for x in pair)
+        and any(x is not None for x in pair)
+    ):
+        low, high = (None if x is None else float(x) for x in pair)
+        if low is not None and high is not None and not low < high:
+            raise ModelError(
+                f"censored of {name!r}: the lower limit {low:g} is not below the upper {high:g}"
+            )
+        if kind in DURATIONS and low is not None and low <= 0.0:
+            raise ModelError(
+                f"censored of {name!r}: durations are positive, so the lower limit {low:g} "
+                "censors none; use None"
+            )
+        return low, high
+    raise ModelError(
+        f"censored of {name!r} is the column of a flag ('censored': 0 observed, 1 right-censored, "
+        "-1 left-censored), the two columns of an interval ('from', 'to'), or two limits "
+        f"(0, None), not {shown(value)}"
+    )
+
+
+def _is_number(x: object) -> bool:
+    return (
+        isinstance(x, int | float | np.integer | np.floating)
+        and not isinstance(x, bool)
+        and math.isfinite(x)
+    )
 
 
 def _highest(said: Sequence[Statement]) -> int:

@@ -164,6 +164,21 @@ def _check_ordered(written: Mapping[Key, Sequence[Statement]], options: Options)
                 "from its loadings; parameterization='theta' has it as a parameter (fixed at 1 in "
                 "the first group)"
             )
+        if op == "~~" and lhs == rhs and responses.others.get(lhs) == "poisson":
+            raise ModelError(
+                f"{same[0].where}: the variance of the Poisson count {lhs!r} is its expected "
+                "value; family 'negative_binomial' has an overdispersion"
+            )
+        if op == "~~" and lhs != rhs and {lhs, rhs} & set(responses.others):
+            name = lhs if lhs in responses.others else rhs
+            if any(m.kind != "fixed" or any(m.values) for s in same for m in s.modifiers) or any(
+                not s.modifiers for s in same
+            ):
+                raise ModelError(
+                    f"{same[0].where}: {name!r} (family {responses.others[name]!r}) has no "
+                    "residual that could covary; drop the statement, or measure what they share "
+                    "by a construct"
+                )
 
 
 def _user_row(same: Sequence[Statement], roles: Roles, options: Options, *, group: int) -> Row:
@@ -292,6 +307,8 @@ def _variances(roles: Roles, options: Options, group: int) -> Iterator[Row]:
             value = None
         if name in options.responses.families:
             value = _response_variance(name, options, group)
+        if name in options.responses.others:
+            value = 0.0 if options.responses.others[name] == "poisson" else None
         yield Row(name, "~~", name, group, value=value)
 
 
@@ -319,6 +336,8 @@ def _single_indicators(roles: Roles) -> frozenset[str]:
 def _covariances(roles: Roles, options: Options, group: int) -> Iterator[Row]:
     pairs = (*combinations(roles.exogenous_latent, 2), *combinations(roles.endogenous_free, 2))
     for one, other in pairs:
+        if {one, other} & set(options.responses.others):
+            continue  # they have no residual that could covary
         unrelated = options.orthogonal and one in roles.latent and other in roles.latent
         yield Row(one, "~~", other, group, value=0.0 if unrelated else None)
 

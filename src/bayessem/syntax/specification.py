@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.responses import Censored
 from bayessem.syntax.statements import Statement, group_count, model_text, parse
 from bayessem.syntax.table import build_table, checked_flags
 from bayessem.text.described import Described
@@ -20,7 +21,7 @@ class Specification(Described):
     ----------
     model : str
         lavaan's syntax.
-    std_lv, meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto, ordered, family, link, parameterization
+    std_lv, meanstructure, fixed_x, group_equal, group_partial, growth, orthogonal, effect_coding, auto, ordered, family, link, parameterization, exposure, censored
         As in lavaan; see `bayessem.syntax.table.build_table`.
 
     Attributes
@@ -59,6 +60,8 @@ class Specification(Described):
         family: Mapping[str, str] | None = None,
         link: str = "probit",
         parameterization: str = "delta",
+        exposure: Mapping[str, str] | None = None,
+        censored: Mapping[str, Censored] | None = None,
     ) -> None:
         self.text = model
         self.statements = parse(model)
@@ -76,6 +79,8 @@ class Specification(Described):
             "family": family,
             "link": link,
             "parameterization": parameterization,
+            "exposure": exposure,
+            "censored": censored,
         }
         self.options.update(checked_flags(self.options))
         self.table: ParameterTable = build_table(

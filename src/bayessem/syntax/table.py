@@ -21,7 +21,7 @@ from bayessem.syntax.levels import (
 )
 from bayessem.syntax.linking import Linked, link_rows
 from bayessem.syntax.parameters import Parameter, ParameterTable
-from bayessem.syntax.responses import read_responses
+from bayessem.syntax.responses import Censored, read_responses
 from bayessem.syntax.roles import Roles, strongly_connected
 from bayessem.syntax.rows import (
     GROUP_EQUAL,
@@ -53,6 +53,8 @@ def build_table(
     family: Mapping[str, str] | None = None,
     link: str = "probit",
     parameterization: str = "delta",
+    exposure: Mapping[str, str] | None = None,
+    censored: Mapping[str, Censored] | None = None,
     categories: Mapping[str, int] | None = None,
 ) -> ParameterTable:
     """Complete a model by lavaan's rules and number its parameters.
@@ -90,11 +92,23 @@ def build_table(
         Variables that are answers in ordered categories; True for all indicators. Thresholds in
         the text (`x1 | t1 + t2`) declare one, too.
     family : mapping, optional
-        Family by variable: "normal", "ordered", or "bernoulli" (two categories).
+        Family by variable: "normal", "ordered", "bernoulli" (two categories); of counts "poisson"
+        and "negative_binomial" (log link), of durations "lognormal" and "weibull", of numbers with
+        a floor or ceiling "tobit", of shares "beta" (logit link). `y ~~ y` is then the family's
+        dispersion: the overdispersion a of a negative binomial count (variance m + a m^2), the
+        residual variance of a log duration or of a tobit outcome, 1 / precision of a share.
     link : {"probit", "logit"}
         Distribution of the latent responses' residuals: normal or logistic.
     parameterization : {"delta", "theta"}
         Scale of the latent responses: total variance 1, or residual variance 1 (logit: pi^2 / 3).
+    exposure : mapping, optional
+        Column of what a count was counted over ({"partners": "years"}): its expected value is
+        exposure times exp(linear predictor).
+    censored : mapping, optional
+        Of durations and tobit outcomes: the column of a flag (0: observed, 1: right-censored, the
+        value is a lower bound, -1: left-censored, an upper bound); or two columns, the ends of the
+        interval (equal: observed; the upper one empty: right-censored; the lower one empty:
+        left-censored); or two limits, (0, None), at or beyond which values are censored.
     categories : mapping, optional
         How many categories each ordered variable has in the data; without it there are the
         thresholds that the text writes.
@@ -130,6 +144,8 @@ def build_table(
         link=link,
         parameterization=parameterization,
         categories=categories,
+        exposure=exposure,
+        censored=censored,
     )
     options = Options(
         groups=_group_names(groups),
@@ -137,7 +153,12 @@ def build_table(
         group_partial=_partial_keys(group_partial),
         effect_coding=_effect_coding(effect_coding, std_lv),
         responses=responses,
-        **{**flags, "meanstructure": flags["meanstructure"] or means or bool(responses.families)},
+        **{
+            **flags,
+            "meanstructure": flags["meanstructure"]
+            or means
+            or bool(responses.families or responses.others),
+        },
     )
     own = part_options(parts, options)
     rows = level_rows(parts, own)
