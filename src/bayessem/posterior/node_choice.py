@@ -152,7 +152,8 @@ def _latents(structure: Structure, sample: Sample, elements: np.ndarray, group: 
 
 def _some_rows(factor: NodeFactor, n: int) -> np.ndarray:
     """Rows of a factor's data for n points; the same whenever they are asked for."""
-    return np.random.default_rng(1).integers(len(factor.data), size=n)
+    # a group may have lost all its respondents
+    return np.random.default_rng(1).integers(max(len(factor.data), 1), size=n)
 
 
 def _slopes(
@@ -163,7 +164,8 @@ def _slopes(
     mean = np.zeros((len(x), equations))
     slope = np.zeros((len(x), equations, len(factor.scope)))
     for t in factor.terms:
-        by = elements[t.element] * (factor.data[row, t.column] if t.column >= 0 else 1.0)
+        known = t.column >= 0 and len(factor.data)
+        by = elements[t.element] * (factor.data[row, t.column] if known else 1.0)
         powers = [t.powers.get(v, 0) for v in factor.scope]
         mean[:, t.target] += by * np.prod(x**powers, axis=1)
         for d, p in enumerate(powers):
@@ -179,7 +181,9 @@ def _information(factor: NodeFactor, elements: np.ndarray, eta: np.ndarray) -> n
     if factor.kind == NORMAL:
         return np.full(len(eta), 1.0 / variance)
     if factor.kind in BY_KIND:
-        beside = factor.data[_some_rows(factor, len(eta)), 1:OWN]
+        beside = np.zeros((len(eta), OWN - 1))
+        if len(factor.data):
+            beside = factor.data[_some_rows(factor, len(eta)), 1:OWN]
         return BY_KIND[factor.kind].information(beside, eta, variance)
     first, count = factor.thresholds
     thresholds = elements[first : first + count]
