@@ -25,6 +25,10 @@ WITHOUT_MODIFICATION = (
     "add the cross-loading or the construct that two items share to the model, and compare both "
     "fits with bs.compare"
 )
+WITHOUT_FAMILY_LADDER = (
+    "fit SEM(..., group_equal=...) and SEM(...) by sem.ml(data, group=...), whose log-likelihoods "
+    "may be compared, or by sem.fit and bs.compare"
+)
 WITHOUT_PIT = (
     "answers in categories have no continuous distribution. fit.loo() predicts respondents, and "
     'fit.predictive_check("indicators") compares the shares of the answers'
