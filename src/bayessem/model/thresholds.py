@@ -17,11 +17,6 @@ WITHOUT_CHI_SQUARE = (
     "its saturated model is no normal one. sem.ml(data) has the log-likelihood and information "
     "criteria, and bs.compare compares fits by leave-one-out cross-validation"
 )
-WITHOUT_LADDER = (
-    "equal intercepts of counts, durations and shares are no step of it. Fit "
-    "SEM(..., group_equal=['loadings']) and SEM(...) by sem.ml(data, group=...), whose "
-    "log-likelihoods may be compared"
-)
 WITHOUT_NEARLY_EQUAL = (
     "leave approximate= out: sem.invariance(data, group=...) tests equal loadings and thresholds, "
     "and names what to free"
@@ -29,6 +24,10 @@ WITHOUT_NEARLY_EQUAL = (
 WITHOUT_MODIFICATION = (
     "add the cross-loading or the construct that two items share to the model, and compare both "
     "fits with bs.compare"
+)
+WITHOUT_FAMILY_LADDER = (
+    "fit SEM(..., group_equal=...) and SEM(...) by sem.ml(data, group=...), whose log-likelihoods "
+    "may be compared, or by sem.fit and bs.compare"
 )
 WITHOUT_PIT = (
     "answers in categories have no continuous distribution. fit.loo() predicts respondents, and "

@@ -30,7 +30,7 @@ from bayessem.execution import check_executor
 from bayessem.ml.estimate import maximum_likelihood
 from bayessem.ml.result import MLFit
 from bayessem.model.prepare import prepare
-from bayessem.model.thresholds import WITHOUT_LADDER, WITHOUT_NEARLY_EQUAL, refuse_answers
+from bayessem.model.thresholds import WITHOUT_FAMILY_LADDER, WITHOUT_NEARLY_EQUAL, refuse_answers
 from bayessem.moderation.approximate_invariance import approximate_invariance, check_approximate
 from bayessem.moderation.invariance_result import Invariance
 from bayessem.moderation.invariance_steps import BEFORE, steps_of, with_equal
@@ -118,7 +118,7 @@ def invariance(
             "full model with what holds"
         )
     if table.responses.others:
-        refuse_answers(table, "the ladder of invariance", WITHOUT_LADDER)
+        refuse_answers(table, "the ladder of invariance", WITHOUT_FAMILY_LADDER)
     if approximate is not None:
         refuse_answers(table, "approximate invariance", WITHOUT_NEARLY_EQUAL)
     if not any(r.op == "=~" for r in table.rows):

@@ -151,10 +151,8 @@ def _latents(structure: Structure, sample: Sample, elements: np.ndarray, group: 
 
 
 def _some_rows(factor: NodeFactor, n: int) -> np.ndarray:
-    """Rows of a factor's data for n points; the same whenever they are asked for.
-
-    A group may have lost all its respondents.
-    """
+    """Rows of a factor's data for n points; the same whenever they are asked for."""
+    # a group may have lost all its respondents
     return np.random.default_rng(1).integers(max(len(factor.data), 1), size=n)
 
 
@@ -183,8 +181,9 @@ def _information(factor: NodeFactor, elements: np.ndarray, eta: np.ndarray) -> n
     if factor.kind == NORMAL:
         return np.full(len(eta), 1.0 / variance)
     if factor.kind in BY_KIND:
-        known = factor.data if len(factor.data) else np.zeros((1, OWN))
-        beside = known[_some_rows(factor, len(eta)), 1:OWN]
+        beside = np.zeros((len(eta), OWN - 1))
+        if len(factor.data):
+            beside = factor.data[_some_rows(factor, len(eta)), 1:OWN]
         return BY_KIND[factor.kind].information(beside, eta, variance)
     first, count = factor.thresholds
     thresholds = elements[first : first + count]
