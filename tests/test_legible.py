@@ -275,3 +275,26 @@ def test_names_of_points_that_lie_together_are_apart():
     assert problems(figure) == []
     assert {t.get_text() for t in ax.texts} == {name for *_, name in near + end}
     plt.close(figure)
+
+
+def test_a_font_that_was_installed_since_matplotlib_listed_them_is_found(monkeypatch):
+    """Matplotlib's list is kept on disk; a user who follows the advice need not know."""
+    from matplotlib import font_manager
+
+    manager = font_manager.fontManager
+    every = list(manager.ttflist)
+    sans = next(e for e in every if e.name == "DejaVu Sans" and e.weight in (400, "normal"))
+    without = [e for e in every if "\N{CYRILLIC SMALL LETTER YA}" not in fonts._glyphs(e.fname)]
+    monkeypatch.setattr(manager, "ttflist", without)
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [sans.fname])
+    for cached in (fonts._add_new_fonts, fonts._families_for, font_manager._get_font):
+        cached.cache_clear()
+    monkeypatch.setattr(fonts, "_characters", lambda families: frozenset("abc"))
+    figure, ax = plt.subplots()
+    ax.set_title("\N{CYRILLIC SMALL LETTER YA}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fonts.with_glyphs(figure)
+    assert ax.title.get_fontfamily()[-1] == "DejaVu Sans"
+    plt.close(figure)
+    fonts._add_new_fonts.cache_clear()

@@ -43,7 +43,7 @@ def outlier_fit():
     rng = np.random.default_rng(5)
     f = rng.normal(size=70)
     data = pd.DataFrame({f"x{j}": f + rng.normal(0, 0.6, 70) for j in range(1, 5)})
-    data.loc[[7, 21, 40], ["x1", "x2"]] = [[6.5, -6.5], [-6.5, 5.2], [5.9, -4.6]]
+    data.loc[[7, 21, 40], ["x1", "x2"]] = [[6.5, -6.5], [-6.5, 5.2], [6.3, -5.4]]
     return SEM("f =~ x1 + x2 + x3 + x4").fit(data, **SHORT)
 
 

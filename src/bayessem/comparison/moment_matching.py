@@ -12,18 +12,23 @@ and Computing 31, 16 (doi:10.1007/s11222-020-09982-2).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp
 
 from bayessem.comparison.importance import relative_efficiency
-from bayessem.comparison.refits import log_predictive, unconstrained
+from bayessem.comparison.refits import predictive, unconstrained
+from bayessem.posterior.reweighting import log_ratios
 from bayessem.posterior.smoothing import smoothed_weights
 from bayessem.results.fitted import Fitted
+from bayessem.threads import side_by_side
 
 STEPS = ("mean", "variance", "covariance")
 MAX_ITERATIONS = 30
+# Draws that a thread does at once.
+CHUNK = 25
 LogDensity = Callable[[np.ndarray], np.ndarray]  # (draw, D) -> (draw,)
 
 
@@ -66,13 +71,21 @@ def match_moments(
     # draws of all chains in turn, so that each half of the split holds all chains
     flat = np.swapaxes(draws, 0, 1).reshape(-1, draws.shape[-1])
 
+    def part(x: np.ndarray) -> np.ndarray:
+        value = np.array([density.value_and_gradient(row)[0] for row in x])
+        if density.approximate:  # draws are of the exact posterior
+            value += log_ratios(density, density.natural(x))[0]
+        return value
+
     def log_posterior(x: np.ndarray) -> np.ndarray:
-        return np.array([density.value_and_gradient(row)[0] for row in x])
+        with closing(side_by_side(part, np.array_split(x, -(-len(x) // CHUNK)))) as values:
+            return np.concatenate(list(values))
 
     base = log_posterior(flat)
 
     def likelihood_of(i: int) -> LogDensity:
-        return lambda x: log_predictive(fit.prepared, [i], density.natural(x))[:, 0]
+        of = predictive(fit.prepared, [i], fit.values)
+        return lambda x: of(density.natural(x))[:, 0]
 
     return [
         match_one(log_posterior, likelihood_of(int(i)), flat, base, r_eff, threshold=threshold)

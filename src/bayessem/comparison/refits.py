@@ -6,7 +6,7 @@ the model is the same, only the likelihood loses terms.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +18,12 @@ from bayessem.model.correlation_blocks import partial_correlations
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space
+from bayessem.posterior.answered import LATTICE_POINTS, answered
 from bayessem.posterior.assemble import compile_for, posterior_density, respondent_order
 from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.clusters import unit_count
 from bayessem.posterior.covariates import covariate_log_density
+from bayessem.posterior.density import Density
 from bayessem.posterior.diagnostics import convergence
 from bayessem.posterior.sampling import approximate, sample
 from bayessem.results.fitted import Fitted
@@ -96,11 +98,35 @@ def log_predictive(
 
     values : natural parameters, in the order of the space's names.
     """
+    return predictive(prepared, members, values)(values)
+
+
+def predictive(
+    prepared: Prepared, members: Sequence[int] | np.ndarray, near: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The function `log_predictive` of some respondents: values (..., D) -> (..., respondent).
+
+    near : natural parameters (..., D) that are like those it will be asked about.
+    """
     space, structure = prepared.space, prepared.structure
     some = part_of(prepared.sample, members)
-    density = posterior_density(space, structure, some)
-    joint = density.respondent_log_likelihood(values)[..., respondent_order(some)]
-    return joint - covariate_log_density(space, structure, some)
+    density, order = density_near(prepared, some, near), respondent_order(some)
+    covariates = covariate_log_density(space, structure, some)
+    return lambda values: density.respondent_log_likelihood(values)[..., order] - covariates
+
+
+def density_near(prepared: Prepared, some: Sample, near: np.ndarray) -> Density:
+    """The density of a part of the respondents.
+
+    Lattices for ordered answers suit parameters in a region, which a few respondents say nothing
+    about (one of them has no variance): they are chosen at some of `near` (..., D).
+    """
+    if not prepared.structure.table.ordered:
+        return posterior_density(prepared.space, prepared.structure, some)
+    flat = near.reshape(-1, near.shape[-1])
+    thinned = flat[:: max(len(flat) // LATTICE_POINTS, 1)]
+    at = posterior_density(prepared.space, prepared.structure, prepared.sample).elements(thinned)
+    return posterior_density(prepared.space, prepared.structure, some, at=at)
 
 
 def unconstrained(space: Space, values: np.ndarray) -> np.ndarray:
@@ -128,10 +154,14 @@ def unconstrained(space: Space, values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Refitting:
-    """What refits of a model have in common: the model, where chains start, how it was sampled."""
+    """What refits of a model have in common: the model, where chains start, how it was sampled.
+
+    start : where, in the sampler's coordinates; centre : the same as natural parameters.
+    """
 
     prepared: Prepared
     start: np.ndarray
+    centre: np.ndarray
     settings: Mapping[str, Any]
 
 
@@ -139,7 +169,8 @@ def _refitting(fit: Fitted) -> _Refitting:
     """The part of a fit that refits need."""
     start = np.median(unconstrained(fit.prepared.space, fit.values), axis=(0, 1))
     keys = ("draws", "tune", "chains", "cores", "target_accept")
-    return _Refitting(fit.prepared, start, {key: fit.settings[key] for key in keys})
+    settings = {key: fit.settings[key] for key in keys}
+    return _Refitting(fit.prepared, start, fit.density.natural(start), settings)
 
 
 def _compile(shared: _Refitting) -> None:
@@ -172,11 +203,14 @@ def _refitted(shared: _Refitting, left_out: tuple[Sequence[int] | np.ndarray, in
     prepared, (members, random_seed) = shared.prepared, left_out
     kept = np.setdiff1d(np.arange(unit_count(prepared.sample)), members)
     some = part_of(prepared.sample, kept)
-    density = posterior_density(prepared.space, prepared.structure, some)
-    start = shared.start
+    start, own = shared.start, replace(prepared, sample=some)
+    density = density_near(prepared, some, shared.centre)
     if prepared.unpooled is not None:
-        density, start = balanced_density(replace(prepared, sample=some), density)
-    approximation = approximate(density, start)
+        density, start = balanced_density(own, density)
+    if prepared.table.ordered:
+        _, approximation = answered(own, density, start)
+    else:
+        approximation = approximate(density, start)
     settings = {key: shared.settings[key] for key in ("draws", "chains", "cores")}
     tune, accept = shared.settings["tune"], shared.settings["target_accept"]
     for factor, target in ((1, accept), (2, max(accept, CAREFUL))):

@@ -26,9 +26,9 @@ LEAST_VARIANCE = 1e-300
 def _coefficient(plan, f, t, elements):
     """A term's coefficient times the mean of its covariate, and the variance of that product."""
     by, column = elements[plan.term[TERM * t]], plan.term[TERM * t + 4]
-    if column < 0:
-        return by, 0.0
     rows, columns = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 10]
+    if column < 0 or rows == 0:  # a group that has lost its respondents has no covariates
+        return by, 0.0
     first = plan.factor[FACTOR * f + 9] + column
     own = plan.data[first : first + (rows - 1) * columns + 1 : columns]
     centre = own.mean()

@@ -17,10 +17,9 @@ WITHOUT_CHI_SQUARE = (
     "its saturated model is no normal one. sem.ml(data) has the log-likelihood and information "
     "criteria, and bs.compare compares fits by leave-one-out cross-validation"
 )
-WITHOUT_LADDER = (
-    "its steps are judged by indices of normal models. Fit SEM(..., group_equal=('thresholds', "
-    "'loadings')) and SEM(...) by sem.ml(data, group=...), whose log-likelihoods may be compared, "
-    "or by sem.fit and bs.compare; sem.compare_groups tests single parameters"
+WITHOUT_NEARLY_EQUAL = (
+    "leave approximate= out: sem.invariance(data, group=...) tests equal loadings and thresholds, "
+    "and names what to free"
 )
 WITHOUT_MODIFICATION = (
     "add the cross-loading or the construct that two items share to the model, and compare both "

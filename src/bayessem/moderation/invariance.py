@@ -7,6 +7,11 @@ judged by its likelihood ratio test and by how much CFI and RMSEA get worse: by 
 doi:10.1080/10705510701301834) a CFI that falls by more than .010 together with an RMSEA that rises
 by more than .015 speaks against it; the CFI alone is the rule of Cheung & Rensvold (2002,
 doi:10.1207/S15328007SEM0902_5).
+
+Ordered items have thresholds in the place of intercepts (scalar: these are equal, and residual
+variances and latent means free in all groups but one), a likelihood of the answers themselves, and
+no saturated normal model: a step is judged by its likelihood ratio test, and by the BIC where that
+rejects.
 """
 
 from __future__ import annotations
@@ -22,22 +27,24 @@ from bayessem.arguments import check_shared
 from bayessem.criticism.indices import fit_indices
 from bayessem.errors import ModelError, NotSupported
 from bayessem.execution import check_executor
-from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.ml.estimate import maximum_likelihood
+from bayessem.ml.result import MLFit
 from bayessem.model.prepare import prepare
-from bayessem.model.thresholds import WITHOUT_LADDER, refuse_answers
+from bayessem.model.thresholds import WITHOUT_NEARLY_EQUAL, refuse_answers
 from bayessem.moderation.approximate_invariance import approximate_invariance, check_approximate
 from bayessem.moderation.invariance_result import Invariance
-from bayessem.moderation.invariance_steps import BEFORE, STEPS, with_equal
+from bayessem.moderation.invariance_steps import BEFORE, steps_of, with_equal
 from bayessem.moderation.sampled_ladder import compare_steps, fit_by_step
 from bayessem.posterior.settings import DEFAULTS, Sampling
 from bayessem.results.estimate import estimate_all
 from bayessem.syntax.specification import Specification
 
-FAMILY = {"metric": "=~", "scalar": "~1", "strict": "~~"}
+FAMILY = {"metric": ("=~",), "scalar": ("~1", "|"), "strict": ("~~",)}
 # What a step may cost: Chen (2007), Cheung & Rensvold (2002).
 CFI_DROP, RMSEA_RISE = 0.010, 0.015
 ALPHA = 0.05
 CHANGES = ("chisq_difference", "df_difference", "p", "cfi_change", "rmsea_change")
+MEASURES = ("logl", "npar", "chisq", "df", "cfi", "rmsea", "srmr", "bic")
 NO_STEP_BEFORE: dict[str, Any] = {**dict.fromkeys(CHANGES, math.nan), "verdict": ""}
 
 
@@ -62,6 +69,13 @@ def likelihood_ratio(smaller: MLFit, larger: MLFit) -> tuple[float, int, float]:
 def _against(fit: MLFit, before: MLFit) -> dict[str, Any]:
     """A step against the one before: likelihood ratio test, changes of CFI and RMSEA, verdict."""
     difference, df, p = likelihood_ratio(fit, before)
+    if "cfi" not in fit.measures:  # ordered items
+        bic = fit.measures["bic"] - before.measures["bic"]
+        verdict = "holds" if p >= ALPHA else "rejected" if bic > 0.0 else "doubtful"
+        return {
+            **dict(zip(CHANGES, (difference, df, p, math.nan, math.nan), strict=True)),
+            "verdict": verdict,
+        }
     cfi, rmsea = (fit.measures[name] - before.measures[name] for name in ("cfi", "rmsea"))
     worse = cfi < -CFI_DROP
     verdict = "doubtful"  # the tests disagree
@@ -103,19 +117,17 @@ def invariance(
             "invariance is about the measurement model: leave the product terms out, then fit the "
             "full model with what holds"
         )
-    refuse_answers(table, "the ladder of invariance", WITHOUT_LADDER)
+    if approximate is not None:
+        refuse_answers(table, "approximate invariance", WITHOUT_NEARLY_EQUAL)
     if not any(r.op == "=~" for r in table.rows):
         raise ModelError("the model measures no construct, so there is no measurement to compare")
     options: dict[str, Any] = {"group": group, "group_order": group_order, "missing": missing}
-    fits = {
-        name: fit_ml(prepare(with_equal(sem, equal, free), data, **options))
-        for name, equal in STEPS.items()
-    }
+    fits = _fits(sem, data, free, **options)
     groups = fits["configural"].prepared.sample.groups
     if len(groups) < 2:
         raise ModelError(f"{group!r} has one group: there is nothing to compare")
     ladder = _ladder(fits)
-    notes = [_advice(ladder)]
+    notes = [_advice(ladder), *_notes_on_answers(sem, fits)]
     failed = next((n for n in ladder.index[1:] if ladder.loc[n, "verdict"] != "holds"), None)
     releases = pd.DataFrame(columns=["parameter"])
     suggested: tuple[str, ...] = ()
@@ -157,6 +169,42 @@ def invariance(
     )
 
 
+def _fits(
+    sem: Specification, data: pd.DataFrame, free: Sequence[str], **options: Any
+) -> dict[str, MLFit]:
+    """The steps by maximum likelihood, without those that restrict nothing more.
+
+    Those are strict steps of binary items, whose residual variances nothing tells apart.
+    """
+    fits: dict[str, MLFit] = {}
+    for name, equal in steps_of(sem).items():
+        fit = maximum_likelihood(prepare(with_equal(sem, equal, free), data, **options))
+        if name != "strict" or fit.npar < fits["scalar"].npar:
+            fits[name] = fit
+    return fits
+
+
+def _notes_on_answers(sem: Specification, fits: Mapping[str, MLFit]) -> list[str]:
+    """What the ladder of ordered items is, and what it cannot tell."""
+    if not sem.table.ordered:
+        return []
+    notes = [
+        "Ordered items: scalar is equal loadings and thresholds, with free residual variances of "
+        "the latent responses and free means; loadings are those with residual variances of 1 "
+        "(theta). A step that the likelihood ratio test rejects is called doubtful where the BIC "
+        "prefers it all the same."
+    ]
+    thresholds = fits["configural"].prepared.table.responses.thresholds
+    binary = [name for name in sem.table.ordered if thresholds.get(name) == 1]
+    if binary:
+        notes.append(
+            f"Of binary items ({', '.join(binary[:3])}{', ...' if len(binary) > 3 else ''}) equal "
+            "loadings and equal thresholds cannot be told apart by themselves, and residual "
+            "variances are equal throughout (Wu & Estabrook, 2016): judge the scalar step."
+        )
+    return notes
+
+
 def _sampled(
     sem: Specification,
     data: pd.DataFrame,
@@ -188,13 +236,17 @@ def _sampled(
     exact = estimate_all(
         {
             name: prepare(with_equal(sem, equal, free), data, **options)
-            for name, equal in (STEPS if loo else {}).items()
+            for name, equal in (steps_of(sem) if loo else {}).items()
         },
         sampling,
         executor=executor,
     )
     sampled = exact if near is None else {**exact, **near.fits}
-    indices = {name: fit_indices(fit, ci_prob=ci_prob) for name, fit in sampled.items()}
+    indices = {
+        name: fit_indices(fit, ci_prob=ci_prob)
+        for name, fit in sampled.items()
+        if not sem.table.ordered
+    }
     return {
         "sampled": sampled,
         "indices": indices,
@@ -206,7 +258,7 @@ def _sampled(
 
 def _ladder(fits: Mapping[str, MLFit]) -> pd.DataFrame:
     rows = [
-        {k: fit.measures[k] for k in ("chisq", "df", "cfi", "rmsea", "srmr", "bic")}
+        {k: fit.measures[k] for k in MEASURES if k in fit.measures}
         | (_against(fit, fits[BEFORE[step]]) if step in BEFORE else NO_STEP_BEFORE)
         for step, fit in fits.items()
     ]
@@ -240,45 +292,49 @@ def _releases(
     """The gain of freeing each equality of a step alone, and a smallest set that makes it hold."""
 
     def releasing(*names: str) -> MLFit:
-        model = with_equal(sem, STEPS[step], (*free, *names))
-        return fit_ml(prepare(model, data, **options), se="none")
+        model = with_equal(sem, steps_of(sem)[step], (*free, *names))
+        return maximum_likelihood(prepare(model, data, **options), se="none")
 
     candidates = _equalities(fits[step], step, free)
     rows = []
-    for name in candidates:
-        one = releasing(name)
-        rows.append((name, *likelihood_ratio(fits[step], one), one.measures["cfi"]))
+    for shown, names in candidates.items():
+        one = releasing(*names)
+        rows.append((shown, *likelihood_ratio(fits[step], one), one.measures.get("cfi", math.nan)))
     columns = ["parameter", "chisq_difference", "df_difference", "p", "cfi"]
     table = pd.DataFrame(rows, columns=columns).sort_values(
         "chisq_difference", ascending=False, ignore_index=True
     )
     suggested: tuple[str, ...] = ()
     chosen: list[str] = []
-    for name in table["parameter"]:
+    for count, shown in enumerate(table["parameter"]):
         # An equality has to be left for every construct, or nothing links the groups' scales.
-        if len(chosen) >= len(candidates) // 2:
+        if count >= len(candidates) // 2:
             break
-        chosen.append(name)
+        chosen += candidates[shown]
         if _against(releasing(*chosen), fits[BEFORE[step]])["verdict"] == "holds":
             suggested = tuple(chosen)
             break
-    table["suggested"] = table["parameter"].isin(suggested)
+    table["suggested"] = [set(candidates[shown]) <= set(suggested) for shown in table["parameter"]]
     return table, suggested
 
 
-def _equalities(fit: MLFit, step: str, free: Sequence[str]) -> list[str]:
-    """Names of what a step set equal across groups, without the group."""
-    table, op = fit.prepared.table, FAMILY[step]
+def _equalities(fit: MLFit, step: str, free: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What a step set equal across groups: names without the group, by what is shown.
+
+    The thresholds of an item are one candidate: an item that is harder in a group has all moved.
+    """
+    table, ops = fit.prepared.table, FAMILY[step]
     kept = {"".join(text.split()) for text in free}
     indicators = {r.rhs for r in table.rows if r.op == "=~"} - set(table.latent)
-    out = []
+    out: dict[str, tuple[str, ...]] = {}
     for row in table.rows:
-        about = {"=~": True, "~1": row.lhs in indicators, "~~": row.lhs in indicators}[op]
-        if row.op != op or row.group != 0 or row.free < 0 or not about:
+        about = row.op == "=~" or row.lhs in indicators
+        if row.op not in ops or row.group != 0 or row.free < 0 or not about:
             continue
-        if op == "~~" and row.lhs != row.rhs:
+        if row.op == "~~" and row.lhs != row.rhs:
             continue
-        text = f"{row.lhs}~1" if op == "~1" else row.name
+        text = f"{row.lhs}~1" if row.op == "~1" else row.name
         if text not in kept:
-            out.append(text)
+            shown = f"thresholds of {row.lhs}" if row.op == "|" else text
+            out[shown] = (*out.get(shown, ()), text)
     return out

@@ -27,7 +27,8 @@ class Invariance(Described):
     group : str
     groups : tuple of str
     table : DataFrame
-        A row a step: chisq, df, cfi, rmsea, srmr, bic; against the step before chisq_difference,
+        A row a step: logl, npar, chisq, df, cfi, rmsea, srmr, bic (of ordered items logl, npar,
+        bic); against the step before chisq_difference,
         df_difference, p, cfi_change, rmsea_change; verdict: "holds", "doubtful" (the tests
         disagree), "rejected".
     releases : DataFrame
@@ -93,7 +94,7 @@ class Invariance(Described):
                     marks(releases, "suggested", "free it"),
                 ),
                 "What freeing one equality would gain",
-            )
+            ).without_empty()
             if len(releases)
             else None,
             Lines(self.notes),
@@ -104,21 +105,31 @@ class Invariance(Described):
 
 
 def _ladder(table: pd.DataFrame) -> Table:
-    return Table(
-        (
-            Column("step", [str(step) for step in table.index]),
-            column(table, "chisq", "chi-square", SHORT),
-            column(table, "df", how=COUNT),
-            column(table, "cfi", "CFI"),
-            column(table, "rmsea", "RMSEA"),
-            column(table, "chisq_difference", "difference", SHORT),
-            column(table, "df_difference", "df", COUNT),
-            column(table, "p"),
-            column(table, "cfi_change", "CFI change"),
-            column(table, "rmsea_change", "RMSEA change"),
-            column(table, "verdict", "invariance", WORD),
-        )
+    step = Column("step", [str(step) for step in table.index])
+    against = (
+        column(table, "chisq_difference", "difference", SHORT),
+        column(table, "df_difference", "df", COUNT),
+        column(table, "p"),
     )
+    verdict = column(table, "verdict", "invariance", WORD)
+    if "cfi" not in table:  # ordered items
+        fit = (
+            column(table, "logl", "log-likelihood", SHORT),
+            column(table, "npar", "parameters", COUNT),
+            column(table, "bic", "BIC", SHORT),
+        )
+        return Table((step, *fit, *against, verdict))
+    fit = (
+        column(table, "chisq", "chi-square", SHORT),
+        column(table, "df", how=COUNT),
+        column(table, "cfi", "CFI"),
+        column(table, "rmsea", "RMSEA"),
+    )
+    changes = (
+        column(table, "cfi_change", "CFI change"),
+        column(table, "rmsea_change", "RMSEA change"),
+    )
+    return Table((step, *fit, *against, *changes, verdict))
 
 
 def _bayesian(result: Invariance) -> Iterator[Block]:

@@ -13,6 +13,15 @@ STEPS: dict[str, tuple[str, ...]] = {
     "scalar": ("loadings", "intercepts"),
     "strict": ("loadings", "intercepts", "residuals"),
 }
+# Of ordered items thresholds are what intercepts are to others; with equal ones the residual
+# variances of the latent responses are free in all groups but the first, and the constructs' means
+# with them (Millsap & Yun-Tein 2004, doi:10.1207/S15327906MBR3903_4).
+ORDERED_STEPS: dict[str, tuple[str, ...]] = {
+    "configural": (),
+    "metric": ("loadings",),
+    "scalar": ("loadings", "thresholds", "intercepts"),
+    "strict": ("loadings", "thresholds", "intercepts", "residuals"),
+}
 # What each step restricts, by the step that it is compared with.
 BEFORE = {
     "metric": "configural",
@@ -21,6 +30,11 @@ BEFORE = {
     "approximate metric": "configural",
     "approximate scalar": "approximate metric",
 }
+
+
+def steps_of(sem: Specification) -> dict[str, tuple[str, ...]]:
+    """The steps of a model, each with what is equal across groups."""
+    return ORDERED_STEPS if sem.table.ordered else STEPS
 
 
 def with_equal(sem: Specification, equal: Sequence[str], free: Sequence[str]) -> Specification:
@@ -36,10 +50,11 @@ def with_equal(sem: Specification, equal: Sequence[str], free: Sequence[str]) ->
     given = sem.options["group_partial"] or ()
     given = (given,) if isinstance(given, str) else tuple(given)
     means = higher_order(sem) if "intercepts" in equal else []
-    return sem.extended(
-        [f"{name} ~ 0*1" for name in means],
-        options={"group_equal": tuple(equal), "group_partial": (*given, *free)},
-    )
+    options = {"group_equal": tuple(equal), "group_partial": (*given, *free)}
+    if sem.table.ordered:
+        # equal loadings are those of latent responses with equal residual variances
+        options["parameterization"] = "theta"
+    return sem.extended([f"{name} ~ 0*1" for name in means], options=options)
 
 
 def higher_order(sem: Specification) -> list[str]:

@@ -22,6 +22,8 @@ def plot_category_effects(result: CategoryEffects) -> Figure:
     result : CategoryEffects
         From `Fit.category_effects`.
     """
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
     table = result.probabilities
     groups = list(table["group"].unique()) if "group" in table else [""]
     figure, axes = panels([g or f"answers to {result.y}" for g in groups], of=len(groups))
@@ -36,7 +38,10 @@ def plot_category_effects(result: CategoryEffects) -> Figure:
             )  # fmt: skip
         ax.set_xticks(np.arange(len(part)), part["category"])
         ax.tick_params(axis="x", length=0)
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(0, 1.06 * float(table["upper"].max()))  # one scale for all groups
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        ax.spines["left"].set_visible(True)
     handles, _ = axes[0].get_legend_handles_labels()
     first, second = result.change.removeprefix("from ").split(" to ")
     names = [f"{result.x} at {first}", f"{result.x} at {second}"]

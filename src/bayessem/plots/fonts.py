@@ -6,6 +6,7 @@ import functools
 import unicodedata
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayessem.errors import BayessemWarning, outside
@@ -66,6 +67,9 @@ def _complete(text: Text) -> set[str]:
         return set()
     installed = len(font_manager.fontManager.ttflist)
     added, lost = _families_for("".join(sorted(missing)), installed)
+    if lost and _add_new_fonts():
+        installed = len(font_manager.fontManager.ttflist)
+        added, lost = _families_for("".join(sorted(missing)), installed)
     if lost and BOXES in _known():
         added = (*added, BOXES)
     elif lost:  # matplotlib before 3.11
@@ -75,6 +79,26 @@ def _complete(text: Text) -> set[str]:
     if text.get_fontweight() == "bold" and not all(map(_has_bold, added)):
         text.set_fontweight("normal")  # or matplotlib's log says at every drawing that it is not
     return set(lost)
+
+
+@functools.cache
+def _add_new_fonts() -> bool:
+    """Add fonts that were installed after matplotlib wrote its list, once; whether there are any.
+
+    Matplotlib keeps that list for all processes and does not look again.
+    """
+    from matplotlib import font_manager
+
+    manager = font_manager.fontManager
+    known = {Path(entry.fname) for entry in manager.ttflist}
+    before = len(manager.ttflist)
+    for path in sorted(map(Path, font_manager.findSystemFonts())):
+        if path not in known:
+            try:
+                manager.addfont(path)
+            except (OSError, RuntimeError):  # bitmaps only, or not readable
+                continue
+    return len(manager.ttflist) > before
 
 
 _ASCII = {chr(k) for k in range(33, 127)}

@@ -275,13 +275,14 @@ def names_beside(ax: Axes, points: Sequence[tuple[float, float, str]], size: flo
         for step, side in product((0, 1, -1, 2, -2, 3, -3), (1, -1)):
             left = 0.06 * inch * side - (wide if side < 0 else 0.0)
             shift = np.array([left, (step - 0.5) * high])
-            box = Bbox.from_bounds(*(at + shift), wide, high)
+            x0, y0 = at + shift
+            box = Bbox.from_bounds(x0, y0, wide, high)
             inside = ax.bbox.y0 <= box.y0 and box.x1 <= ax.bbox.x1 and box.y1 <= ax.bbox.y1
             if inside and not any(box.overlaps(other) for other in taken):
                 break
         taken.append(box)
         ax.annotate(
-            name, (x, y), xytext=shift * 72.0 / inch, textcoords="offset points",
+            name, (x, y), xytext=tuple(shift * 72.0 / inch), textcoords="offset points",
             fontsize=size, va="bottom",
         )  # fmt: skip
 

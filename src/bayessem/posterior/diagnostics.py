@@ -21,6 +21,8 @@ from bayessem.text.document import Document, Lines, Paragraph
 RHAT, ESS, BFMI = 1.01, 400.0, 0.3
 # Share of draws that may end at the edge of positive definite matrices.
 WALLS = 0.01
+# Errors of the farthest draws below this are not worth a word.
+QUIET_TAIL = 1e-3
 
 
 def convergence(values: np.ndarray) -> pd.DataFrame:
@@ -60,7 +62,9 @@ class Diagnosis(Described):
         By chain.
     quadrature_error : float
         Largest difference of a draw's log-likelihood to one with four times the nodes (0 for
-        linear models).
+        linear models), in draws at even distances.
+    quadrature_tail : float
+        The same in the farthest draws, of models with ordered answers (0 for others).
     disagreeing : tuple of (str, tuple of float)
         Quantities whose chains have different means (R-hat above 1.05), with the means.
     stuck : tuple of int
@@ -87,6 +91,7 @@ class Diagnosis(Described):
     stuck: tuple[int, ...] = ()
     walls: int = 0
     weighted: Mapping[str, float] = field(default_factory=dict)
+    quadrature_tail: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -178,7 +183,10 @@ class Diagnosis(Described):
             f"{min(self.bfmi):.2f} or more."
         ]
         if self.quadrature_error:
-            lines.append(f"Quadrature error at most {self.quadrature_error:.1g} log units a draw.")
+            line = f"Quadrature error at most {self.quadrature_error:.1g} log units a draw"
+            if self.quadrature_tail > max(self.quadrature_error, QUIET_TAIL):
+                line += f"; in draws with the most extreme values up to {self.quadrature_tail:.1g}"
+            lines.append(f"{line}.")
         if self.weighted:
             w = self.weighted
             lines.append(
@@ -200,6 +208,7 @@ def diagnose(
     *,
     table: pd.DataFrame | None = None,
     quadrature_error: float = 0.0,
+    quadrature_tail: float = 0.0,
     walls: bool = False,
     weighted: Mapping[str, float] | None = None,
 ) -> Diagnosis:
@@ -232,6 +241,7 @@ def diagnose(
         draws=int(np.prod(stats["diverging"].shape)),
         bfmi=tuple(float(x) for x in energy_bfmi(stats["energy"])),
         quadrature_error=quadrature_error,
+        quadrature_tail=quadrature_tail,
         disagreeing=tuple(
             (names[i], tuple(float(m) for m in values[:, :, i].mean(axis=1))) for i in apart[:10]
         ),

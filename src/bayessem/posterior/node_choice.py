@@ -150,11 +150,13 @@ def _slopes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means (point, equation) of a factor and their derivatives (point, equation, scope)."""
     rng = np.random.default_rng(1)
-    row = rng.integers(len(factor.data), size=len(x))
+    # a group may have lost all its respondents
+    row = rng.integers(max(len(factor.data), 1), size=len(x))
     mean = np.zeros((len(x), equations))
     slope = np.zeros((len(x), equations, len(factor.scope)))
     for t in factor.terms:
-        by = elements[t.element] * (factor.data[row, t.column] if t.column >= 0 else 1.0)
+        known = t.column >= 0 and len(factor.data)
+        by = elements[t.element] * (factor.data[row, t.column] if known else 1.0)
         powers = [t.powers.get(v, 0) for v in factor.scope]
         mean[:, t.target] += by * np.prod(x**powers, axis=1)
         for d, p in enumerate(powers):

@@ -58,6 +58,8 @@ LOG_LIKELIHOOD_LIMIT = 50_000_000
 WORTH_KEEPING = 100
 # Draws at which the quadrature is checked against four times the nodes.
 QUADRATURE_DRAWS = 20
+# ... and at no more than so many of the farthest ones.
+MOST_ENDS = 200
 
 
 @one_blas_thread()
@@ -153,11 +155,12 @@ def _fitted(
         result, said = _projected(prepared, density, result)
         notes = (*notes, said)
     data = _tree(prepared, density, result, integrate=run.integrate)
-    data.attrs["quadrature_error"] = 0.0
+    data.attrs["quadrature_error"] = data.attrs["quadrature_tail"] = 0.0
     if result.weights is not None:
         data.attrs.update(_weighted(prepared, density, result))
     elif run.integrate:
-        data.attrs["quadrature_error"] = _quadrature_error(prepared, density, result.values)
+        error, tail = _quadrature_error(prepared, density, result.values)
+        data.attrs["quadrature_error"], data.attrs["quadrature_tail"] = error, tail
     done = time.perf_counter()
     began, ready, sampled = times
     timings = {
@@ -434,20 +437,31 @@ def _weighted(prepared: Prepared, density: Density, result: Draws) -> dict[str, 
     }
 
 
-def _quadrature_error(prepared: Prepared, density: Density, values: np.ndarray) -> float:
+def _quadrature_error(
+    prepared: Prepared, density: Density, values: np.ndarray
+) -> tuple[float, float]:
     """Largest change of a draw's log-likelihood with four times the nodes; 0 for linear models.
 
-    With ordered answers, of the node engine with twice the nodes.
+    With ordered answers, of the node engine with twice the nodes. First of draws at even distances;
+    then, of the node engine, of those in which a parameter is smallest or largest: its lattice
+    suits all but the farthest draws.
     """
     if not prepared.structure.products and not prepared.table.ordered:
-        return 0.0
+        return 0.0, 0.0
     from bayessem.likelihood.plan import REACH, STEP
+
+    def error(some: np.ndarray, **finer: Any) -> float:
+        fine = posterior_density(prepared.space, prepared.structure, prepared.sample, **finer)
+        coarse = density.respondent_log_likelihood(some).sum(axis=1)
+        return float(np.abs(coarse - fine.respondent_log_likelihood(some).sum(axis=1)).max())
 
     flat = values.reshape(-1, values.shape[-1])
     some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
-    finer: dict[str, Any] = {"reach": REACH + 8.0, "step": STEP / 4.0}
-    if prepared.table.ordered:
-        finer = {"at": density.elements(some), "finer": 2.0}
-    fine = posterior_density(prepared.space, prepared.structure, prepared.sample, **finer)
-    coarse = density.respondent_log_likelihood(some).sum(axis=1)
-    return float(np.abs(coarse - fine.respondent_log_likelihood(some).sum(axis=1)).max())
+    if not prepared.table.ordered:
+        return error(some, reach=REACH + 8.0, step=STEP / 4.0), 0.0
+    ends = np.unique([flat.argmin(axis=0), flat.argmax(axis=0)])
+    ends = ends[:: -(-len(ends) // MOST_ENDS)]
+    return (
+        error(some, at=density.elements(some), finer=2.0),
+        error(flat[ends], at=density.elements(flat[ends]), finer=2.0),
+    )

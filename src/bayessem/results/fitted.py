@@ -209,6 +209,7 @@ class Fitted(Described):
             stats,
             table=self.mixing,
             quadrature_error=float(self.draws.attrs.get("quadrature_error", 0.0)),
+            quadrature_tail=float(self.draws.attrs.get("quadrature_tail", 0.0)),
             walls=bool(self.prepared.space.proper),
             weighted={k: float(v) for k, v in self.draws.attrs.items() if k in WEIGHTED},
         )

@@ -223,7 +223,10 @@ def _partial_keys(given: str | Sequence[str]) -> tuple[Key, ...]:
 
 def _check_partial(rows: Sequence[Row], options: Options) -> None:
     known = {row.key for row in rows}
+    responses = options.responses
     for lhs, op, rhs in options.group_partial:
+        if op == "|" and lhs in responses.families and not responses.thresholds.get(lhs):
+            continue  # the data will say how many thresholds it has
         if (lhs, op, rhs) not in known:
             raise ModelError(
                 f"group_partial (or pooling) names '{lhs}{op}{rhs}', which is no parameter of the "
