@@ -300,7 +300,7 @@ ORDERED = [
     ),
     Case(
         "An unknown family",
-        'bs.SEM(MODEL, family={"x1": "poisson"})',
+        'bs.SEM(MODEL, family={"x1": "gamma"})',
         'bs.SEM(MODEL, family={"x1": "ordered"})',
     ),
     Case(

@@ -233,7 +233,7 @@ class TestData:
         [
             (None, "not NoneType"),
             ([1, 2], r"pd.DataFrame\(...\) makes one"),
-            (Path("d.csv"), "read the file first"),
+            (Path("d.csv"), "there is no data file 'd.csv'"),
             (np.zeros((3, 3)), "name the columns"),
             (pd.Series([1.0]), r"data.to_frame\(\) makes one"),
             (type("Frame", (), {"to_pandas": None})(), r"data.to_pandas\(\) makes one"),

@@ -369,7 +369,7 @@ def test_groups_are_told_apart():
     check(both, *(number(mean) for mean in both.reliability["mean"]))
     levels = [b.level for b in both.document().blocks if isinstance(b, Heading)]
     assert levels == [2, 3, 2, 3, 2]  # group and discriminant validity twice, formulas
-    with pytest.raises(ModelError, match=r"'c' is not in the model; 'a', 'b'"):
+    with pytest.raises(ModelError, match=r"'c' is not in the model; its groups: 'a', 'b'"):
         assess(prepared, draws_around(elements), group="c")
 
 

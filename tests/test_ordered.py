@@ -347,7 +347,7 @@ def test_what_is_not_there_says_so(fit, answers):
     halves = answers.assign(half=np.arange(len(answers)) % 2)
     calls = [
         lambda: sem.bootstrap(answers, 10),
-        lambda: sem.invariance(halves, group="half"),
+        lambda: sem.invariance(halves, group="half", approximate=0.1),
         lambda: sem.model(answers),
         lambda: sem.fit(answers, engine="pymc", progress=False),
         lambda: sem.fit(answers, latents="sampled", progress=False),

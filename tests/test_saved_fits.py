@@ -116,6 +116,25 @@ def clustered():
     return SEM(text).fit(data, cluster="team", **SHORT)
 
 
+def counted():
+    """Counts over years of exposure, and a censored duration."""
+    data = noise("q1 q2 q3", n=120)
+    rng = np.random.default_rng(11)
+    factor = rng.normal(size=120)
+    for name in ("q1", "q2", "q3"):
+        data[name] = 0.6 * data[name] + factor
+    data["years"] = rng.integers(1, 4, size=120)
+    data["y"] = rng.poisson(data["years"] * np.exp(0.3 + 0.4 * factor))
+    waited = np.exp(1.0 - 0.4 * factor + 0.5 * rng.normal(size=120))
+    data["t"], data["open"] = np.minimum(waited, 4.0), (waited > 4.0).astype(int)
+    return SEM(
+        "F =~ q1 + q2 + q3\ny ~ F\nt ~ F",
+        family={"y": "poisson", "t": "weibull"},
+        exposure={"y": "years"},
+        censored={"t": "open"},
+    ).fit(data, **SHORT)
+
+
 def populations():
     return pooled().population()
 
@@ -127,6 +146,7 @@ FITS = {
     "turned": turned,
     "answered": answered,
     "clustered": clustered,
+    "counted": counted,
     "population": populations,
 }
 ENDS = {
@@ -136,6 +156,7 @@ ENDS = {
     "turned": ("F", "y"),
     "answered": ("F", "y"),
     "clustered": ("w", "B"),
+    "counted": ("F", "y"),
     "population": ("F", "y"),
 }
 NEW = pd.DataFrame(
@@ -192,6 +213,14 @@ def asked(method):
         "r2": lambda f, x, y, d: f.r2(),
         "document": lambda f, x, y, d: f.document(),
         "sampling": lambda f, x, y, d: f.sampling(),
+        "category_effects": lambda f, x, y, d: f.category_effects(x, y, draws=20),
+        "effect_sizes": lambda f, x, y, d: f.effect_sizes(),
+        "expected_effects": lambda f, x, y, d: f.expected_effects(x, y, draws=20),
+        "importance_performance": lambda f, x, y, d: f.importance_performance(y),
+        "out_of_sample": lambda f, x, y, d: f.out_of_sample(k=2, random_seed=1),
+        "ratios": lambda f, x, y, d: f.ratios(),
+        "response_check": lambda f, x, y, d: f.response_check(y, draws=20),
+        "to_json": lambda f, x, y, d: f.to_json(),
     }[method]
 
 

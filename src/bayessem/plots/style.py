@@ -264,8 +264,8 @@ def names_beside(ax: Axes, points: Sequence[tuple[float, float, str]], size: flo
 
     figure = ax.get_figure(root=True)
     assert figure is not None
-    # where the layout puts the axes
-    figure.draw_without_rendering()
+    with_glyphs(figure)
+    figure.draw_without_rendering()  # where the layout puts the axes
     taken: list[Bbox] = []
     inch = figure.dpi
     high = line_height(size) * inch
