@@ -119,6 +119,7 @@ def alliance(squares: bool) -> dict[str, np.ndarray]:
         "intercepts": np.linspace(-1.0, 1.0, p),
         "means": np.zeros(m),
         "products": products,
+        "thresholds": np.zeros(0),  # of ordered variables, which there are none
     }
 
 
