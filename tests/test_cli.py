@@ -9,9 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from example_models import ABILITIES, DATA
 
+import bayessem as bs
 from bayessem import cli
 from bayessem.cli import main
 from bayessem.errors import BayessemWarning
@@ -574,3 +577,26 @@ def test_a_bar_says_how_long_it_takes_still(monkeypatch):
     ]
     assert stream.getvalue().endswith("\n")
     assert progress.duration(7300) == "2 h"
+
+
+def test_families_go_by_name(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=80), "years": rng.integers(1, 4, size=80)})
+    data["y"] = rng.poisson(data["years"] * np.exp(0.2 + 0.3 * data["x"]))
+    waited = np.exp(1.0 - 0.3 * data["x"] + 0.5 * rng.normal(size=80))
+    data["t"], data["open"] = np.minimum(waited, 4.0), (waited > 4.0).astype(int)
+    data.to_csv(tmp_path / "firms.csv", index=False)
+    (tmp_path / "model.txt").write_text("y ~ x\nt ~ x\n")
+    files = [str(tmp_path / "model.txt"), str(tmp_path / "firms.csv")]
+    family = ["--family", "y=poisson,t=weibull", "--exposure", "y=years", "--censored", "t=open"]
+    assert main(["ml", *files, "--json", *family]) == 0
+    found = json.loads(capsys.readouterr().out)
+    sem = bs.SEM(
+        "y ~ x\nt ~ x", family={"y": "poisson", "t": "weibull"}, exposure={"y": "years"},
+        censored={"t": "open"},
+    )  # fmt: skip
+    assert found["results"] == [json.loads(sem.ml(data).to_json())]
+    assert main(["check", *files, "--family", "t=tobit", "--censored", "t=:4"]) == 0
+    assert "censored" in capsys.readouterr().out
+    assert main(["check", *files, "--family", "poisson"]) == 2
+    assert "--family poisson is no NAME=VALUE" in capsys.readouterr().err

@@ -685,3 +685,19 @@ def test_data_drawn_from_the_prior(study):
         study, draws=50
     )
     assert (check.table["quantity"] == "y").any()
+
+
+@pytest.mark.parametrize("text", ["y ~ x", "y ~ x\nz ~ x"])
+def test_a_count_without_constructs_is_checked_and_fitted(text):
+    """It has no residual variance of its own, and varies all the same."""
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"x": rng.normal(size=120)})
+    data["y"] = rng.poisson(np.exp(0.2 + 0.3 * data["x"]))
+    data["z"] = 0.4 * data["x"] + rng.normal(size=120)
+    sem = SEM(text, family={"y": "poisson"})
+    report = sem.check(data)
+    assert report.ok, str(report)
+    fit = sem.fit(data, draws=200, tune=200, chains=2, random_seed=1, progress=False)
+    own = sem.ml(data).table.set_index(["lhs", "op", "rhs"]).loc[("y", "~", "x")]
+    found = fit.summary().set_index(["lhs", "op", "rhs"]).loc[("y", "~", "x")]
+    assert found["mean"] == pytest.approx(own["est"], abs=0.3 * own["se"])

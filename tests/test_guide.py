@@ -32,8 +32,16 @@ RUN = (
     "docs/index.md",
     "docs/howto/command-line.md",
     "docs/howto/data.md",
+    "docs/howto/sample-size.md",
     "docs/tutorials/mplus.md",
 )
+# Files that a reader of them has.
+FILES = {
+    "docs/howto/sample-size.md": {
+        "model.txt": "y ~ x\n",
+        "truth.json": '{"y ~ x": 0.3, "y ~~ y": 0.91, "x ~~ x": 1.0}',
+    },
+}
 
 
 # What a reader of these pages has already.
@@ -155,6 +163,8 @@ def test_the_commands_of_a_page_run(page, tmp_path):
     )
     program.chmod(0o755)
     (tmp_path / "data").symlink_to(ROOT / "data")
+    for name, text in FILES.get(page, {}).items():
+        (tmp_path / name).write_text(text)
     blocks = [block for block in SHELL[page] if "pip install" not in block]
     environment = {
         **os.environ,
@@ -167,3 +177,9 @@ def test_the_commands_of_a_page_run(page, tmp_path):
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout
+
+
+def test_no_block_is_left_out():
+    """Shell blocks are run here, but for the two commands that set up and run all of this."""
+    assert {name for name, blocks in SHELL.items() if blocks} - set(RUN) == {"README.md"}
+    assert "\n".join(SHELL["README.md"]).split("#")[0].strip() == "make study"

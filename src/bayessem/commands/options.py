@@ -51,6 +51,32 @@ def _list(text: str, group: Group | None = None, **more: Any) -> Parameter:
     return _of(group, text, converter=listed, n_tokens=1, accepts_keys=False, **more)
 
 
+def _by_name(option: str, given: Sequence[str], example: str) -> dict[str, str]:
+    """What is given as NAME=VALUE, by name."""
+    out = {}
+    for pair in given:
+        name, sign, value = (part.strip() for part in pair.partition("="))
+        if not (name and sign and value):
+            raise UsedWrongly(f"{option} {pair} is no NAME=VALUE, such as {option} {example}")
+        out[name] = value
+    return out
+
+
+def _censoring(value: str) -> Any:
+    """A flag's column; or, between colons, columns or limits of both ends."""
+    if ":" not in value:
+        return value
+
+    def end(text: str) -> str | float | None:
+        try:
+            return float(text)
+        except ValueError:
+            return text or None
+
+    first, _, last = (part.strip() for part in value.partition(":"))
+    return end(first), end(last)
+
+
 Whole = Annotated[int, Parameter(converter=whole)]
 Names = Annotated[tuple[str, ...], Parameter(converter=listed, n_tokens=1)]
 Json = Annotated[bool, Parameter(name="--json", help="print one JSON object instead of text")]
@@ -95,6 +121,17 @@ class ModelOptions:
     parameterization: Annotated[
         Literal["delta", "theta"], _of(MODEL, "scale of what ordered variables load on")
     ] = "delta"
+    family: Annotated[
+        tuple[str, ...],
+        _list("what variables are that are not normal: partners=poisson,years=weibull", MODEL),
+    ] = ()
+    exposure: Annotated[
+        tuple[str, ...], _list("columns with the exposures of counts: partners=years", MODEL)
+    ] = ()
+    censored: Annotated[
+        tuple[str, ...],
+        _list("flag (1: right), ends of intervals, or limits: t=flag, t=from:to, t=0:", MODEL),
+    ] = ()
     group_equal: Annotated[
         tuple[str, ...],
         _list("what is equal across groups, such as loadings,intercepts", MODEL),
@@ -122,6 +159,9 @@ class ModelOptions:
 
         with of_the_call():
             text, notes = read_model_file(path)
+            family = _by_name("--family", self.family, "partners=poisson")
+            exposure = _by_name("--exposure", self.exposure, "partners=years")
+            censored = _by_name("--censored", self.censored, "years=flag")
         tell(notes)
         return SEM(
             text,
@@ -131,6 +171,9 @@ class ModelOptions:
             effect_coding=self.effect_coding,
             ordered=True if self.ordered == ("all",) else self.ordered,
             link=self.link,
+            family=family or None,
+            exposure=exposure or None,
+            censored={name: _censoring(value) for name, value in censored.items()} or None,
             parameterization=self.parameterization,
             growth=self.growth,
             orthogonal=self.orthogonal,

@@ -126,6 +126,21 @@ def _base_at_no_mean(prepared: Prepared) -> np.ndarray:
         if row.exogenous and row.op == "~1":
             sd = prepared.sample.sds[structure.observed.index(row.lhs)]
             base[list(structure.element(place))] = sd * generator.uniform(0.5, 1.5)
+    return _let_counts_vary(prepared, base)
+
+
+def _let_counts_vary(prepared: Prepared, base: np.ndarray) -> np.ndarray:
+    """Fixed matrix elements with residual variances of counts that have no dispersion.
+
+    Those vary all the same, and moments without any of it would be those of a constant.
+    """
+    structure, sample = prepared.structure, prepared.sample
+    for k, place in structure.places.items():
+        row = structure.table.rows[k]
+        own = row.op == "~~" and row.lhs == row.rhs and row.free < 0
+        if own and row.lhs in structure.table.responses.others:
+            variance = sample.sds[sample.variables.index(row.lhs)] ** 2
+            base[list(structure.element(place))] = variance
     return base
 
 
@@ -293,7 +308,7 @@ def possible(prepared: Prepared) -> str:
     sds = np.sqrt(np.diagonal(prepared.covariances, axis1=1, axis2=2))
     for k in range(1 + TRIED_POINTS):
         values = _random_point(prepared, generator) if k else first
-        elements = prepared.space.base.copy()
+        elements = _let_counts_vary(prepared, prepared.space.base.copy())
         for row, place in structure.places.items():
             if table.rows[row].free >= 0:
                 elements[list(structure.element(place))] = values[table.rows[row].free]
