@@ -1,7 +1,7 @@
 """The alliance study with its items as they were answered, from 1 to 7, beside the same as numbers.
 
     python models/alliance_as_answered.py                 half an hour or more on two cores
-    python models/alliance_as_answered.py --study quick   a tenth of it: few draws, to see what comes out
+    python models/alliance_as_answered.py --study quick   few draws, to see what comes out
 
 The question. A respondent ticks one of seven boxes. `alliance_capability.py` treats the boxes as
 distances, as the study did; here each item is an ordered variable, with thresholds where one answer
