@@ -1,6 +1,6 @@
 """The alliance study with its items as they were answered, from 1 to 7, beside the same as numbers.
 
-    python models/alliance_as_answered.py                 half an hour or more on two cores
+    python models/alliance_as_answered.py                 500 draws a chain; the long one
     python models/alliance_as_answered.py --study quick   few draws, to see what comes out
 
 The question. A respondent ticks one of seven boxes. `alliance_capability.py` treats the boxes as

@@ -151,21 +151,14 @@ def category_effects(
             f"{', '.join(table.ordered) or 'none'}"
         )
     check_reached(prepared, i, x, y)
-    if len(values) != 2 or not np.isfinite(values).all() or values[0] == values[1]:
-        raise ModelError(f"values are two different numbers, from and to, not {values!r}")
-    mean, sd = pooled_scale(fit, i)
-    flat = fit.elements.reshape(-1, fit.elements.shape[-1])
-    count = min(whole_number("draws", draws, FitError), len(flat))
-    chosen = np.linspace(0, len(flat) - 1, count).round().astype(int)
-    rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
-    scale = np.stack([np.ravel(mean)[chosen], np.ravel(sd)[chosen]], axis=-1)
+    elements, ends_of, rng = settings(fit, i, values, draws, random_seed)
     category = [str(c) for c in prepared.sample.categories[structure.observed.index(y)]]
     changes, ends = [], []
     for g in chosen_groups(table.groups, group):
         found = np.stack(
             [
-                _shares(prepared, flat[k], g, i, y, [m + s * v for v in values], rng)
-                for k, (m, s) in zip(chosen, scale, strict=True)
+                _shares(prepared, own, g, i, y, at, rng)
+                for own, at in zip(elements, ends_of, strict=True)
             ]
         )  # (draw, [at from, x moved, all moved], category)
         label = table.groups[g] if len(table.groups) > 1 else ""
@@ -184,6 +177,31 @@ def category_effects(
         f"from {where_set(values[0])} to {where_set(values[1])}",
         ci_prob,
     )
+
+
+def settings(
+    fit: Fitted, i: int, values: Sequence[float], draws: int, random_seed: int
+) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
+    """What x, at position i, is set to in evenly spaced draws.
+
+    Returns
+    -------
+    elements : ndarray (draw, elements)
+        Flat model matrices.
+    at : ndarray (draw, 2)
+        From and to, on the scale of x.
+    rng : Generator
+        Of the respondents that are simulated.
+    """
+    if len(values) != 2 or not np.isfinite(values).all() or values[0] == values[1]:
+        raise ModelError(f"values are two different numbers, from and to, not {values!r}")
+    mean, sd = pooled_scale(fit, i)
+    flat = fit.elements.reshape(-1, fit.elements.shape[-1])
+    count = min(whole_number("draws", draws, FitError), len(flat))
+    chosen = np.linspace(0, len(flat) - 1, count).round().astype(int)
+    rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
+    at = np.ravel(mean)[chosen, None] + np.ravel(sd)[chosen, None] * np.asarray(values, float)
+    return flat[chosen], at, rng
 
 
 def ordered_outcomes(structure: Structure) -> list[tuple[str, str]]:

@@ -17,17 +17,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayessem.arguments import check_shared, whole_number
+from bayessem.arguments import check_shared
 from bayessem.effects.category_effects import (
     EFFECTS,
     check_reached,
     counterfactuals,
+    settings,
     where_set,
 )
 from bayessem.effects.effects import chosen_groups
-from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import position
-from bayessem.errors import FitError, ModelError
+from bayessem.errors import ModelError
 from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.family_weibull import VARIANCE
 from bayessem.results.estimates import summarise
@@ -171,21 +171,13 @@ def expected_effects(
             "ordered variables fit.category_effects, of normal ones fit.effects has the effects"
         )
     check_reached(prepared, i, x, y)
-    if len(values) != 2 or not np.isfinite(values).all() or values[0] == values[1]:
-        raise ModelError(f"values are two different numbers, from and to, not {values!r}")
+    elements, ends_of, rng = settings(fit, i, values, draws, random_seed)
     family = FAMILIES[others[y]]
-    mean, sd = pooled_scale(fit, i)
-    flat = fit.elements.reshape(-1, fit.elements.shape[-1])
-    count = min(whole_number("draws", draws, FitError), len(flat))
-    chosen = np.linspace(0, len(flat) - 1, count).round().astype(int)
-    rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
-    scale = np.stack([np.ravel(mean)[chosen], np.ravel(sd)[chosen]], axis=-1)
     changes, ratios, ends = [], [], []
     for g in chosen_groups(table.groups, group):
-        found = np.empty((count, 3))
-        for d, (k, (m, s)) in enumerate(zip(chosen, scale, strict=True)):
-            at = [m + s * v for v in values]
-            etas, dispersion, _ = counterfactuals(prepared, flat[k], g, i, y, at, rng)
+        found = np.empty((len(elements), 3))
+        for d, (own, at) in enumerate(zip(elements, ends_of, strict=True)):
+            etas, dispersion, _ = counterfactuals(prepared, own, g, i, y, at, rng)
             nothing = np.zeros((len(etas[0]), 2))
             found[d] = [family.mean(nothing, eta, dispersion).mean() for eta in etas]
         label = table.groups[g] if len(table.groups) > 1 else ""
