@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bayessem.arguments import check_shared, whole_number
+from bayessem.arguments import check_shared
 from bayessem.effects.effects import chosen_groups
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import descendants, position
-from bayessem.errors import FitError, ModelError
+from bayessem.errors import ModelError
 from bayessem.likelihood.family_ordered import probabilities
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, latent_values
@@ -179,6 +179,7 @@ def category_effects(
     )
 
 
+@check_shared
 def settings(
     fit: Fitted, i: int, values: Sequence[float], draws: int, random_seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
@@ -197,11 +198,9 @@ def settings(
         raise ModelError(f"values are two different numbers, from and to, not {values!r}")
     mean, sd = pooled_scale(fit, i)
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
-    count = min(whole_number("draws", draws, FitError), len(flat))
-    chosen = np.linspace(0, len(flat) - 1, count).round().astype(int)
-    rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
+    chosen = np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)
     at = np.ravel(mean)[chosen, None] + np.ravel(sd)[chosen, None] * np.asarray(values, float)
-    return flat[chosen], at, rng
+    return flat[chosen], at, np.random.default_rng(random_seed)
 
 
 def ordered_outcomes(structure: Structure) -> list[tuple[str, str]]:
