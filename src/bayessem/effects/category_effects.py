@@ -151,7 +151,8 @@ def category_effects(
             f"{', '.join(table.ordered) or 'none'}"
         )
     check_reached(prepared, i, x, y)
-    elements, ends_of, rng = settings(fit, i, values, draws, random_seed)
+    elements, ends_of = settings(fit, i, values, draws)
+    rng = np.random.default_rng(random_seed)
     category = [str(c) for c in prepared.sample.categories[structure.observed.index(y)]]
     changes, ends = [], []
     for g in chosen_groups(table.groups, group):
@@ -179,11 +180,10 @@ def category_effects(
     )
 
 
-@check_shared
 def settings(
-    fit: Fitted, i: int, values: Sequence[float], draws: int, random_seed: int
-) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
-    """What x, at position i, is set to in evenly spaced draws.
+    fit: Fitted, i: int, values: Sequence[float], most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What x, at position i, is set to in evenly spaced draws, `most` of them.
 
     Returns
     -------
@@ -191,16 +191,14 @@ def settings(
         Flat model matrices.
     at : ndarray (draw, 2)
         From and to, on the scale of x.
-    rng : Generator
-        Of the respondents that are simulated.
     """
     if len(values) != 2 or not np.isfinite(values).all() or values[0] == values[1]:
         raise ModelError(f"values are two different numbers, from and to, not {values!r}")
     mean, sd = pooled_scale(fit, i)
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
-    chosen = np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)
+    chosen = np.linspace(0, len(flat) - 1, min(most, len(flat))).round().astype(int)
     at = np.ravel(mean)[chosen, None] + np.ravel(sd)[chosen, None] * np.asarray(values, float)
-    return flat[chosen], at, np.random.default_rng(random_seed)
+    return flat[chosen], at
 
 
 def ordered_outcomes(structure: Structure) -> list[tuple[str, str]]:

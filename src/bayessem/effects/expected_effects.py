@@ -171,7 +171,8 @@ def expected_effects(
             "ordered variables fit.category_effects, of normal ones fit.effects has the effects"
         )
     check_reached(prepared, i, x, y)
-    elements, ends_of, rng = settings(fit, i, values, draws, random_seed)
+    elements, ends_of = settings(fit, i, values, draws)
+    rng = np.random.default_rng(random_seed)
     family = FAMILIES[others[y]]
     changes, ratios, ends = [], [], []
     for g in chosen_groups(table.groups, group):
