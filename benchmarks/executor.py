@@ -1,4 +1,4 @@
-"""What handing fits to workers costs, and what two workers gain.
+"""What handing fits to workers costs, and what more workers gain.
 
 `python -m benchmarks.executor` prints one JSON object. A task is a fit by maximum likelihood of the
 alliance study's quadratic model to a data set of its own, repeated until it has taken a second of
@@ -9,8 +9,10 @@ CPU time.
   store, which waits for the disk.
 - driver_ms: CPU milliseconds of the process that hands out the tasks, for each of a second.
 - overhead_share: the larger of the two for "processes", stored, as a share of one second.
-- speed_up: wall time of the same tasks with one worker over that with two.
-- seconds: wall time a task in this process, with one worker, with two.
+- speed_up: wall time of the same tasks with one worker over that with two and with four (no more
+  than there are cores can be gained), in processes of ours and on a Dask cluster.
+- cores: that this process may use.
+- seconds: wall time a task in this process and by number of workers.
 - load: of the machine before and after, by which wall times have to be read.
 """
 
@@ -21,8 +23,9 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,7 @@ from bayessem.execution import run
 from bayessem.ml.estimate import fit_ml
 from bayessem.model.prepare import Prepared
 from bayessem.store import Store
+from bayessem.threads import cores_here
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "alliance_capability.csv"
 MODEL = """
@@ -45,7 +49,8 @@ TRANSF =~ tr1 + tr2 + tr3 + tr4
 RAD =~ ra1 + ra2 + ra3
 RAD ~ AMC + AMC:AMC
 """
-SECOND, TASKS, EMPTY = 1.0, 8, 200
+SECOND, TASKS, EMPTY = 1.0, 16, 200
+WORKERS = 1, 2, 4
 RESULT = {"converged": True, "found": {f"target {k}": [k, 0.1, 0.0, 0.2, 0.1] for k in range(4)}}
 
 
@@ -90,6 +95,18 @@ def timed(
         return (time.perf_counter() - began) / count, (time.process_time() - cpu) / count
 
 
+@contextmanager
+def dask_cluster(workers: int) -> Iterator[Any]:
+    """A client of so many worker processes on this machine."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
 def main() -> None:
     """Measure and print."""
     before = os.getloadavg()[0]
@@ -102,25 +119,30 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder, Store(Path(folder) / "s", "empty", {}) as store:
         overhead["processes, stored"] = timed(nothing, prepared, EMPTY, store=store, **one)[0]
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
-        pass
-    else:
-        with (
-            LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
-            Client(cluster) as client,
-        ):
-            overhead["dask"] = timed(nothing, prepared, EMPTY, executor=client)[0]
     seconds = {"here": timed(one_second, prepared, TASKS)[0]}
-    seconds["one worker"], driver = timed(one_second, prepared, TASKS, **one)
-    seconds["two workers"], _ = timed(one_second, prepared, TASKS, executor="processes", cores=2)
+    speed_up, driver = {}, 0.0
+    for workers in WORKERS:
+        seconds[f"processes, {workers}"], cpu = timed(
+            one_second, prepared, TASKS, executor="processes", cores=workers
+        )
+        driver = max(driver, cpu)
+    for workers in WORKERS if find_spec("distributed") else ():
+        with dask_cluster(workers) as client:
+            if workers == 1:
+                overhead["dask"] = timed(nothing, prepared, EMPTY, executor=client)[0]
+            seconds[f"dask, {workers}"], _ = timed(
+                one_second, prepared, TASKS, executor=client, cores=workers
+            )
+    for label in [name for name in seconds if name not in ("here", "processes, 1", "dask, 1")]:
+        alone = seconds[f"{label.split(',')[0]}, 1"]
+        speed_up[label] = round(alone / seconds[label], 2)
     dearest = max(overhead["processes, stored"], driver)
     found = {
         "overhead_ms": {k: round(1000 * v, 2) for k, v in overhead.items()},
         "driver_ms": round(1000 * driver, 2),
         "overhead_share": round(dearest / SECOND, 4),
-        "speed_up": round(seconds["one worker"] / seconds["two workers"], 2),
+        "speed_up": speed_up,
+        "cores": cores_here(),
         "seconds": {k: round(v, 2) for k, v in seconds.items()},
         "load": [round(before, 1), round(os.getloadavg()[0], 1)],
     }

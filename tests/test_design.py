@@ -107,6 +107,21 @@ def test_whole_weights_are_copies(survey):
     assert one.logl * len(copies) / len(data) == pytest.approx(other.logl, rel=1e-6)
 
 
+def test_whoever_has_a_weight_of_0_might_as_well_not_be_there(survey):
+    """Also where all who lack the same answers have it, or all who have an answer at all."""
+    data = survey.assign(w=np.where(survey.index % 9 == 0, 0.0, survey.w))
+    data.loc[data.index % 9 == 0, "y1"] = np.nan
+    data.loc[data.index % 10 == 3, "y2"] = np.nan
+    sem = bs.SEM(MODEL)
+    one, other = sem.ml(data, weights="w"), sem.ml(data[data.w > 0], weights="w")
+    np.testing.assert_allclose(free(one).est, free(other).est, rtol=1e-6, atol=1e-8)
+    quick = {"draws": 200, "tune": 200, "chains": 1, "random_seed": 1, "progress": False}
+    assert np.isfinite(sem.fit(data, weights="w", **quick).values).all()
+    unseen = data.assign(y3=data.y3.where(data.w == 0.0))
+    with pytest.raises(DataError, match="y3 is constant"):
+        sem.ml(unseen, weights="w")
+
+
 def test_the_size_of_weights_and_the_order_of_rows_do_not_matter(survey):
     sem = bs.SEM(MODEL)
     one = sem.ml(survey, weights="w", cluster="psu")

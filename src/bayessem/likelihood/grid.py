@@ -11,7 +11,12 @@ from bayessem.likelihood.lattice import lattice_integral, new_room, scan_gap
 from bayessem.likelihood.plan import STEP
 from bayessem.likelihood.surface import Surface, add_pulled, collect_gram, tables
 
-STEP_FACTOR = 5.6  # lattice.py's first step in standard deviations, over that of one square
+BITS, MOST_BITS = (12, 14, 16), (12, 18, 18)  # log2 of nodes that there is room for, by dimension
+STEP_FACTOR = (
+    4.6,
+    4.6,
+    5.0,
+)  # lattice.py's first step in standard deviations, over that of one square
 
 
 @compiled
@@ -66,9 +71,10 @@ def grid_terms(plan, data, projected, gram, curve, pull, second, d_curve, out):
         gram,
     )
     gap, trusted = scan_gap(table, gram, _largest(table, data), k, plan.quadrature[1] / STEP)
-    room = new_room(table, k, q, gap, trusted)
+    bits, most = BITS[k - 1], MOST_BITS[k - 1]
+    room = new_room(table, k, q, gap, trusted, bits)
     sums = np.empty((1 + q + q * (q + 1) // 2, monomials))
-    largest_step = STEP_FACTOR * plan.quadrature[1]
+    largest_step = STEP_FACTOR[k - 1] * plan.quadrature[1]
     step, reach = largest_step, plan.quadrature[0]
     total, nodes = 0.0, 0
     second[:] = 0.0
@@ -79,8 +85,16 @@ def grid_terms(plan, data, projected, gram, curve, pull, second, d_curve, out):
             _scale(table, data[i], surface.scale)
             collect_gram(table, surface)
         add_pulled(table, surface, 1.0)
-        value, step, used = lattice_integral(table, surface, room, step, largest_step, reach, sums)
-        nodes += used
+        while True:
+            value, next_step, used, full = lattice_integral(
+                table, surface, room, step, largest_step, reach, sums, bits >= most
+            )
+            nodes += used
+            if not full:
+                break
+            bits += 2
+            room = new_room(table, k, q, gap, trusted, bits)
+        step = next_step
         if not o:
             add_pulled(table, surface, -1.0)
         if np.isnan(value):

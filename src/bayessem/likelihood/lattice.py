@@ -9,7 +9,7 @@ it leaves out nothing. Here, for one respondent's log integrand g (surface.py):
    as well.
 2. Lattice: coordinates whitened by the curvature at the maxima. The nodes within `reach` of the
    first maximum if the integrand were normal; then, as long as a node at the edge is above
-   exp(-reach) of the peak, its neighbours, so any shape is followed.
+   exp(-GROWTH reach) of the peak, its neighbours, so any shape is followed.
 3. 2^k such lattices, shifted by half a step along none, some or all axes. The sums differ by the
    frequencies of the integrand that a lattice of this step cannot tell from 0, each kind of them
    (odd along some axes, even along others) with signs of its own, so that their sizes can be told
@@ -28,8 +28,13 @@ from bayessem.likelihood.surface import Batch, accumulate, evaluate, new_batch, 
 FAR = 9.0  # squared standard deviations
 MOST_CLIMBS = 96  # from local maxima of the coarse lattice
 STARTS = (9, 9, 7)  # a side: points to climb from where that lattice may not see all, by dimension
-TOLERANCE = 1e-4  # the largest frequency, relative to the sum
+MOST_SEEDS = 1024  # other local maxima of the coarse lattice, from which lattices grow, too
+TOLERANCE = (1e-4, 1e-6, 1e-5)  # the largest frequency over the sum, by dimension
+ENOUGH = 1e-4  # what will do where finer lattices have too many nodes
 LEVELS = 12
+# lattices grow to exp(-GROWTH reach), as ridges are narrow between higher places; further where the
+# first step was too long
+GROWTH, HARD_GROWTH = 1.1, 1.4
 WIDTH = 64  # nodes in a batch
 LOG_2PI = np.log(2.0 * np.pi)
 SCAN_REACH = 4.0  # of the coarse lattice, in standard deviations
@@ -57,9 +62,10 @@ class Room(NamedTuple):
     curvature: np.ndarray  # (k, k) R R', and its inverse's root: z = modes[0] + whitening u
     root: np.ndarray  # (k, k) R
     whitening: np.ndarray  # (k, k) R'^-1
-    keys: np.ndarray  # (2^b,) hash table of the nodes that are in the queue
-    queue: np.ndarray  # (2^(b-1), k) indices of nodes on the lattice
-    edge: np.ndarray  # (2^(b-1),) places in the queue of nodes whose neighbours are wanted
+    keys: np.ndarray  # (2^(b+1),) hash table of the nodes that are in the queue
+    queue: np.ndarray  # (2^b, k) indices of nodes on the lattice
+    edge: np.ndarray  # (2^b or more,) places in the queue of nodes whose neighbours are wanted, and
+    # before of the local maxima of the coarse lattice
     stamp: np.ndarray  # (1,) tells one lattice's keys from another's
 
 
@@ -100,9 +106,8 @@ def scan_gap(table, gram, scale, k, fineness):
 
 
 @compiled
-def new_room(table, k, q, gap, trusted):
-    """Arrays for k dimensions, with the coarse lattice of this gap filled in."""
-    bits = 13 if k == 1 else 17 if k == 2 else 19
+def new_room(table, k, q, gap, trusted, bits):
+    """Arrays for k dimensions and 2^bits nodes, with the coarse lattice of this gap filled in."""
     side = 2 * int(np.ceil(SCAN_REACH / gap - 0.5)) + 1
     size, monomials = table.part.size, table.axis.size
     points = side**k
@@ -130,13 +135,13 @@ def new_room(table, k, q, gap, trusted):
         np.empty((max(size, q), k + q + 1)),
         np.empty((size, k + q + 1)),
         starts,
-        np.empty((2 * (MOST_CLIMBS + starts.size), k)),
+        np.empty((2 * (MOST_CLIMBS + starts.size) + MOST_SEEDS, k)),
         np.empty((k, k)),
         np.empty((k, k)),
         np.empty((k, k)),
-        np.full(1 << bits, -1, dtype=np.int64),
-        np.empty((1 << (bits - 1), k), dtype=np.int64),
-        np.empty(1 << (bits - 1), dtype=np.int64),
+        np.full(2 << bits, -1, dtype=np.int64),
+        np.empty((1 << bits, k), dtype=np.int64),
+        np.empty(max(1 << bits, (side // 2 + 1) ** k), dtype=np.int64),
         np.zeros(1, dtype=np.int64),
     )
 
@@ -288,6 +293,10 @@ def _find_modes(table, surface, room):
         if _distance(curvature, z, start) > FAR:
             modes[count] = start
             count += 1
+    for left in range(first, min(found, first + MOST_SEEDS)):
+        for j in range(k):
+            modes[count, j] = room.scan.z[j, candidates[left]]
+        count += 1
     if maxima > 4:  # narrow in every direction in which one of them is, but not ever narrower
         for j in range(k):
             for r in range(j + 1):
@@ -407,7 +416,7 @@ def _sum_nodes(table, surface, room, begin, end, step, shifts, peak, sums, edges
 
 
 @inlined
-def _sum_lattice(table, surface, room, count, step, shifts, peak, reach, sums):
+def _sum_lattice(table, surface, room, count, step, shifts, peak, reach, growth, sums):
     """Sum of exp(g - peak) over a lattice, and the nodes used (-1: no end).
 
     shifts : bit i tells whether it is shifted by half a step along axis i.
@@ -420,7 +429,18 @@ def _sum_lattice(table, surface, room, count, step, shifts, peak, reach, sums):
     begin, edges, done, total = 0, 0, 0, 0.0
     while begin < end:
         more, edges = _sum_nodes(
-            table, surface, room, begin, end, step, shifts, peak, sums, edges, -reach, inside
+            table,
+            surface,
+            room,
+            begin,
+            end,
+            step,
+            shifts,
+            peak,
+            sums,
+            edges,
+            -growth * reach,
+            inside,
         )
         total += more
         if begin == 0:
@@ -440,13 +460,14 @@ def _sum_lattice(table, surface, room, count, step, shifts, peak, reach, sums):
             if end >= queue.shape[0] - 1:
                 return total, -1
         for at in range(done, edges):
-            for i in range(k):
-                for side in (-1, 1):
-                    if end >= queue.shape[0] - 1:
-                        return total, -1
-                    queue[end] = queue[edge[at]]
-                    queue[end, i] += side
-                    end += _visit(keys, room.stamp[0], queue[end])
+            if end >= queue.shape[0] - 3**k:
+                return total, -1
+            for neighbour in range(3**k):
+                rest = neighbour
+                for i in range(k):
+                    queue[end, i] = queue[edge[at], i] + rest % 3 - 1
+                    rest //= 3
+                end += _visit(keys, room.stamp[0], queue[end])
         done = edges
     return total, end
 
@@ -471,47 +492,53 @@ def _frequencies(parts):
 
 
 @inlined
-def lattice_integral(table, surface, room, step, largest_step, reach, sums):
+def lattice_integral(table, surface, room, step, largest_step, reach, sums, last):
     """Log of the integral of exp(g(z)) / (2 pi)^(k/2) over z, of one respondent.
 
     sums (1 + q + q (q + 1) / 2, node monomial) becomes the means of (1, w, w w') times the node
-    monomials under the normalised integrand. Returns the log-integral (NaN when there is none, or
-    it would take more nodes than there is room for), the step to start the next respondent with,
-    and the number of nodes evaluated in lattices.
+    monomials under the normalised integrand.  last : whether there is no larger room. Returns the
+    log-integral (NaN when there is none, or it would take more nodes than there is room for), the
+    step to start the next respondent with, the number of nodes evaluated in lattices, and whether
+    a larger room is wanted.
     """
     k = room.modes.shape[1]
+    tolerance = TOLERANCE[k - 1]
     count, peak = _find_modes(table, surface, room)
     volume = _whiten(room)
     if count == 0 or not abs(volume) < 1e10 or not abs(peak) < np.inf:
-        return np.nan, step, 0
-    parts = np.empty(2**k)
-    evaluated, total, rounder, step_used = 0, np.nan, 1.0 / 64.0, step
+        return np.nan, step, 0, False
+    parts, kept, found = np.empty(2**k), np.empty(sums.shape), np.nan
+    evaluated, least, rounder, growth = 0, ENOUGH, 1.0 / 64.0, GROWTH
     for _ in range(LEVELS):
         sums[:] = 0.0
-        full, step_used = False, step
+        full = False
         for shifts in range(parts.size):
             parts[shifts], nodes = _sum_lattice(
-                table, surface, room, count, step, shifts, peak, reach, sums
+                table, surface, room, count, step, shifts, peak, reach, growth, sums
             )
             evaluated += abs(nodes)
             if nodes < 0:
                 full = True
                 break
+        if full and not last:
+            return np.nan, step, evaluated, True
         total, error = _frequencies(parts)
-        if error < TOLERANCE and not full:
-            break
+        if error < least and not full and 0.0 < total < np.inf:
+            least = error
+            kept[:] = sums / total
+            found = np.log(total) + volume + k * (np.log(0.5 * step) - 0.5 * LOG_2PI)
+            if error < tolerance:
+                break
+        growth = HARD_GROWTH
         if k > 1 and rounder < 1.0 and (full or not error < 0.01):
             # a ridge that turns: what is its length at the maximum is its breadth elsewhere
             rounder *= 4.0
             _round_off(room.curvature, rounder)
             volume = _whiten(room)
         elif full or not 0.0 < total < np.inf:
-            return np.nan, step, evaluated
+            break
         else:
-            shrink = np.log(2.0 * k / error) / np.log(10.0 * k / TOLERANCE)
+            shrink = np.log(2.0 * k / error) / np.log(10.0 * k / tolerance)
             step *= min(0.85, max(0.35, np.sqrt(shrink)))
-    if not 0.0 < total < np.inf:
-        return np.nan, step, evaluated
-    sums /= total
-    log_integral = peak + np.log(total) + volume + k * (np.log(0.5 * step_used) - 0.5 * LOG_2PI)
-    return log_integral, min(1.2 * step, largest_step), evaluated
+    sums[:] = kept
+    return peak + found, min(1.2 * step, largest_step), evaluated, False

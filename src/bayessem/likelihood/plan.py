@@ -186,15 +186,20 @@ class Pattern:
 def pattern_from_rows(
     group: int, variables: np.ndarray, rows: np.ndarray, weights: np.ndarray | None = None
 ) -> Pattern:
-    """Sufficient statistics of the rows of one pattern, weighted (by default by 1 each)."""
+    """Sufficient statistics of the rows of one pattern, weighted (by default by 1 each).
+
+    Where all weights are 0 the moments are those of equal weights: they are counted 0 times.
+    """
     if weights is None:
         mean = rows.mean(axis=0)
         centred = rows - mean
         covariance = centred.T @ centred / len(rows)
         return Pattern(group, variables, rows, mean, covariance, len(rows), np.ones(len(rows)))
-    mean = weights @ rows / weights.sum()
+    share = weights if weights.any() else np.ones(len(rows))
+    share = share / share.sum()
+    mean = share @ rows
     centred = rows - mean
-    covariance = (weights[:, None] * centred).T @ centred / weights.sum()
+    covariance = (share[:, None] * centred).T @ centred
     return Pattern(group, variables, rows, mean, covariance, len(rows), weights)
 
 

@@ -68,6 +68,8 @@ def pattern_moments(sample: Sample, *, group: int) -> list[PatternMoments]:
             rows = sample.values[np.ix_(members, variables)]
             found = pattern_from_rows(group, variables, rows, own)
             count = float(found.weights.sum())
+            if count == 0.0:  # nobody in it counts
+                continue
             out.append(PatternMoments(variables, count, found.mean, found.covariance))
     return out
 
@@ -205,11 +207,12 @@ def _available(patterns: Sequence[PatternMoments], p: int) -> tuple[np.ndarray, 
     for x in patterns:
         n[x.variables] += x.count
         total[x.variables] += x.count * x.mean
-    centre = total / np.maximum(n, 1.0)
+    n = np.where(n > 0.0, n, 1.0)  # seen with a weight of 0 alone
+    centre = total / n
     for x in patterns:
         spread = np.diag(x.covariance) + (x.mean - centre[x.variables]) ** 2
         squares[x.variables] += x.count * spread
-    return centre, np.sqrt(squares / np.maximum(n, 1.0))
+    return centre, np.sqrt(squares / n)
 
 
 def _em_step(
