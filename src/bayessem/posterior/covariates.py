@@ -24,7 +24,8 @@ def covariate_log_density(space: Space, structure: Structure, sample: Sample) ->
         return _by_cluster(space, structure, sample)
     out = np.zeros(sample.size)
     names = structure.table.exogenous
-    if not names or structure.table.answered:  # the node engine conditions on them itself
+    # the engines of answers and of heavy tails condition on them themselves
+    if not names or structure.table.answered or structure.table.heavy_tailed:
         return out
     columns = np.array([sample.variables.index(name) for name in names])
     places = [structure.variables.index(name) for name in names]

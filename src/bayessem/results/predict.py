@@ -31,6 +31,7 @@ from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.scores import draw_scores
+from bayessem.results.tails import scale_given
 from bayessem.syntax.responses import Responses
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
@@ -153,9 +154,12 @@ def predict(
     names = [structure.variables[i] for i in latent] + [structure.observed[i] for i in observed]
     out = np.empty((len(chosen), sample.size, len(names)))
     for at, k in enumerate(chosen):
-        eta = draw_scores(structure, flat[k], sample, rng)
+        scale = scale_given(structure, flat[k], sample, rng)
+        eta = draw_scores(structure, flat[k], sample, rng, scale)
         out[at, :, : len(latent)] = eta[:, latent]
-        out[at, :, len(latent) :] = _observed(structure, flat[k], sample, eta, rng)[:, observed]
+        out[at, :, len(latent) :] = _observed(
+            structure, flat[k], sample, eta, np.broadcast_to(scale, sample.size), rng
+        )[:, observed]
     order = [names.index(x) for x in wanted]
     out = out[..., order]
     table_of = _table(out, sample.rows, wanted, ci_prob)
@@ -309,9 +313,13 @@ def _observed(
     elements: np.ndarray,
     sample: Sample,
     eta: np.ndarray,
+    scale: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Observed variables (respondent, p): known ones as they are, the others drawn given `eta`."""
+    """Observed variables (respondent, p): known ones as they are, the others drawn given `eta`.
+
+    scale : as in `scores.draw_scores`.
+    """
     out = sample.values.copy()
     for group, columns, members in sample.patterns():
         matrices = structure.matrices(elements, group)
@@ -325,6 +333,7 @@ def _observed(
         spread = theta[np.ix_(gone, gone)] - slope @ theta[np.ix_(columns, gone)]
         noise = rng.standard_normal((len(members), len(gone))) @ normal_root(spread).T
         residual = sample.values[np.ix_(members, columns)] - mean[:, columns]
+        noise *= scale[members, None]
         out[np.ix_(members, gone)] = mean[:, gone] + residual @ slope.T + noise
     return out
 

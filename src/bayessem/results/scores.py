@@ -28,6 +28,7 @@ from bayessem.results.answer_scores import answer_moments, draw_answer_scores
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.level_scores import level_scores
+from bayessem.results.tails import scale_given
 
 DRAWS = 100
 GRID = np.linspace(-6.0, 6.0, 601)  # of a standard normal variable
@@ -60,7 +61,12 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
     if structure.table.answered:
         values = draw_answer_scores(structure, elements, sample, rng)
     else:
-        values = np.stack([draw_scores(structure, one, sample, rng) for one in elements])
+        values = np.stack(
+            [
+                draw_scores(structure, one, sample, rng, scale_given(structure, one, sample, rng))
+                for one in elements
+            ]
+        )
     return xr.DataArray(
         values,
         dims=("draw", "respondent", "variable"),
@@ -112,7 +118,11 @@ def _chosen(fit: Fitted, draws: int) -> np.ndarray:
 
 
 def draw_scores(
-    structure: Structure, elements: np.ndarray, sample: Sample, rng: np.random.Generator
+    structure: Structure,
+    elements: np.ndarray,
+    sample: Sample,
+    rng: np.random.Generator,
+    scale: np.ndarray | float = 1.0,
 ) -> np.ndarray:
     """One value of each latent variable for each respondent, (respondent, m).
 
@@ -124,6 +134,8 @@ def draw_scores(
         The data.
     rng : Generator
         Source of the randomness.
+    scale : ndarray (respondent,), optional
+        What multiplies what is left of respondents (`tails.scale_given`).
 
     Raises
     ------
@@ -133,6 +145,7 @@ def draw_scores(
         Where an observed factor of a product is missing.
     """
     out = np.empty((sample.size, len(structure.variables)))
+    scale = np.broadcast_to(scale, sample.size)
     for group, columns, members in sample.patterns():
         part = _conditional(structure, elements, group, columns)
         rows = sample.values[np.ix_(members, columns)] - part.mean
@@ -141,7 +154,7 @@ def draw_scores(
         for start in range(0, len(members), CHUNK):
             some = slice(start, start + CHUNK)
             out[members[some]] = _draw(
-                part, rows[some], {i: v[some] for i, v in known.items()}, rng
+                part, rows[some], {i: v[some] for i, v in known.items()}, scale[members[some]], rng
             )
     return out
 
@@ -301,6 +314,7 @@ def _draw(
     part: _Conditional,
     rows: np.ndarray,
     known: dict[int, np.ndarray],
+    scale: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Latent variables of respondents whose data, less their mean, are `rows` (n, o)."""
@@ -315,7 +329,7 @@ def _draw(
     left = rows - features @ part.design.T
     eta = part.means + features @ np.concatenate([part.linear, part.weights], axis=1).T
     eta = eta + left @ part.gain.T
-    return eta + rng.standard_normal((n, len(part.means))) @ part.root.T
+    return eta + scale[:, None] * rng.standard_normal((n, len(part.means))) @ part.root.T
 
 
 def _exponent(
