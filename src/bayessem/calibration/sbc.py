@@ -22,6 +22,7 @@ from bayessem.arguments import check_shared
 from bayessem.calibration.bands import Band, simultaneous_band
 from bayessem.errors import FitError, ModelError, NotSupported
 from bayessem.execution import run, task_seed
+from bayessem.model.answer_engine import on_lattices
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, moments_of
 from bayessem.model.starts import initial_point, start_values
@@ -187,7 +188,7 @@ def _one_fit(
     own = dataclasses.replace(prepared, sample=data, covariances=covariances, means=means)
     if prepared.unpooled is not None:
         density, start = balanced_density(own, density)
-    if prepared.table.answered:
+    if on_lattices(prepared.structure):
         density, approximation = answered(own, density, start)
     else:
         approximation = approximate(density, start)

@@ -22,8 +22,8 @@ import numpy as np
 
 from bayessem.likelihood.compiled import compiled, inlined
 from bayessem.likelihood.dense import spd_inverse
-from bayessem.likelihood.kernel import proper_blocks, select
-from bayessem.likelihood.moments import latent_moments, pull_latent_moments, split
+from bayessem.likelihood.kernel import select
+from bayessem.likelihood.observed_moments import observed_moments, pull_observed_moments
 from bayessem.likelihood.special import digamma
 from bayessem.likelihood.student_plan import unpack_student
 
@@ -117,19 +117,11 @@ def _pattern(plan, index, start, mean, covariance, nu, d_mean, d_covariance, by_
 @compiled
 def _student_group(plan, group, elements, gradient, by_respondent):
     """Log-likelihood of one group; adds to the gradient by its matrices, elements of its own."""
-    p, m = plan.sizes[0], plan.sizes[1]
+    p = plan.sizes[0]
     nu = elements[elements.size - 1]
-    loadings, paths, disturbances, residuals, intercepts, means, _ = split(elements, 0, p, m, 0)
-    d_loadings, d_paths, d_disturbances, d_residuals, d_intercepts, d_means, _ = split(
-        gradient, 0, p, m, 0
-    )
-    ok, total, spread, latent_cov, latent_mean = latent_moments(paths, disturbances, means)
-    if not (nu > 2.0 and ok and proper_blocks(plan, group, disturbances, residuals)):
+    ok, covariance, mean, latent = observed_moments(plan, group, elements)
+    if not (nu > 2.0 and ok):
         return -np.inf
-    covariance = np.dot(np.dot(loadings, latent_cov), loadings.T)
-    covariance += residuals
-    mean = np.dot(loadings, latent_mean)
-    mean += intercepts
     d_covariance, d_mean = np.zeros((p, p)), np.zeros(p)
     value, start = 0.0, 0
     for index in range(plan.sizes[3]):
@@ -142,22 +134,7 @@ def _student_group(plan, group, elements, gradient, by_respondent):
             value += own
             gradient[gradient.size - 1] += d_nu
         start += plan.pattern_count[index]
-    d_residuals += d_covariance
-    d_intercepts += d_mean
-    half = np.dot(d_covariance, loadings)
-    d_loadings += 2.0 * np.dot(half, latent_cov)
-    for i in range(p):
-        for j in range(m):
-            d_loadings[i, j] += d_mean[i] * latent_mean[j]
-    pull_latent_moments(
-        total,
-        spread,
-        np.dot(loadings.T, half),
-        np.dot(loadings.T, d_mean),
-        np.zeros((m, m)),
-        latent_mean,
-        (d_paths, d_disturbances, d_means),
-    )
+    pull_observed_moments(plan, elements, latent, d_covariance, d_mean, gradient)
     return value
 
 

@@ -22,10 +22,11 @@ from bayessem.ml.information import invert_information, observed_information, sc
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
 from bayessem.ml.table import all_values, defined_standardised, estimates
-from bayessem.model.answer_engine import NODES, answer_engine
+from bayessem.model.answer_engine import NODES, answer_engine, closed_form
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
 from bayessem.posterior.assemble import likelihood_density
+from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.results.latent_responses import reported
 from bayessem.results.orientation import direction_signs
@@ -66,7 +67,8 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
     """
     _check(prepared, se)
     density, found, scale = _maximum(prepared)
-    found = turned(prepared, density, found)
+    given = covariate_log_density(prepared.space, prepared.structure, prepared.sample).sum()
+    found = turned(prepared, density, replace(found, value=found.value - given))
     covariance, problems = parameter_covariance(prepared, density, found, scale, se)
     x, change = _reported_parameters(prepared, density, found.x, scale)
     return without_chi_square(
@@ -160,6 +162,8 @@ def _check(prepared: Prepared, se: str) -> None:
         raise ModelError(
             f"se is one of {', '.join(STANDARD_ERRORS)} for models with ordered answers, not {se!r}"
         )
+    if closed_form(prepared.structure):
+        return
     engine, model = answer_engine(prepared.structure, prepared.sample)
     if engine != NODES:
         raise NotSupported(
@@ -268,7 +272,7 @@ def _doubts(prepared: Prepared, density: Density, found: Constrained) -> list[st
         at=density.elements(found.x),
         finer=1.5,
     )
-    off = abs(finer.value_and_gradient(found.x)[0] - found.value)
+    off = abs(finer.value_and_gradient(found.x)[0] - density.value_and_gradient(found.x)[0])
     if not off < COARSE:
         out.append(f"finer lattices change the log-likelihood by {off:.2g}")
     return out

@@ -11,7 +11,7 @@ from scipy.special import betaln, gammainc, gammaincc, gammaln, ndtr, stdtr
 
 from bayessem.errors import NotSupported, PriorError
 from bayessem.likelihood.external import load_terms
-from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
+from bayessem.likelihood.plan import build_plan
 from bayessem.likelihood.products import NO_PRODUCTS
 from bayessem.model.cells import Number, Term
 from bayessem.model.composites import raw_cells
@@ -24,22 +24,10 @@ from bayessem.posterior import program as d
 from bayessem.posterior.answers import answers_plan, threshold_fields
 from bayessem.posterior.clusters import level_plan, unit_count
 from bayessem.posterior.density import Density, build_density
+from bayessem.posterior.patterns import sample_patterns
 from bayessem.posterior.tails import student_plan
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
-
-
-def sample_patterns(sample: Sample) -> list[Pattern]:
-    """Sufficient statistics and rows of each missingness pattern of each group."""
-    return [
-        pattern_from_rows(
-            group,
-            columns,
-            sample.values[np.ix_(members, columns)],
-            None if sample.weights is None else sample.weights[members],
-        )
-        for group, columns, members in sample.patterns()
-    ]
 
 
 def respondent_order(sample: Sample) -> np.ndarray:
@@ -322,7 +310,9 @@ def posterior_density(
         constant = fields["constant"] + own.pop("constant")
         fields = {**fields, **own, "constant": constant}
         order = respondent_order(sample)
-        plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
+        plan = answers_plan(
+            structure, sample, space.base, order, at=at, finer=finer, proper=space.proper
+        )
     else:
         plan = kernel_plan(
             structure,
