@@ -3,8 +3,8 @@
     python models/alliance_speed.py                 500 draws a chain, six models: about a minute
     python models/alliance_speed.py --study quick   few draws, to see what comes out
 
-The question. The study's SPEED is minus the years from founding to the first foreign venture. A firm
-that has not gone abroad yet has no such score, and leaving it out leaves out the slowest. Here the
+The question. The study's SPEED is minus the years from founding to the first foreign venture. A
+firm that has not gone abroad yet has no such score, and leaving it out leaves out the slowest. Here
 firms are asked 11 years after their founding: who went abroad later is known to need more than 11
 years, and no more. Its years are a log-normal duration that is censored there, or its score a
 number with a floor (tobit). What becomes of H3 (radical co-innovation makes firms faster) and of
