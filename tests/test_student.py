@@ -1,5 +1,7 @@
 """Heavy tails: outliers, degrees of freedom, weights, draws, what is compared and refused."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,9 +13,12 @@ from bayessem.comparison.criterion import target_of
 from bayessem.errors import FitError, ModelError, NotSupported
 from bayessem.model.prepare import prepare
 from bayessem.posterior.assemble import posterior_density
+from bayessem.report.sections import fit_of_the_model
 from bayessem.results.simulate import elements_at, simulate
 from bayessem.results.tails import distances, scale_given
 from bayessem.syntax.specification import Specification
+from bayessem.text.document import Document
+from bayessem.text.terminal import document_text
 
 MODEL = "F =~ x1 + x2 + x3\nG =~ y1 + y2 + y3\nG ~ F"
 SHORT = {"draws": 300, "tune": 300, "chains": 2, "random_seed": 1, "progress": False}
@@ -173,6 +178,21 @@ def test_a_fit_answers(fit, tmp_path):
     again = bs.load(fit.save(tmp_path / "fit"))
     pd.testing.assert_frame_equal(again.weights().table, fit.weights().table)
     pd.testing.assert_frame_equal(again.summary(), fit.summary())
+
+
+def test_a_report_names_who_is_outlying(fit):
+    contents = SimpleNamespace(
+        fit=fit,
+        indices=None,
+        residuals=None,
+        predictive=None,
+        answers=None,
+        weights=fit.weights(draws=20),
+        ml=None,
+        reasons={},
+    )
+    said = document_text(Document.of(fit_of_the_model(contents)))
+    assert "Outlying respondents" in said and f"of {fit.prepared.sample.size} respondents" in said
 
 
 def test_a_t_is_compared_with_a_normal_model_and_not_with_counts(fit, heavy):
