@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import multivariate_normal, norm, truncnorm
 
 from bayessem.model import answer_engine
 from bayessem.model.check import check
@@ -15,6 +15,7 @@ from bayessem.posterior.assemble import (
     respondent_order,
 )
 from bayessem.posterior.covariates import covariate_log_density
+from bayessem.results.censored_values import completed
 from bayessem.results.standardize import model_moments
 from bayessem.sem import SEM
 from bayessem.syntax.specification import Specification
@@ -179,3 +180,50 @@ def test_likelihood_of_ml_is_given_the_covariates(monkeypatch):
     assert closed.logl == pytest.approx(nodes.logl, abs=1e-5)
     np.testing.assert_allclose(closed.x, nodes.x, atol=1e-4)
     np.testing.assert_allclose(closed.table["se"], nodes.table["se"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["flag", "limits"])
+def test_censored_values_are_drawn_given_the_others(kind):
+    p = _prepared(kind)
+    elements = likelihood_density(p.structure, p.space, p.sample).elements(_point(p))
+    ((name, beside),) = p.sample.beside.items()
+    at = p.sample.variables.index(name)
+    rng = np.random.default_rng(1)
+    draws = np.array(
+        [completed(p.structure, elements, p.sample, rng).values[:, at] for _ in range(2000)]
+    )
+    moments = model_moments(p.structure, elements)
+    mean, cov = moments.observed_mean, moments.observed_covariance
+    for i in range(N):
+        row, (lower, upper) = p.sample.values[i], beside.columns[i]
+        if np.isnan(row[at]):
+            assert np.isnan(draws[:, i]).all()
+        elif lower == upper:
+            assert (draws[:, i] == lower).all()
+        else:
+            own = np.array([j for j in range(len(row)) if j != at and not np.isnan(row[j])])
+            slopes = np.linalg.solve(cov[np.ix_(own, own)], cov[own, at])
+            m = mean[at] + slopes @ (row[own] - mean[own])
+            s = np.sqrt(cov[at, at] - slopes @ cov[own, at])
+            exact = truncnorm((lower - m) / s, (upper - m) / s, m, s)
+            error = exact.std() / np.sqrt(len(draws))
+            assert abs(draws[:, i].mean() - exact.mean()) < 5.0 * error
+            assert lower <= draws[:, i].min() and draws[:, i].max() <= upper
+
+
+def test_residuals_may_covary_beside_a_censored_outcome():
+    lines, options = MODELS["limits"]
+    fit = SEM(MEASURED + lines + "\ny1 ~~ x1", **options).fit(
+        _data(), draws=100, tune=150, chains=2, random_seed=1, progress=False
+    )
+    assert set(fit.scores(draws=20)) == {"F", "F_sd", "G", "G_sd"}
+    rows = _data().iloc[30:33].drop(columns="u")
+    predicted = fit.predict(rows, draws=50)
+    assert predicted.draws.sel(variable="u").values.min() >= -0.5
+    assert predicted.draws.sel(variable="u").values.max() <= 0.9
+    durations, options = MODELS["flag"]
+    other = SEM(MEASURED + durations, **options).fit(
+        _data(), draws=100, tune=150, chains=2, random_seed=1, progress=False
+    )
+    years = other.predict(_data().iloc[30:33].drop(columns="t"), variables="t", draws=50)
+    assert (years.draws.values > 0).all()

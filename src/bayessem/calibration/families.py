@@ -82,7 +82,8 @@ TWO_FACTORS = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\n"
 SIX = ("x1", "x2", "x3", "y1", "y2", "y3")
 # An answer to one construct; its dispersion as far from 0 as data tell.
 ONE_FACTOR = "X =~ x1 + x2 + x3\ny ~ X"
-SHARE_PRIORS = PRIORS | {"y~~y": "log_normal(-1.5, 0.2)"}
+ANSWER_PRIORS = PRIORS | {"mean": "normal(0, 0.3)"}
+SHARE_PRIORS = ANSWER_PRIORS | {"y~~y": "log_normal(-1.5, 0.2)"}
 THIRD = "Z =~ z1 + z2 + z3\n"
 NINE = (*SIX, "z1", "z2", "z3")
 
@@ -136,15 +137,24 @@ FAMILIES = {
         categories=4,
     ),
     "heavy_tails": Family(TWO_FACTORS + "Y ~ X", 120, missing=0.1, family="student"),
-    "count": Family(ONE_FACTOR, 120, family={"y": "negative_binomial"}, exposure={"y": "years"}),
+    "count": Family(
+        ONE_FACTOR,
+        120,
+        family={"y": "negative_binomial"},
+        exposure={"y": "years"},
+        priors=ANSWER_PRIORS,
+    ),
     "duration": Family(
         TWO_FACTORS + "Y ~ X\nt ~ Y + X",
         120,
         missing=0.1,
         family={"t": "lognormal"},
         censored={"t": (None, 1.5)},
+        priors=ANSWER_PRIORS,
     ),
-    "weibull": Family(ONE_FACTOR, 120, family={"y": "weibull"}, censored={"y": (None, 1.5)}),
+    "weibull": Family(
+        ONE_FACTOR, 120, family={"y": "weibull"}, censored={"y": (None, 1.5)}, priors=ANSWER_PRIORS
+    ),
     "share": Family(ONE_FACTOR, 120, family={"y": "beta"}, priors=SHARE_PRIORS),
 }
 

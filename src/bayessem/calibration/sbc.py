@@ -20,7 +20,7 @@ import pandas as pd
 
 from bayessem.arguments import check_shared
 from bayessem.calibration.bands import Band, simultaneous_band
-from bayessem.errors import FitError, ModelError
+from bayessem.errors import DataError, FitError, ModelError
 from bayessem.execution import run, task_seed
 from bayessem.model.answer_engine import on_lattices
 from bayessem.model.companions import read_answers
@@ -329,12 +329,12 @@ def _one_data_set(shared: _Setting, item: tuple[np.ndarray, int]) -> _Ranked | s
     prepared, (truth, seed) = shared.prepared, item
     rng = np.random.default_rng(seed)
     template = posterior_density(prepared.space, prepared.structure, prepared.sample)
-    data = _new_sample(prepared, template.elements(truth), rng)
     try:
+        data = _new_sample(prepared, template.elements(truth), rng)
         values, log_likelihood, diverging = _one_fit(
             prepared, data, draws=shared.draws, tune=shared.tune, seed=int(rng.integers(2**31))
         )
-    except FitError as problem:
+    except (FitError, DataError) as problem:  # such as durations that are all censored
         return str(problem)
     own = posterior_density(prepared.space, prepared.structure, data)
     true_likelihood = own.respondent_log_likelihood(truth).sum()

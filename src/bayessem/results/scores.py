@@ -20,11 +20,13 @@ import xarray as xr
 
 from bayessem.arguments import check_shared, whole_number
 from bayessem.errors import DataError, FitError, ModelError
+from bayessem.model.answer_engine import closed_form, on_lattices
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.structure import Composite, Structure, product_order
 from bayessem.results.answer_scores import answer_moments, draw_answer_scores
+from bayessem.results.censored_values import completed
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.level_scores import level_scores
@@ -58,7 +60,14 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
     elements = _chosen(fit, draws)
     structure, sample = fit.prepared.structure, fit.prepared.sample
     rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
-    if structure.table.answered:
+    if closed_form(structure):
+        values = np.stack(
+            [
+                draw_scores(structure, one, completed(structure, one, sample, rng), rng)
+                for one in elements
+            ]
+        )
+    elif structure.table.answered:
         values = draw_answer_scores(structure, elements, sample, rng)
     else:
         values = np.stack(
@@ -93,7 +102,7 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
         return level_scores(fit, draws=draws)
     sample = fit.prepared.sample
     out = {}
-    if fit.prepared.table.answered:
+    if on_lattices(fit.prepared.structure):
         structure = fit.prepared.structure
         mean, sd, latents = answer_moments(structure, _chosen(fit, draws), sample)
         for k, i in enumerate(latents):
