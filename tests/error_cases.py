@@ -304,6 +304,11 @@ ORDERED = [
         'bs.SEM(MODEL, family={"x1": "ordered"})',
     ),
     Case(
+        "Heavy tails in a model with a square",
+        'bs.SEM("f =~ x1 + x2 + x3\\nf ~ x4 + x4:x4", family="student")',
+    ),
+    Case("Heavy tails beside ordered answers", 'bs.SEM(MODEL, family="student", ordered=["x1"])'),
+    Case(
         "A family that names no variable",
         'bs.SEM(MODEL, family="ordered")',
         'bs.SEM(MODEL, family={"x1": "ordered"})',

@@ -230,7 +230,7 @@ def one_dimension(prior, lower, upper, kind="path"):
         "fixed": np.empty(0),
         "base": np.array([1.0, 0.0, 1.0, 0.0, 0.0, 0.0]),
     }
-    plan = kernel_plan(found.structure, found.sample)
+    plan = kernel_plan(found.structure, found.sample, found.space.base)
     density = build_density(("x",), fields, plan, respondents=found.sample.size)
     likelihood = density.respondent_log_likelihood(np.zeros(1)).sum()
     return lambda x: math.exp(density.value_and_gradient(np.array([x]))[0] - likelihood)

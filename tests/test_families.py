@@ -6,6 +6,7 @@ The integrals know nothing of nodes; densities are SciPy's distributions.
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from scipy.stats import norm
 from bayessem.comparison.comparable import check_comparable
 from bayessem.comparison.criterion import target_of
 from bayessem.criticism.response_check import survival_curve
+from bayessem.effects.category_effects import caused_pairs
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
 from bayessem.likelihood.engines import ENGINES
 from bayessem.likelihood.families import FAMILIES
@@ -27,9 +29,12 @@ from bayessem.model.node_model import node_model
 from bayessem.model.prepare import Prepared, prepare
 from bayessem.model.structure import latent_values
 from bayessem.posterior.node_choice import choose_nodes, latent_units
+from bayessem.report.sections import effects_on_answers
 from bayessem.sem import SEM, load
 from bayessem.syntax.responses import OTHERS
 from bayessem.syntax.specification import Specification
+from bayessem.text.document import Document
+from bayessem.text.terminal import document_text
 
 N = 22
 
@@ -495,6 +500,21 @@ STUDIED = {
 def fit(study):
     sem = SEM(STUDY, **STUDIED)
     return sem.fit(study, draws=300, tune=300, chains=2, random_seed=3, progress=False)
+
+
+def test_a_report_has_ratios_and_expected_effects(fit):
+    pairs = caused_pairs(fit.prepared.structure, tuple(fit.prepared.table.responses.others))
+    assert ("F", "y") in pairs and ("y", "F") not in pairs
+    contents = SimpleNamespace(
+        fit=fit,
+        category_effects=(),
+        ratios=fit.ratios(),
+        expected_effects=(fit.expected_effects("F", "y", draws=10),),
+        reasons={},
+    )
+    said = document_text(Document.of(effects_on_answers(contents)))
+    assert "Paths as ratios" in said and "rate ratio" in said
+    assert "Effects of F on the expected count of y" in said
 
 
 def test_a_fit_finds_the_paths_and_dispersions_of_the_data(fit):

@@ -332,3 +332,37 @@ def test_answers_stand_beside_the_same_answers_as_numbers(scripts, alliance_fit,
         "Other verdicts: AMC on RAD is an inverted U (square) "
         "(not supported with numbers, supported with answers)." in said
     )
+
+
+# --- years, some of them censored -----------------------------------------------------------------
+
+
+def test_firms_are_asked_after_eleven_years(scripts, alliance):
+    script = scripts("alliance_speed")
+    raw = alliance.read_data()
+    known = script.asked(raw)
+    late = raw["years"] > script.ASKED
+    assert 50 < late.sum() < 150
+    assert (known["not_yet"] == late).all() and known["years"].max() == script.ASKED
+    pd.testing.assert_series_equal(known.loc[~late, "years"], raw.loc[~late, "years"])
+    sem = bs.SEM(script.DURATION, family={"years": "lognormal"}, censored={"years": "not_yet"})
+    said = " ".join(str(sem.check(known)).split())
+    assert "closed form" in said and f"{late.sum()} right-censored" in said
+
+
+def test_what_is_faster_is_positive_whether_years_or_speed(scripts, alliance, capsys):
+    """Years to the score's normal distribution: the log of years with another sign."""
+    script = scripts("alliance_speed")
+    data = alliance.read_data()
+    short = {"draws": 100, "tune": 200, "chains": 2, "random_seed": 1, "progress": False}
+    years = bs.SEM(script.DURATION, family={"years": "lognormal"}).fit(data, **short)
+    logs = bs.SEM(script.LINEAR.replace("speed ~~ 0*SUCC", "")).fit(
+        data.assign(speed=-np.log(data["years"])), **short
+    )
+    rows = {"years": script.rows_of(years), "logs": script.rows_of(logs)}
+    for one, other in zip(*rows.values(), strict=True):
+        assert one.lower < one.mean < one.upper
+        spread = (one.upper - one.lower) / 4.0
+        assert abs(one.mean - other.mean) < spread  # the same posterior, by other chains
+    script.print_side_by_side(rows)
+    assert "RAD makes faster" in capsys.readouterr().out

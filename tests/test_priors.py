@@ -75,6 +75,8 @@ def test_defaults_scale_with_the_data(kind):
         assert one == ten == Prior("lkj", eta=1)
     elif kind == "threshold":
         assert one == ten == Prior("induced_dirichlet", alpha=1)
+    elif kind == "tail":  # degrees of freedom have no units
+        assert one == ten == Prior("gamma", alpha=2, beta=0.1)
     elif kind == "weight":  # uniform over directions, whatever the units
         assert one == ten == Prior("direction")
     else:

@@ -220,6 +220,7 @@ def asked(method):
         "out_of_sample": lambda f, x, y, d: f.out_of_sample(k=2, random_seed=1),
         "ratios": lambda f, x, y, d: f.ratios(),
         "response_check": lambda f, x, y, d: f.response_check(y, draws=20),
+        "weights": lambda f, x, y, d: f.weights(),
         "to_json": lambda f, x, y, d: f.to_json(),
     }[method]
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from bayessem.results.category_probabilities import CategoryProbabilities
     from bayessem.results.intraclass import IntraclassCorrelations
     from bayessem.results.predict import Prediction
+    from bayessem.results.respondent_weights import RespondentWeights
     from bayessem.shapes.cubic_result import CubicShape
     from bayessem.shapes.response_surface_result import ResponseSurface
     from bayessem.shapes.shape_result import Shape
@@ -865,6 +866,29 @@ class Fit(Fitted):
         from bayessem.results.scores import scores
 
         return scores(self, draws=draws, random_seed=random_seed)
+
+    def weights(self, *, draws: int = 400, ci_prob: float = 0.95) -> RespondentWeights:
+        """By how much each respondent counts in a model with heavy tails, and who is outlying.
+
+        Given the parameters (nu + p) / (nu + d), p the variables that are known of the respondent
+        and d their squared Mahalanobis distance, given the covariates (Lange, Little & Taylor
+        1989, doi:10.1080/01621459.1989.10478852).
+
+        Parameters
+        ----------
+        draws : int
+            Draws of the parameters, evenly spaced over those of the fit.
+        ci_prob : float
+            Probability of the equal-tailed intervals.
+
+        Raises
+        ------
+        NotSupported
+            For a model without `family="student"`, and data made from a covariance matrix.
+        """
+        from bayessem.results.respondent_weights import respondent_weights
+
+        return respondent_weights(self, draws=draws, ci_prob=ci_prob)
 
     def predict(
         self,

@@ -89,10 +89,11 @@ class SEM(Specification):
     ordered : bool or sequence of str
         Indicators and outcomes that are answers in ordered categories (two: yes or no); True for
         all indicators. `x1 | t1 + t2` in the text declares one, too, and speaks of its thresholds.
-    family : mapping, optional
+    family : mapping or str, optional
         The same by variable: {"x1": "ordered", "exporter": "bernoulli"}; and counts ("poisson",
         "negative_binomial"), durations ("lognormal", "weibull"), numbers with a floor or ceiling
-        ("tobit") and shares ("beta"): {"partners": "negative_binomial"}.
+        ("tobit") and shares ("beta"): {"partners": "negative_binomial"}. "student" for heavy tails
+        of respondents as a whole, so that outlying ones count less (`Fit.weights`).
     exposure : mapping, optional
         Column of what a count was counted over: {"partners": "years"}.
     censored : mapping, optional

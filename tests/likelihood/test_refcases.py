@@ -36,6 +36,8 @@ def test_published_log_likelihood(name):
         row = structure.table.rows[at]
         value = estimates[row.lhs, row.op, row.rhs] if row.value is None else row.value
         elements[list(structure.element(place))] = value
-    value = log_likelihood(elements, *kernel_plan(structure, sample), np.empty_like(elements))
+    value = log_likelihood(
+        elements, *kernel_plan(structure, sample, elements), np.empty_like(elements)
+    )
     # the estimates are printed to three decimals, which costs hundredths of a log unit
     assert value == pytest.approx(case["fit"]["LMS"]["logl"], abs=0.1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,8 @@ class Family:
         How many each of those has, equally frequent in the template.
     priors : mapping, optional
         In place of `PRIORS`.
+    family : mapping or str, optional
+        As in `SEM`; so are `exposure` and `censored` (by limits).
     """
 
     text: str
@@ -50,6 +52,9 @@ class Family:
     ordered: tuple[str, ...] = ()
     categories: int = 2
     priors: Mapping[str, str] | None = None
+    family: Mapping[str, str] | str | None = None
+    exposure: Mapping[str, str] | None = None
+    censored: Mapping[str, tuple[float | None, float | None]] | None = None
 
 
 # Narrower than the defaults: draws of the default priors hold residual variances near 0 and
@@ -75,6 +80,10 @@ COMPOSITE_PRIORS = {
 
 TWO_FACTORS = "X =~ x1 + x2 + x3\nY =~ y1 + y2 + y3\n"
 SIX = ("x1", "x2", "x3", "y1", "y2", "y3")
+# An answer to one construct; its dispersion as far from 0 as data tell.
+ONE_FACTOR = "X =~ x1 + x2 + x3\ny ~ X"
+ANSWER_PRIORS = PRIORS | {"mean": "normal(0, 0.3)"}
+SHARE_PRIORS = ANSWER_PRIORS | {"y~~y": "log_normal(-1.5, 0.2)"}
 THIRD = "Z =~ z1 + z2 + z3\n"
 NINE = (*SIX, "z1", "z2", "z3")
 
@@ -127,6 +136,35 @@ FAMILIES = {
         ordered=(*NINE, "w1", "w2", "w3"),
         categories=4,
     ),
+    "heavy_tails": Family(TWO_FACTORS + "Y ~ X", 120, missing=0.1, family="student"),
+    "count": Family(
+        ONE_FACTOR,
+        120,
+        family={"y": "negative_binomial"},
+        exposure={"y": "years"},
+        priors=ANSWER_PRIORS,
+    ),
+    "duration": Family(
+        TWO_FACTORS + "Y ~ X\nt ~ Y + X",
+        120,
+        missing=0.1,
+        family={"t": "lognormal"},
+        censored={"t": (None, 1.5)},
+        priors=ANSWER_PRIORS,
+    ),
+    "weibull": Family(
+        ONE_FACTOR, 120, family={"y": "weibull"}, censored={"y": (None, 1.5)}, priors=ANSWER_PRIORS
+    ),
+    "share": Family(ONE_FACTOR, 120, family={"y": "beta"}, priors=SHARE_PRIORS),
+}
+
+
+# From a standardised number to a value that a response family may have.
+ON_SCALE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "negative_binomial": lambda x: np.floor(np.exp(1.0 + 0.5 * x)),
+    "lognormal": np.exp,
+    "weibull": np.exp,
+    "beta": lambda x: 1.0 / (1.0 + np.exp(-x)),
 }
 
 
@@ -134,6 +172,10 @@ def specification(family: Family) -> Specification:
     """The family's model; constructs of ordered answers have variance 1."""
     if family.ordered:
         return Specification(family.text, ordered=list(family.ordered), std_lv=True)
+    if family.family:
+        return Specification(
+            family.text, family=family.family, exposure=family.exposure, censored=family.censored
+        )
     alike = family.groups > 1 and not family.pooled
     return Specification(family.text, group_equal=("loadings", "intercepts") if alike else ())
 
@@ -165,6 +207,10 @@ def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:
         gone[gone.all(axis=1)] = False
         values[gone] = np.nan
     frame = pd.DataFrame(values, columns=list(observed))
+    for name, kind in table.responses.others.items():
+        frame[name] = ON_SCALE[kind](frame[name].to_numpy())
+    for exposure in table.responses.exposure.values():
+        frame[exposure] = 1.0 + np.arange(family.n) % 3
     if family.clusters:
         frame[list(table.between_only)] = (
             frame[list(table.between_only)].groupby(code).transform("first")

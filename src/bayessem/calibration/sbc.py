@@ -20,8 +20,10 @@ import pandas as pd
 
 from bayessem.arguments import check_shared
 from bayessem.calibration.bands import Band, simultaneous_band
-from bayessem.errors import FitError, ModelError, NotSupported
+from bayessem.errors import DataError, FitError, ModelError
 from bayessem.execution import run, task_seed
+from bayessem.model.answer_engine import on_lattices
+from bayessem.model.companions import read_answers
 from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared, moments_of
 from bayessem.model.starts import initial_point, start_values
@@ -135,12 +137,11 @@ class Calibration(Described):
 
 
 def _new_sample(prepared: Prepared, elements: np.ndarray, rng: np.random.Generator) -> Sample:
-    """Respondents drawn at given matrices, with the sizes and missing cells of the sample."""
+    """Respondents drawn at given matrices, with the sizes and missing cells of the sample.
+
+    Durations are censored where limits are; by flags and intervals they are not.
+    """
     sample = prepared.sample
-    if sample.beside:
-        raise NotSupported(
-            f"simulation-based calibration is not there yet for {prepared.table.answers_said}"
-        )
     if sample.clusters is not None:
         return _new_clusters(prepared, elements, rng)
     sizes = [int(np.sum(sample.group == g)) for g in range(len(sample.groups))]
@@ -148,16 +149,25 @@ def _new_sample(prepared: Prepared, elements: np.ndarray, rng: np.random.Generat
         name: tuple(range(count + 1))  # codes, as a sample has them
         for name, count in prepared.table.responses.thresholds.items()
     }
-    frame = simulate(prepared.structure, elements, sizes, random_seed=rng, categories=categories)
-    drawn = frame[list(prepared.structure.observed)].to_numpy()
-    values = np.empty_like(sample.values)
-    at = 0
-    columns = [prepared.structure.observed.index(name) for name in sample.variables]
-    for g, size in enumerate(sizes):
-        values[sample.group == g] = drawn[at : at + size][:, columns]
-        at += size
+    responses = prepared.table.responses
+    frame = simulate(
+        prepared.structure,
+        elements,
+        sizes,
+        random_seed=rng,
+        categories=categories,
+        beside={name: sample.beside[name] for name in responses.exposure},
+    )
+    order = np.argsort(np.argsort(sample.group, kind="stable"))  # frames go by group
+    frame = frame.iloc[order].reset_index(drop=True)
+    values = np.array(frame[list(sample.variables)], dtype=np.float64)
     values[np.isnan(sample.values)] = np.nan
-    return dataclasses.replace(sample, values=values)
+    beside = {}
+    for name in responses.others:  # with their own exposures and intervals
+        at = sample.variables.index(name)
+        own = frame.assign(**{name: values[:, at]})
+        values[:, at], beside[name] = read_answers(own, name, responses)
+    return dataclasses.replace(sample, values=values, beside=beside)
 
 
 def _new_clusters(prepared: Prepared, elements: np.ndarray, rng: np.random.Generator) -> Sample:
@@ -187,7 +197,7 @@ def _one_fit(
     own = dataclasses.replace(prepared, sample=data, covariances=covariances, means=means)
     if prepared.unpooled is not None:
         density, start = balanced_density(own, density)
-    if prepared.table.answered:
+    if on_lattices(prepared.structure):
         density, approximation = answered(own, density, start)
     else:
         approximation = approximate(density, start)
@@ -319,12 +329,12 @@ def _one_data_set(shared: _Setting, item: tuple[np.ndarray, int]) -> _Ranked | s
     prepared, (truth, seed) = shared.prepared, item
     rng = np.random.default_rng(seed)
     template = posterior_density(prepared.space, prepared.structure, prepared.sample)
-    data = _new_sample(prepared, template.elements(truth), rng)
     try:
+        data = _new_sample(prepared, template.elements(truth), rng)
         values, log_likelihood, diverging = _one_fit(
             prepared, data, draws=shared.draws, tune=shared.tune, seed=int(rng.integers(2**31))
         )
-    except FitError as problem:
+    except (FitError, DataError) as problem:  # such as durations that are all censored
         return str(problem)
     own = posterior_density(prepared.space, prepared.structure, data)
     true_likelihood = own.respondent_log_likelihood(truth).sum()

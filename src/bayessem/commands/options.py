@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Group, Parameter, Token
 
 from bayessem.commands.outcome import UsedWrongly, of_the_call, tell
+from bayessem.syntax.responses import STUDENT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +124,7 @@ class ModelOptions:
     ] = "delta"
     family: Annotated[
         tuple[str, ...],
-        _list("what variables are that are not normal: partners=poisson,years=weibull", MODEL),
+        _list("what is not normal: partners=poisson,years=weibull; student: heavy tails", MODEL),
     ] = ()
     exposure: Annotated[
         tuple[str, ...], _list("columns with the exposures of counts: partners=years", MODEL)
@@ -159,7 +160,8 @@ class ModelOptions:
 
         with of_the_call():
             text, notes = read_model_file(path)
-            family = _by_name("--family", self.family, "partners=poisson")
+            tails = self.family == (STUDENT,)
+            family = {} if tails else _by_name("--family", self.family, "partners=poisson")
             exposure = _by_name("--exposure", self.exposure, "partners=years")
             censored = _by_name("--censored", self.censored, "years=flag")
         tell(notes)
@@ -171,7 +173,7 @@ class ModelOptions:
             effect_coding=self.effect_coding,
             ordered=True if self.ordered == ("all",) else self.ordered,
             link=self.link,
-            family=family or None,
+            family=STUDENT if tails else family or None,
             exposure=exposure or None,
             censored={name: _censoring(value) for name, value in censored.items()} or None,
             parameterization=self.parameterization,

@@ -142,7 +142,7 @@ def _model_predictions(
 def _refuse(fit: Fitted) -> None:
     table, structure = fit.prepared.table, fit.prepared.structure
     refuse_population(fit, "out-of-sample prediction")
-    refuse_answers(table, "out-of-sample prediction")
+    refuse_answers(table, "out-of-sample prediction", tails=False)
     refuse_levels(table, "out-of-sample prediction")
     if structure.products or len(table.groups) > 1:
         what = "squares and products" if structure.products else "several groups"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
+from scipy.special import ndtr, stdtr
 
 from bayessem.arguments import check_shared
 from bayessem.comparison.criterion import frame_of, stored_values
@@ -29,6 +29,7 @@ from bayessem.model.thresholds import WITHOUT_PIT, refuse_answers
 from bayessem.posterior.smoothing import good_k
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import normal_root
+from bayessem.results.tails import degrees_of_freedom
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Notes, Paragraph, Table
@@ -91,7 +92,7 @@ def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = Non
 
     Arguments, result and errors: `Fit.loo_pit`.
     """
-    refuse_answers(fit.prepared.table, "LOO-PIT", WITHOUT_PIT)
+    refuse_answers(fit.prepared.table, "LOO-PIT", WITHOUT_PIT, tails=False)
     refuse_levels(fit.prepared.table, "LOO-PIT")
     refuse_design(fit.prepared.sample.design, "LOO-PIT")
     prepared = fit.prepared
@@ -156,7 +157,12 @@ def _linear_cdf(
         slopes = np.linalg.solve(covariance[np.ix_(known, known)], covariance[known])
         centre = mean + (y[:, known] - mean[known]) @ slopes
         variance = np.diag(covariance) - np.sum(slopes * covariance[known], axis=0)
-        yield ndtr((y - centre) / np.sqrt(np.maximum(variance, 1e-300)))
+        gap = (y - centre) / np.sqrt(np.maximum(variance, 1e-300))
+        if prepared.table.heavy_tailed:
+            nu = float(degrees_of_freedom(prepared.structure, draw))
+            yield stdtr(nu, gap * np.sqrt(nu / (nu - 2.0)))
+        else:
+            yield ndtr(gap)
 
 
 def _simulated_cdf(

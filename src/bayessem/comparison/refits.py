@@ -14,6 +14,7 @@ import numpy as np
 
 from bayessem.arguments import check_shared
 from bayessem.execution import run
+from bayessem.model.answer_engine import on_lattices
 from bayessem.model.companions import kept_beside
 from bayessem.model.correlation_blocks import partial_correlations
 from bayessem.model.data import Sample
@@ -123,7 +124,7 @@ def density_near(prepared: Prepared, some: Sample, near: np.ndarray) -> Density:
     Lattices for ordered answers suit parameters in a region, which a few respondents say nothing
     about (one of them has no variance): they are chosen at some of `near` (..., D).
     """
-    if not prepared.structure.table.answered:
+    if not on_lattices(prepared.structure):
         return posterior_density(prepared.space, prepared.structure, some)
     flat = near.reshape(-1, near.shape[-1])
     thinned = flat[:: max(len(flat) // LATTICE_POINTS, 1)]
@@ -209,7 +210,7 @@ def _refitted(shared: _Refitting, left_out: tuple[Sequence[int] | np.ndarray, in
     density = density_near(prepared, some, shared.centre)
     if prepared.unpooled is not None:
         density, start = balanced_density(own, density)
-    if prepared.table.answered:
+    if on_lattices(prepared.structure):
         _, approximation = answered(own, density, start)
     else:
         approximation = approximate(density, start)

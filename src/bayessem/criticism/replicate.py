@@ -11,6 +11,7 @@ from bayessem.model.structure import latent_values
 from bayessem.results.dispersions import draw_responses, without_dispersions
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.simulate import logistic_residuals, simulate_block
+from bayessem.results.tails import drawn_scale
 
 # Data sets of this many numbers are drawn at a time, which bounds the memory (80 MB).
 BLOCK = 10_000_000
@@ -117,7 +118,8 @@ def with_predictors(
     draws, n = len(elements), len(members)
     zeta = rng.standard_normal((draws, n, m)) @ _across(_roots(matrices["disturbances"]))
     logistic_residuals(structure, structure.variables, matrices["disturbances"], zeta, rng)
-    zeta += matrices["means"][:, None]
+    scale = np.broadcast_to(drawn_scale(structure, elements, n, rng), (draws, n))[..., None]
+    zeta = zeta * scale + matrices["means"][:, None]
     for name in structure.table.exogenous:
         # a covariate depends on nothing, and nothing else's disturbance depends on it
         column = sample.values[members, sample.variables.index(name)]
@@ -125,7 +127,7 @@ def with_predictors(
     eta = latent_values(structure, matrices, zeta)
     epsilon = rng.standard_normal((draws, n, p)) @ _across(_roots(matrices["residuals"]))
     logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
-    y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"]) + epsilon
+    y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"]) + epsilon * scale
     return y, dispersions
 
 

@@ -201,9 +201,9 @@ def settings(
     return flat[chosen], at
 
 
-def ordered_outcomes(structure: Structure) -> list[tuple[str, str]]:
-    """Each ordered outcome of `~` with every variable that has a path to it."""
-    outcomes = [name for name in structure.table.ordered if name in structure.variables]
+def caused_pairs(structure: Structure, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Each outcome of `~` out of these names with every variable that has a path to it."""
+    outcomes = [name for name in names if name in structure.variables]
     return [
         (x, y)
         for y in outcomes

@@ -26,7 +26,8 @@ from bayessem.likelihood.plan import build_plan, unpack
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan, plan_products
 from bayessem.model.data import Sample
 from bayessem.model.structure import matrix_shapes
-from bayessem.posterior.assemble import respondent_order, sample_patterns
+from bayessem.posterior.assemble import respondent_order
+from bayessem.posterior.patterns import sample_patterns
 
 if TYPE_CHECKING:
     import pandas as pd

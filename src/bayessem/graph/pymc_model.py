@@ -295,7 +295,7 @@ def build_pymc_model(
             scores_and_indicators(OBSERVED, model_elements(space), structure, sample)
         return model
     own, wide = with_item_products(space, structure)
-    plan = kernel_plan(wide, sample, proper=space.proper)
+    plan = kernel_plan(wide, sample, own.base, proper=space.proper)
     with pm.Model(coords=coords) as model:
         elements_node(
             OBSERVED,

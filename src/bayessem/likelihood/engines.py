@@ -19,10 +19,12 @@ ENGINES = Jump(
         "bayessem.likelihood.node_entry",
         "bayessem.likelihood.level_entry",
         "bayessem.likelihood.laplace_entry",
+        "bayessem.likelihood.student_entry",
+        "bayessem.likelihood.censored_entry",
     ],
     [ctypes.c_void_p, ctypes.c_int64] * 3 + [ctypes.c_void_p] * 2 + [ctypes.c_int64],
 )
-NODES, LEVELS, LAPLACE = range(3)
+NODES, LEVELS, LAPLACE, STUDENT, CENSORED = range(5)
 
 _engines = types.ExternalFunction(
     "bayessem_engines", types.float64(types.int64, *entry.SIGNATURE.args)

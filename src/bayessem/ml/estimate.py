@@ -42,6 +42,7 @@ from bayessem.ml.saturated import (
     covariate_log_likelihood,
     saturate,
 )
+from bayessem.ml.student import fit_student
 from bayessem.ml.table import all_values, defined_standardised, estimates
 from bayessem.ml.two_levels import level_information, level_measures, saturate_levels
 from bayessem.model.conditioning import has_means
@@ -128,10 +129,13 @@ def _standard_errors(prepared: Prepared, se: str | None) -> str:
 def maximum_likelihood(prepared: Prepared, *, se: str | None = None) -> MLFit:
     """Fit any model by maximum likelihood; arguments, result and errors: `fit_ml`.
 
-    Models with ordered answers have no chi-square and its indices (ml/ordered.py).
+    Models with ordered answers or heavy tails have no chi-square and its indices (ml/ordered.py,
+    ml/student.py).
     """
     if prepared.table.answered:
         return fit_ordered(prepared, se=se or "observed")
+    if prepared.table.heavy_tailed:
+        return fit_student(prepared, se=se)
     return fit_ml(prepared, se=se)
 
 

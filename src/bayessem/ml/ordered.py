@@ -22,10 +22,11 @@ from bayessem.ml.information import invert_information, observed_information, sc
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
 from bayessem.ml.table import all_values, defined_standardised, estimates
-from bayessem.model.answer_engine import NODES, answer_engine
+from bayessem.model.answer_engine import NODES, answer_engine, closed_form
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
 from bayessem.posterior.assemble import likelihood_density
+from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
 from bayessem.results.latent_responses import reported
 from bayessem.results.orientation import direction_signs
@@ -65,14 +66,54 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
         When the likelihood is not finite at the start.
     """
     _check(prepared, se)
-    structure, table, sample = prepared.structure, prepared.table, prepared.sample
     density, found, scale = _maximum(prepared)
-    signs = direction_signs(structure, density.elements(found.x))
-    found = replace(found, x=signs * found.x, basis=signs[:, None] * found.basis)
-    covariance, problems = _covariance(prepared, density, found, scale, se)
-    elements = reported(structure, density.elements(found.x))
+    given = covariate_log_density(prepared.space, prepared.structure, prepared.sample).sum()
+    found = turned(prepared, density, replace(found, value=found.value - given))
+    covariance, problems = parameter_covariance(prepared, density, found, scale, se)
     x, change = _reported_parameters(prepared, density, found.x, scale)
-    covariance = change @ covariance @ change.T
+    return without_chi_square(
+        prepared,
+        replace(found, x=x),
+        change @ covariance @ change.T,
+        reported(prepared.structure, density.elements(found.x)),
+        se=se,
+        problems=(*_doubts(prepared, density, found), *problems),
+    )
+
+
+def turned(prepared: Prepared, density: Density, found: Constrained) -> Constrained:
+    """The maximum with constructs that run the way most of their items do."""
+    signs = direction_signs(prepared.structure, density.elements(found.x))
+    return replace(found, x=signs * found.x, basis=signs[:, None] * found.basis)
+
+
+def without_chi_square(
+    prepared: Prepared,
+    found: Constrained,
+    covariance: np.ndarray,
+    elements: np.ndarray,
+    *,
+    se: str,
+    problems: tuple[str, ...],
+) -> MLFit:
+    """The result at a maximum that has no saturated model to be compared with.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Model and data.
+    found : Constrained
+        The maximum, with the parameters as they are reported.
+    covariance : ndarray (D, D)
+        Of these.
+    elements : ndarray (elements,)
+        Flat model matrices.
+    se : str
+        Where the standard errors come from.
+    problems : tuple of str
+        What is doubtful.
+    """
+    structure, table, sample, x = prepared.structure, prepared.table, prepared.sample, found.x
     values = all_values(prepared, x, elements)
     labels = [name or "all" for name in sample.groups]
     quality = [reliability(structure, elements, group=g) for g in range(len(labels))]
@@ -109,7 +150,6 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
         converged=found.converged,
         problems=(
             *prepared.notes,
-            *_doubts(prepared, density, found),
             *problems,
             *improper_solutions(structure, elements),
             *undefined_values(table, values),
@@ -122,6 +162,8 @@ def _check(prepared: Prepared, se: str) -> None:
         raise ModelError(
             f"se is one of {', '.join(STANDARD_ERRORS)} for models with ordered answers, not {se!r}"
         )
+    if closed_form(prepared.structure):
+        return
     engine, model = answer_engine(prepared.structure, prepared.sample)
     if engine != NODES:
         raise NotSupported(
@@ -142,7 +184,7 @@ def _maximum(prepared: Prepared) -> tuple[Density, Constrained, np.ndarray]:
                 "the likelihood is not finite at the start values; give start() for loadings, or "
                 "fix what is not identified"
             )
-        scale = _scale(prepared, density, x)
+        scale = own_scale(prepared, density, x)
         found = maximise_within(density, prepared.table, x, scale=scale)
         x, at = found.x, density.elements(found.x)
         if abs(found.value - last) < SETTLED:
@@ -151,7 +193,7 @@ def _maximum(prepared: Prepared) -> tuple[Density, Constrained, np.ndarray]:
     return density, found, scale
 
 
-def _scale(prepared: Prepared, density: Density, x: np.ndarray) -> np.ndarray:
+def own_scale(prepared: Prepared, density: Density, x: np.ndarray) -> np.ndarray:
     """Rough standard error of each parameter at x, from the slope of its own gradient."""
     step = 1e-3 * np.maximum(np.abs(x), 0.3)
     out = np.full(len(x), 1.0 / np.sqrt(prepared.sample.size))
@@ -165,7 +207,7 @@ def _scale(prepared: Prepared, density: Density, x: np.ndarray) -> np.ndarray:
     return out
 
 
-def _covariance(
+def parameter_covariance(
     prepared: Prepared, density: Density, found: Constrained, scale: np.ndarray, se: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Covariance matrix of the sampled parameters (D, D), and what is wrong with it."""
@@ -230,7 +272,7 @@ def _doubts(prepared: Prepared, density: Density, found: Constrained) -> list[st
         at=density.elements(found.x),
         finer=1.5,
     )
-    off = abs(finer.value_and_gradient(found.x)[0] - found.value)
+    off = abs(finer.value_and_gradient(found.x)[0] - density.value_and_gradient(found.x)[0])
     if not off < COARSE:
         out.append(f"finer lattices change the log-likelihood by {off:.2g}")
     return out

@@ -10,6 +10,8 @@ import numpy as np
 
 from bayessem.ml.saturated import Saturated
 from bayessem.model.prepare import Prepared
+from bayessem.results.respondent_weights import RespondentWeights, respondent_weights
+from bayessem.syntax.parameters import NU
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Block, Column, Document, Heading, Lines, Paragraph, Table
@@ -27,6 +29,7 @@ SECTIONS = (
     ("Intercepts", lambda r: r.op == "~1"),
     ("Thresholds", lambda r: r.op == "|"),
     ("Variances", lambda r: r.op == "~~" and r.lhs == r.rhs),
+    ("Degrees of freedom", lambda r: r.op == NU),
     ("Defined", lambda r: r.op == ":="),
 )
 COLUMNS = {"est": "est", "se": "se", "z": "z", "pvalue": "p"}
@@ -112,6 +115,10 @@ class MLFit(Described):
     def npar(self) -> int:
         """Number of parameters, equality constraints taken off."""
         return int(self.measures["npar"])
+
+    def weights(self) -> RespondentWeights:
+        """By how much each respondent counts in a model with heavy tails; see `Fit.weights`."""
+        return respondent_weights(self)
 
     def document(self) -> Document:
         """The model as a whole, its parameters, R2 and reliabilities."""
@@ -229,7 +236,7 @@ def _parameters(fit: MLFit) -> Iterator[Table]:
 
 
 def _name(row: Mapping[str, str]) -> str:
-    if row["op"] == ":=":
+    if row["op"] in (":=", NU):
         return row["lhs"]
     label = f" ({row['label']})" if row["label"] else ""
     return f"{row['lhs']} {row['op']} {row['rhs']}".rstrip() + label

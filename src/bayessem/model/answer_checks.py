@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bayessem.errors import DataError, NotSupported
-from bayessem.model.answer_engine import LAPLACE, answer_engine
+from bayessem.model.answer_engine import LAPLACE, answer_engine, closed_form
 from bayessem.model.data import Sample, category_counts
 from bayessem.model.findings import Finding
 from bayessem.model.node_model import NodeModel
@@ -15,6 +15,12 @@ from bayessem.syntax.responses import COUNTS
 # A category with fewer answers is sparse: what is known about its threshold is mostly the prior.
 SPARSE = 5
 TOPIC, FAMILIES_TOPIC = "ordered answers", "response families"
+# What is said where one outcome leaves the likelihood in closed form, and what follows.
+CLOSED = (
+    "given the other variables it (a duration's log) is normal, so that the likelihood is in "
+    "closed form",
+    "no integral is needed, however many constructs there are",
+)
 # Variables that a finding lists.
 LISTED = 12
 
@@ -24,6 +30,10 @@ def answer_findings(prepared: Prepared) -> list[Finding]:
     table = prepared.table
     if not table.answered:
         return []
+    outcome = closed_form(prepared.structure)
+    if outcome:
+        said = f"{outcome} is {table.responses.others[outcome]}; {CLOSED[0]}"
+        return [Finding(False, FAMILIES_TOPIC, said, CLOSED[1]), *_others(prepared.sample)]
     try:
         engine, model = answer_engine(prepared.structure, prepared.sample)
     except (NotSupported, DataError) as error:

@@ -1,5 +1,7 @@
-"""How constructs are integrated out beside answers that are not normal: on nodes, or by Laplace.
+"""How constructs are integrated out beside answers that are not normal.
 
+A log-normal duration or tobit outcome in a linear model of normal variables needs no integral: it
+is normal given the others, and a censored one a probability of that (censored_kernel.py).
 Nodes are exact and serve where the graph's junction tree is narrow. Where it is wide, and the
 model is linear in its constructs, Laplace's approximation is sampled, and its draws are weighted to
 the exact posterior (results/reweighting.py).
@@ -12,8 +14,27 @@ from bayessem.likelihood.laplace_plan import is_linear
 from bayessem.model.data import Sample
 from bayessem.model.node_model import NodeModel, factor_model
 from bayessem.model.structure import Structure
+from bayessem.syntax.responses import TOBIT
 
 NODES, LAPLACE = "nodes", "laplace"
+
+
+def closed_form(structure: Structure) -> str:
+    """The one outcome with a family of its own that leaves the likelihood in closed form, or "".
+
+    Log-normal or tobit, and all else normal and linear.
+    """
+    table = structure.table
+    others = table.responses.others
+    if table.ordered or structure.products or len(others) != 1:
+        return ""
+    ((name, family),) = others.items()
+    return name if family in ("lognormal", TOBIT) else ""
+
+
+def on_lattices(structure: Structure) -> bool:
+    """Whether answers are integrated over, on nodes or by Laplace, at points that are chosen."""
+    return bool(structure.table.answered) and not closed_form(structure)
 
 
 def answer_engine(structure: Structure, sample: Sample) -> tuple[str, NodeModel]:

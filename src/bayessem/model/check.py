@@ -44,7 +44,7 @@ def check(prepared: Prepared) -> CheckReport:
     linear = {
         r.free
         for k, r in enumerate(table.rows)
-        if r.free >= 0 and (k not in places or places[k].matrix != "products")
+        if r.free >= 0 and (k not in places or places[k].matrix not in ("products", "tails"))
     }
     for c in prepared.structure.composites:  # their variances count, the moments of items do not
         moments -= len(c.items) * (len(c.items) + 1) // 2 - 1
@@ -60,6 +60,7 @@ def check(prepared: Prepared) -> CheckReport:
         *_identification_findings(prepared, moments, len(linear) - equalities),
         *data_findings(_with_scores(prepared)),
         *answer_findings(prepared),
+        *_tail_findings(table),
         *level_findings(prepared),
         *composite_findings(prepared),
     ]
@@ -74,7 +75,7 @@ def check(prepared: Prepared) -> CheckReport:
         + (f", {groups} groups" if groups > 1 else "")
         + (f", {clusters_text(prepared)}" if table.levels > 1 else "")
         + f"; {moments} moments, {parameters} free parameters"
-        + (f" ({parameters - len(linear)} of product terms)" if len(linear) < parameters else "")
+        + _apart(table, parameters - len(linear))
         + (f" less {_counted(equalities, 'equality constraint')}" if equalities else "")
         + _freedom(table, moments - len(linear) + equalities)
     )
@@ -82,6 +83,13 @@ def check(prepared: Prepared) -> CheckReport:
     for sentence in filter(None, (cases, _integral(prepared))):
         text += f" {sentence}"
     return CheckReport(tuple(findings), moments, parameters, sample.size, text, cases)
+
+
+def _apart(table: ParameterTable, count: int) -> str:
+    """How many parameters the moments say nothing about, in words."""
+    if not count:
+        return ""
+    return " (1 of heavy tails)" if table.heavy_tailed else f" ({count} of product terms)"
 
 
 def _freedom(table: ParameterTable, left: int) -> str:
@@ -220,6 +228,22 @@ def _growth_findings(prepared: Prepared) -> list[Finding]:
             f"all loadings of {' and '.join(map(repr, names))} are given, and their means are 0",
             "for a growth model (means of level and slope free, intercepts of the measurements 0) "
             "use SEM(model, growth=True)",
+        )
+    ]
+
+
+def _tail_findings(table: ParameterTable) -> list[Finding]:
+    """What heavy tails are about."""
+    if not table.heavy_tailed:
+        return []
+    given = f" given {', '.join(table.exogenous)}" if table.exogenous else ""
+    return [
+        Finding(
+            False,
+            "heavy tails",
+            f"all that is random about a respondent{given} is multivariate t, in closed form: an "
+            "outlying respondent counts less, with one weight for all answers (fit.weights())",
+            "nu is estimated; below 10 outliers matter, above 30 the normal model does as well",
         )
     ]
 

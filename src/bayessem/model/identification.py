@@ -21,7 +21,7 @@ from bayessem.model.starts import start_values
 from bayessem.model.structure import Place, Structure, moved_together, parameter_groups
 from bayessem.syntax.expression import Expression, evaluate
 from bayessem.syntax.linking import components
-from bayessem.syntax.parameters import ParameterTable
+from bayessem.syntax.parameters import NU, ParameterTable
 from bayessem.syntax.rows import row_key, row_name_key
 
 # Of a correlation matrix's smallest eigenvalue: below, it is not positive definite in practice.
@@ -222,6 +222,8 @@ def _random_point(prepared: Prepared, generator: np.random.Generator) -> np.ndar
             # away from 0, where an item of which half the answers lie below is cut: its column of
             # the Jacobian, times its own size, would be empty
             out[row.free] = start + generator.uniform(0.05, 0.15) * (1.0 if start >= 0 else -1.0)
+        elif row.op == NU:
+            out[row.free] = start
         else:
             # about the size of the variable's spread: far from 0 a mean would drown all else
             own = prepared.sample.sds if place.matrix == "intercepts" else scales
@@ -252,12 +254,14 @@ def null_space(prepared: Prepared) -> list[list[str]]:
 
     The Jacobian of the implied moments by the parameters is computed at several random points; a
     direction is undetermined when it is in the null space at all of them (Wald 1950; Bekker,
-    Merckens & Wansbeek 1994). Coefficients of product terms are left out: they are identified by
-    moments of higher order than the second.
+    Merckens & Wansbeek 1994). Coefficients of product terms and degrees of freedom are left out:
+    they are identified by moments of higher order than the second.
     """
     structure, table = prepared.structure, prepared.table
     generator = np.random.default_rng(0)
-    products = {table.rows[k].free for k, p in structure.places.items() if p.matrix == "products"}
+    products = {
+        table.rows[k].free for k, p in structure.places.items() if p.matrix in ("products", "tails")
+    }
     keep = [i for i in range(len(table.parameters)) if i not in products]
     if not keep:
         return []

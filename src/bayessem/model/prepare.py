@@ -306,6 +306,11 @@ def prepare_sample(
             f"partial pooling is not there yet for models with {table.answers_said}; pool "
             f"completely or not at all (pooling=bs.no_pooling(...)), or leave {table.declared} out"
         )
+    if partial is not None and table.heavy_tailed:
+        raise NotSupported(
+            "partial pooling is not there yet for models with heavy tails; pool completely or not "
+            "at all (pooling=bs.no_pooling(...)), or leave family= out"
+        )
     if table.answered and table.composites:
         raise NotSupported(
             f"composites are not there yet in models with {table.answers_said}; leave "

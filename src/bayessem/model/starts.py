@@ -17,11 +17,13 @@ from bayessem.model.linear_constraints import nearest_values
 from bayessem.model.signs import construct_order, one_sided
 from bayessem.model.space import Coordinate, Space
 from bayessem.model.structure import Structure
-from bayessem.syntax.parameters import Parameter, ParameterTable
+from bayessem.syntax.parameters import NU, Parameter, ParameterTable
 from bayessem.syntax.table import cycles
 
 # Variance of a random slope to begin with, as a share of var(outcome) / var(predictor).
 SLOPES_DIFFER = 0.05
+# Degrees of freedom of heavy tails to begin with.
+TAILS = 8.0
 
 
 def start_values(structure: Structure, covariances: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -142,6 +144,8 @@ def _group_guess(
         if r.op == "~~" and r.lhs == r.rhs:
             share = explained.get(r.lhs, 0.0 if r.lhs in table.latent else 0.5)
             guess[k] = variance[r.lhs] * (1.0 - share)
+        elif r.op == NU:
+            guess[k] = TAILS
         elif r.op == "|":
             guess[k] = table.responses.cuts[r.lhs][int(r.rhs[1:]) - 1]
         elif r.op == "~1":

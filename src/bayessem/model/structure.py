@@ -16,7 +16,7 @@ import numpy as np
 
 from bayessem.errors import ModelError
 from bayessem.likelihood.products import ProductPlan, plan_products
-from bayessem.syntax.parameters import Parameter, ParameterTable
+from bayessem.syntax.parameters import NU, Parameter, ParameterTable
 
 MATRICES = (
     "loadings",
@@ -27,11 +27,15 @@ MATRICES = (
     "means",
     "products",
     "thresholds",
+    "tails",
 )
 
 
-def matrix_shapes(p: int, m: int, h: int, t: int = 0) -> dict[str, tuple[int, ...]]:
-    """Shape of each model matrix: p observed, m latent variables, h products, t thresholds."""
+def matrix_shapes(p: int, m: int, h: int, t: int = 0, d: int = 0) -> dict[str, tuple[int, ...]]:
+    """Shape of each model matrix: p observed, m latent variables, h products, t thresholds.
+
+    d : 1 where respondents have heavy tails, whose degrees of freedom come last.
+    """
     return {
         "loadings": (p, m),
         "paths": (m, m),
@@ -41,13 +45,14 @@ def matrix_shapes(p: int, m: int, h: int, t: int = 0) -> dict[str, tuple[int, ..
         "means": (m,),
         "products": (m, h),
         "thresholds": (t,),
+        "tails": (d,),
     }
 
 
-def matrix_offsets(p: int, m: int, h: int, t: int = 0) -> tuple[dict[str, int], int]:
+def matrix_offsets(p: int, m: int, h: int, t: int = 0, d: int = 0) -> tuple[dict[str, int], int]:
     """Where each matrix starts inside one group's elements, and how many elements a group has."""
     offsets, at = {}, 0
-    for name, shape in matrix_shapes(p, m, h, t).items():
+    for name, shape in matrix_shapes(p, m, h, t, d).items():
         offsets[name] = at
         at += math.prod(shape)
     return offsets, at
@@ -169,6 +174,11 @@ class Structure:
         return sum(self.table.responses.thresholds.values())
 
     @property
+    def sizes(self) -> tuple[int, int, int, int, int]:
+        """What the shapes of the matrices depend on: (p, m, h, t, d) of `matrix_shapes`."""
+        return (*self.shape, self.thresholds, int(self.table.heavy_tailed))
+
+    @property
     def threshold_at(self) -> dict[str, int]:
         """Where the thresholds of each ordered variable start in the vector `thresholds`."""
         out, at = {}, 0
@@ -180,7 +190,7 @@ class Structure:
     @property
     def offsets(self) -> tuple[dict[str, int], int]:
         """Where each matrix starts inside one group's elements, and how many a group has."""
-        return matrix_offsets(*self.shape, self.thresholds)
+        return matrix_offsets(*self.sizes)
 
     def element_of(self, matrix: str, i: int, j: int, group: int) -> tuple[int, ...]:
         """Positions of an entry of a matrix in the flat elements; see `element`."""
@@ -189,7 +199,7 @@ class Structure:
     def element(self, place: Place) -> tuple[int, ...]:
         """Positions of a place in the flat elements: two for an off-diagonal symmetric one."""
         offsets, stride = self.offsets
-        shape = matrix_shapes(*self.shape, self.thresholds)[place.matrix]
+        shape = matrix_shapes(*self.sizes)[place.matrix]
         start = place.group * stride + offsets[place.matrix]
         if len(shape) == 1:
             return (start + place.i,)
@@ -203,7 +213,7 @@ class Structure:
         offsets, stride = self.offsets
         lead = elements.shape[:-1]
         out = {}
-        for name, shape in matrix_shapes(*self.shape, self.thresholds).items():
+        for name, shape in matrix_shapes(*self.sizes).items():
             start = group * stride + offsets[name]
             part = elements[..., start : start + math.prod(shape)]
             out[name] = part.reshape(*lead, *shape)
@@ -373,6 +383,8 @@ def _place(
                 "disturbance of a construct; write a path between them instead"
             )
         return Place("residuals", observed[row.lhs], observed[row.rhs], row.group)
+    if row.op == NU:
+        return Place("tails", 0, 0, row.group)
     if row.op == "|":
         return Place("thresholds", first[row.lhs] + int(row.rhs[1:]) - 1, 0, row.group)
     if row.lhs in variable:
@@ -407,7 +419,7 @@ def _has_place(row: Parameter, table: ParameterTable) -> bool:
     """Weights and item moments of composites fill several elements together (composites.py)."""
     if row.op == "<~" or (row.op == "~~" and row.lhs in table.items):
         return row.rhs in table.latent
-    return row.op in ("=~", "~", "~~", "~1", "|")
+    return row.op in ("=~", "~", "~~", "~1", "|", NU)
 
 
 def _check_factors(table: ParameterTable) -> None:

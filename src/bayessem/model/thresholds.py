@@ -82,8 +82,10 @@ def threshold_sets(structure: Structure) -> tuple[ThresholdSet, ...]:
     return tuple(out.values())
 
 
-def refuse_answers(table: ParameterTable, what: str, instead: str = "") -> None:
-    """Refuse what is not there for models with ordered answers.
+def refuse_answers(
+    table: ParameterTable, what: str, instead: str = "", *, tails: bool = True
+) -> None:
+    """Refuse what is not there for models with ordered answers, or with heavy tails.
 
     Parameters
     ----------
@@ -94,12 +96,19 @@ def refuse_answers(table: ParameterTable, what: str, instead: str = "") -> None:
     instead : str
         What answers the question in its place, as the end of one; by default treating the answers
         as numbers.
+    tails : bool
+        Whether models with heavy tails are refused, too.
 
     Raises
     ------
     NotSupported
         Naming it, for a model with variables that are not normal.
     """
+    if table.heavy_tailed and tails:
+        raise NotSupported(
+            f"{what} is not there for models with heavy tails (family='student'); leave family= "
+            "out to ask the normal model, and compare both fits with bs.compare"
+        )
     if table.answered:
         named = table.answered
         raise NotSupported(

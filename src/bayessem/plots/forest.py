@@ -42,6 +42,7 @@ KINDS = (
     "variance",
     "intercept",
     "threshold",
+    "tail",
     "defined",
 )
 
@@ -64,7 +65,7 @@ def plot_estimates(
         A sampled model.
     kinds : sequence of str
         Which parameters: "path", "product" (squares and interactions), "loading", "covariance",
-        "variance", "intercept", "threshold", "defined".
+        "variance", "intercept", "threshold", "tail", "defined".
     standardized : bool
         Standardised values; a square has the coefficient of the squared standardised factor.
         Where a parameter has none (intercepts and defined ones may), it is left out.
@@ -155,6 +156,8 @@ def _kind(row: dict) -> str:
             return "intercept"
         case "|":
             return "threshold"
+        case "nu":
+            return "tail"
     return "defined"
 
 

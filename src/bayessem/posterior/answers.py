@@ -18,6 +18,7 @@ from bayessem.model.space import Space
 from bayessem.model.starts import start_values
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import ThresholdSet, threshold_sets
+from bayessem.posterior.censored import censored_plan
 from bayessem.posterior.laplace_choice import laplace_arrays
 from bayessem.posterior.node_choice import choose_nodes, latent_units
 from bayessem.posterior.thresholds import dirichlet_constant
@@ -43,6 +44,7 @@ def answers_plan(
     *,
     at: np.ndarray | None = None,
     finer: float = 1.0,
+    proper: tuple = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan of the engine that suits the model.
 
@@ -58,7 +60,12 @@ def answers_plan(
         Where the lattices are chosen, or searches for modes begin; by default at the start values.
     finer : float
         Steps of the lattices are divided by this; above 1 other points, and more of them.
+    proper : tuple
+        Covariance blocks to be checked, as in `likelihood.plan.build_plan`.
     """
+    outcome = engines.closed_form(structure)
+    if outcome:
+        return censored_plan(structure, sample, outcome, proper=proper)
     engine, model = engines.answer_engine(structure, sample)
     if engine == engines.LAPLACE:
         ENGINES.load(LAPLACE)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import betaln, gammaln, ndtr, stdtr
+from scipy.special import betaln, gammainc, gammaincc, gammaln, ndtr, stdtr
 
 from bayessem.errors import NotSupported, PriorError
 from bayessem.likelihood.external import load_terms
-from bayessem.likelihood.plan import Pattern, build_plan, pattern_from_rows
+from bayessem.likelihood.plan import build_plan
 from bayessem.likelihood.products import NO_PRODUCTS
 from bayessem.model.cells import Number, Term
 from bayessem.model.composites import raw_cells
@@ -24,21 +24,10 @@ from bayessem.posterior import program as d
 from bayessem.posterior.answers import answers_plan, threshold_fields
 from bayessem.posterior.clusters import level_plan, unit_count
 from bayessem.posterior.density import Density, build_density
+from bayessem.posterior.patterns import sample_patterns
+from bayessem.posterior.tails import student_plan
 
 LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
-
-
-def sample_patterns(sample: Sample) -> list[Pattern]:
-    """Sufficient statistics and rows of each missingness pattern of each group."""
-    return [
-        pattern_from_rows(
-            group,
-            columns,
-            sample.values[np.ix_(members, columns)],
-            None if sample.weights is None else sample.weights[members],
-        )
-        for group, columns, members in sample.patterns()
-    ]
 
 
 def respondent_order(sample: Sample) -> np.ndarray:
@@ -66,6 +55,7 @@ def has_integral(structure: Structure) -> bool:
 def kernel_plan(
     structure: Structure,
     sample: Sample,
+    base: np.ndarray,
     *,
     proper: tuple = (),
     reach: float = 0,
@@ -75,6 +65,7 @@ def kernel_plan(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan of a model with its data; `reach` and `step` override the quadrature's.
 
+    base : fixed values of the model matrices (elements,).
     integrate : False leaves product terms out of the likelihood but not out of the matrices, for
         sampled latents whose products have no integral: the density then serves to transform
         coordinates and fill matrices alone, its value and gradient are not those of the model.
@@ -89,6 +80,8 @@ def kernel_plan(
     """
     if structure.table.levels > 1:
         return level_plan(structure, sample, proper=proper)
+    if structure.table.heavy_tailed:
+        return student_plan(structure, sample_patterns(sample), base, proper=proper)
     products = structure.product_plan(route) if integrate else NO_PRODUCTS
     load_terms(products.route)
     options = {key: value for key, value in (("reach", reach), ("step", step)) if value}
@@ -126,6 +119,26 @@ def _truncation(
     return out
 
 
+# Priors of positive numbers that the degrees of freedom of heavy tails may have.
+ABOVE = ("gamma", "inverse_gamma", "exponential", "log_normal")
+
+
+def _log_above(coordinate: Coordinate) -> float:
+    """Log of the probability that a prior of `ABOVE` gives to values above the lower bound."""
+    a, low = coordinate.prior.named, coordinate.lower
+    mass = {
+        "gamma": lambda: gammaincc(a["alpha"], a["beta"] * low),
+        "inverse_gamma": lambda: gammainc(a["alpha"], a["beta"] / low),
+        "exponential": lambda: math.exp(-a["lam"] * low),
+        "log_normal": lambda: ndtr((a["mu"] - math.log(low)) / a["sigma"]),
+    }[coordinate.prior.family]()
+    if not mass > 0:
+        raise PriorError(
+            f"{coordinate.name}: the prior {coordinate.prior} has no mass above its bound {low:g}"
+        )
+    return math.log(mass)
+
+
 def encode_prior(
     coordinate: Coordinate, *, partial_of: tuple[int, int] | None = None
 ) -> tuple[int, tuple[float, float, float], float]:
@@ -153,6 +166,9 @@ def encode_prior(
     if family in ("flat", "induced_dirichlet"):  # the latter of all thresholds (thresholds.py)
         return d.FLAT, (0.0, 0.0, 0.0), 0.0
     support = (-1.0, 1.0) if coordinate.kind == "correlation" else prior.support
+    above = 0.0
+    if coordinate.kind == "tail" and family in ABOVE and high == math.inf:  # which ends at 2
+        above, low = _log_above(coordinate), support[0]
     if family == "lkj" and coordinate.kind == "pool_link":
         support = (-math.inf, math.inf)
     if family == "direction":
@@ -175,11 +191,12 @@ def encode_prior(
     if family in ("gamma", "inverse_gamma"):
         alpha, beta = a["alpha"], a["beta"]
         code = d.GAMMA if family == "gamma" else d.INVERSE_GAMMA
-        return code, (alpha, beta, 0.0), alpha * math.log(beta) - float(gammaln(alpha))
+        return code, (alpha, beta, 0.0), alpha * math.log(beta) - float(gammaln(alpha)) - above
     if family == "exponential":
-        return d.EXPONENTIAL, (a["lam"], 0.0, 0.0), math.log(a["lam"])
+        return d.EXPONENTIAL, (a["lam"], 0.0, 0.0), math.log(a["lam"]) - above
     if family == "log_normal":
-        return d.LOG_NORMAL, (a["mu"], a["sigma"], 0.0), -math.log(a["sigma"]) - LOG_SQRT_2PI
+        constant = -math.log(a["sigma"]) - LOG_SQRT_2PI - above
+        return d.LOG_NORMAL, (a["mu"], a["sigma"], 0.0), constant
     raise PriorError(f"{coordinate.name}: no density for {prior}")
 
 
@@ -293,11 +310,14 @@ def posterior_density(
         constant = fields["constant"] + own.pop("constant")
         fields = {**fields, **own, "constant": constant}
         order = respondent_order(sample)
-        plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
+        plan = answers_plan(
+            structure, sample, space.base, order, at=at, finer=finer, proper=space.proper
+        )
     else:
         plan = kernel_plan(
             structure,
             sample,
+            space.base,
             proper=space.proper,
             reach=reach,
             step=step,
@@ -313,7 +333,7 @@ def _filling(space: Space, structure: Structure, sample: Sample) -> Density:
     zero = np.zeros(len(space.coordinates))
     fields = _flat_fields(zero) | {"base": space.base}
     fields |= cell_arrays(space, {name: i for i, name in enumerate(space.names)})
-    plan = kernel_plan(structure, sample, integrate=False)
+    plan = kernel_plan(structure, sample, space.base, integrate=False)
     return build_density(space.names, fields, plan, respondents=unit_count(sample))
 
 
@@ -378,11 +398,11 @@ def likelihood_density(
         order = respondent_order(sample)
         plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
     else:
-        plan = kernel_plan(wide, sample)
+        plan = kernel_plan(wide, sample, own.base)
     density = build_density(names, fields, plan, respondents=unit_count(sample))
     if wide is structure:
         return density
     fields |= {"base": plain.base, **cell_arrays(plain, index)}
-    plan = kernel_plan(structure, sample, integrate=False)
+    plan = kernel_plan(structure, sample, plain.base, integrate=False)
     shown = build_density(names, fields, plan, respondents=unit_count(sample))
     return replace(density, shown=shown)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from bayessem.model.answer_engine import on_lattices
 from bayessem.model.data import Sample
 from bayessem.model.space import Space
 from bayessem.model.structure import Structure
@@ -24,7 +25,8 @@ def covariate_log_density(space: Space, structure: Structure, sample: Sample) ->
         return _by_cluster(space, structure, sample)
     out = np.zeros(sample.size)
     names = structure.table.exogenous
-    if not names or structure.table.answered:  # the node engine conditions on them itself
+    # lattices and the engine of heavy tails condition on them themselves
+    if not names or on_lattices(structure) or structure.table.heavy_tailed:
         return out
     columns = np.array([sample.variables.index(name) for name in names])
     places = [structure.variables.index(name) for name in names]

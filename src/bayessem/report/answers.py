@@ -201,6 +201,7 @@ def used_references(contents: Contents) -> list[str]:
     used: Iterable[tuple[bool, tuple[str, ...]]] = (
         (True, ("abrilpla2023", "vehtari2021", "rosseel2012", "depaoli2017", "kruschke2021")),
         (latent_products, ("klein2000",)),
+        (table.heavy_tailed, ("lange1989",)),
         (
             contents.measurement is not None,
             ("fornell1981", "henseler2015", "ronkko2022"),

@@ -17,7 +17,13 @@ from bayessem.criticism.sensitivity import Sensitivity, sensitivity
 from bayessem.effects.category_effects import (
     CategoryEffects,
     category_effects,
-    ordered_outcomes,
+    caused_pairs,
+)
+from bayessem.effects.expected_effects import (
+    ExpectedEffects,
+    Ratios,
+    expected_effects,
+    ratios,
 )
 from bayessem.effects.hypotheses_result import Hypotheses
 from bayessem.effects.mediation import mediation
@@ -29,6 +35,7 @@ from bayessem.ml.estimate import MLFit, maximum_likelihood
 from bayessem.moderation.pooling_report import pooling_report
 from bayessem.results.fitted import Fitted
 from bayessem.results.intraclass import IntraclassCorrelations, intraclass_correlations
+from bayessem.results.respondent_weights import RespondentWeights, respondent_weights
 from bayessem.shapes.cubic_result import CubicShape
 from bayessem.shapes.response_surface import response_surface
 from bayessem.shapes.response_surface_result import ResponseSurface
@@ -60,6 +67,12 @@ class Contents:
         What could not be computed, with the reason.
     hypotheses : Hypotheses or None
         Where some were given.
+    ratios : Ratios or None
+        Of a model with counts, durations or shares.
+    expected_effects : tuple of ExpectedEffects
+        Of every cause of such an outcome.
+    weights : RespondentWeights or None
+        Of a model with heavy tails.
     intraclass : IntraclassCorrelations or None
         Of a two-level model.
     """
@@ -81,6 +94,9 @@ class Contents:
     hypotheses: Hypotheses | None = None
     answers: PredictiveCheck | None = None
     category_effects: tuple[CategoryEffects, ...] = ()
+    ratios: Ratios | None = None
+    expected_effects: tuple[ExpectedEffects, ...] = ()
+    weights: RespondentWeights | None = None
     intraclass: IntraclassCorrelations | None = None
 
 
@@ -119,6 +135,7 @@ def gather(
     mediations, shapes, surfaces = _relations(fit, result, random_seed)
     latent = bool(prepared.table.constructs)
     pooled = prepared.pooling is not None and prepared.pooling.how == "partial"
+    others = tuple(prepared.table.responses.others)
     return Contents(
         fit=fit,
         mediations=mediations,
@@ -146,7 +163,7 @@ def gather(
         else None,
         category_effects=tuple(
             found
-            for x, y in ordered_outcomes(prepared.structure)
+            for x, y in caused_pairs(prepared.structure, prepared.table.ordered)
             if (
                 found := result(
                     f"categories of {y} by {x}",
@@ -155,6 +172,21 @@ def gather(
             )
             is not None
         ),
+        ratios=result("ratios", lambda: ratios(fit)) if others else None,
+        expected_effects=tuple(
+            found
+            for x, y in caused_pairs(prepared.structure, others)
+            if (
+                found := result(
+                    f"expected {y} by {x}",
+                    partial(expected_effects, fit, x, y, random_seed=random_seed),
+                )
+            )
+            is not None
+        ),
+        weights=result("weights", lambda: respondent_weights(fit))
+        if prepared.table.heavy_tailed
+        else None,
         intraclass=result("intraclass correlations", lambda: intraclass_correlations(fit))
         if prepared.table.split
         else None,

@@ -57,6 +57,12 @@ def _methods(contents: Contents) -> Iterator[str]:
             f"{name} was modelled by the {family.replace('_', ' ')} distribution "
             f"({FAMILIES[family].link} link)."
         )
+    if table.heavy_tailed:
+        given = f" given {', '.join(table.exogenous)}" if table.exogenous else ""
+        yield (
+            f"Respondents were drawn from a multivariate t distribution{given}, whose degrees of "
+            f"freedom were estimated, so that outlying ones count less {cite('lange1989')}."
+        )
     if table.latent and settings.get("latents", "integrated") == "integrated":
         yield "Latent variables were integrated out of the likelihood."
     if any(f in table.latent for _, factors in table.products for f in factors):

@@ -160,6 +160,12 @@ _ALL = (
         "Psychometrika", "65", "4", "457–474", "10.1007/BF02296338",
     ),
     Reference(
+        "lange1989", ("Lange, K. L.", "Little, R. J. A.", "Taylor, J. M. G."), 1989,
+        "Robust statistical modeling using the t distribution",
+        "Journal of the American Statistical Association", "84", "408", "881–896",
+        "10.1080/01621459.1989.10478852",
+    ),
+    Reference(
         "kruschke2021", ("Kruschke, J. K.",), 2021, "Bayesian analysis reporting guidelines",
         "Nature Human Behaviour", "5", "10", "1282–1291", "10.1038/s41562-021-01177-7",
     ),

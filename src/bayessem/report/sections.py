@@ -310,6 +310,9 @@ def fit_of_the_model(contents: Contents) -> Blocks:
             yield from (b for b in found if not (isinstance(b, Heading) and b.level == 3))
     if contents.answers is not None:
         yield from _answers(contents.answers)
+    if contents.weights is not None:
+        yield Heading("Outlying respondents", 3)
+        yield from contents.weights.document().blocks
     yield Heading("Maximum likelihood, for comparison", 3)
     if contents.ml is None:
         yield from _missing(contents, "maximum likelihood")
@@ -330,13 +333,17 @@ def _answers(check: PredictiveCheck) -> Blocks:
 
 
 def effects_on_answers(contents: Contents) -> Blocks:
-    """What the causes of ordered outcomes change in the probabilities of their categories."""
+    """What causes change in probabilities of categories, expected counts, durations, shares."""
     for result in contents.category_effects:
         yield from result.document().within(3)
         yield Figure(
             lambda r=result: plot_category_effects(r),  # type: ignore[misc]
             f"Answers to {result.y} with {result.x} set {result.change}.",
         )
+    if contents.fit.prepared.table.responses.others:
+        yield from _shown(contents, "ratios", contents.ratios)
+    for expected in contents.expected_effects:
+        yield from expected.document().within(3)
 
 
 def prediction(contents: Contents) -> Blocks:

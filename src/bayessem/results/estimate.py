@@ -12,6 +12,7 @@ import numpy as np
 
 from bayessem.errors import BayessemWarning, FitError, NotSupported, outside
 from bayessem.execution import check_executor, run_in_order
+from bayessem.model.answer_engine import on_lattices
 from bayessem.model.check import check
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
@@ -310,7 +311,7 @@ def _approximation(
         start = direction.start
     if not integrate:
         return density, _as_it_is(density, start), ()
-    if prepared.table.answered:
+    if on_lattices(prepared.structure):
         return (*answered(prepared, density, start), ())
     if prepared.unpooled is not None:
         found = None if direction is None else direction.base
@@ -446,7 +447,7 @@ def _quadrature_error(
     then, of the node engine, of those in which a parameter is smallest or largest: its lattice
     suits all but the farthest draws.
     """
-    if not prepared.structure.products and not prepared.table.answered:
+    if not prepared.structure.products and not on_lattices(prepared.structure):
         return 0.0, 0.0
     from bayessem.likelihood.plan import REACH, STEP
 

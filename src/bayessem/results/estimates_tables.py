@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from bayessem.syntax.parameters import NU
 from bayessem.text.columns import column, intervals
 from bayessem.text.document import Column, Table
 from bayessem.text.formats import COUNT, NUMBER, RAW, RAW_INTERVAL, percent_text, shortened
@@ -24,6 +25,7 @@ SECTIONS = (
     ("~~", "Variances and covariances"),
     ("~1", "Intercepts and means"),
     ("|", "Thresholds"),
+    (NU, "Degrees of freedom"),
 )
 
 
@@ -107,7 +109,7 @@ def _once(summary: pd.DataFrame) -> pd.DataFrame:
 
 def _name(row: dict[str, str]) -> str:
     op = row["op"]
-    name = f"{row['lhs']} {op} {row['rhs']}" if op not in (":=", "~1") else row["lhs"]
+    name = f"{row['lhs']} {op} {row['rhs']}" if op not in (":=", "~1", NU) else row["lhs"]
     return f"{name} [{row['group']}]" if row.get("group") else name
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from bayessem.arguments import check_shared, flag
 from bayessem.errors import FitError, NotSupported
+from bayessem.model.answer_engine import on_lattices
 from bayessem.model.prepare import Prepared
 from bayessem.model.priors import KINDS
 from bayessem.model.space import Space, dimension
@@ -120,7 +121,7 @@ class Fitted(Described):
         # Without an integral over the latent variables there are no log-likelihoods (run.py).
         integrate = "log_likelihood" in self.draws.children
         density = posterior_density(p.space, p.structure, p.sample, integrate=integrate)
-        if not p.table.answered:
+        if not on_lattices(p.structure):
             return density
         flat = self.values.reshape(-1, self.values.shape[-1])
         some = flat[np.linspace(0, len(flat) - 1, LATTICE_DRAWS).astype(int)]

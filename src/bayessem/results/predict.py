@@ -17,6 +17,7 @@ import xarray as xr
 
 from bayessem.arguments import between, check_shared, texts, whole_number
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
+from bayessem.model.answer_engine import closed_form
 from bayessem.model.categories import category_codes
 from bayessem.model.columns import number_column
 from bayessem.model.companions import read_answers
@@ -27,11 +28,14 @@ from bayessem.model.group_column import group_labels, require_group
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.structure import Structure
 from bayessem.results.answer_predictions import AnswerPredictions, predict_answers
+from bayessem.results.censored_values import completed
+from bayessem.results.dispersions import limited
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.scores import draw_scores
-from bayessem.syntax.responses import Responses
+from bayessem.results.tails import scale_given
+from bayessem.syntax.responses import DURATIONS, Responses
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
 from bayessem.text.document import Block, Document, Notes, Paragraph, Table
@@ -145,7 +149,8 @@ def predict(
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
     chosen = np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)
     rng = np.random.default_rng(random_seed)
-    if table.answered:
+    outcome = closed_form(structure)
+    if table.answered and not outcome:
         found = predict_answers(structure, flat[chosen], sample, wanted, rng)
         return _of_answers(found, prepared.sample, sample, wanted, ci_prob)
     latent = [structure.variables.index(x) for x in wanted if x not in structure.observed]
@@ -153,13 +158,27 @@ def predict(
     names = [structure.variables[i] for i in latent] + [structure.observed[i] for i in observed]
     out = np.empty((len(chosen), sample.size, len(names)))
     for at, k in enumerate(chosen):
-        eta = draw_scores(structure, flat[k], sample, rng)
+        rows = completed(structure, flat[k], sample, rng) if outcome else sample
+        scale = scale_given(structure, flat[k], rows, rng)
+        eta = draw_scores(structure, flat[k], rows, rng, scale)
         out[at, :, : len(latent)] = eta[:, latent]
-        out[at, :, len(latent) :] = _observed(structure, flat[k], sample, eta, rng)[:, observed]
+        out[at, :, len(latent) :] = _observed(
+            structure, flat[k], rows, eta, np.broadcast_to(scale, sample.size), rng
+        )[:, observed]
+    if outcome in names:
+        at = names.index(outcome)
+        out[..., at] = _as_measured(out[..., at], outcome, table.responses)
     order = [names.index(x) for x in wanted]
     out = out[..., order]
     table_of = _table(out, sample.rows, wanted, ci_prob)
     return Prediction(_draws(out, sample, wanted), _known(sample), table_of)
+
+
+def _as_measured(predictor: np.ndarray, outcome: str, responses: Responses) -> np.ndarray:
+    """Values of a log-normal duration or tobit outcome, from the scale of its predictor."""
+    if responses.others[outcome] in DURATIONS:
+        predictor = np.exp(predictor)
+    return limited(predictor, responses.censored.get(outcome))
 
 
 def _draws(out: np.ndarray, sample: Sample, wanted: Sequence[str]) -> xr.DataArray:
@@ -309,9 +328,13 @@ def _observed(
     elements: np.ndarray,
     sample: Sample,
     eta: np.ndarray,
+    scale: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Observed variables (respondent, p): known ones as they are, the others drawn given `eta`."""
+    """Observed variables (respondent, p): known ones as they are, the others drawn given `eta`.
+
+    scale : as in `scores.draw_scores`.
+    """
     out = sample.values.copy()
     for group, columns, members in sample.patterns():
         matrices = structure.matrices(elements, group)
@@ -325,6 +348,7 @@ def _observed(
         spread = theta[np.ix_(gone, gone)] - slope @ theta[np.ix_(columns, gone)]
         noise = rng.standard_normal((len(members), len(gone))) @ normal_root(spread).T
         residual = sample.values[np.ix_(members, columns)] - mean[:, columns]
+        noise *= scale[members, None]
         out[np.ix_(members, gone)] = mean[:, gone] + residual @ slope.T + noise
     return out
 

@@ -20,14 +20,17 @@ import xarray as xr
 
 from bayessem.arguments import check_shared, whole_number
 from bayessem.errors import DataError, FitError, ModelError
+from bayessem.model.answer_engine import closed_form, on_lattices
 from bayessem.model.covariance_input import require_respondents
 from bayessem.model.data import Sample
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.structure import Composite, Structure, product_order
 from bayessem.results.answer_scores import answer_moments, draw_answer_scores
+from bayessem.results.censored_values import completed
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
 from bayessem.results.level_scores import level_scores
+from bayessem.results.tails import scale_given
 
 DRAWS = 100
 GRID = np.linspace(-6.0, 6.0, 601)  # of a standard normal variable
@@ -57,10 +60,22 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
     elements = _chosen(fit, draws)
     structure, sample = fit.prepared.structure, fit.prepared.sample
     rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
-    if structure.table.answered:
+    if closed_form(structure):
+        values = np.stack(
+            [
+                draw_scores(structure, one, completed(structure, one, sample, rng), rng)
+                for one in elements
+            ]
+        )
+    elif structure.table.answered:
         values = draw_answer_scores(structure, elements, sample, rng)
     else:
-        values = np.stack([draw_scores(structure, one, sample, rng) for one in elements])
+        values = np.stack(
+            [
+                draw_scores(structure, one, sample, rng, scale_given(structure, one, sample, rng))
+                for one in elements
+            ]
+        )
     return xr.DataArray(
         values,
         dims=("draw", "respondent", "variable"),
@@ -87,7 +102,7 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
         return level_scores(fit, draws=draws)
     sample = fit.prepared.sample
     out = {}
-    if fit.prepared.table.answered:
+    if on_lattices(fit.prepared.structure):
         structure = fit.prepared.structure
         mean, sd, latents = answer_moments(structure, _chosen(fit, draws), sample)
         for k, i in enumerate(latents):
@@ -112,7 +127,11 @@ def _chosen(fit: Fitted, draws: int) -> np.ndarray:
 
 
 def draw_scores(
-    structure: Structure, elements: np.ndarray, sample: Sample, rng: np.random.Generator
+    structure: Structure,
+    elements: np.ndarray,
+    sample: Sample,
+    rng: np.random.Generator,
+    scale: np.ndarray | float = 1.0,
 ) -> np.ndarray:
     """One value of each latent variable for each respondent, (respondent, m).
 
@@ -124,6 +143,8 @@ def draw_scores(
         The data.
     rng : Generator
         Source of the randomness.
+    scale : ndarray (respondent,), optional
+        What multiplies what is left of respondents (`tails.scale_given`).
 
     Raises
     ------
@@ -133,6 +154,7 @@ def draw_scores(
         Where an observed factor of a product is missing.
     """
     out = np.empty((sample.size, len(structure.variables)))
+    scale = np.broadcast_to(scale, sample.size)
     for group, columns, members in sample.patterns():
         part = _conditional(structure, elements, group, columns)
         rows = sample.values[np.ix_(members, columns)] - part.mean
@@ -141,7 +163,7 @@ def draw_scores(
         for start in range(0, len(members), CHUNK):
             some = slice(start, start + CHUNK)
             out[members[some]] = _draw(
-                part, rows[some], {i: v[some] for i, v in known.items()}, rng
+                part, rows[some], {i: v[some] for i, v in known.items()}, scale[members[some]], rng
             )
     return out
 
@@ -301,6 +323,7 @@ def _draw(
     part: _Conditional,
     rows: np.ndarray,
     known: dict[int, np.ndarray],
+    scale: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Latent variables of respondents whose data, less their mean, are `rows` (n, o)."""
@@ -315,7 +338,7 @@ def _draw(
     left = rows - features @ part.design.T
     eta = part.means + features @ np.concatenate([part.linear, part.weights], axis=1).T
     eta = eta + left @ part.gain.T
-    return eta + rng.standard_normal((n, len(part.means))) @ part.root.T
+    return eta + scale[:, None] * rng.standard_normal((n, len(part.means))) @ part.root.T
 
 
 def _exponent(

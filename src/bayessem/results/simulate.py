@@ -18,6 +18,7 @@ from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, build_structure, latent_values
 from bayessem.results.dispersions import draw_responses, without_dispersions
 from bayessem.results.standardize import model_moments
+from bayessem.results.tails import drawn_scale
 from bayessem.syntax.specification import Specification
 from bayessem.syntax.table import build_table
 
@@ -379,13 +380,15 @@ def _one_group(
     where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
     zeta = rng.standard_normal((n, m)) @ _root(matrices["disturbances"], f"disturbances{where}").T
     logistic_residuals(structure, structure.variables, matrices["disturbances"], zeta, rng)
-    own = matrices["means"] + zeta
+    scale = np.broadcast_to(drawn_scale(structure, elements, n, rng), n)[:, None]
+    modelled = [name not in structure.table.exogenous for name in structure.variables]
+    own = matrices["means"] + zeta * np.where(modelled, scale, 1.0)
     for name, values in (given or {}).items():
         own[:, structure.variables.index(name)] = values
     eta = latent_values(structure, matrices, own)
     epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
     logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
-    y = matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon
+    y = matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon * scale
     draw_responses(structure, dispersions, y, beside or {}, rng)
     return eta, y
 

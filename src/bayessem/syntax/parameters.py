@@ -10,6 +10,9 @@ from bayessem.syntax.responses import Responses
 from bayessem.text.described import Described
 from bayessem.text.document import Column, Document, Lines, Table
 
+# Name of the degrees of freedom of respondents with heavy tails, and of the relation in their row.
+NU = "nu"
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -18,7 +21,8 @@ class Parameter:
     Attributes
     ----------
     lhs, op, rhs : str
-        The relation; `op` is one of `=~ <~ ~ ~~ ~1 | := == < >`, `rhs` is "" for `~1`.
+        The relation; `op` is one of `=~ <~ ~ ~~ ~1 | := == < >`, `rhs` is "" for `~1`; "nu" for
+        the degrees of freedom of heavy tails, of which `rhs` is "", too.
     group : int
         From 0; -1 for `:=`, `==`, `<`, `>`. In a two-level model the block: level of a group.
     free : int
@@ -64,7 +68,7 @@ class Parameter:
     @property
     def name(self) -> str:
         """Lavaan's name, such as `RAD~AMC` or `x1~1`, without the group."""
-        return self.lhs if self.op == ":=" else f"{self.lhs}{self.op}{self.rhs}"
+        return self.lhs if self.op in (":=", NU) else f"{self.lhs}{self.op}{self.rhs}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,6 +165,11 @@ class ParameterTable(Described):
         if not self.responses.others:
             return "ordered answers"
         return f"{', '.join(sorted(set(self.responses.others.values())))} responses"
+
+    @property
+    def heavy_tailed(self) -> bool:
+        """Whether respondents are drawn from a multivariate t (family="student")."""
+        return self.responses.heavy_tailed
 
     @property
     def declared(self) -> str:

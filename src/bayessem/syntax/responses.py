@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from bayessem.arguments import shown, texts
-from bayessem.errors import ModelError, did_you_mean
+from bayessem.errors import ModelError, NotSupported, did_you_mean
 from bayessem.syntax.roles import Roles
 from bayessem.syntax.statements import Statement
 
@@ -35,6 +35,9 @@ TOBIT = "tobit"
 # likelihood/families.py.
 OTHERS = (*COUNTS, *DURATIONS, TOBIT, "beta")
 FAMILIES = (NORMAL, "ordered", "bernoulli", *OTHERS)
+# What family= may be in place of a mapping: of all that is random about a respondent.
+STUDENT = "student"
+Families = Mapping[str, str] | str
 # Of a pair in censored=: limits (numbers) or columns (texts).
 Censored = str | tuple[str, str] | tuple[float | None, float | None]
 # Variance of the latent response's residual in the family's standard form.
@@ -65,6 +68,8 @@ class Responses:
         Column of the exposure of counts.
     censored : mapping
         Of durations and limited outcomes: column of the flag, columns of the interval, or limits.
+    heavy_tailed : bool
+        Whether all that is random about a respondent has heavy tails together (multivariate t).
     """
 
     families: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +80,7 @@ class Responses:
     others: Mapping[str, str] = field(default_factory=dict)
     exposure: Mapping[str, str] = field(default_factory=dict)
     censored: Mapping[str, Censored] = field(default_factory=dict)
+    heavy_tailed: bool = False
 
     @property
     def residual_variance(self) -> float:
@@ -87,7 +93,7 @@ def read_responses(
     statements: Sequence[Statement],
     *,
     ordered: bool | str | Sequence[str] = False,
-    family: Mapping[str, str] | None = None,
+    family: Families | None = None,
     link: str = "probit",
     parameterization: str = "delta",
     categories: Mapping[str, int] | None = None,
@@ -120,7 +126,8 @@ def read_responses(
             f"parameterization is {' or '.join(map(repr, PARAMETERIZATIONS))}, not "
             f"{shown(parameterization)}"
         )
-    found = _declared(roles, ordered, family)
+    heavy_tailed = _heavy_tailed(roles, family)
+    found = _declared(roles, ordered, None if heavy_tailed else family)
     written: dict[str, list[Statement]] = {}
     for statement in statements:
         if statement.op == "|":
@@ -164,11 +171,45 @@ def read_responses(
         others=others,
         exposure=_exposures(exposure, others),
         censored=_censored(censored, others),
+        heavy_tailed=_with_normal_alone(heavy_tailed, (*families, *others)),
     )
 
 
+def _heavy_tailed(roles: Roles, family: object) -> bool:
+    """Whether family= is about respondents as a whole, and the model is one that can have that."""
+    if not isinstance(family, str):
+        return False
+    if family != STUDENT:
+        raise ModelError(
+            f"family={family!r}: one word is about respondents as a whole, and is 'student' "
+            "(heavy tails); of single variables family goes by variable, such as "
+            "family={'exporter': 'bernoulli'}"
+        )
+    if roles.products:
+        raise NotSupported(
+            f"family='student' is not there yet for models with products ({roles.products[0][0]}); "
+            "leave the product out, or family= (bs.compare tells which of the two the data need)"
+        )
+    if roles.of_items:
+        raise NotSupported(
+            "family='student' is not there yet for models with composites "
+            f"({next(iter(roles.of_items))} <~ ...); leave family= out, or measure them by =~"
+        )
+    return True
+
+
+def _with_normal_alone(heavy_tailed: bool, others: Sequence[str]) -> bool:
+    if heavy_tailed and others:
+        raise NotSupported(
+            f"family='student' is for models of normal variables, and {others[0]!r} has a family "
+            "of its own; leave family='student' out, or treat "
+            f"{others[0]!r} as a number"
+        )
+    return heavy_tailed
+
+
 def _declared(
-    roles: Roles, ordered: bool | str | Sequence[str], family: Mapping[str, str] | None
+    roles: Roles, ordered: bool | str | Sequence[str], family: Families | None
 ) -> dict[str, str]:
     """Family by name, as the options say."""
     out: dict[str, str] = {}
@@ -196,13 +237,13 @@ def _declared(
     return out
 
 
-def _families(family: Mapping[str, str] | None) -> dict[str, str]:
+def _families(family: Families | None) -> dict[str, str]:
     if family is None:
         return {}
     if not isinstance(family, Mapping):
         raise ModelError(
-            "family goes by variable: family={'x1': 'ordered', 'exporter': 'bernoulli'}, not "
-            f"{shown(family)}"
+            "family goes by variable: family={'x1': 'ordered', 'exporter': 'bernoulli'}, or is "
+            f"'student' (heavy tails of respondents as a whole), not {shown(family)}"
         )
     for name, kind in family.items():
         if kind not in FAMILIES:

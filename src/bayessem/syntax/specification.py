@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from bayessem.syntax.parameters import ParameterTable
-from bayessem.syntax.responses import Censored
+from bayessem.syntax.responses import Censored, Families
 from bayessem.syntax.statements import Statement, group_count, model_text, parse
 from bayessem.syntax.table import build_table, checked_flags
 from bayessem.text.described import Described
@@ -57,7 +57,7 @@ class Specification(Described):
         effect_coding: bool | str | Sequence[str] = False,
         auto: bool = True,
         ordered: bool | str | Sequence[str] = False,
-        family: Mapping[str, str] | None = None,
+        family: Families | None = None,
         link: str = "probit",
         parameterization: str = "delta",
         exposure: Mapping[str, str] | None = None,

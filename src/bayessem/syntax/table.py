@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from bayessem.arguments import flag, shown, texts
-from bayessem.errors import ModelError, did_you_mean
+from bayessem.errors import ModelError, NotSupported, did_you_mean
 from bayessem.syntax.composites import check_scale
 from bayessem.syntax.levels import (
     block_names,
@@ -20,8 +20,8 @@ from bayessem.syntax.levels import (
     refuse_level_options,
 )
 from bayessem.syntax.linking import Linked, link_rows
-from bayessem.syntax.parameters import Parameter, ParameterTable
-from bayessem.syntax.responses import Censored, read_responses
+from bayessem.syntax.parameters import NU, Parameter, ParameterTable
+from bayessem.syntax.responses import Censored, Families, read_responses
 from bayessem.syntax.roles import Roles, strongly_connected
 from bayessem.syntax.rows import (
     GROUP_EQUAL,
@@ -50,7 +50,7 @@ def build_table(
     effect_coding: bool | str | Sequence[str] = False,
     auto: bool = True,
     ordered: bool | str | Sequence[str] = False,
-    family: Mapping[str, str] | None = None,
+    family: Families | None = None,
     link: str = "probit",
     parameterization: str = "delta",
     exposure: Mapping[str, str] | None = None,
@@ -91,8 +91,11 @@ def build_table(
     ordered : bool or sequence of str
         Variables that are answers in ordered categories; True for all indicators. Thresholds in
         the text (`x1 | t1 + t2`) declare one, too.
-    family : mapping, optional
-        Family by variable: "normal", "ordered", "bernoulli" (two categories); of counts "poisson"
+    family : mapping or str, optional
+        "student" for respondents with heavy tails: all that is random about one is multivariate t,
+        with degrees of freedom `nu` that are estimated, above 2 and the same in all groups.
+        Variances and covariances stay those of the variables. Else the
+        family by variable: "normal", "ordered", "bernoulli" (two categories); of counts "poisson"
         and "negative_binomial" (log link), of durations "lognormal" and "weibull", of numbers with
         a floor or ceiling "tobit", of shares "beta" (logit link). `y ~~ y` is then the family's
         dispersion: the overdispersion a of a negative binomial count (variance m + a m^2), the
@@ -169,6 +172,8 @@ def build_table(
     _check_labels(rows, roles)
     _check_partial(rows, options)
     linked = link_rows(rows, statements, roles, options)
+    if responses.heavy_tailed:
+        linked = _with_tails(linked, options)
     for g in range(len(options.groups)):
         check_scale([row for row in linked.rows if row.group == g], roles.composites)
     return ParameterTable(
@@ -184,6 +189,26 @@ def build_table(
         level_variables=tuple(p.roles.observed for p in parts) if len(parts) > 1 else (),
         composites=tuple(roles.of_items.items()),
     )
+
+
+def _with_tails(linked: Linked, options: Options) -> Linked:
+    """With the degrees of freedom of heavy tails, one parameter, as the last row of each group."""
+    if options.levels > 1:
+        raise NotSupported(
+            "family='student' is not there yet for two-level models; leave it out, or the levels"
+        )
+    if NU in linked.parameters or any(row.label == NU for row in linked.rows):
+        raise ModelError(
+            f"{NU!r} is the degrees of freedom with family='student', and a label of the model; "
+            "give the label another name"
+        )
+    rows: list[Row] = []
+    free: list[int] = []
+    for g in range(len(options.groups)):
+        own = [k for k, row in enumerate(linked.rows) if row.group == g]
+        rows += [*(linked.rows[k] for k in own), Row(NU, NU, "", g, lower=2.0)]
+        free += [*(linked.free[k] for k in own), len(linked.parameters)]
+    return replace(linked, rows=tuple(rows), free=tuple(free), parameters=(*linked.parameters, NU))
 
 
 def checked_flags(options: Mapping[str, object]) -> dict[str, bool]:

@@ -1,0 +1,210 @@
+"""Log-likelihood and gradient where one of normal variables may be known to lie in an interval.
+
+A log-normal duration or a tobit outcome t is normal with the others y (t the log of a duration), so
+that of a respondent with an interval (a, b)
+
+    log f = log N(y; mu, Sigma) + log P(a < t < b | y),
+
+the second a probability of a univariate normal variable with mean m = mu_t + beta'(y - mu_y) and
+variance s^2. The gradient is that of complete data with t and t^2 in place of their expectations
+given the interval (Fisher's identity), and so is the value but for what is known of t:
+
+    log f = E[log N(y, t)] + log P + (log(2 pi s^2) + E[(t - m)^2] / s^2) / 2.
+
+So an interval costs a mean m and two tails of a normal distribution, and a pattern of missing
+values one inverse of Sigma, of which row t gives beta and s^2.
+
+Kalbfleisch & Prentice (2002), The statistical analysis of failure time data, section 3.2. Tobin
+(1958), doi:10.2307/1907382.
+"""
+
+import math
+
+import numpy as np
+
+from bayessem.likelihood.censored_plan import unpack_censored
+from bayessem.likelihood.compiled import compiled, inlined
+from bayessem.likelihood.dense import spd_inverse
+from bayessem.likelihood.family_ordered import interval_probability, residual_density
+from bayessem.likelihood.kernel import LOG_2PI, select
+from bayessem.likelihood.observed_moments import observed_moments, pull_observed_moments
+
+
+@compiled
+def _truncated(low, high):
+    """Log P(low < z < high) of a standard normal z, and E[z] and E[z^2] given that."""
+    p = interval_probability(0, low, high)
+    if not p > 0.0:
+        return -np.inf, 0.0, 0.0
+    first, second = 0.0, 1.0
+    if low > -np.inf:
+        d = residual_density(0, low) / p
+        first += d
+        second += low * d
+    if high < np.inf:
+        d = residual_density(0, high) / p
+        first -= d
+        second -= high * d
+    return math.log(p), first, second
+
+
+@compiled
+def _intervals(plan, index, rows, difference, center, inverse, moment, tilt, found):
+    """What a pattern's intervals add to its log-likelihood and to its sums.
+
+    difference : center less mean (width,);  moment : sums of squares and products about the center,
+    added to;  tilt : sums of deviations from it, added to;  found : empty, or to be filled with the
+    mean given the others (less the center) and log P of each respondent.
+    """
+    width, t = plan.pattern_width[index], plan.pattern_place[index]
+    variance = 1.0 / inverse[t, t]
+    sd = math.sqrt(variance)
+    weights = np.empty(width)
+    for j in range(width):
+        weights[j] = -variance * inverse[t, j]
+    weights[t] = 0.0
+    shift = -difference[t]
+    for j in range(width):
+        shift += weights[j] * difference[j]
+    value = 0.0
+    for k in range(plan.interval_at[index], plan.interval_at[index + 1]):
+        row = rows[plan.interval_row[k]]
+        m = shift  # mean of the outcome given the others, from its center
+        for j in range(width):
+            m += weights[j] * (row[j] - center[j])
+        low, high = plan.lower[k] - center[t], plan.upper[k] - center[t]
+        log_p, first, second = _truncated((low - m) / sd, (high - m) / sd)
+        if log_p == -np.inf:
+            return -np.inf
+        value += log_p + 0.5 * (LOG_2PI + math.log(variance) + second)
+        known = m + sd * first
+        for j in range(width):
+            if j != t:
+                change = known * (row[j] - center[j])
+                moment[t, j] += change
+                moment[j, t] += change
+        moment[t, t] += m * m + 2.0 * m * sd * first + variance * second
+        tilt[t] += known
+        if len(found):
+            found[plan.interval_row[k], 0] = m
+            found[plan.interval_row[k], 1] = log_p
+    return value
+
+
+@compiled
+def _forms(plan, index, start, rows, mean, center, inverse, logdet, found, by_respondent):
+    """Log-density of each respondent of a pattern, with found[i] = (m, log P) of intervals."""
+    n, width, t = plan.pattern_count[index], plan.pattern_width[index], plan.pattern_place[index]
+    centred = np.empty((n, width))
+    for i in range(n):
+        for j in range(width):
+            centred[i, j] = rows[i, j] - mean[j]
+    for k in range(plan.interval_at[index], plan.interval_at[index + 1]):
+        i = plan.interval_row[k]  # at its mean given the others, the outcome says nothing
+        centred[i, t] = center[t] + found[i, 0] - mean[t]
+    weighted = np.dot(centred, inverse)
+    for i in range(n):
+        q = 0.0
+        for j in range(width):
+            q += weighted[i, j] * centred[i, j]
+        one = -0.5 * (width * LOG_2PI + logdet + q)
+        by_respondent[start + i] = one + plan.row_constant[start + i]
+    for k in range(plan.interval_at[index], plan.interval_at[index + 1]):
+        i = plan.interval_row[k]  # without the outcome's part of the density
+        by_respondent[start + i] += found[i, 1] + 0.5 * (LOG_2PI - math.log(inverse[t, t]))
+
+
+@compiled
+def _pattern(plan, index, start, mean, covariance, d_mean, d_covariance, by_respondent):
+    """A pattern's log-likelihood; adds to the derivatives by the moments."""
+    n, width = plan.pattern_count[index], plan.pattern_width[index]
+    first = plan.pattern_at[index]
+    variables = plan.pattern_variables[first : first + width]
+    at = plan.pattern_numbers_at[index]
+    center = plan.numbers[at : at + width]
+    at += width
+    moment = plan.numbers[at : at + width * width].copy().reshape(width, width)
+    at += width * width
+    rows = plan.numbers[at : at + n * width].reshape(n, width)
+    t = plan.pattern_place[index]
+    tilt = np.zeros(width)  # sums of deviations from the center
+    observed = np.empty((width, width))
+    select(covariance, variables, observed)
+    inverse = np.empty((width, width))
+    logdet = spd_inverse(observed, inverse)
+    if np.isnan(logdet):
+        return -np.inf
+    local = np.empty(width)
+    difference = np.empty(width)
+    for i in range(width):
+        local[i] = mean[variables[i]]
+        difference[i] = center[i] - local[i]
+    value = 0.0
+    found = np.empty((n if by_respondent.size else 0, 2))
+    if t >= 0:
+        value = _intervals(plan, index, rows, difference, center, inverse, moment, tilt, found)
+        if value == -np.inf:
+            return value
+    for i in range(width):
+        for j in range(width):
+            moment[i, j] += n * difference[i] * difference[j]
+            moment[i, j] += tilt[i] * difference[j] + difference[i] * tilt[j]
+    weighted = np.dot(inverse, moment)
+    trace = 0.0
+    for i in range(width):
+        trace += weighted[i, i]
+    value -= 0.5 * (n * (width * LOG_2PI + logdet) + trace)
+    for i in range(n):
+        value += plan.row_constant[start + i]
+    if by_respondent.size:
+        _forms(plan, index, start, rows, local, center, inverse, logdet, found, by_respondent)
+    g_mean = np.dot(inverse, n * difference + tilt)
+    g_cov = np.dot(weighted, inverse)
+    for i in range(width):
+        d_mean[variables[i]] += g_mean[i]
+        for j in range(width):
+            d_covariance[variables[i], variables[j]] += 0.5 * (g_cov[i, j] - n * inverse[i, j])
+    return value
+
+
+@compiled
+def _censored_group(plan, group, elements, gradient, by_respondent):
+    """Log-likelihood of one group; adds to the gradient by its matrices, elements of its own."""
+    p = plan.sizes[0]
+    ok, covariance, mean, latent = observed_moments(plan, group, elements)
+    if not ok:
+        return -np.inf
+    d_covariance, d_mean = np.zeros((p, p)), np.zeros(p)
+    value, start = 0.0, 0
+    for index in range(plan.sizes[3]):
+        if plan.pattern_group[index] == group:
+            value += _pattern(
+                plan, index, start, mean, covariance, d_mean, d_covariance, by_respondent
+            )
+            if not value > -np.inf:
+                return -np.inf
+        start += plan.pattern_count[index]
+    pull_observed_moments(plan, elements, latent, d_covariance, d_mean, gradient)
+    return value
+
+
+@inlined
+def evaluate_censored(elements, ints, floats, gradient, by_respondent):
+    """Log-likelihood of all respondents; censored_entry.py is how the rest of the program calls it.
+
+    gradient is overwritten with the derivatives by elements and by_respondent, unless it is empty,
+    with log p(y_i), both as in kernel.py.
+    """
+    plan = unpack_censored(ints[1:], floats)
+    gradient[:] = 0.0
+    by_respondent[:] = 0.0
+    value = 0.0
+    size = elements.size // plan.sizes[2]
+    for group in range(plan.sizes[2]):
+        part = slice(group * size, (group + 1) * size)
+        value += _censored_group(plan, group, elements[part], gradient[part], by_respondent)
+        if not value > -np.inf:
+            gradient[:] = 0.0
+            by_respondent[:] = -np.inf
+            return -np.inf
+    return value
