@@ -39,6 +39,8 @@ class Family:
         How many each of those has, equally frequent in the template.
     priors : mapping, optional
         In place of `PRIORS`.
+    fixed_x : bool
+        False: covariates are drawn, too, where the model would condition on them.
     """
 
     text: str
@@ -50,6 +52,7 @@ class Family:
     ordered: tuple[str, ...] = ()
     categories: int = 2
     priors: Mapping[str, str] | None = None
+    fixed_x: bool = True
 
 
 # Narrower than the defaults: draws of the default priors hold residual variances near 0 and
@@ -113,6 +116,9 @@ FAMILIES = {
         missing=0.1,
     ),
     "two_levels_observed": Family("level: 1\ny ~ x\nlevel: 2\ny ~ x + w", 200, clusters=40),
+    "two_levels_slopes": Family(
+        'level: 1\ny ~ rv("s")*x\nlevel: 2\ny ~ w\ns ~ w\ns ~~ y', 240, clusters=40, fixed_x=False
+    ),
     "binary": Family(
         "F =~ x1 + x2 + x3 + x4 + x5 + x6", 200, ordered=tuple(f"x{j}" for j in range(1, 7))
     ),
@@ -135,7 +141,8 @@ def specification(family: Family) -> Specification:
     if family.ordered:
         return Specification(family.text, ordered=list(family.ordered), std_lv=True)
     alike = family.groups > 1 and not family.pooled
-    return Specification(family.text, group_equal=("loadings", "intercepts") if alike else ())
+    equal = ("loadings", "intercepts") if alike else ()
+    return Specification(family.text, group_equal=equal, fixed_x=family.fixed_x)
 
 
 def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:
