@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,9 @@ def simulated(seed: int = 1) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     return frame, kept
 
 
-def plain(data: pd.DataFrame, truth: dict[str, np.ndarray], *, respondents: bool):
+def plain(
+    data: pd.DataFrame, truth: dict[str, np.ndarray], *, respondents: bool
+) -> tuple[Any, dict[str, np.ndarray]]:
     """The model with sampled random effects, as one writes it in PyMC, and where to start it."""
     import pymc as pm
     import pytensor.tensor as pt
@@ -80,7 +82,7 @@ def plain(data: pd.DataFrame, truth: dict[str, np.ndarray], *, respondents: bool
     marks = [k for k in range(2 * ITEMS) if k % ITEMS]
     points: dict[str, np.ndarray] = {}
 
-    def level(c: str):
+    def level(c: str) -> tuple[Any, ...]:
         raw = pm.Normal(f"loading_{c}", 1.0, 1.0, shape=len(marks))
         loadings = pt.set_subtensor(pt.ones(2 * ITEMS)[marks], raw)
         path = pm.Normal(f"path_{c}", 0.0, 1.0)
@@ -96,7 +98,7 @@ def plain(data: pd.DataFrame, truth: dict[str, np.ndarray], *, respondents: bool
         )
         return loadings, path, construct, residual
 
-    def scores(c: str, path, construct, count: int):
+    def scores(c: str, path: Any, construct: Any, count: int) -> tuple[Any, Any]:
         raw = pm.Normal(f"score_{c}", 0.0, 1.0, shape=(count, 2))
         f, g = truth[c].T
         sd = np.sqrt(CONSTRUCT[c])
@@ -206,24 +208,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="only the JSON line")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--draws", type=int, default=500, help="of the sampled models, a chain")
+    parser.add_argument("--draws", type=int, default=1000, help="of the sampled models, a chain")
     parser.add_argument("--quick", action="store_true", help="without the sampled models")
     options = parser.parse_args()
     data, truth = simulated(options.seed)
     found: dict[str, dict[str, float]] = {"integrated": of_ours(data, seed=options.seed)}
-    rows: dict[str, Callable[[], dict[str, float]]] = {}
-    if not options.quick:
-        for name, respondents in (("effects", False), ("all", True)):
-            rows[name] = lambda r=respondents: of_pymc(
-                data, truth, respondents=r, draws=options.draws, tune=options.draws,
-                seed=options.seed,
-            )  # fmt: skip
-    found |= {name: row() for name, row in rows.items()}
+    sampled = {} if options.quick else {"effects": False, "all": True}
+    for name, respondents in sampled.items():
+        found[name] = of_pymc(
+            data, truth, respondents=respondents, draws=options.draws, tune=options.draws,
+            seed=options.seed,
+        )  # fmt: skip
     out = {"gradient_us": gradient_us(data)}
     for name, row in found.items():
         out |= {f"{name}_{key}": value for key, value in row.items()}
         out[f"{name}_ess_per_cpu_s"] = row["ess"] / row["cpu_s"]
-    for name in rows:
+    for name in sampled:
         out[f"ratio_to_{name}"] = out["integrated_ess_per_cpu_s"] / out[f"{name}_ess_per_cpu_s"]
     out = {key: round(value, 3) for key, value in out.items()}
     if not options.json:
