@@ -171,7 +171,7 @@ def draw_levels(
             effects = found.mean + _times(root, rng.standard_normal(found.mean.shape))
             whole = outer.drawn(effects, sample.values[found.who[0]], rng)
             for kind in found.kinds:
-                for i in np.flatnonzero(kind.members & rows[found.who]):
+                for i in np.flatnonzero(kind.members & rows[found.who]).tolist():
                     own = inner.drawn(found, kind, i, effects, sample.values[found.who[i]], rng)
                     values = {**whole, **own}
                     for k, name in enumerate(names):
