@@ -138,3 +138,16 @@ def test_random_slopes_have_no_saturated_model():
     for ask in (fit.indices, fit.residuals):
         with pytest.raises(NotSupported, match="predictive_check looks at each level by itself"):
             ask()
+
+
+def test_priors_of_two_levels(fitted):
+    found = fitted.sensitivity()
+    assert set(found.table["group"]) == {"within", "between"} and len(found.table) == 8
+    stored = fitted.draws["log_likelihood"]["y"].sum("cluster")
+    np.testing.assert_allclose(found.log_likelihood.values, stored.values, rtol=1e-12)
+    before = bs.SEM(MODEL).prior_consequences(
+        data(), cluster="firm", draws=200, priors={"fb=~y2": "normal(1, 0.001)"}
+    )
+    drawn = before.draws.sel(quantity="standardised loading: fb =~ y2 [between]")
+    assert (drawn > 0).all()
+    assert set(before.table["group"]) == {"within", "between"}
