@@ -80,7 +80,7 @@ def test_the_other_level_is_where_the_data_are_most_likely(fitted):
 
 def test_discrepancies_are_those_of_maximum_likelihood(fitted):
     maximum = bs.SEM(MODEL).ml(data(), cluster="firm").measures
-    found = level_discrepancies(fitted, replicas=20, generator=np.random.default_rng(1))
+    found = level_discrepancies(fitted, times=20, generator=np.random.default_rng(1))
     whole, inner, outer = found.values()
     # no draw is nearer to the data than the maximum, and the mean is about its parameters away
     assert whole.data.min() >= maximum["chisq"] - 1e-3

@@ -264,7 +264,7 @@ def _of_levels(
     fit: Fitted, replicas: int | None, ci_prob: float, generator: np.random.Generator
 ) -> Indices:
     """Of a two-level model: the whole, and each level with the other one saturated."""
-    found = level_discrepancies(fit, replicas=replicas, generator=generator)
+    found = level_discrepancies(fit, times=replicas, generator=generator)
     stored = stored_log_likelihood(fit.draws)
     shape = stored.shape[:2]
     whole = found.pop(WHOLE)

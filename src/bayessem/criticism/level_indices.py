@@ -73,7 +73,7 @@ def refuse_slopes(prepared: Prepared, what: str) -> None:
 
 
 def level_discrepancies(
-    fit: Fitted, *, replicas: int | None, generator: np.random.Generator
+    fit: Fitted, *, times: int | None, generator: np.random.Generator
 ) -> dict[str, LevelDiscrepancy]:
     """D of both levels together, of level 1 and of level 2.
 
@@ -81,7 +81,7 @@ def level_discrepancies(
     ----------
     fit : Fitted
         Of a two-level model without random slopes.
-    replicas : int or None
+    times : int or None
         Replicated data sets; by default `REPLICAS`.
     generator : Generator
 
@@ -99,7 +99,7 @@ def level_discrepancies(
         for g in range(len(clusters.groups))
     ]
     elements = _chosen(fit, DRAWS)
-    wanted = REPLICAS if replicas is None else replicas
+    wanted = REPLICAS if times is None else times
     few = np.linspace(0, len(elements) - 1, min(wanted, len(elements))).round().astype(int)
     given = _given(prepared, profiles, elements)
     mean = _mean(prepared, profiles, fit)
