@@ -6,6 +6,7 @@ import pytest
 
 import bayessem as bs
 from bayessem.criticism.level_indices import level_discrepancies
+from bayessem.criticism.score_tests import candidate_rows, modification_values
 from bayessem.errors import NotSupported
 from bayessem.ml.level_profile import level_profile
 from bayessem.ml.two_levels import one_group
@@ -151,3 +152,35 @@ def test_priors_of_two_levels(fitted):
     drawn = before.draws.sel(quantity="standardised loading: fb =~ y2 [between]")
     assert (drawn > 0).all()
     assert set(before.table["group"]) == {"within", "between"}
+
+
+def test_modification_indices_are_about_a_level():
+    rng = np.random.default_rng(4)
+    code = np.repeat(np.arange(150), 4)
+    own = 0.6 * rng.normal(size=(150, 4))
+    own[:, 1] += 0.35 * own[:, 0] + 0.2 * rng.normal(size=150)
+    f = rng.normal(size=len(code)) + (0.9 * rng.normal(size=150))[code]
+    y = f[:, None] + 0.8 * rng.normal(size=(len(code), 4)) + own[code]
+    frame = pd.DataFrame(y, columns=["y1", "y2", "y3", "y4"]).assign(firm=code)
+    maximum = bs.SEM(MODEL).ml(frame, cluster="firm")
+    rows = candidate_rows(maximum.prepared.structure)
+    assert {r.op for r in rows} == {"~~"} and len(rows) == 12  # no construct of the other level
+    elements = maximum.elements.reshape(1, -1)
+    exact = modification_values(maximum.prepared, elements, rows)[0]
+    centre = elements[0]
+    drawn = modification_values(maximum.prepared, elements, rows, centre=centre, random_seed=1)[0]
+    known = ~np.isnan(exact[:, 0])
+    np.testing.assert_allclose(drawn[known, 2], exact[known, 2], rtol=0.15)
+    at = next(k for k, r in enumerate(rows) if (r.group, r.lhs, r.rhs) == (1, "y1", "y2"))
+    freed = bs.SEM(MODEL + "\ny1 ~~ y2").ml(frame, cluster="firm")
+    # the score test is the likelihood-ratio test but for terms of higher order
+    gain = maximum.measures["chisq"] - freed.measures["chisq"]
+    assert exact[at, 0] == pytest.approx(gain, rel=0.25) and gain > 4
+    row = freed.table.query("lhs == 'y1' and op == '~~' and rhs == 'y2'").iloc[0]
+    assert abs(exact[at, 1] - row.est) < row.se
+    fit = bs.SEM(MODEL).fit(
+        frame, cluster="firm", draws=60, tune=150, chains=2, random_seed=1, progress=False
+    )
+    table = fit.modification_indices(progress=False).table
+    assert set(table["group"]) <= {"within", "between"}
+    assert table.iloc[0]["group"] == "between"

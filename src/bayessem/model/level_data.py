@@ -36,8 +36,8 @@ def refuse_levels(table: ParameterTable, what: str) -> None:
         raise NotSupported(
             f"{what} is not there yet for two-level models; there are summary, r2, icc, scores, "
             "predict, measurement, effects, what_if, simple_slopes (of random slopes), loo, kfold "
-            "and compare (by cluster), indices, residuals, predictive_check, sensitivity, report, "
-            "save and simulate, and effects across levels by ':=' in the model"
+            "and compare (by cluster), indices, residuals, modification_indices, predictive_check, "
+            "sensitivity, report, save and simulate, and effects across levels by ':=' in the model"
         )
 
 
