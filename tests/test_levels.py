@@ -422,3 +422,8 @@ def test_simulated_clusters(fitted):
         sem.simulate(fitted, 300)
     with pytest.raises(ModelError, match="sum to 7"):
         sem.simulate(fitted, 8, clusters=[3, 4])
+
+
+def test_a_surface_of_two_levels_says_what_works(fitted):
+    with pytest.raises(NotSupported, match="compute them in the data"):
+        fitted.response_surface("x", "w", "fb")

@@ -183,10 +183,10 @@ def _settle(model: _Model) -> None:
             Specification("\n".join(_rows(model)))
         except (ModelError, NotSupported) as problem:
             why = str(problem)
-            own = [n for n in model.higher if n not in model.reflective and repr(_r(n)) in why]
-            if not own:
+            left = [n for n in model.higher if n not in model.reflective and repr(_r(n)) in why]
+            if not left:
                 break  # it is about something else, which the model's own error says
-            model.reflective[own[0]] = why
+            model.reflective[left[0]] = why
 
 
 def _rows(model: _Model) -> list[str]:
