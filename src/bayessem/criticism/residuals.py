@@ -67,7 +67,8 @@ class Residuals(Described):
         if rows.empty:
             known = ", ".join(map(repr, self.table["group"].unique()))
             raise FitError(f"group={group!r} is not in this result; groups: {known}")
-        names = list(dict.fromkeys([*self.means["variable"], *rows["lhs"], *rows["rhs"]]))
+        own = self.means[self.means["group"] == group]["variable"]
+        names = list(dict.fromkeys([*own, *rows["lhs"], *rows["rhs"]]))
         out = pd.DataFrame(0.0, index=names, columns=names)
         for r in rows.to_dict("records"):
             out.loc[r["lhs"], r["rhs"]] = out.loc[r["rhs"], r["lhs"]] = r["mean"]
