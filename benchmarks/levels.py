@@ -71,6 +71,39 @@ def simulated(seed: int = 1) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     return frame, kept
 
 
+def _parameters(c: str, points: dict[str, np.ndarray]) -> tuple[Any, ...]:
+    """Loadings, path and standard deviations of a level; adds where they start to `points`."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    marks = [k for k in range(2 * ITEMS) if k % ITEMS]
+    raw = pm.Normal(f"loading_{c}", 1.0, 1.0, shape=len(marks))
+    loadings = pt.set_subtensor(pt.ones(2 * ITEMS)[marks], raw)
+    path = pm.Normal(f"path_{c}", 0.0, 1.0)
+    construct = pm.HalfNormal(f"construct_{c}", 2.0, shape=2)
+    residual = pm.HalfNormal(f"residual_{c}", 2.0, shape=2 * ITEMS)
+    points |= {
+        f"loading_{c}": np.tile(LOADINGS, 2)[marks],
+        f"path_{c}": np.array(PATH[c]),
+        f"construct_{c}": np.full(2, np.sqrt(CONSTRUCT[c])),
+        f"residual_{c}": np.full(2 * ITEMS, np.sqrt(RESIDUAL[c])),
+    }
+    return loadings, path, construct, residual
+
+
+def _scores(
+    c: str, path: Any, construct: Any, truth: dict[str, np.ndarray], points: dict[str, np.ndarray]
+) -> tuple[Any, Any]:
+    """The two constructs of a level, sampled."""
+    import pymc as pm
+
+    f, g = truth[c].T
+    raw = pm.Normal(f"score_{c}", 0.0, 1.0, shape=(len(f), 2))
+    points[f"score_{c}"] = np.column_stack([f, g - PATH[c] * f]) / np.sqrt(CONSTRUCT[c])
+    first = construct[0] * raw[:, 0]
+    return first, path * first + construct[1] * raw[:, 1]
+
+
 def plain(
     data: pd.DataFrame, truth: dict[str, np.ndarray], *, respondents: bool
 ) -> tuple[Any, dict[str, np.ndarray]]:
@@ -79,38 +112,13 @@ def plain(
     import pytensor.tensor as pt
 
     y, code = data[NAMES].to_numpy(), data["cluster"].to_numpy()
-    marks = [k for k in range(2 * ITEMS) if k % ITEMS]
     points: dict[str, np.ndarray] = {}
-
-    def level(c: str) -> tuple[Any, ...]:
-        raw = pm.Normal(f"loading_{c}", 1.0, 1.0, shape=len(marks))
-        loadings = pt.set_subtensor(pt.ones(2 * ITEMS)[marks], raw)
-        path = pm.Normal(f"path_{c}", 0.0, 1.0)
-        construct = pm.HalfNormal(f"construct_{c}", 2.0, shape=2)
-        residual = pm.HalfNormal(f"residual_{c}", 2.0, shape=2 * ITEMS)
-        points.update(
-            {
-                f"loading_{c}": np.tile(LOADINGS, 2)[marks],
-                f"path_{c}": np.array(PATH[c]),
-                f"construct_{c}": np.full(2, np.sqrt(CONSTRUCT[c])),
-                f"residual_{c}": np.full(2 * ITEMS, np.sqrt(RESIDUAL[c])),
-            }
-        )
-        return loadings, path, construct, residual
-
-    def scores(c: str, path: Any, construct: Any, count: int) -> tuple[Any, Any]:
-        raw = pm.Normal(f"score_{c}", 0.0, 1.0, shape=(count, 2))
-        f, g = truth[c].T
-        sd = np.sqrt(CONSTRUCT[c])
-        points[f"score_{c}"] = np.column_stack([f, g - PATH[c] * f]) / sd
-        first = construct[0] * raw[:, 0]
-        return first, path * first + construct[1] * raw[:, 1]
 
     with pm.Model() as whole:
         intercept = pm.Normal("intercept", 0.0, 5.0, shape=2 * ITEMS)
         points["intercept"] = np.zeros(2 * ITEMS)
-        loadings, path, construct, residual = level("b")
-        first, second = scores("b", path, construct, CLUSTERS)
+        loadings, path, construct, residual = _parameters("b", points)
+        first, second = _scores("b", path, construct, truth, points)
         common = pt.concatenate(
             [first[:, None] * loadings[:ITEMS], second[:, None] * loadings[ITEMS:]], axis=1
         )
@@ -119,9 +127,9 @@ def plain(
             RESIDUAL["b"]
         )
         effects = intercept + common + residual * raw
-        loadings, path, construct, residual = level("w")
+        loadings, path, construct, residual = _parameters("w", points)
         if respondents:
-            first, second = scores("w", path, construct, SIZE)
+            first, second = _scores("w", path, construct, truth, points)
             common = pt.concatenate(
                 [first[:, None] * loadings[:ITEMS], second[:, None] * loadings[ITEMS:]], axis=1
             )

@@ -193,6 +193,19 @@ def _cause_of_slope(structure: Structure, random: RandomSlope, given: str | None
     return position(structure, given)
 
 
+def _groups_and_scale(
+    fit: Fitted, random: RandomSlope | None, moderator: int, group: str | Sequence[str] | None
+) -> tuple[dict[int, str], np.ndarray, np.ndarray]:
+    """Names of the groups that are asked for by position; mean and sd of the moderator."""
+    structure = fit.prepared.structure
+    if random is not None:
+        return slope_groups(structure, group), *level_scale(fit, AtLevel(1, moderator))
+    groups = structure.table.groups
+    several = len(groups) > 1
+    picked = {g: groups[g] if several else "" for g in chosen_groups(groups, group)}
+    return picked, *pooled_scale(fit, moderator)
+
+
 def _slopes(
     fit: Fitted,
     x: str,
@@ -205,16 +218,10 @@ def _slopes(
     regions: bool,
 ) -> Slopes:
     structure, elements = fit.prepared.structure, fit.elements
-    i, j, groups = position(structure, x), position(structure, y), structure.table.groups
+    i, j = position(structure, x), position(structure, y)
     name = structure.variables[moderator]
     random = moderated_slope(structure, x, y)
-    if random is None:
-        several = len(groups) > 1
-        picked = {g: groups[g] if several else "" for g in chosen_groups(groups, group)}
-        mean, spread = pooled_scale(fit, moderator)
-    else:
-        picked = slope_groups(structure, group)
-        mean, spread = level_scale(fit, AtLevel(1, moderator))
+    picked, mean, spread = _groups_and_scale(fit, random, moderator, group)
     # The same values in every draw, so that the curve is one function of the moderator.
     values = float(mean.mean()) + sds * float(spread.mean())
     curves, frames, changes, stretches, labels = [], [], [], [], []
