@@ -237,6 +237,28 @@ def test_a_fixed_weight_that_may_be_0_is_said(holzinger):
     assert "whose weight in" not in str(bs.SEM(CAUSE).check(holzinger))
 
 
+def test_equal_paths_of_composites_are_about_weights(holzinger):
+    pair = "C <~ x1 + x2 + x3\nD <~ x7 + x8 + x9\ng =~ x4 + x5 + x6\n"
+    said = str(bs.SEM(pair + "g ~ a*C + a*D").check(holzinger)).replace("\n", " ")
+    assert "the paths 'a' of C and D are equal in units of the items whose weights are 1" in said
+    # as it is: another item with the weight 1 is another model
+    chisq = [
+        bs.SEM(text + "g ~ a*C + a*D").ml(holzinger).measures["chisq"]
+        for text in (pair, pair.replace("C <~ x1 + x2 + x3", "C <~ x3 + x1 + x2"))
+    ]
+    free = [
+        bs.SEM(text + "g ~ C + D").ml(holzinger).measures["chisq"]
+        for text in (pair, pair.replace("C <~ x1 + x2 + x3", "C <~ x3 + x1 + x2"))
+    ]
+    assert free[0] == pytest.approx(free[1], abs=1e-4)
+    assert abs(chisq[0] - chisq[1]) > 1e-2
+    fixed = pair.replace("x1 + x2 + x3", "1*x1 + 1*x2 + 1*x3").replace(
+        "x7 + x8 + x9", "1*x7 + 1*x8 + 1*x9"
+    )
+    for text in (pair + "g ~ C + D", fixed + "g ~ a*C + a*D"):
+        assert "are equal in units" not in str(bs.SEM(text).check(holzinger))
+
+
 SQUARE = "C <~ {}x1 + {}x2 + {}x3\nT =~ x4 + x5 + x6\nT ~ {} + {}:{} + ageyr"
 
 

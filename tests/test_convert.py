@@ -559,22 +559,38 @@ def test_seminr():
       paths(to = "Loyal ty", from = "All"))
     as <- associations(item_errors(c("l1"), c("l2", "v1x")), other("a"))""")
     assert found.model.split("\n") == [
-        "Image =~ IMAG1 + IMAG2 + IMAG3",
+        "Image <~ IMAG1 + IMAG2 + IMAG3",
         "Loyal_ty =~ l1 + l2",
-        "Value =~ v1x + v3x",
+        "Value <~ v1x + v3x",
         "All =~ Image + Value",
         "Loyal_ty ~ Image + years + Image:years + All",
         "All ~ Image + years + Image:years",
         "l1 ~~ l2",
-        "l1 ~~ v1x",
     ]
-    assert "composites are measured as reflective" in found.notes[0]
+    assert "weights of composites (Image, Value) are those of the likelihood" in found.notes[0]
+    assert "All is measured as a reflective construct here: 'All' in" in found.notes[1]
     assert [one.split(": ")[-1] for one in found.not_taken] == [
         "other() in associations()",
+        "v1x is an item of the composite Value, through which all is related to it",
         "the product Image*Image is in no path",
     ]
     with pytest.raises(SyntaxProblem, match="line 1"):
         convert_model("constructs(composite('a' 'b'))")
+
+
+def test_composites_of_seminr_are_composites():
+    found = convert_model("""constructs(
+      composite("C", multi_items("x", 1:3)), reflective("G", multi_items("x", 4:6)))
+    relationships(paths(from = "C", to = "G"))""")
+    assert found.model == "C <~ x1 + x2 + x3\nG =~ x4 + x5 + x6\nG ~ C"
+    fit = bs.SEM(found.model).ml(holzinger())
+    assert fit.measures["chisq"] == pytest.approx(12.172, abs=2e-3)  # lavaan 0.7
+    of_constructs = convert_model("""constructs(
+      reflective("F", multi_items("x", 1:3)), reflective("G", multi_items("x", 4:6)),
+      higher_composite("D", c("F", "G")), reflective("H", multi_items("x", 7:9)))
+    relationships(paths(from = "D", to = "H"))""")
+    assert "D <~ F + G" in of_constructs.model.splitlines()
+    assert bs.SEM(of_constructs.model).ml(holzinger()).converged
 
 
 def test_data_of_an_input(tmp_path):

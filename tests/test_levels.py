@@ -361,15 +361,9 @@ def test_effects_are_of_the_level_that_has_them(fitted):
 
 
 def test_questions_that_are_not_there_yet_say_so(fitted):
-    for name in (
-        "indices",
-        "residuals",
-        "loo_pit",
-    ):
+    for name in ("loo_pit",):
         with pytest.raises(NotSupported, match="not there yet for two-level models"):
             getattr(fitted, name)()
-    with pytest.raises(NotSupported, match="prediction for new rows is not there yet"):
-        fitted.predict(fitted_data(fitted).head(3))
     with pytest.raises(NotSupported, match="engine='pymc' is not there yet for two-level"):
         bs.SEM(FACTOR).fit(fitted_data(fitted), cluster="cluster", engine="pymc")
 
@@ -428,3 +422,8 @@ def test_simulated_clusters(fitted):
         sem.simulate(fitted, 300)
     with pytest.raises(ModelError, match="sum to 7"):
         sem.simulate(fitted, 8, clusters=[3, 4])
+
+
+def test_a_surface_of_two_levels_says_what_works(fitted):
+    with pytest.raises(NotSupported, match="compute them in the data"):
+        fitted.response_surface("x", "w", "fb")

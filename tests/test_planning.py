@@ -161,8 +161,8 @@ def test_what_no_truth_can_be():
     with pytest.raises(ModelError, match="values by name"):
         population(bs.SEM(SIMPLE), 3, groups=None, standardized=False)
     levels = bs.SEM("level: 1\ny ~ x\nlevel: 2\ny ~ w")
-    with pytest.raises(NotSupported, match="a design study"):
-        population(levels, REGRESSION, groups=None, standardized=False)
+    with pytest.raises(NotSupported, match="a variance at each level"):
+        population(levels, REGRESSION, groups=None, standardized=True)
     ordered = bs.SEM("f =~ x1 + x2 + x3", ordered=True)
     with pytest.raises(NotSupported, match="ordered answers"):
         population(ordered, {"f=~x2": 1.0}, groups=None, standardized=False)
@@ -564,3 +564,67 @@ def test_the_command_line(tmp_path):
     wrong = subprocess.run([*call[:7], "50,many", *call[8:]], capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "no list of numbers" in wrong.stderr
+
+
+# --- two levels
+
+SLOPES = """
+level: 1
+  y ~ rv("s")*x
+level: 2
+  y ~ w
+  s ~ w
+  s ~~ y
+"""
+CROSS_LEVEL = {
+    "y~w": 0.3, "s~w": 0.25, "s~1": 0.4, "y~~y[within]": 1.0, "y~~y[between]": 0.4, "s~~s": 0.1,
+    "s~~y": 0.05, "x~~x": 1.0, "w~~w": 1.0,
+}  # fmt: skip
+
+
+def test_clusters_are_drawn_as_they_were_asked_for():
+    cells = conditions([""], clusters=[8, 20], cluster_size=[5, 10], missing=0.2)
+    assert [(c.n, c.clusters, c.cluster_size) for c in cells] == [
+        (40, 8, 5), (100, 20, 5), (80, 8, 10), (200, 20, 10),
+    ]  # fmt: skip
+    assert "cluster_size" not in Condition("", 50, None, None, 0.0, None).key
+    assert Condition.of(cells[0].key) == cells[0]
+    one = setting(bs.SEM(SLOPES), CROSS_LEVEL, targets="s ~ w")
+    data, _ = draw_data(one, cells[0], 0)
+    assert data.groupby("cluster").size().tolist() == [5] * 8
+    assert data.groupby("cluster").w.nunique().eq(1).all()
+    assert not data[["x", "w"]].isna().any().any()  # neither a predictor with a slope, nor w
+
+
+def test_the_error_of_a_cross_level_moderation_is_what_theory_says():
+    study = bs.design(
+        bs.SEM(SLOPES), CROSS_LEVEL, clusters=40, cluster_size=10, targets="s ~ w",
+        replicates=60, progress=False, random_seed=3,
+    )  # fmt: skip
+    row = study.table.iloc[0]
+    assert row["true"] == 0.25 and row["n"] == 400 and row["converged"] > 0.9
+    # slopes of clusters have the variance .1 + 1 / (n var x) about their line (Snijders 2005)
+    exact = np.sqrt((0.1 + 1.0 / 10) / 40)
+    assert abs(row["bias"]) < 5 * exact / np.sqrt(60)
+    assert row["sd"] == pytest.approx(exact, abs=5 * exact / np.sqrt(120))
+    assert row["width"] == pytest.approx(2 * 1.96 * exact, rel=0.25)
+    assert "n respondents are in n / cluster size clusters" in " ".join(str(study).split())
+
+
+@pytest.mark.parametrize(
+    "text, options, error, said",
+    [
+        (SLOPES, {"n": 100}, ModelError, "cluster_size= says how many respondents"),
+        (SLOPES, {"clusters": 10}, ModelError, "clusters= needs cluster_size="),
+        (SLOPES, {"n": 90, "clusters": 9, "cluster_size": 10}, ModelError, "give one of the two"),
+        (SLOPES, {}, ModelError, "give one of the two"),
+        (SIMPLE, {"n": 100, "cluster_size": 5}, ModelError, "are for two-level models"),
+        (SLOPES, {"n": 100, "cluster_size": 5, "standardized": True}, NotSupported, "each level"),
+        (SLOPES, {"n": 100, "cluster_size": 5, "reliability": 0.8}, NotSupported, "each level"),
+        (SLOPES, {"n": 100, "cluster_size": 5, "categories": 5}, NotSupported, "categories="),
+    ],
+)
+def test_sizes_of_two_level_studies_that_do_not_fit(text, options, error, said):
+    truth = CROSS_LEVEL if text is SLOPES else REGRESSION
+    with pytest.raises(error, match=said):
+        design(bs.SEM(text), truth, targets="y ~ w", replicates=2, progress=False, **options)

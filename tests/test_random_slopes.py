@@ -317,3 +317,53 @@ def test_expected_information_is_refused(data):
         warnings.simplefilter("error")
         robust = bs.SEM(MODEL).ml(data, cluster="firm", se="robust")
     assert robust.table.se.notna().any()
+
+
+def drawn(fit, name):
+    """Draws (chain, draw) of a parameter."""
+    from bayessem.results.estimates import free_draws
+    from bayessem.results.standardize import row_values
+
+    structure = fit.prepared.structure
+    values = free_draws(structure, row_values(structure, fit.elements))
+    return values[..., structure.table.parameters.index(name)]
+
+
+def test_slopes_by_the_moderator_are_the_random_slope_explained(fitted, data):
+    found = fitted.simple_slopes("x", "y", at=(-1, 0, 2))
+    assert found.moderator == "z"
+    z = data.groupby("firm").z.first()
+    at = z.mean() + np.array([-1, 0, 2]) * z.std(ddof=0)
+    exact = drawn(fitted, "s~1")[..., None] + drawn(fitted, "s~z")[..., None] * at
+    np.testing.assert_allclose(found.draws.values[:, :, 0], exact, atol=1e-12)
+    region = fitted.johnson_neyman("x", "y")
+    assert len(region.table) == 121 and region.regions.sign.isin(["positive", "negative"]).all()
+    with pytest.raises(ModelError, match="'v' is not a moderator of s: moderator is one of z"):
+        fitted.simple_slopes("x", "y", "v")
+
+
+def test_curves_across_levels(fitted, data):
+    z = data.groupby("firm").z.first()
+    found = fitted.what_if("x", "y", values=(-1.0, 2.0), at={"z": (1,)})
+    at = z.mean() + z.std(ddof=0)
+    one = {name: drawn(fitted, name) for name in ("s~1", "s~z", "y~z", "y~v", "y~1[between]")}
+    for k, x in enumerate((-1.0, 2.0)):
+        exact = one["y~1[between]"] + one["y~z"] * at + (one["s~1"] + one["s~z"] * at) * x
+        exact = exact + one["y~v"] * data.v.mean()
+        np.testing.assert_allclose(found.draws.values[:, :, 0, k], exact, atol=1e-12)
+    assert "random slopes have their expected value" in " ".join(str(found).split())
+    of_cluster = fitted.what_if("z", "y", values=(0.0, 1.0))
+    exact = one["y~z"] + one["s~z"] * data.x.mean()  # x is at its mean
+    change = of_cluster.draws.values[:, :, 0, 1] - of_cluster.draws.values[:, :, 0, 0]
+    np.testing.assert_allclose(change, exact, atol=1e-12)
+    with pytest.raises(ModelError, match="no directed path leads from y to x"):
+        fitted.what_if("y", "x")
+    with pytest.raises(NotSupported, match="lie on one path"):
+        chain = bs.SEM(
+            'level: 1\nm ~ rv("a")*x\ny ~ rv("b")*m\nlevel: 2\ny ~~ y\na ~~ b', fixed_x=False
+        )
+        frame = data.assign(m=data.x * 0.5 + data.v)
+        short = chain.fit(
+            frame, cluster="firm", draws=10, tune=50, chains=1, random_seed=1, progress=False
+        )
+        short.what_if("x", "y")

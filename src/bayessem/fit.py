@@ -906,10 +906,13 @@ class Fit(Fitted):
         new_rows : DataFrame
             Columns of the model; those that are absent or empty are unknown. Covariates and
             observed factors of products have to be there, and the column of the groups in a model
-            of several.
+            of several. Of a two-level model the column of the clusters: a label that the data of
+            the fit have is that cluster, whose respondents and variables are known; any other is a
+            new cluster, of as many rows as have it.
         variables : str or sequence of str, optional
-            What to predict: columns of the model or constructs. What is asked for counts as unknown
-            even where `new_rows` has it. By default every column with an unknown value.
+            What to predict: columns of the model or constructs (by their names in `scores`). What
+            is asked for counts as unknown even where `new_rows` has it. By default every column
+            with an unknown value.
         draws : int
             Draws of the parameters, evenly spaced over those of the fit.
         ci_prob : float
@@ -928,7 +931,8 @@ class Fit(Fitted):
         ModelError
             For variables that the model does not have, or that it conditions on.
         DataError
-            For missing covariates or groups, and for columns that are not numbers.
+            For missing covariates, groups or clusters, a variable of clusters that differs inside
+            one, and columns that are not numbers.
         NotSupported
             For a model without a mean structure.
         """

@@ -17,10 +17,10 @@ from bayessem.errors import ArgumentError, NotSupported
 ELSEWHERE = {
     "estimator": "leave it out: fit samples the posterior, ml is maximum likelihood "
     '(se="robust" gives the standard errors of MLR)',
-    "cluster": "of a two-level model ('level: 1', 'level: 2') only fit, ml, check and priors have "
-    "it so far; without levels ml has it for standard errors that are robust to clusters, or name "
-    "the clusters as groups: fit(data, group=..., pooling=bs.partial('y ~ 1')) has random "
-    "intercepts, bs.partial('y ~ 1', 'y ~ x') slopes too",
+    "cluster": "of a two-level model ('level: 1', 'level: 2') fit, ml, check, priors and "
+    "prior_consequences have it; without levels ml has it for standard errors that are robust to "
+    "clusters, or name the clusters as groups: fit(data, group=..., pooling=bs.partial('y ~ 1')) "
+    "has random intercepts, bs.partial('y ~ 1', 'y ~ x') slopes too",
     "data": "the data go to the method: bs.SEM(model).fit(data)",
     "std_ov": "standardise columns before: (data - data.mean()) / data.std(); standardised "
     "estimates are printed anyway",

@@ -231,6 +231,7 @@ class SEM(Specification):
         data: pd.DataFrame,
         *,
         group: str | None = None,
+        cluster: str | None = None,
         priors: Mapping[str, str | Prior] | None = None,
         draws: int = 2000,
         ci_prob: float = 0.95,
@@ -240,7 +241,7 @@ class SEM(Specification):
 
         Parameters
         ----------
-        data, group, priors
+        data, group, cluster, priors
             As in `fit`; the data only set the scales of default priors.
         draws : int
             Draws from the prior.
@@ -257,7 +258,7 @@ class SEM(Specification):
         from bayessem.criticism.prior_consequences import prior_consequences
         from bayessem.results.orientation import oriented
 
-        prepared = oriented(self.prepare(data, group=group, priors=priors))
+        prepared = oriented(self.prepare(data, group=group, cluster=cluster, priors=priors))
         return prior_consequences(prepared, draws=draws, ci_prob=ci_prob, random_seed=random_seed)
 
     def prior_predictive(

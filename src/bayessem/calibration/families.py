@@ -41,6 +41,8 @@ class Family:
         In place of `PRIORS`.
     family : mapping or str, optional
         As in `SEM`; so are `exposure` and `censored` (by limits).
+    fixed_x : bool
+        False: covariates are drawn, too, where the model would condition on them.
     """
 
     text: str
@@ -55,6 +57,7 @@ class Family:
     family: Mapping[str, str] | str | None = None
     exposure: Mapping[str, str] | None = None
     censored: Mapping[str, tuple[float | None, float | None]] | None = None
+    fixed_x: bool = True
 
 
 # Narrower than the defaults: draws of the default priors hold residual variances near 0 and
@@ -122,6 +125,9 @@ FAMILIES = {
         missing=0.1,
     ),
     "two_levels_observed": Family("level: 1\ny ~ x\nlevel: 2\ny ~ x + w", 200, clusters=40),
+    "two_levels_slopes": Family(
+        'level: 1\ny ~ rv("s")*x\nlevel: 2\ny ~ w\ns ~ w\ns ~~ y', 240, clusters=40, fixed_x=False
+    ),
     "binary": Family(
         "F =~ x1 + x2 + x3 + x4 + x5 + x6", 200, ordered=tuple(f"x{j}" for j in range(1, 7))
     ),
@@ -177,7 +183,8 @@ def specification(family: Family) -> Specification:
             family.text, family=family.family, exposure=family.exposure, censored=family.censored
         )
     alike = family.groups > 1 and not family.pooled
-    return Specification(family.text, group_equal=("loadings", "intercepts") if alike else ())
+    equal = ("loadings", "intercepts") if alike else ()
+    return Specification(family.text, group_equal=equal, fixed_x=family.fixed_x)
 
 
 def template(family: Family, *, random_seed: int = 1) -> pd.DataFrame:

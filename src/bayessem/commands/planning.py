@@ -10,7 +10,7 @@ from bayessem.commands.options import Json, Model, ModelOptions, Whole, numbers,
 from bayessem.commands.outcome import UsedWrongly, conclude, in_terminal, of_the_call
 
 Sizes = Annotated[
-    tuple[float, ...],
+    tuple[float, ...] | None,
     Parameter(name="--n", help="respondents, such as 100,200,400", converter=numbers, n_tokens=1),
 ]
 
@@ -26,7 +26,7 @@ def design(
     ],
     /,
     *,
-    n: Sizes,
+    n: Sizes = None,
     target: Annotated[
         list[str],
         Parameter(
@@ -46,6 +46,10 @@ def design(
     categories: Annotated[
         tuple[float, ...] | None, _crossed("categories of the items' answers")
     ] = None,
+    clusters: Annotated[
+        tuple[float, ...] | None, _crossed("clusters of a two-level model, in place of --n")
+    ] = None,
+    cluster_size: Annotated[tuple[float, ...] | None, _crossed("respondents of a cluster")] = None,
     rope: Annotated[
         float | None, Parameter(help="half the region of practical equivalence")
     ] = None,
@@ -96,13 +100,15 @@ def design(
     found = study(
         sem,
         values,
-        n=whole_numbers(n, "n") or [],
+        n=whole_numbers(n, "n"),
         targets=target,
         standardized=standardized,
         reliability=None if reliability is None else list(reliability),
         groups=whole_numbers(groups, "groups"),
         missing=0.0 if missing is None else list(missing),
         categories=whole_numbers(categories, "categories"),
+        clusters=whole_numbers(clusters, "clusters"),
+        cluster_size=whole_numbers(cluster_size, "cluster-size"),
         rope=rope,
         assurance=list(assurance),
         mode=mode,

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from bayessem.convert.conversion import Conversion
 from bayessem.convert.r_calls import Call, Value, calls
-from bayessem.errors import ModelError
+from bayessem.errors import ModelError, NotSupported
+from bayessem.syntax.specification import Specification
 
 _CONSTRUCTS = ("composite", "reflective")
 _HIGHER = ("higher_composite", "higher_reflective")
@@ -18,7 +19,10 @@ _HIGHER = ("higher_composite", "higher_reflective")
 
 @dataclass
 class _Model:
-    """What the calls say: items by construct, paths, products, covariances of items."""
+    """What the calls say: items by construct, paths, products, covariances of items.
+
+    `reflective`: composites of constructs that have to be written as reflective ones, and why.
+    """
 
     items: dict[str, list[str]] = field(default_factory=dict)
     singles: dict[str, str] = field(default_factory=dict)
@@ -26,6 +30,8 @@ class _Model:
     paths: dict[str, list[str]] = field(default_factory=dict)
     covariances: list[tuple[str, str]] = field(default_factory=list)
     composites: list[str] = field(default_factory=list)
+    higher: list[str] = field(default_factory=list)
+    reflective: dict[str, str] = field(default_factory=dict)
     not_taken: list[str] = field(default_factory=list)
 
 
@@ -40,7 +46,8 @@ def convert_seminr(text: str) -> Conversion:
     Returns
     -------
     Conversion
-        Composites become reflective constructs, which a note says.
+        Composites are composites (`<~`). Those of constructs which bayessem does not have are
+        written as reflective constructs, which a note says.
 
     Raises
     ------
@@ -63,6 +70,7 @@ def convert_seminr(text: str) -> Conversion:
             "a model of seminr has constructs(composite('Image', multi_items('IMAG', 1:5)), ...); "
             "this text has none"
         )
+    _settle(model)
     return Conversion(
         program="seminr",
         title="",
@@ -78,7 +86,9 @@ def _construct(call: Call, model: _Model) -> None:
         name = _text(call.named("construct_name") or (plain or [""])[0], call)
         dimensions = call.named("dimensions") or (plain[1] if len(plain) > 1 else "")
         model.items[name] = _texts(dimensions, call)
-        model.composites += [name] * (call.function == "higher_composite")
+        if call.function == "higher_composite":
+            model.composites.append(name)
+            model.higher.append(name)
     elif call.function in _CONSTRUCTS:
         name = _text(call.named("construct_name") or (plain or [""])[0], call)
         items = _items(call.named("item_names") or (plain[1] if len(plain) > 1 else ""), call)
@@ -151,15 +161,52 @@ def _association(call: Call, model: _Model) -> None:
     model.covariances += [(x, y) for x in left for y in right if x != y]
 
 
-def _lines(model: _Model) -> list[str]:
-    out = [f"{_r(name)} =~ {' + '.join(map(_r, items))}" for name, items in model.items.items()]
+def _settle(model: _Model) -> None:
+    """Take out what cannot stand beside composites; composites of constructs that cannot be."""
+    owner = {
+        item: name for name in model.composites if name not in model.higher
+        for item in model.items[name]
+    }  # fmt: skip
+    kept = []
+    for pair in model.covariances:
+        own = next((x for x in pair if x in owner), None)
+        if own is None:
+            kept.append(pair)
+        else:
+            model.not_taken.append(
+                f"item_errors {' and '.join(pair)}: {own} is an item of the composite "
+                f"{owner[own]}, through which all is related to it"
+            )
+    model.covariances = kept
+    for _ in model.higher:
+        try:
+            Specification("\n".join(_rows(model)))
+        except (ModelError, NotSupported) as problem:
+            why = str(problem)
+            left = [n for n in model.higher if n not in model.reflective and repr(_r(n)) in why]
+            if not left:
+                break  # it is about something else, which the model's own error says
+            model.reflective[left[0]] = why
+
+
+def _rows(model: _Model) -> list[str]:
+    """The model's lines."""
+    measured = {name: "<~" for name in model.composites if name not in model.reflective}
+    out = [
+        f"{_r(name)} {measured.get(name, '=~')} {' + '.join(map(_r, items))}"
+        for name, items in model.items.items()
+    ]
     for y, causes in model.paths.items():
         terms = [":".join(_variable(f, model) for f in x.split("*")) for x in causes]
         out.append(f"{_variable(y, model)} ~ {' + '.join(terms)}")
-    out += [f"{_r(x)} ~~ {_r(y)}" for x, y in model.covariances]
+    return out + [f"{_r(x)} ~~ {_r(y)}" for x, y in model.covariances]
+
+
+def _lines(model: _Model) -> list[str]:
+    """The model's lines; products without a path are listed as not taken."""
     used = {x for causes in model.paths.values() for x in causes}
     model.not_taken += [f"the product {p} is in no path" for p in sorted(model.products - used)]
-    return out
+    return _rows(model)
 
 
 def _variable(name: str, model: _Model) -> str:
@@ -174,10 +221,16 @@ def _r(name: str) -> str:
 
 def _notes(model: _Model) -> list[str]:
     out = []
-    if model.composites:
+    weighted = [name for name in model.composites if name not in model.reflective]
+    if weighted:
         out.append(
-            f"composites are measured as reflective constructs here: {', '.join(model.composites)}"
+            f"the weights of composites ({', '.join(weighted)}) are those of the likelihood, which "
+            "are near those of mode B; mode A is no model of the data"
         )
+    out += [
+        f"the composite of constructs {name} is measured as a reflective construct here: {why}"
+        for name, why in model.reflective.items()
+    ]
     if model.singles:
         named = ", ".join(f"{name} is {item}" for name, item in model.singles.items())
         out.append(f"constructs of one item are the item: {named}")

@@ -90,6 +90,8 @@ def headline(source: Any) -> list[Quantity]:
             "the model has no loading, path or correlation: there is nothing that priors or their "
             "sensitivity could be judged by"
         )
+    if source.prepared.table.slopes:  # what has no one variance has no standardised value
+        found = [q for q in found if np.isfinite(q.values).any()]
     return [q for kind in KINDS for q in found if q.kind == kind]
 
 

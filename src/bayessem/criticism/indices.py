@@ -9,7 +9,8 @@ compares D with that of replicated data (Gelman, Meng & Stern 1996).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -27,8 +28,13 @@ from bayessem.criticism.discrepancy import (
     saturated_log_likelihood,
     stored_log_likelihood,
 )
+from bayessem.criticism.level_indices import (
+    WHOLE,
+    LevelDiscrepancy,
+    level_discrepancies,
+    refuse_slopes,
+)
 from bayessem.model.design import refuse_design
-from bayessem.model.level_data import refuse_levels
 from bayessem.model.thresholds import WITHOUT_INDICES, refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
@@ -78,6 +84,9 @@ class Indices(Described):
         Probability of the equal-tailed intervals.
     notes : tuple of str
         What a reader must know, in words.
+    levels : DataFrame
+        Of a two-level model, the indices of each level by itself: level, index and the columns of
+        `table`; "PPP", "p*", "pD" and "units" (whose number is N) have a mean alone.
     """
 
     table: pd.DataFrame
@@ -92,6 +101,7 @@ class Indices(Described):
     linear: bool
     ci_prob: float
     notes: tuple[str, ...]
+    levels: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def document(self) -> Document:
         """Posterior predictive p-value and what it says, the indices, and how to read them."""
@@ -116,9 +126,26 @@ class Indices(Described):
                 f"{fits}. {self.p_star:g} moments, {number(self.p_d, 1)} effective parameters."
             ),
             indices,
+            *self._by_level(),
             Paragraph(READING),
             Notes(self.notes),
         )
+
+    def _by_level(self) -> Iterator[Table]:
+        """The indices of each level by itself."""
+        for level, part in self.levels.groupby("level", sort=False) if len(self.levels) else ():
+            own = part.set_index("index")["mean"]
+            shown = part[part["index"].isin(INDICES)]
+            yield Table(
+                (
+                    Column("", shown["index"].tolist()),
+                    *(column(shown, name) for name in ("mean", "median", "sd")),
+                    intervals(shown, percent_text(self.ci_prob)),
+                ),
+                f"{str(level).capitalize()} clusters, the other level saturated: posterior "
+                f"predictive p-value {number(own['PPP'])}, {own['p*']:g} moments, "
+                f"{number(own['pD'], 1)} effective parameters, N = {own['units']:g}",
+            )
 
 
 def bayesian_indices(
@@ -195,9 +222,11 @@ def fit_indices(
     Arguments, result and errors: `Fit.indices`.
     """
     refuse_answers(fit.prepared.table, "a fit index", WITHOUT_INDICES)
-    refuse_levels(fit.prepared.table, "a fit index")
     refuse_design(fit.prepared.sample.design, "a fit index")
     refuse_population(fit, "fit indices")
+    if fit.prepared.table.levels > 1:
+        refuse_slopes(fit.prepared, "a fit index")
+        return _of_levels(fit, replicas, ci_prob, np.random.default_rng(random_seed))
     linear = bool(fit.prepared.structure.products)
     used = linear_fit(fit) if linear else fit
     prepared = used.prepared
@@ -229,6 +258,94 @@ def fit_indices(
         ci_prob=ci_prob,
         notes=tuple(_notes(used, linear, values, counts, p_d, p_d0, poor, base_poor, replicated)),
     )
+
+
+def _of_levels(
+    fit: Fitted, replicas: int | None, ci_prob: float, generator: np.random.Generator
+) -> Indices:
+    """Of a two-level model: the whole, and each level with the other one saturated."""
+    found = level_discrepancies(fit, times=replicas, generator=generator)
+    stored = stored_log_likelihood(fit.draws)
+    shape = stored.shape[:2]
+    whole = found.pop(WHOLE)
+    p_d, poor = effective_parameters(stored.values)
+    whole = replace(whole, p_d=p_d)
+    values = _values(whole)
+    for name in ("BGammaHat", "adjBGammaHat"):  # of one covariance matrix
+        values[name] = np.full(whole.data.shape, np.nan)
+    stacked = np.stack([values[name].reshape(shape) for name in INDICES], axis=-1)
+    axes = {"chain": stored["chain"].values, "draw": stored["draw"].values}
+    table = _table(stacked, ci_prob)
+    frames = [_level_table(name, one, ci_prob) for name, one in found.items()]
+    return Indices(
+        table=table[table["mean"].notna()].reset_index(drop=True),
+        draws=xr.DataArray(
+            stacked, dims=("chain", "draw", "index"), coords={**axes, "index": list(INDICES)}
+        ),
+        ppp=whole.ppp,
+        replicas=len(whole.replicated),
+        discrepancy=xr.DataArray(
+            whole.data.reshape(shape), dims=("chain", "draw"), coords=axes, name="discrepancy"
+        ),
+        replicated=whole.replicated,
+        p_star=float(whole.counts.moments),
+        p_d=p_d,
+        p_d_baseline=whole.p_d_baseline,
+        linear=False,
+        ci_prob=ci_prob,
+        notes=tuple(_level_notes(fit, found, poor)),
+        levels=pd.concat(frames, ignore_index=True),
+    )
+
+
+def _values(found: LevelDiscrepancy) -> dict[str, np.ndarray]:
+    """The indices of the whole or of a level, by draw."""
+    return bayesian_indices(
+        found.data,
+        found.baseline,
+        p_d=found.p_d,
+        p_d_baseline=found.p_d_baseline,
+        counts=found.counts,
+    )
+
+
+def _level_table(name: str, found: LevelDiscrepancy, ci_prob: float) -> pd.DataFrame:
+    values = _values(found)
+    stacked = np.stack([np.broadcast_to(values[x], found.data.shape) for x in INDICES], axis=-1)
+    more = {
+        "PPP": found.ppp,
+        "p*": found.counts.moments,
+        "pD": found.p_d,
+        "units": found.counts.respondents,
+    }
+    own = pd.DataFrame({"index": list(more), "mean": [float(x) for x in more.values()]})
+    out = pd.concat([_table(stacked[None], ci_prob), own], ignore_index=True)
+    out.insert(0, "level", name)
+    return out
+
+
+def _level_notes(fit: Fitted, found: Mapping[str, LevelDiscrepancy], poor: int) -> list[str]:
+    notes = [
+        "The indices of both levels together mostly say how level 1 fits, which has more units. "
+        "Those of a level keep its moments at each draw and saturate the other level; pD is there "
+        "the mean of D less D at the posterior means, for both levels p_loo (clusters left out).",
+        "The baseline model has no covariances at the level in question; its posterior is by the "
+        "normal approximation.",
+    ]
+    tight = [name for name, one in found.items() if one.p_d >= one.counts.moments]
+    if tight:
+        notes.append(
+            f"BRMSEA, adjBGammaHat and BTLI are not defined {' and '.join(tight)} clusters, where "
+            "the model uses as many parameters as there are moments."
+        )
+    if poor:
+        notes.append(
+            f"The Pareto k of {poor} clusters is above .7, which makes p_loo uncertain there."
+        )
+    if fit.prepared.table.exogenous:
+        listed = ", ".join(fit.prepared.table.exogenous)
+        notes.append(f"All is given the covariates ({listed}), whose moments do not count.")
+    return notes
 
 
 def _baseline(fit: Fitted, generator: np.random.Generator) -> tuple[np.ndarray, float, int]:

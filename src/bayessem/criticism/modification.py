@@ -20,7 +20,6 @@ from bayessem.arguments import check_shared
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import ModelError
 from bayessem.model.design import refuse_design
-from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import WITHOUT_MODIFICATION, refuse_answers
 from bayessem.results.estimates import tail_probability
@@ -112,7 +111,6 @@ def modification_indices(
     Arguments, result and errors: `Fit.modification_indices`.
     """
     refuse_answers(fit.prepared.table, "a modification index", WITHOUT_MODIFICATION)
-    refuse_levels(fit.prepared.table, "a modification index")
     refuse_design(fit.prepared.sample.design, "a modification index")
     refuse_population(fit, "modification indices")
     for kind in kinds:
@@ -125,7 +123,7 @@ def modification_indices(
     if not rows:
         raise ModelError(f"the model has no fixed {' or '.join(kinds)}")
     centre = None
-    if structure.products:
+    if structure.products or _without_closed_form(fit):
         centre = fit.density.elements(fit.values.mean(axis=(0, 1)))
     bar = Bar("modification indices", len(some), sys.stderr, after=2.0)
     values = modification_values(
@@ -137,6 +135,12 @@ def modification_indices(
         told=bar.show if progress else None,
     )
     return _summary(fit, rows, values, some, ci_prob)
+
+
+def _without_closed_form(fit: Fitted) -> bool:
+    """Whether a two-level model's expected information has to be simulated."""
+    table = fit.prepared.table
+    return table.levels > 1 and (bool(table.slopes) or not fit.prepared.sample.complete)
 
 
 def _standard_factors(

@@ -17,7 +17,6 @@ from bayessem.arguments import check_shared
 from bayessem.criticism.headline import Drawn, Quantity, headline
 from bayessem.criticism.prior_table import prior_table
 from bayessem.errors import FitError
-from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
@@ -115,7 +114,6 @@ def prior_consequences(
 
     Arguments, result and errors: `SEM.prior_consequences`.
     """
-    refuse_levels(prepared.table, "a table of the consequences of priors")
     if draws < 100:
         raise FitError(f"draws has to be at least 100, not {draws}")
     density = posterior_density(prepared.space, prepared.structure, prepared.sample)

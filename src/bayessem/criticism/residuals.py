@@ -9,11 +9,13 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.arguments import check_shared
+from bayessem.criticism.level_indices import refuse_slopes
 from bayessem.errors import FitError, ModelError
-from bayessem.ml.saturated import saturate
+from bayessem.ml.saturated import Saturated, saturate
+from bayessem.ml.two_levels import saturate_levels
 from bayessem.model.conditioning import has_means
 from bayessem.model.design import refuse_design
-from bayessem.model.level_data import refuse_levels
+from bayessem.model.prepare import Prepared
 from bayessem.model.thresholds import WITHOUT_INDICES, refuse_answers
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
@@ -65,7 +67,8 @@ class Residuals(Described):
         if rows.empty:
             known = ", ".join(map(repr, self.table["group"].unique()))
             raise FitError(f"group={group!r} is not in this result; groups: {known}")
-        names = list(dict.fromkeys([*self.means["variable"], *rows["lhs"], *rows["rhs"]]))
+        own = self.means[self.means["group"] == group]["variable"]
+        names = list(dict.fromkeys([*own, *rows["lhs"], *rows["rhs"]]))
         out = pd.DataFrame(0.0, index=names, columns=names)
         for r in rows.to_dict("records"):
             out.loc[r["lhs"], r["rhs"]] = out.loc[r["rhs"], r["lhs"]] = r["mean"]
@@ -131,22 +134,28 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
     Arguments, result and errors: `Fit.residuals`.
     """
     refuse_answers(fit.prepared.table, "residual analysis", WITHOUT_INDICES)
-    refuse_levels(fit.prepared.table, "residual analysis")
+    if fit.prepared.table.levels > 1:
+        refuse_slopes(fit.prepared, "a residual correlation")
     refuse_design(fit.prepared.sample.design, "residual analysis")
     refuse_population(fit, "residuals")
     prepared, elements = fit.prepared, fit.elements
     sample, structure = prepared.sample, prepared.structure
     given = [sample.variables.index(name) for name in prepared.table.exogenous]
-    rows, columns = np.tril_indices(len(sample.variables), -1)
-    both = np.isin(rows, given) & np.isin(columns, given)
-    rows, columns = rows[~both], columns[~both]
-    if not rows.size:
+    pairs = [_looked_at(prepared, g, given) for g in range(len(sample.groups))]
+    if not any(len(rows) for rows, _ in pairs):
         raise ModelError("the model explains one variable, which has no correlation to look at")
     frames, drawn, means, overall = [], [], [], []
-    for g, label in enumerate(sample.groups):
-        saturated = saturate(sample, group=g)
+    for g, (label, saturated) in enumerate(zip(sample.groups, _saturated(prepared), strict=True)):
+        rows, columns = pairs[g]
+        if not rows.size:
+            continue
         moments = model_moments(structure, elements, group=g)
-        observed, implied = residual_correlations(saturated.covariance, moments.observed_covariance)
+        with np.errstate(invalid="ignore"):  # variables that are not at a level have no correlation
+            observed, implied = residual_correlations(
+                saturated.covariance, moments.observed_covariance
+            )
+        if not np.isfinite(observed[rows, columns]).all():
+            raise FitError(_no_variance(sample.variables, saturated.covariance, rows, label))
         at = implied[..., rows, columns]
         value = observed[rows, columns] - at
         frames.append(_pairs(sample.variables, rows, columns, label, ci_prob, value).assign(
@@ -154,12 +163,11 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
         ))  # fmt: skip
         drawn.append(value)
         overall.append(_row(np.sqrt(np.mean(value**2, axis=-1)), label, ci_prob))
-        if has_means(prepared.table):
+        without = _without_mean(prepared, g, given)
+        if has_means(prepared.table) and len(set(without)) < len(sample.variables):
             sd = np.sqrt(np.diag(saturated.covariance))
-            means.append(
-                _means(sample.variables, given, label, ci_prob,
-                       (saturated.mean - moments.observed_mean) / sd)
-            )  # fmt: skip
+            away = (saturated.mean - moments.observed_mean) / np.where(sd > 0, sd, np.nan)
+            means.append(_means(sample.variables, without, label, ci_prob, away))
     table = pd.concat(frames, ignore_index=True)
     order = np.argsort(-table["mean"].abs().to_numpy(), kind="stable")
     table = table.iloc[order].reset_index(drop=True)
@@ -179,6 +187,43 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
         ci_prob=ci_prob,
         notes=_notes(fit),
     )
+
+
+def _looked_at(prepared: Prepared, group: int, given: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the correlations: not of two covariates, of a level its variables."""
+    rows, columns = np.tril_indices(len(prepared.sample.variables), -1)
+    keep = ~(np.isin(rows, given) & np.isin(columns, given))
+    if prepared.table.levels > 1:
+        names = prepared.table.level_variables[group % 2]
+        own = [prepared.sample.variables.index(name) for name in names]
+        keep &= np.isin(rows, own) & np.isin(columns, own)
+    return rows[keep], columns[keep]
+
+
+def _no_variance(
+    names: tuple[str, ...], covariance: np.ndarray, rows: np.ndarray, label: str
+) -> str:
+    gone = [names[i] for i in np.unique(rows) if not covariance[i, i] > 0]
+    return (
+        f"{', '.join(gone)} have no variance {label} clusters in the saturated model, so there is "
+        "no correlation to compare with; let them vary at one level only"
+    )
+
+
+def _without_mean(prepared: Prepared, group: int, given: list[int]) -> list[int]:
+    """Columns whose mean is not looked at: covariates, of a level what has its mean elsewhere."""
+    if prepared.table.levels == 1:
+        return given
+    table, at = prepared.table, prepared.sample.variables.index
+    own = set(table.level_variables[group % 2]) - (set(table.split) if group % 2 == 0 else set())
+    return [*given, *(at(x) for x in prepared.sample.variables if x not in own)]
+
+
+def _saturated(prepared: Prepared) -> tuple[Saturated, ...]:
+    """Moments of each group (of each level) with nothing assumed."""
+    if prepared.table.levels > 1:
+        return saturate_levels(prepared)
+    return tuple(saturate(prepared.sample, group=g) for g in range(len(prepared.sample.groups)))
 
 
 def _pairs(

@@ -23,9 +23,12 @@ from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from bayessem.criticism.replicate import replicate
 from bayessem.ml.information import FLAT, information_rows
+from bayessem.ml.two_levels import level_information
+from bayessem.model.data import Sample
 from bayessem.model.prepare import Prepared
 from bayessem.model.structure import Structure, build_structure
 from bayessem.posterior.assemble import likelihood_density
@@ -40,6 +43,8 @@ KINDS = ("cross-loading", "residual covariance")
 DETERMINED = 1e-6
 # Respondents simulated for the expected information of a model with product terms.
 SIMULATED = 4000
+# Clusters simulated where a two-level model has no closed form of it.
+CLUSTERS = 1000
 # Difference steps, in standard units.
 STEP = 1e-4
 
@@ -48,7 +53,7 @@ def candidate_rows(structure: Structure, kinds: Sequence[str] = KINDS) -> list[P
     """Rows of the parameters that are fixed at 0 by not being in the model, as free rows.
 
     Cross-loadings: every construct on every indicator of others. Residual covariances: every pair
-    of indicators whose residual variances are not fixed at 0.
+    of indicators whose residual variances are not fixed at 0. Of a two-level model by level.
     """
     table = structure.table
     items = structure.table.items  # related to others through their composites alone
@@ -61,18 +66,23 @@ def candidate_rows(structure: Structure, kinds: Sequence[str] = KINDS) -> list[P
         fixed = {
             r.lhs for r in own if r.op == "~~" and r.lhs == r.rhs and r.free < 0 and not r.value
         }
+        constructs: Sequence[str] = table.latent
+        there = indicators
+        if table.levels > 1:  # what measures something at this level
+            constructs = [f for f in table.latent if any(f == one for one, _ in loading)]
+            there = [y for y in indicators if y in table.level_variables[g % 2]]
         if KINDS[0] in kinds:
             out += [
                 Parameter(f, "=~", y, g, -1)
-                for f in table.latent
-                for y in indicators
+                for f in constructs
+                for y in there
                 if (f, y) not in loading
             ]
         if KINDS[1] in kinds:
             out += [
                 Parameter(a, "~~", b, g, -1)
-                for k, b in enumerate(indicators)
-                for a in indicators[:k]
+                for k, b in enumerate(there)
+                for a in there[:k]
                 if frozenset((a, b)) not in covariance and not {a, b} & fixed
             ]
     return out
@@ -153,9 +163,7 @@ def modification_values(
     def at(own: np.ndarray) -> np.ndarray:
         x = np.concatenate([own, np.zeros(len(rows))])
         score = density.value_and_gradient(x)[1]
-        weights, left = fixed or efficient_weights(
-            *information_rows(extended, density, x, prepared.sample, free=free)
-        )
+        weights, left = fixed or efficient_weights(*_expected(extended, density, x, prepared, free))
         efficient = score[free:] - weights @ score[:free]
         return np.stack([efficient**2 / left, efficient / left, 1.0 / np.sqrt(left)], axis=-1)
 
@@ -169,6 +177,33 @@ def modification_values(
     return out
 
 
+def _expected(
+    extended: Structure, density: Density, x: np.ndarray, prepared: Prepared, free: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expected information of the free parameters with all, and of each fixed one."""
+    if extended.table.levels > 1:
+        whole = level_information(extended, density, x, prepared.sample)
+        return whole[:free], np.diag(whole)[free:]
+    return information_rows(extended, density, x, prepared.sample, free=free)
+
+
+def _repeated(sample: Sample, drawn: np.ndarray) -> Sample:
+    """Data sets (time, respondent, p) as one sample; clusters of each are clusters of their own."""
+    times = len(drawn)
+    clusters = sample.clusters
+    if clusters is not None:
+        count = len(clusters.labels)
+        codes = [clusters.code + count * k for k in range(times)]
+        clusters = replace(clusters, labels=clusters.labels * times, code=np.concatenate(codes))
+    return replace(
+        sample,
+        values=drawn.reshape(-1, drawn.shape[-1]),
+        group=np.tile(sample.group, times),
+        rows=pd.RangeIndex(times * sample.size),
+        clusters=clusters,
+    )
+
+
 def simulated_information(
     prepared: Prepared, extended: Structure, centre: np.ndarray, *, random_seed: int = 0
 ) -> np.ndarray:
@@ -178,15 +213,12 @@ def simulated_information(
     scaled to the size of the sample.
     """
     sample, structure = prepared.sample, prepared.structure
-    times = max(1, round(SIMULATED / sample.size))
+    wanted = SIMULATED / sample.size
+    if sample.clusters is not None and structure.table.levels > 1:
+        wanted = max(wanted, CLUSTERS / len(sample.clusters.labels))
+    times = max(1, round(wanted))
     drawn = replicate(prepared, np.repeat(centre[None], times, axis=0), random_seed=random_seed)
-    many = replace(
-        sample,
-        values=drawn.reshape(-1, drawn.shape[-1]),
-        group=np.tile(sample.group, times),
-        rows=np.arange(times * sample.size),
-    )
-    density = likelihood_density(extended, prepared.space, many)
+    density = likelihood_density(extended, prepared.space, _repeated(sample, drawn))
     own = free_draws(structure, row_values(structure, centre))
     x = np.concatenate([own, np.zeros(density.size - len(own))])
     return _observed(density, x, len(own), parameter_units(extended, density.elements(x))) / times

@@ -18,7 +18,6 @@ from bayessem.criticism.discrepancy import stored_log_likelihood
 from bayessem.criticism.headline import Quantity, headline
 from bayessem.errors import FitError
 from bayessem.model.design import refuse_design
-from bayessem.model.level_data import refuse_levels
 from bayessem.posterior.density import Density
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.log_prior import log_prior
@@ -199,7 +198,6 @@ def sensitivity(fit: Fitted, *, threshold: float = THRESHOLD) -> Sensitivity:
 
     Arguments, result and errors: `Fit.sensitivity`.
     """
-    refuse_levels(fit.prepared.table, "sensitivity to priors")
     refuse_design(fit.prepared.sample.design, "sensitivity to priors")
     refuse_population(fit, "sensitivity to data")
     if not threshold > 0:

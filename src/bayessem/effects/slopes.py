@@ -12,11 +12,19 @@ import xarray as xr
 from bayessem.algebra.polynomial import Polynomial, degree, normal_mean, value_at
 from bayessem.arguments import check_shared, whole_number
 from bayessem.effects.effects import POINTS, chosen_groups
+from bayessem.effects.level_lines import (
+    AtLevel,
+    level_scale,
+    moderated_slope,
+    slope_by,
+    slope_causes,
+    slope_groups,
+)
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import moderators, position
 from bayessem.effects.whatif import pointwise
 from bayessem.errors import ModelError
-from bayessem.model.structure import Structure
+from bayessem.model.structure import RandomSlope, Structure
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import intervene
@@ -139,6 +147,9 @@ def johnson_neyman(
 
 def _moderator(structure: Structure, x: str, y: str, given: str | None) -> int:
     i, j = position(structure, x), position(structure, y)
+    random = moderated_slope(structure, x, y)
+    if random is not None:
+        return _cause_of_slope(structure, random, given)
     used = {
         place.j
         for place in structure.places.values()
@@ -165,6 +176,36 @@ def _moderator(structure: Structure, x: str, y: str, given: str | None) -> int:
     return position(structure, given)
 
 
+def _cause_of_slope(structure: Structure, random: RandomSlope, given: str | None) -> int:
+    """The moderator of a random slope: what explains it at level 2."""
+    names = [structure.variables[v] for v in slope_causes(structure, random)]
+    slope = structure.variables[random.slope]
+    if not names:
+        raise ModelError(
+            f"nothing explains the random slope {slope!r} at level 2; add a moderator, such as "
+            f"{slope} ~ W"
+        )
+    if given is None and len(names) == 1:
+        return position(structure, names[0])
+    if given not in names:
+        said = "more than one moderator" if given is None else f"{given!r} is not a moderator"
+        raise ModelError(f"{said} of {slope}: moderator is one of {', '.join(names)}")
+    return position(structure, given)
+
+
+def _groups_and_scale(
+    fit: Fitted, random: RandomSlope | None, moderator: int, group: str | Sequence[str] | None
+) -> tuple[dict[int, str], np.ndarray, np.ndarray]:
+    """Names of the groups that are asked for by position; mean and sd of the moderator."""
+    structure = fit.prepared.structure
+    if random is not None:
+        return slope_groups(structure, group), *level_scale(fit, AtLevel(1, moderator))
+    groups = structure.table.groups
+    several = len(groups) > 1
+    picked = {g: groups[g] if several else "" for g in chosen_groups(groups, group)}
+    return picked, *pooled_scale(fit, moderator)
+
+
 def _slopes(
     fit: Fitted,
     x: str,
@@ -177,31 +218,34 @@ def _slopes(
     regions: bool,
 ) -> Slopes:
     structure, elements = fit.prepared.structure, fit.elements
-    i, j, groups = position(structure, x), position(structure, y), structure.table.groups
+    i, j = position(structure, x), position(structure, y)
     name = structure.variables[moderator]
-    mean, spread = pooled_scale(fit, moderator)
+    random = moderated_slope(structure, x, y)
+    picked, mean, spread = _groups_and_scale(fit, random, moderator, group)
     # The same values in every draw, so that the curve is one function of the moderator.
     values = float(mean.mean()) + sds * float(spread.mean())
     curves, frames, changes, stretches, labels = [], [], [], [], []
-    for g in chosen_groups(groups, group):
-        slope = slope_polynomial(structure, elements, i, j, moderator, group=g)
+    for g, named in picked.items():
+        if random is None:
+            slope = slope_polynomial(structure, elements, i, j, moderator, group=g)
+        else:
+            slope = slope_by(structure, elements, g, random, moderator)
         widened = {e: np.asarray(c)[..., None] for e, c in slope.items()}
         curve = np.broadcast_to(value_at(widened, [values]), (*elements.shape[:-1], values.size))
         part = pointwise(curve, ci_prob=ci_prob)
-        label = groups[g] if len(groups) > 1 else ""
-        where = pd.DataFrame({"value": values, "value_sd": sds, "group": label})
+        where = pd.DataFrame({"value": values, "value_sd": sds, "group": named})
         frames.append(pd.concat([where, part], axis=1))
         linear = degree(slope, 0) <= 1
         change = slope.get((1,), np.zeros(())) * spread if linear else np.full(spread.shape, np.nan)
         summary = summarise(
             np.broadcast_to(change, elements.shape[:-1])[..., None], ci_prob=ci_prob
         )
-        changes.append(summary.assign(group=label))
+        changes.append(summary.assign(group=named))
         if regions:
-            stretches += [(label, *s) for s in excluding_zero(values, part["lower"], part["upper"])]
+            stretches += [(named, *s) for s in excluding_zero(values, part["lower"], part["upper"])]
         curves.append(curve)
-        labels.append(label or "all")
-    averaged = _depends_on_more(structure, i, j, moderator)
+        labels.append(named or "all")
+    averaged = "" if random else _depends_on_more(structure, i, j, moderator)
     region_table = pd.DataFrame(stretches, columns=["group", "start", "end", "sign"])
     per_sd = pd.concat(changes, ignore_index=True)
     notes = [

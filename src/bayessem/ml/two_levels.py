@@ -73,7 +73,7 @@ def one_group(sample: Sample, group: int) -> Sample:
     )
 
 
-def _standardised(sample: Sample, table: ParameterTable) -> tuple[Sample, np.ndarray, float]:
+def standardised(sample: Sample, table: ParameterTable) -> tuple[Sample, np.ndarray, float]:
     """The sample in standard units, its scale (p,), and what that adds to a log-likelihood."""
     assert sample.clusters is not None
     scale = sample.sds
@@ -87,7 +87,7 @@ def _standardised(sample: Sample, table: ParameterTable) -> tuple[Sample, np.nda
     return replace(sample, values=values), scale, -float(counts @ np.log(scale))
 
 
-def _free_model(table: ParameterTable, *, independent: bool) -> Structure:
+def free_model(table: ParameterTable, *, independent: bool) -> Structure:
     """Every variance and covariance free at both levels, or only those of covariates."""
     statements = []
     for level, names in enumerate(table.level_variables, start=1):
@@ -113,8 +113,8 @@ def unrestricted(sample: Sample, table: ParameterTable, *, independent: bool) ->
     independent : bool
         The baseline model: no covariances but those of covariates.
     """
-    unit, scale, log_scale = _standardised(sample, table)
-    structure = _free_model(table, independent=independent)
+    unit, scale, log_scale = standardised(sample, table)
+    structure = free_model(table, independent=independent)
     covariances, means = level_moments(unit, structure.table)
     space = build_space(
         structure,
@@ -124,7 +124,7 @@ def unrestricted(sample: Sample, table: ParameterTable, *, independent: bool) ->
         group_means=means,
     )
     density = likelihood_density(structure, space, unit)
-    factors = _Factors(structure)
+    factors = Factors(structure)
     x, converged = _climb(density, factors, factors.start(covariances, means), unit.size)
     elements = density.elements(x)
     inner, outer = (structure.matrices(elements, g) for g in range(2))
@@ -138,7 +138,7 @@ def unrestricted(sample: Sample, table: ParameterTable, *, independent: bool) ->
     )
 
 
-class _Factors:
+class Factors:
     """Coordinates of free covariance matrices: Cholesky factors of both levels, and means."""
 
     def __init__(self, structure: Structure) -> None:
@@ -196,7 +196,7 @@ class _Factors:
 
 
 def _climb(
-    density: Density, factors: _Factors, start: np.ndarray, size: int
+    density: Density, factors: Factors, start: np.ndarray, size: int
 ) -> tuple[np.ndarray, bool]:
     """The moments at the maximum, and whether it is one."""
 
@@ -302,7 +302,7 @@ def level_measures(
         criteria = information_criteria(log_likelihood - given, npar, sample.size)
         return {**criteria, "nclusters": float(len(clusters.labels))}
     baselines = [unrestricted(one_group(sample, g), table, independent=True) for g in range(groups)]
-    counts = [len(_free_model(table, independent=x).table.parameters) for x in (False, True)]
+    counts = [len(free_model(table, independent=x).table.parameters) for x in (False, True)]
     conditioned = _covariate_moments(table)
     ends = Ends(
         sum(s.log_likelihood for s in saturated) - given,

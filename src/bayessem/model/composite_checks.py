@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayessem.model.composites import item_covariances, starting_weights
+from bayessem.model.composites import free_weights, item_covariances, starting_weights
 from bayessem.model.findings import Finding
 from bayessem.model.prepare import Prepared
 
@@ -53,6 +53,39 @@ def composite_findings(prepared: Prepared) -> list[Finding]:
             )
             remedy = "centre its items: data[items] -= data[items].mean()"
             out.append(Finding(False, TOPIC, message, remedy))
+    return out + _equal_paths(prepared)
+
+
+def _equal_paths(prepared: Prepared) -> list[Finding]:
+    """Equal paths of composites with weights of their own: equal in units that weights choose.
+
+    The equality is met by weights as well as by paths: where the item whose weight is 1 may have
+    little part in its composite, the posterior runs along that and cannot be sampled well.
+    """
+    structure = prepared.structure
+    weights = {(c.group, c.variable): free_weights(structure, c) for c in structure.composites}
+    found: dict[int, list[tuple[int, int]]] = {}
+    for k, place in structure.places.items():
+        row, key = prepared.table.rows[k], (place.group, place.j)
+        if place.matrix == "paths" and row.free >= 0 and weights.get(key):
+            found.setdefault(row.free, []).append(key)
+    out = []
+    for free, keys in found.items():
+        if len({weights[key] for key in keys}) < 2:
+            continue
+        names = list(dict.fromkeys(structure.variables[v] for _, v in keys))
+        message = (
+            f"the paths {prepared.table.parameters[free]!r} of {' and '.join(names)} are equal in "
+            "units of the items whose weights are 1, which is as much about those weights as about "
+            "the effects: another item with the weight 1 is another model, and weights run off to "
+            "meet the equality (expect divergences)"
+        )
+        remedy = (
+            "leave the paths free and compare the standardised ones, as in "
+            "fit.hypotheses('y ~ C > y ~ D', standardized=True), or fix the weights: "
+            f"{names[0]} <~ 1*x1 + 1*x2"
+        )
+        out.append(Finding(False, TOPIC, message, remedy))
     return out
 
 

@@ -35,9 +35,9 @@ def refuse_levels(table: ParameterTable, what: str) -> None:
     if table.levels > 1:
         raise NotSupported(
             f"{what} is not there yet for two-level models; there are summary, r2, icc, scores, "
-            "measurement, effects, loo, kfold and compare (by cluster), predictive_check, report, "
-            "save and simulate, effects across levels by ':=' in the model, and chi-square and its "
-            "indices by sem.ml"
+            "predict, measurement, effects, what_if, simple_slopes (of random slopes), loo, kfold "
+            "and compare (by cluster), indices, residuals, modification_indices, predictive_check, "
+            "sensitivity, report, save and simulate, and effects across levels by ':=' in the model"
         )
 
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from bayessem.arguments import real_number, shown
 from bayessem.errors import ModelError, NotSupported, did_you_mean
-from bayessem.model.level_data import refuse_levels
 from bayessem.model.structure import Place, Structure, build_structure
 from bayessem.results.simulate import elements_at
 from bayessem.results.standardize import model_moments
@@ -55,8 +54,11 @@ class Population:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Names of its groups; ("",) for one."""
-        return self.structure.table.groups
+        """Names of its groups; ("",) for one. Levels are none."""
+        table = self.structure.table
+        if table.levels == 1:
+            return table.groups
+        return tuple(name.removesuffix("within").strip() for name in table.groups[::2])
 
     def record(self) -> dict[str, Any]:
         """What a study's settings keep of it, as JSON has it."""
@@ -85,7 +87,11 @@ def population(
     ModelError
         For values that are absent, unknown, or that no such model can have.
     """
-    refuse_levels(sem.table, "a design study")
+    if standardized and sem.table.levels > 1:
+        raise NotSupported(
+            "standardized=True is not there yet for two-level models, whose variables have a "
+            "variance at each level; give unstandardised values (standardized=False)"
+        )
     if isinstance(truth, Mapping):
         return _by_hand(sem, truth, groups=groups, standardized=standardized)
     if not hasattr(truth, "prepared") or not hasattr(truth, "elements"):
@@ -101,9 +107,10 @@ def population(
             f"the fit is one of another model: its variables are {', '.join(structure.observed)}, "
             f"not {', '.join(sem.table.observed)}"
         )
-    if groups is not None and groups != len(structure.table.groups):
+    count = len(structure.table.groups) // structure.table.levels
+    if groups is not None and groups != count:
         raise ModelError(
-            f"the fit has {len(structure.table.groups)} groups of its own, so groups={groups} "
+            f"the fit has {count} groups of its own, so groups={groups} "
             "cannot be drawn from it; leave groups= out"
         )
     draws = np.asarray(truth.elements, dtype=np.float64)
@@ -130,7 +137,8 @@ def _by_hand(
     if standardized:
         elements = _from_standardised(structure, values)
     else:
-        zero = {r.name: 0.0 for r in structure.table.rows if r.op == "~1"}
+        rows = structure.table.rows
+        zero = {r.name: 0.0 for r in rows if r.op == "~1" and (r.free >= 0 or r.exogenous)}
         given = {row_name_key(name) or name for name in values}
         known = {name: x for name, x in zero.items() if row_name_key(name) not in given}
         elements = elements_at(structure, {**known, **values})
@@ -312,7 +320,17 @@ def with_reliability(whole: Population, reliability: float) -> Population:
 
     Of the sum of its items, omega = (sum of loadings)^2 var(construct) / var(sum); McDonald (1999).
     The residual (co)variances of a construct's items are all multiplied by the same number.
+
+    Raises
+    ------
+    NotSupported
+        For two levels.
     """
+    if whole.structure.table.levels > 1:
+        raise NotSupported(
+            "reliability= is not there yet for two-level models, whose constructs have one at each "
+            "level; give the residual variances by hand"
+        )
     elements = whole.elements.copy()
     for one in elements:
         for g in range(len(whole.groups)):

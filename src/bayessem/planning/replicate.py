@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from bayessem.errors import DataError, FitError, IdentificationError
+from bayessem.errors import DataError, FitError, IdentificationError, NotSupported
 from bayessem.execution import task_seed
 from bayessem.ml.estimate import fit_ml
 from bayessem.ml.information import covariance_root
@@ -35,7 +35,7 @@ from bayessem.results.simulate import simulate
 from bayessem.results.standardize import model_moments
 from bayessem.syntax.specification import Specification
 
-GROUP = "group"
+GROUP, CLUSTER = "group", "cluster"
 # Standard errors by which parameters are moved for the derivatives of targets.
 STEP = 1e-3
 # Share of the draws that may diverge in a posterior that counts as explored.
@@ -78,6 +78,8 @@ def compile_setting(setting: Setting) -> None:
     """Compile what the fits of a study need and is not on disk."""
     truth, groups = next(iter(setting.populations))
     condition = Condition(truth, 400 * (groups or 1), None, groups, 0.0, None)
+    if setting.specification.table.levels > 1:
+        condition = replace(condition, cluster_size=10)
     compile_for(prepared_for(setting, condition, draw_data(setting, condition, 0)[0]))
 
 
@@ -92,7 +94,18 @@ def draw_data(
         one = with_reliability(one, condition.reliability)
     count, elements = len(one.groups), one.elements[0]
     sizes = [condition.n // count + (g < condition.n % count) for g in range(count)]
-    frame = simulate(one.structure, elements, sizes, random_seed=rng, categories=one.labels)
+    frame = simulate(
+        one.structure,
+        elements,
+        sizes,
+        random_seed=rng,
+        categories=one.labels,
+        clusters=None if condition.clusters is None else max(condition.clusters // count, 1),
+    )
+    if condition.categories is not None and one.structure.table.levels > 1:
+        raise NotSupported(
+            "categories= is not there yet for two-level models; leave it out to draw numbers"
+        )
     if condition.categories is not None:
         frame = _answered(frame, one.structure, elements, sizes, condition.categories)
     if condition.missing:
@@ -134,8 +147,17 @@ def items_of(structure: Structure) -> list[str]:
 def _with_holes(
     frame: pd.DataFrame, structure: Structure, share: float, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Missing completely at random; covariates, and the last value of a respondent, stay."""
-    names = [name for name in structure.observed if name not in structure.table.exogenous]
+    """Missing completely at random; covariates, and the last value of a respondent, stay.
+
+    So do variables of clusters, and predictors with random slopes.
+    """
+    table = structure.table
+    known = {
+        *table.exogenous,
+        *table.between_only,
+        *(structure.observed[s.column] for s in structure.slopes),
+    }
+    names = [name for name in structure.observed if name not in known]
     gone = rng.random((len(frame), len(names))) < share
     kept = rng.integers(len(names), size=len(frame))
     empty = gone.all(axis=1)
@@ -156,6 +178,7 @@ def prepared_for(setting: Setting, condition: Condition, data: pd.DataFrame) -> 
         group_order=groups if several else None,
         priors=setting.priors,
         pooling=setting.pooling,
+        cluster=CLUSTER if condition.cluster_size is not None else None,
     )
 
 

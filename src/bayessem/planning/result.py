@@ -37,8 +37,16 @@ TITLES = {
     "groups": "groups",
     "missing": "missing",
     "categories": "categories",
+    "cluster_size": "cluster size",
 }
-HOW = {"truth": TEXT, "reliability": SHORT, "groups": COUNT, "missing": SHARE, "categories": COUNT}
+HOW = {
+    "truth": TEXT,
+    "reliability": SHORT,
+    "groups": COUNT,
+    "missing": SHARE,
+    "categories": COUNT,
+    "cluster_size": COUNT,
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,7 +56,8 @@ class Design(Described):
     Attributes
     ----------
     table : DataFrame
-        A row a condition (truth, reliability, groups, missing, categories, n) and target:
+        A row a condition (truth, reliability, groups, missing, categories, cluster_size,
+        n) and target:
         `replicates`; `converged` (a posterior: chains agree, R-hat below 1.05, and at most 1 in 100
         draws diverged) and `proper` (no negative variance), shares of the fits; `true`
         value, and `there`, in which share of the data sets' populations the target is;
@@ -153,6 +162,8 @@ class Design(Described):
         ]
         if (self.table["shape"] != "").any():
             notes.append(f"A shape is found when {shape}.")
+        if self.table["cluster_size"].notna().any():
+            notes.append("The n respondents are in n / cluster size clusters.")
         if len(self.sizes):
             notes.append(
                 "The smallest n: monotone in n, interpolated on the probit scale along sqrt(n); "

@@ -51,13 +51,15 @@ def design(
     sem: Specification,
     truth: Any,
     *,
-    n: int | Sequence[int],
+    n: int | Sequence[int] | None = None,
     targets: Mapping[str, str] | Sequence[str] | str,
     standardized: bool = False,
     reliability: float | Sequence[float] | None = None,
     groups: int | Sequence[int] | None = None,
     missing: float | Sequence[float] = 0.0,
     categories: int | Sequence[int] | None = None,
+    clusters: int | Sequence[int] | None = None,
+    cluster_size: int | Sequence[int] | None = None,
     rope: float | tuple[float, float] | None = None,
     assurance: float | Sequence[float] = 0.8,
     mode: str = "quick",
@@ -90,7 +92,8 @@ def design(
         averaged over what is known (O'Hagan, Stevens & Campbell 2005, doi:10.1002/pst.175).
         Several by name, {"as expected": {...}, "no effect": {...}}, are crossed with the rest.
     n : int or sequence of int
-        Respondents, of all groups together.
+        Respondents, of all groups together. Of a two-level model in clusters of `cluster_size`;
+        `clusters` may be given in its place.
     targets : str, sequence or mapping of str
         What is looked for: "y ~ x" (its interval leaves out 0, or the `rope`), a claim such as
         "a*b > 0.05" or "-0.1 < y ~ x < 0.1" (its interval lies inside), an effect "x -> m -> y", a
@@ -107,6 +110,9 @@ def design(
         Share of the answers that are missing completely at random.
     categories : int or sequence of int, optional
         Items are answered in so many categories of equal width, and analysed as numbers.
+    clusters, cluster_size : int or sequence of int, optional
+        Of a two-level model: how many clusters there are in all (in place of n), and how many
+        respondents each has (sizes differ by one where n is no multiple).
     rope : float or (float, float), optional
         Region of practical equivalence: what "y ~ x" has to lie beyond.
     assurance : float or sequence of float
@@ -152,7 +158,9 @@ def design(
     cells = conditions(
         truths, n,
         reliability=reliability, groups=groups, missing=missing, categories=categories,
+        clusters=clusters, cluster_size=cluster_size,
     )  # fmt: skip
+    _check_levels(sem, cells)
     count = whole_number(
         "replicates",
         (FULL if sampling else QUICK) if replicates is None else replicates,
@@ -202,6 +210,27 @@ def read_design(path: str | PathLike[str], *, assurance: float | Sequence[float]
     if not pieces:
         raise FitError(f"no data set is finished yet in {path}")
     return _result(settings, pieces, wanted)
+
+
+def _check_levels(sem: Specification, cells: Sequence[Condition]) -> None:
+    """Two levels need cluster sizes, and cluster sizes two levels.
+
+    Raises
+    ------
+    ModelError
+        Saying which of the two is missing.
+    """
+    sizes = {cell.cluster_size for cell in cells}
+    if sem.table.levels > 1 and None in sizes:
+        raise ModelError(
+            "the model has two levels: cluster_size= says how many respondents a cluster has, and "
+            "n= or clusters= how many of them there are"
+        )
+    if sem.table.levels == 1 and sizes != {None}:
+        raise ModelError(
+            "clusters= and cluster_size= are for two-level models ('level: 1', 'level: 2'); leave "
+            "them out"
+        )
 
 
 def _shares(assurance: float | Sequence[float]) -> list[float]:

@@ -101,7 +101,7 @@ def conditions_table(replicates: pd.DataFrame) -> pd.DataFrame:
     for key, part in replicates.groupby(names, dropna=False, sort=False):
         rows.append({**dict(zip(names, key, strict=True)), **_row(part, bool(key[-1]))})
     out = _sizes_together(pd.DataFrame(rows))
-    for name in ("groups", "categories"):
+    for name in ("groups", "categories", "cluster_size"):
         out[name] = out[name].astype("Int64")
     return out
 

@@ -207,6 +207,7 @@ def used_references(contents: Contents) -> list[str]:
             ("fornell1981", "henseler2015", "ronkko2022"),
         ),
         (contents.indices is not None, ("garnier2020",)),
+        (contents.indices is not None and table.levels > 1, ("ryu2009",)),
         (contents.loo is not None, ("vehtari2017", "merkle2019")),
         (contents.sensitivity is not None, ("kallioinen2024",)),
         (bool(contents.mediations), ("zhao2010", "baron1986")),

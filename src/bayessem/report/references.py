@@ -191,6 +191,11 @@ _ALL = (
         "Journal of Statistical Software", "48", "2", "1–36", "10.18637/jss.v048.i02",
     ),
     Reference(
+        "ryu2009", ("Ryu, E.", "West, S. G."), 2009,
+        "Level-specific evaluation of model fit in multilevel structural equation modeling",
+        "Structural Equation Modeling", "16", "4", "583–601", "10.1080/10705510903203466",
+    ),
+    Reference(
         "simonsohn2018", ("Simonsohn, U.",), 2018,
         "Two lines: A valid alternative to the invalid testing of U-shaped relationships with "
         "quadratic regressions",

@@ -25,7 +25,6 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.data import Sample
 from bayessem.model.frames import as_frame
 from bayessem.model.group_column import group_labels, require_group
-from bayessem.model.level_data import refuse_levels
 from bayessem.model.structure import Structure
 from bayessem.results.answer_predictions import AnswerPredictions, predict_answers
 from bayessem.results.censored_values import completed
@@ -33,6 +32,13 @@ from bayessem.results.dispersions import limited
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.intervention import deviations, normal_root
+from bayessem.results.level_draws import (
+    beside_clusters,
+    check_slope_predictors,
+    draw_levels,
+    with_cluster_values,
+)
+from bayessem.results.level_scores import level_names
 from bayessem.results.scores import draw_scores
 from bayessem.results.tails import scale_given
 from bayessem.syntax.responses import DURATIONS, Responses
@@ -61,12 +67,15 @@ class Prediction(Described):
     categories : DataFrame
         Of ordered variables, a row a respondent, variable and category: probability (posterior
         mean), lower, upper (what is not known of the parameters). Empty without any.
+    clusters : str
+        Of a two-level model, in words: how many clusters are known and how many are new.
     """
 
     draws: xr.DataArray
     known: tuple[str, ...]
     table: pd.DataFrame
     categories: pd.DataFrame = field(default_factory=pd.DataFrame)
+    clusters: str = ""
 
     def document(self) -> Document:
         """What was predicted from what, and the first rows."""
@@ -78,7 +87,8 @@ class Prediction(Described):
             f"distribution, {self.draws.sizes['draw']} draws): intervals hold the parameters' "
             "uncertainty and the residuals."
         )
-        return Document.of(Paragraph(head), *self._values(), *self._categories())
+        told = Paragraph(head + (f" {self.clusters}" if self.clusters else ""))
+        return Document.of(told, *self._values(), *self._categories())
 
     def _values(self) -> Iterator[Block]:
         """What is predicted of variables that are numbers."""
@@ -130,7 +140,6 @@ def predict(
 
     Arguments, result and errors: `Fit.predict`.
     """
-    refuse_levels(fit.prepared.table, "prediction for new rows")
     prepared = fit.prepared
     structure, table = prepared.structure, prepared.table
     if not has_means(table):
@@ -141,7 +150,10 @@ def predict(
     draws = whole_number("draws", draws, FitError)
     ci_prob = between("ci_prob", ci_prob, FitError, 0, 1)
     random_seed = whole_number("random_seed", random_seed, FitError, least=0)
-    sample = _new_sample(new_rows, prepared.sample, fit.settings.get("group"), table.responses)
+    group = fit.settings.get("group")
+    if table.levels > 1:
+        return _of_levels(fit, new_rows, group, variables, draws, ci_prob, random_seed)
+    sample = _new_sample(new_rows, prepared.sample, group, table.responses)
     wanted = _wanted(structure, sample, variables)
     if variables is not None:
         sample = _without(sample, wanted)
@@ -179,6 +191,40 @@ def _as_measured(predictor: np.ndarray, outcome: str, responses: Responses) -> n
     if responses.others[outcome] in DURATIONS:
         predictor = np.exp(predictor)
     return limited(predictor, responses.censored.get(outcome))
+
+
+def _of_levels(
+    fit: Fitted,
+    new_rows: pd.DataFrame,
+    group: str | None,
+    variables: str | Sequence[str] | None,
+    draws: int,
+    ci_prob: float,
+    random_seed: int,
+) -> Prediction:
+    """Predictions of a two-level model: given what is known of the others of the cluster, too."""
+    structure, old = fit.prepared.structure, fit.prepared.sample
+    frame = as_frame(new_rows, "the new rows have")
+    rows = _new_sample(frame, old, group, structure.table.responses)
+    constructs = [name for name, _, _ in level_names(structure)]
+    wanted = _wanted(structure, rows, variables, constructs)
+    if variables is not None:
+        rows = _without(rows, wanted)
+    alone = structure.table.between_only
+    found = with_cluster_values(beside_clusters(frame, rows, old), alone)
+    rows = replace(rows, values=found.sample.values[found.new])
+    _check_required(structure, rows)
+    check_slope_predictors(structure, rows)
+    flat = fit.elements.reshape(-1, fit.elements.shape[-1])
+    chosen = np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)
+    rng = np.random.default_rng(random_seed)
+    out = draw_levels(structure, flat[chosen], found.sample, found.new, wanted, rng)
+    said = (
+        f"{found.known} of their clusters known from the data, whose respondents count, too; "
+        f"{found.strange} new."
+    )
+    table = _table(out, rows.rows, wanted, ci_prob)
+    return Prediction(_draws(out, rows, wanted), _known(rows), table, clusters=said)
 
 
 def _draws(out: np.ndarray, sample: Sample, wanted: Sequence[str]) -> xr.DataArray:
@@ -251,15 +297,16 @@ def _new_sample(
     if np.isinf(values).any():
         raise DataError("infinite values in the new rows; leave unknown cells empty")
     code = np.zeros(len(new_rows), dtype=np.int64)
-    if len(old.groups) > 1:
+    groups = old.model_groups
+    if len(groups) > 1:
         if group is None or group not in new_rows.columns:
             raise DataError(f"the new rows need the column of the groups, {group!r}")
-        position = {label: g for g, label in enumerate(old.groups)}
+        position = {label: g for g, label in enumerate(groups)}
         labels = group_labels(require_group(new_rows, group))
         strangers = sorted({x for x in labels if x not in position})
         if strangers:
             raise DataError(
-                f"the model has no group {strangers[0]!r}; its groups: {', '.join(old.groups)}"
+                f"the model has no group {strangers[0]!r}; its groups: {', '.join(groups)}"
             )
         code = np.array([position[x] for x in labels], dtype=np.int64)
     return Sample(
@@ -275,9 +322,12 @@ def _new_sample(
 
 
 def _wanted(
-    structure: Structure, sample: Sample, variables: str | Sequence[str] | None
+    structure: Structure,
+    sample: Sample,
+    variables: str | Sequence[str] | None,
+    constructs: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
-    """What to predict, checked."""
+    """What to predict, checked; constructs by their names at the levels of a two-level model."""
     if variables is None:
         unknown = np.isnan(sample.values).any(axis=0)
         found = tuple(x for x, u in zip(sample.variables, unknown, strict=True) if u)
@@ -288,7 +338,8 @@ def _wanted(
             )
         return found
     asked = texts("variables", variables, ModelError, example=repr(structure.observed[0]))
-    possible = (*structure.table.latent, *structure.observed)
+    latent = structure.table.latent if constructs is None else constructs
+    possible = (*latent, *structure.observed)
     for name in asked:
         if name not in possible:
             raise ModelError(

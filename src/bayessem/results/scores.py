@@ -56,7 +56,7 @@ def score_draws(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> xr.
         In the metric of the model; variables are constructs, then observed variables with a
         structural role (at their observed values).
     """
-    refuse_levels(fit.prepared.table, "a plausible value of a construct")
+    refuse_levels(fit.prepared.table, "what draws constructs of respondents (shapes, surfaces)")
     elements = _chosen(fit, draws)
     structure, sample = fit.prepared.structure, fit.prepared.sample
     rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
@@ -119,7 +119,6 @@ def scores(fit: Fitted, *, draws: int = DRAWS, random_seed: int = 0) -> pd.DataF
 
 def _chosen(fit: Fitted, draws: int) -> np.ndarray:
     """Evenly spaced draws of the flat model matrices (draw, elements), of a fit with scores."""
-    refuse_levels(fit.prepared.table, "a factor score")
     require_respondents(fit.prepared.sample, "a score")
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
     draws = min(whole_number("draws", draws, FitError), len(flat))

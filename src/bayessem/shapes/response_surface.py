@@ -17,8 +17,7 @@ from bayessem.arguments import check_shared
 from bayessem.effects.effects import POINTS, chosen_groups, sd_text
 from bayessem.effects.path_effects import pooled_scale
 from bayessem.effects.pathways import position
-from bayessem.errors import ModelError
-from bayessem.model.level_data import refuse_levels
+from bayessem.errors import ModelError, NotSupported
 from bayessem.results.fitted import Fitted
 from bayessem.results.scores import score_draws
 from bayessem.shapes.common_metric import Metric, common_metric, differs_by_group
@@ -74,7 +73,13 @@ def response_surface(
 
     Arguments, result and errors: `Fit.response_surface`.
     """
-    refuse_levels(fit.prepared.table, "a response surface")
+    if fit.prepared.table.levels > 1:
+        raise NotSupported(
+            "a response surface has squares and products, which two-level models do not have; "
+            "compute them in the data from observed variables (x2 = x**2, xz = x*z), name the "
+            "columns in the model, and read their paths in the summary; lines across levels are "
+            "fit.what_if(x, y, at=...)"
+        )
     structure = fit.prepared.structure
     i, k, j = (position(structure, name) for name in (x, z, y))
     if len({i, k, j}) < 3:
