@@ -4,9 +4,9 @@ Bock, R. D., & Lieberman, M. (1970). Fitting a response model for n dichotomousl
 Psychometrika, 35, 179-197, doi:10.1007/BF02291262.
 
 What is maximised is theta (a residual of a latent response has a fixed variance), and delta is
-computed from it, with standard errors by the delta method. There is no chi-square: the saturated
-model of answers in categories has a parameter for each pattern of answers, most of which nobody
-gave.
+computed from it, with standard errors by the delta method. There is no chi-square against the
+saturated model, which has a parameter for each pattern of answers, most of which nobody gave; what
+is tested are first and second moments of the answers (ml/limited_information.py).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bayessem.errors import FitError, ModelError, NotSupported
 from bayessem.ml.constrained import Constrained, maximise_within
 from bayessem.ml.fit_measures import information_criteria
 from bayessem.ml.information import invert_information, observed_information, score_products
+from bayessem.ml.limited_information import limited_information, residual_size
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
 from bayessem.ml.table import all_values, defined_standardised, estimates
@@ -27,6 +28,7 @@ from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.density import Density
+from bayessem.results.answer_margins import margins_of
 from bayessem.results.latent_responses import reported
 from bayessem.results.orientation import direction_signs
 from bayessem.results.reliability import reliability
@@ -53,7 +55,8 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
     Returns
     -------
     MLFit
-        With log-likelihood and information criteria; without chi-square and its indices.
+        With log-likelihood and information criteria, C2 with its indices and SRMR; without
+        chi-square against all patterns of answers.
 
     Raises
     ------
@@ -88,9 +91,7 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
             std_all=defined_standardised(table, standardised(structure, elements)),
             std_lv=defined_standardised(table, standardised(structure, elements, scale="latent")),
         ),
-        measures=information_criteria(
-            found.value, len(table.parameters) - found.equalities, sample.size
-        ),
+        measures=_measures(prepared, density, found, scale),
         r2={
             label: {n: float(v) for n, v in r_squared(structure, elements, group=g).items()}
             for g, label in enumerate(labels)
@@ -115,6 +116,27 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
             *undefined_values(table, values),
         ),
     )
+
+
+def _measures(
+    prepared: Prepared, density: Density, found: Constrained, scale: np.ndarray
+) -> dict[str, float]:
+    """Log-likelihood and criteria; where moments of the answers say it, how the model fits."""
+    npar = len(prepared.table.parameters) - found.equalities
+    criteria = information_criteria(found.value, npar, prepared.sample.size)
+    if prepared.sample.design is not None:
+        return criteria
+    try:
+        margins = margins_of(prepared, "a test of the model")
+    except NotSupported:
+        return criteria
+    return {
+        **criteria,
+        **limited_information(
+            margins, prepared, found.x, density.elements, basis=found.basis, scale=scale
+        ),
+        "srmr": residual_size(margins, prepared, density.elements(found.x)),
+    }
 
 
 def _check(prepared: Prepared, se: str) -> None:
