@@ -120,8 +120,8 @@ def cell_residuals(
                 {
                     "lhs": names[i],
                     "rhs": names[j],
-                    "lhs_answer": [labels[i][k] for k in rows],
-                    "rhs_answer": [labels[j][k] for k in columns],
+                    "lhs_answer": [labels[i][int(k)] for k in rows],
+                    "rhs_answer": [labels[j][int(k)] for k in columns],
                     "observed": table.ravel().astype(int),
                     "expected": e,
                     "z": (table.ravel() - e) / np.where(sd > 0, sd, np.inf),

@@ -11,14 +11,19 @@ is tested are first and second moments of the answers (ml/limited_information.py
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayessem.errors import FitError, ModelError, NotSupported
-from bayessem.ml.constrained import Constrained, maximise_within
+from bayessem.ml.constrained import Constrained, climb, maximise_within
 from bayessem.ml.fit_measures import information_criteria
-from bayessem.ml.information import invert_information, observed_information, score_products
+from bayessem.ml.information import (
+    covariance_root,
+    invert_information,
+    observed_information,
+    score_products,
+)
 from bayessem.ml.limited_information import limited_information, residual_size
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
@@ -116,6 +121,68 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
             *undefined_values(table, values),
         ),
     )
+
+
+@dataclass(frozen=True)
+class Theta:
+    """A maximum in the parameterization in which it is found, for climbs of resampled answers.
+
+    Attributes
+    ----------
+    x : ndarray (D,)
+    elements : ndarray (elements,)
+        Flat model matrices there, by which lattices are chosen.
+    scale : ndarray (D,)
+        Rough standard errors.
+    root : ndarray (D, k)
+        A root of the covariance matrix of the estimates, the unit in which the likelihood is round.
+    """
+
+    x: np.ndarray
+    elements: np.ndarray
+    scale: np.ndarray
+    root: np.ndarray
+
+
+def theta_maximum(prepared: Prepared) -> Theta | None:
+    """The maximum of the likelihood of a model with ordered answers; None without a covariance.
+
+    Raises
+    ------
+    NotSupported
+        For a model that is not integrated on nodes.
+    """
+    _check(prepared, "observed")
+    density, found, scale = _maximum(prepared)
+    signs = direction_signs(prepared.structure, density.elements(found.x))
+    found = replace(found, x=signs * found.x, basis=signs[:, None] * found.basis)
+    covariance, problems = _covariance(prepared, density, found, scale, "observed")
+    if problems:
+        return None
+    return Theta(found.x, density.elements(found.x), scale, covariance_root(covariance))
+
+
+def climb_again(prepared: Prepared, at: Theta, *, plain: bool) -> np.ndarray | None:
+    """Estimates (D,) of other answers, as they are reported; None where there is no maximum.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The model with these answers.
+    at : Theta
+        The maximum of those that they were drawn from, where the climb begins.
+    plain : bool
+        Whether there are no constraints that a climb could not keep.
+    """
+    structure, space, sample = prepared.structure, prepared.space, prepared.sample
+    density = likelihood_density(structure, space, sample, at=at.elements)
+    x = climb(density, at.x, at.root) if plain else None
+    if x is None:
+        found = maximise_within(density, prepared.table, at.x, scale=at.scale)
+        if not found.converged:
+            return None
+        x = found.x
+    return reported(structure, density.elements(x))[_places(prepared)]
 
 
 def _measures(

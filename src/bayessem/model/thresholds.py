@@ -9,10 +9,6 @@ from bayessem.model.structure import Structure
 from bayessem.syntax.parameters import ParameterTable
 
 # What answers, with ordered answers, what others ask.
-WITHOUT_INDICES = (
-    "its saturated model is no normal one. fit.predictive_check() compares the correlations of the "
-    'answers, and fit.predictive_check("indicators") their shares, with data drawn from the model'
-)
 WITHOUT_CHI_SQUARE = (
     "its saturated model is no normal one. sem.ml(data) has the log-likelihood and information "
     "criteria, and bs.compare compares fits by leave-one-out cross-validation"
@@ -30,8 +26,8 @@ WITHOUT_FAMILY_LADDER = (
     "may be compared, or by sem.fit and bs.compare"
 )
 WITHOUT_PIT = (
-    "answers in categories have no continuous distribution. fit.loo() predicts respondents, and "
-    'fit.predictive_check("indicators") compares the shares of the answers'
+    "it is there for normal and ordered variables. fit.loo() predicts respondents, and "
+    "fit.response_check(y) compares counts, durations and shares with what the model draws"
 )
 
 
