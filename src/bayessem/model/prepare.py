@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
+from bayessem.model.answer_engine import refuse_wide_pooling
 from bayessem.model.categories import cuts
 from bayessem.model.clusters import require_cluster_argument
 from bayessem.model.composites import item_covariances
@@ -302,10 +303,7 @@ def prepare_sample(
             "(pooling=bs.no_pooling(...)), or leave the weights out"
         )
     if partial is not None and table.answered:
-        raise NotSupported(
-            f"partial pooling is not there yet for models with {table.answers_said}; pool "
-            f"completely or not at all (pooling=bs.no_pooling(...)), or leave {table.declared} out"
-        )
+        refuse_wide_pooling(structure, sample)
     if table.answered and table.composites:
         raise NotSupported(
             f"composites are not there yet in models with {table.answers_said}; leave "

@@ -310,11 +310,11 @@ def _approximation(
         start = direction.start
     if not integrate:
         return density, _as_it_is(density, start), ()
-    if prepared.table.answered:
-        return (*answered(prepared, density, start), ())
     if prepared.unpooled is not None:
         found = None if direction is None else direction.base
         density, start = balanced_density(prepared, density, found=found, start=start)
+    if prepared.table.answered:
+        return (*answered(prepared, density, start), ())
     approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
     return density, approximation, tuple(seen)
 
