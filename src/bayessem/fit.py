@@ -1370,17 +1370,20 @@ class Fit(Fitted):
         Raises
         ------
         NotSupported
-            For the population of groups, and a model with ordered answers.
+            For the population of groups, counts, durations and shares, and ordered answers that
+            are not integrated on nodes.
         """
         from bayessem.graph.pymc_sampling import fitted_draws
         from bayessem.model.level_data import refuse_levels
         from bayessem.model.thresholds import refuse_answers
         from bayessem.results.fitted import refuse_population
 
-        refuse_answers(self.prepared.table, "the PyMC model")
+        if self.prepared.table.responses.others:
+            refuse_answers(self.prepared.table, "the PyMC model")
         refuse_levels(self.prepared.table, "the PyMC model")
         refuse_population(self, "PyMC model")
-        return fitted_draws(self.prepared, self.values, self.data)
+        plan = (self.density.ints, self.density.floats) if self.prepared.table.ordered else None
+        return fitted_draws(self.prepared, self.values, self.data, plan)
 
     def sensitivity(self, *, threshold: float = 0.05) -> Sensitivity:
         """Sensitivity of paths, loadings, R2, effects, shapes and defined parameters to the prior.

@@ -45,6 +45,22 @@ def answer_engine(structure: Structure, sample: Sample) -> tuple[str, NodeModel]
     return LAPLACE, model
 
 
+def require_nodes(structure: Structure, sample: Sample) -> None:
+    """Refuse ordered answers whose constructs PyMC cannot have integrated out exactly.
+
+    Raises
+    ------
+    NotSupported, DataError
+        As `answer_engine`, and for a model that Laplace's approximation is for.
+    """
+    engine, model = answer_engine(structure, sample)
+    if engine != NODES:
+        raise NotSupported(
+            f"{model.too_wide}; the PyMC model with integrated latent variables is there for "
+            'models that are integrated on nodes: use latents="sampled"'
+        )
+
+
 def refuse_wide_pooling(structure: Structure, sample: Sample) -> None:
     """Refuse partial pooling where the constructs are not integrated on nodes.
 
