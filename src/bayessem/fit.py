@@ -1167,11 +1167,13 @@ class Fit(Fitted):
     ) -> Indices:
         """PPP, BRMSEA, BGammaHat and its adjusted form, BMc, BCFI, BTLI and BNFI.
 
+        Of ordered answers PPP, BRMSEA, BCFI, BTLI and BNFI, from their first and second moments.
+
         Parameters
         ----------
         replicas : int, optional
             Replicated data sets of the PPP: by default one a draw with complete data (exact and at
-            once), 400 with missing values.
+            once), 400 with missing values or ordered answers.
         ci_prob : float
             Probability of the equal-tailed intervals.
         random_seed : int
@@ -1185,6 +1187,8 @@ class Fit(Fitted):
         ------
         DataError
             When the covariance matrix of the data is singular.
+        NotSupported
+            With ordered answers for a model with covariates, or where one explains others.
         """
         from bayessem.criticism.indices import fit_indices
 
@@ -1192,6 +1196,8 @@ class Fit(Fitted):
 
     def residuals(self, *, ci_prob: float = 0.95) -> Residuals:
         """Residual correlations per draw: of the data (missing values by EM), less the model's.
+
+        Of ordered answers polychoric ones, and the tables of pairs of answers.
 
         Parameters
         ----------
@@ -1206,6 +1212,8 @@ class Fit(Fitted):
         ------
         ModelError
             For a model of one variable.
+        NotSupported
+            With ordered answers for a model with covariates, or where one explains others.
         """
         from bayessem.criticism.residuals import residuals
 

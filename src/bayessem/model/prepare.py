@@ -302,7 +302,12 @@ def prepare_sample(
             "weights= is not there yet with partial pooling; pool completely or not at all "
             "(pooling=bs.no_pooling(...)), or leave the weights out"
         )
-    if partial is not None and table.answered:
+    if partial is not None and table.responses.others:
+        raise NotSupported(
+            f"partial pooling is not there yet for models with {table.answers_said}; pool "
+            f"completely or not at all (pooling=bs.no_pooling(...)), or leave {table.declared} out"
+        )
+    if partial is not None and table.ordered:
         refuse_wide_pooling(structure, sample)
     if table.answered and table.composites:
         raise NotSupported(
