@@ -7,13 +7,13 @@ the standard deviation of the latent response (posterior/thresholds.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.tensor.variable import TensorVariable
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
 from bayessem.model.data import Sample
 from bayessem.model.space import Space
@@ -42,9 +42,9 @@ class Item:
     alpha: float
     loadings: tuple[tuple[int, float], ...]
 
-    def scale(self, value: Sequence[TensorVariable | float] | np.ndarray) -> TensorVariable:
-        """Standard deviation of the latent response from values of the coordinates."""
-        total = 1.0
+    def scale(self, value: Any) -> Any:
+        """Standard deviation of the latent response from values by coordinate, of any kind."""
+        total: Any = 1.0
         for k, by in self.loadings:
             total = total + (by if k < 0 else by * value[k]) ** 2
         return total**0.5
@@ -86,8 +86,3 @@ def quantiles(shares: TensorVariable) -> TensorVariable:
     """Normal quantiles (C - 1,) of the sums of shares (C,)."""
     below = pt.cumsum(shares)[:-1]
     return np.sqrt(2.0) * pt.erfinv(2.0 * below - 1.0)
-
-
-def quantiles_of(shares: np.ndarray) -> np.ndarray:
-    """The same of numbers, (..., C) to (..., C - 1)."""
-    return ndtri(np.cumsum(shares, axis=-1)[..., :-1])
