@@ -230,3 +230,49 @@ def test_what_has_no_moments_of_its_own_is_refused():
     assert (
         "c2" not in bs.SEM(f"{ONE}\nf ~ z", std_lv=True, ordered=True).ml(data, se="none").measures
     )
+
+
+def test_modification_indices_say_what_freeing_would_gain():
+    """Against maximum likelihood with the cross-loading: twice the gain, and its estimate."""
+    text = "f =~ x1 + x2 + x3 + x4\ng =~ z1 + z2 + z3 + z4\nf ~~ g"
+    values = {k: v for k, v in ANSWERED_TRUE.items() if k[0] in "fgxz" and k != "g~f"}
+    values |= {"f~~g": 0.3, "g=~x4": 0.3, "f=~x4": 0.6}
+    larger = bs.SEM(text + "\ng =~ x4", std_lv=True, ordered=True)
+    data = larger.simulate(values, 500, random_seed=9)
+    sem = bs.SEM(text, std_lv=True, ordered=True)
+    fit = sem.fit(data, draws=150, tune=200, chains=2, random_seed=1, progress=False)
+    found = fit.modification_indices(draws=60, progress=False)
+    best = found.table.iloc[0]
+    assert (best["lhs"], best["op"], best["rhs"]) == ("g", "=~", "x4")
+    small, large = sem.ml(data, se="none"), larger.ml(data, se="none")
+    gain = 2.0 * (large.logl - small.logl)
+    table = large.table
+    own = table[(table["lhs"] == "g") & (table["rhs"] == "x4")].iloc[0]
+    # a score statistic of the moments against the likelihood's own, and one Newton step
+    assert best["mi"] == pytest.approx(gain, rel=0.35)
+    assert best["sepc"] == pytest.approx(own["std_all"], abs=0.1)
+    assert {"cross-loading", "residual covariance"} == set(found.table["kind"])
+    assert "moments of the answers" in " ".join(str(found).split())
+    nothing = found.table[(found.table["lhs"] == "f") & (found.table["rhs"] == "z1")].iloc[0]
+    assert nothing["mi"] < 6.0
+
+
+def test_what_two_items_share_is_found():
+    """A construct of two items alone, which the model leaves out, is a residual covariance."""
+    text = "f =~ x1 + x2 + x3 + x4 + x5"
+    cuts = {f"x{k}|t{c}": t for k in range(1, 6) for c, t in ((1, -0.5), (2, 0.6))}
+    both = bs.SEM(
+        f"{text}\nh =~ a*x1 + a*x2\nf ~~ 0*h", std_lv=True, ordered=True, parameterization="theta"
+    )
+    values = {f"f=~x{k}": 1.0 for k in range(1, 6)} | {"a": 0.4} | cuts
+    data = both.simulate(values, 3000, random_seed=3)
+    sem = bs.SEM(text, std_lv=True, ordered=True, parameterization="theta")
+    fit = sem.fit(data, draws=150, tune=200, chains=2, random_seed=1, progress=False)
+    found = fit.modification_indices(draws=60, progress=False)
+    best = found.table.iloc[0]
+    assert (best["lhs"], best["op"], best["rhs"]) == ("x1", "~~", "x2") and best["mi"] > 10.0
+    larger, smaller = both.ml(data, se="none"), sem.ml(data, se="none")
+    assert best["mi"] == pytest.approx(2.0 * (larger.logl - smaller.logl), rel=0.15)
+    table = larger.table
+    shared = table[(table["lhs"] == "h") & (table["rhs"] == "x1")]["est"].iloc[0] ** 2
+    assert best["sepc"] == pytest.approx(shared / (1.0 + shared), abs=0.06)

@@ -347,7 +347,6 @@ def test_what_is_not_there_says_so(fit, answers):
     halves = answers.assign(half=np.arange(len(answers)) % 2)
     calls = [
         lambda: sem.invariance(halves, group="half", approximate=0.1),
-        lambda: fit.modification_indices(),
         lambda: bs.compare_shapes(
             bs.SEM(f"{MODEL}\nz ~ f", ordered=list(CUTS)), answers.assign(z=answers["x1"]), "f", "z"
         ),

@@ -18,8 +18,8 @@ WITHOUT_NEARLY_EQUAL = (
     "and names what to free"
 )
 WITHOUT_MODIFICATION = (
-    "add the cross-loading or the construct that two items share to the model, and compare both "
-    "fits with bs.compare"
+    "it is there for normal and ordered variables. Add the cross-loading or the construct that two "
+    "items share to the model, and compare both fits with bs.compare"
 )
 WITHOUT_FAMILY_LADDER = (
     "fit SEM(..., group_equal=...) and SEM(...) by sem.ml(data, group=...), whose log-likelihoods "
