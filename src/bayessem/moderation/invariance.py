@@ -247,7 +247,7 @@ def _sampled(
     indices = {
         name: fit_indices(fit, ci_prob=ci_prob)
         for name, fit in sampled.items()
-        if not sem.table.ordered
+        if not (sem.table.ordered and sem.table.exogenous)
     }
     return {
         "sampled": sampled,
