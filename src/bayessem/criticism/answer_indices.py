@@ -76,14 +76,14 @@ def thinned(elements: np.ndarray, most: int) -> np.ndarray:
 
 
 def answer_discrepancy(
-    fit: Fitted, *, replicas: int | None, generator: np.random.Generator
+    fit: Fitted, *, count: int | None, generator: np.random.Generator
 ) -> AnswerDiscrepancy:
     """The discrepancy of a model with ordered answers.
 
     Parameters
     ----------
     fit : Fitted
-    replicas : int, optional
+    count : int, optional
         Replicated data sets; by default 400.
     generator : Generator
         Of the replicated data and of draws of independent answers.
@@ -113,7 +113,7 @@ def answer_discrepancy(
         float(np.sum(((own - own.mean(axis=0)) @ root) ** 2)) / len(own)
         for own, root in zip(expected, roots, strict=True)
     )
-    wanted = min(REPLICAS if replicas is None else replicas, len(flat))
+    wanted = min(REPLICAS if count is None else count, len(flat))
     at = np.linspace(0, len(flat) - 1, wanted).round().astype(int)
     replicated = np.empty(wanted)
     for start in range(0, wanted, BATCH):

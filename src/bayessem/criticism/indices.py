@@ -238,7 +238,7 @@ def fit_indices(
 
 def _of_answers(fit: Fitted, replicas: int | None, ci_prob: float, random_seed: int) -> Indices:
     """The indices of a model with ordered answers."""
-    found = answer_discrepancy(fit, replicas=replicas, generator=np.random.default_rng(random_seed))
+    found = answer_discrepancy(fit, count=replicas, generator=np.random.default_rng(random_seed))
     d, counts = found.values, found.counts
     values = bayesian_indices(
         d,
