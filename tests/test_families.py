@@ -611,18 +611,13 @@ def test_what_is_not_there_says_so(fit, study):
         lambda: fit.sem.fit(study, engine="pymc", draws=5, tune=5, chains=1, progress=False),
         lambda: fit.sem.fit(study, latents="sampled", draws=5, tune=5, chains=1, progress=False),
         lambda: fit.sem.ml(study, weights="years"),
+        lambda: SEM("F =~ a1 + a2 + y", family={"y": "poisson"}).bootstrap(study, 3),
         lambda: fit.residuals(),
         lambda: fit.loo_pit(),
         lambda: SEM("F =~ a1 + a2 + y", family={"y": "poisson"}).invariance(study, group="z"),
     ):
         with pytest.raises(NotSupported, match="negative_binomial, weibull responses|poisson resp"):
             call()
-
-
-def test_counts_are_resampled(study):
-    sem = SEM("F =~ a1 + a2 + y", family={"y": "poisson"})
-    found = sem.bootstrap(study, 4, random_seed=1, progress=False)
-    assert len(found.draws) + found.failed == 4 and np.isfinite(found.draws).all()
 
 
 def test_models_too_wide_for_nodes_are_refused_by_check():

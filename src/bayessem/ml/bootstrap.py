@@ -30,6 +30,7 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.prepare import Prepared
 from bayessem.model.signs import Turn, bounded_names, free_turns
+from bayessem.model.thresholds import refuse_answers
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.syntax.parameters import ParameterTable
 from bayessem.text.columns import column, intervals
@@ -154,6 +155,13 @@ def bootstrap(
         cores = whole_number("cores", cores, ModelError)
     if not isinstance(random_seed, np.random.Generator):
         random_seed = seed(random_seed, ModelError)
+    if prepared.table.responses.others:
+        refuse_answers(
+            prepared.table,
+            "a bootstrap",
+            'sem.ml(data, se="robust") has standard errors that hold for a wrong model, too, and '
+            "sem.fit has intervals",
+        )
     if made_from_moments(prepared.sample):
         raise NotSupported("a bootstrap needs the raw data, not a covariance matrix")
     shared = _what_is_shared(prepared)
