@@ -351,8 +351,8 @@ ORDERED = [
         ),
     ),
     Case(
-        "Partial pooling of ordered answers",
-        'bs.SEM("f =~ q1 + q2 + q3\\ny ~ f", ordered=["q1", "q2", "q3"]).fit(answers, '
+        "Partial pooling of counts",
+        'bs.SEM("f =~ q1 + q2 + q3\\ny ~ f", family={"q1": "poisson"}).fit(answers, '
         'group="g", pooling=bs.partial("y ~ f"))',
     ),
 ]

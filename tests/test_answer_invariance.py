@@ -86,7 +86,10 @@ def test_steps_are_sampled_and_compared():
     assert set(found.comparison.table.index) == set(elpd)
     # the data are invariant: what is equal costs nothing in prediction
     assert elpd["strict"] > elpd["configural"] - 2.0
-    assert found.bayesian.empty
+    # and the moments of the answers are those of the model
+    assert list(found.bayesian.index) == list(found.sampled)
+    assert (found.bayesian["brmsea"] < 0.08).all() and (found.bayesian["bcfi"] > 0.9).all()
+    check(found, "BRMSEA")
 
 
 def test_what_is_not_there_is_refused_before_anything_is_fitted():

@@ -119,3 +119,22 @@ def test_the_number_of_cores_is_checked():
         SEM("y ~ f").bootstrap(
             pd.DataFrame({"y": [1.0, 2, 4, 3], "f": [1.0, 3, 2, 5]}), 10, cores=0
         )
+
+
+def test_ordered_answers_have_the_spread_of_theory(monkeypatch):
+    """Loadings in delta: the standard errors of the observed information, on two workers, too."""
+    true = {"f=~a": 0.8, "f=~b": 0.7, "f=~c": 0.75, "a|t1": -0.6, "a|t2": 0.5, "b|t1": 0.1}
+    true |= {"c|t1": -0.3, "c|t2": 0.8}
+    sem = SEM("f =~ a + b + c", std_lv=True, ordered=True)
+    data = sem.simulate(true, 400, random_seed=2)
+    found = sem.bootstrap(data, 120, random_seed=1, progress=False)
+    ml = sem.ml(data)
+    summary, known = found.summary(), np.sqrt(np.diag(ml.covariance))
+    np.testing.assert_allclose(found.estimate, ml.x, rtol=1e-4)
+    assert found.failed == 0
+    for i, name in enumerate(ml.prepared.table.parameters):
+        # the sd of 120 draws has a relative standard error of .065; the sampling distribution of
+        # loadings is not normal, and the information is that of the data
+        assert summary.loc[name, "se"] == pytest.approx(known[i], rel=0.35)
+    again = sem.bootstrap(data, 7, cores=2, random_seed=1, progress=False)
+    np.testing.assert_array_equal(again.draws, found.draws[:7])

@@ -632,6 +632,8 @@ def test_what_is_not_there_says_so(fit, study):
         lambda: fit.sem.fit(study, latents="sampled", draws=5, tune=5, chains=1, progress=False),
         lambda: fit.sem.ml(study, weights="years"),
         lambda: SEM("F =~ a1 + a2 + y", family={"y": "poisson"}).bootstrap(study, 3),
+        lambda: fit.residuals(),
+        lambda: fit.loo_pit(),
         lambda: SEM("F =~ a1 + a2 + y", family={"y": "poisson"}).invariance(study, group="z"),
     ):
         with pytest.raises(NotSupported, match="negative_binomial, weibull responses|poisson resp"):

@@ -346,16 +346,7 @@ def test_what_is_not_there_says_so(fit, answers):
     sem = bs.SEM(MODEL, std_lv=True, ordered=True)
     halves = answers.assign(half=np.arange(len(answers)) % 2)
     calls = [
-        lambda: sem.bootstrap(answers, 10),
         lambda: sem.invariance(halves, group="half", approximate=0.1),
-        lambda: sem.model(answers),
-        lambda: sem.fit(answers, engine="pymc", progress=False),
-        lambda: sem.fit(answers, latents="sampled", progress=False),
-        lambda: fit.indices(),
-        lambda: fit.residuals(),
-        lambda: fit.modification_indices(),
-        lambda: fit.loo_pit(),
-        lambda: fit.pymc(),
         lambda: bs.compare_shapes(
             bs.SEM(f"{MODEL}\nz ~ f", ordered=list(CUTS)), answers.assign(z=answers["x1"]), "f", "z"
         ),

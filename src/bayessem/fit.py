@@ -1195,11 +1195,13 @@ class Fit(Fitted):
     ) -> Indices:
         """PPP, BRMSEA, BGammaHat and its adjusted form, BMc, BCFI, BTLI and BNFI.
 
+        Of ordered answers PPP, BRMSEA, BCFI, BTLI and BNFI, from their first and second moments.
+
         Parameters
         ----------
         replicas : int, optional
             Replicated data sets of the PPP: by default one a draw with complete data (exact and at
-            once), 400 with missing values.
+            once), 400 with missing values or ordered answers.
         ci_prob : float
             Probability of the equal-tailed intervals.
         random_seed : int
@@ -1213,6 +1215,8 @@ class Fit(Fitted):
         ------
         DataError
             When the covariance matrix of the data is singular.
+        NotSupported
+            With ordered answers for a model with covariates, or where one explains others.
         """
         from bayessem.criticism.indices import fit_indices
 
@@ -1220,6 +1224,8 @@ class Fit(Fitted):
 
     def residuals(self, *, ci_prob: float = 0.95) -> Residuals:
         """Residual correlations per draw: of the data (missing values by EM), less the model's.
+
+        Of ordered answers polychoric ones, and the tables of pairs of answers.
 
         Parameters
         ----------
@@ -1234,6 +1240,8 @@ class Fit(Fitted):
         ------
         ModelError
             For a model of one variable.
+        NotSupported
+            With ordered answers for a model with covariates, or where one explains others.
         """
         from bayessem.criticism.residuals import residuals
 
@@ -1398,17 +1406,19 @@ class Fit(Fitted):
         Raises
         ------
         NotSupported
-            For the population of groups, and a model with ordered answers.
+            For the population of groups, counts, durations and shares, and ordered answers that
+            are not integrated on nodes.
         """
         from bayessem.graph.pymc_sampling import fitted_draws
         from bayessem.model.level_data import refuse_levels
         from bayessem.model.thresholds import refuse_answers
         from bayessem.results.fitted import refuse_population
 
-        refuse_answers(self.prepared.table, "the PyMC model")
+        refuse_answers(self.prepared.table, "the PyMC model", ordered=False)
         refuse_levels(self.prepared.table, "the PyMC model")
         refuse_population(self, "PyMC model")
-        return fitted_draws(self.prepared, self.values, self.data)
+        plan = (self.density.ints, self.density.floats) if self.prepared.table.ordered else None
+        return fitted_draws(self.prepared, self.values, self.data, plan)
 
     def sensitivity(self, *, threshold: float = 0.05) -> Sensitivity:
         """Sensitivity of paths, loadings, R2, effects, shapes and defined parameters to the prior.

@@ -430,6 +430,8 @@ class SEM(Specification):
             respondent.
         """
         from bayessem.graph.pymc_model import build_pymc_model
+        from bayessem.model.answer_engine import require_nodes
+        from bayessem.posterior.answered import lattices
         from bayessem.results.orientation import oriented
 
         prepared = self.prepare(
@@ -442,8 +444,12 @@ class SEM(Specification):
         )
         prepared.check_sampling()
         prepared = oriented(prepared)
+        plan = None
+        if prepared.table.ordered and latents == "integrated":
+            require_nodes(prepared.structure, prepared.sample)
+            plan = lattices(prepared)
         return build_pymc_model(
-            prepared.space, prepared.structure, prepared.sample, latents=latents
+            prepared.space, prepared.structure, prepared.sample, latents=latents, plan=plan
         )
 
     def invariance(

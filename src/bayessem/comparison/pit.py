@@ -3,7 +3,8 @@
 For each indicator the marginal predictive distribution, given the respondent's covariates and group
 but none of his or her other answers: PIT_ij = sum_s w_is P(y_j <= y_ij | x_i, theta_s), with the
 weights of PSIS-LOO. Uniform where the model predicts the indicator's distribution well.
-Linear models exactly; with products the latent variables are simulated once a draw.
+Linear models exactly; with products the latent variables are simulated once a draw. Answers in
+ordered categories have an interval in the place of a point (answer_pit.py).
 
 Gelman, Meng & Stern (1996); bands of Saeilynoja, Buerkner & Vehtari (2022,
 doi:10.1007/s11222-022-10090-6).
@@ -19,6 +20,7 @@ import pandas as pd
 from scipy.special import ndtr, stdtr
 
 from bayessem.arguments import check_shared
+from bayessem.comparison.answer_pit import Steps, chances_below
 from bayessem.comparison.criterion import frame_of, stored_values
 from bayessem.comparison.loo import loo_weights
 from bayessem.model.design import refuse_design
@@ -50,7 +52,8 @@ class LooPit(Described):
         largest distance of their distribution from the uniform; outside, whether it leaves the
         band; verdict, in words.
     pointwise : DataFrame
-        PIT of each respondent and indicator; nan where an answer is missing.
+        PIT of each respondent and indicator, of ordered ones a random point of its interval; nan
+        where an answer is missing.
     curves : dict
         By indicator: DataFrame with x, difference (empirical distribution less uniform), lower,
         upper (the band).
@@ -92,7 +95,7 @@ def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = Non
 
     Arguments, result and errors: `Fit.loo_pit`.
     """
-    refuse_answers(fit.prepared.table, "LOO-PIT", WITHOUT_PIT, tails=False)
+    refuse_answers(fit.prepared.table, "LOO-PIT", WITHOUT_PIT, tails=False, ordered=False)
     refuse_levels(fit.prepared.table, "LOO-PIT")
     refuse_design(fit.prepared.sample.design, "LOO-PIT")
     prepared = fit.prepared
@@ -102,7 +105,39 @@ def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = Non
     weights = np.exp(log_weights)
     elements = fit.density.elements(stored_values(fit))
     elements = elements.reshape(-1, elements.shape[-1])
+    ordered = _steps(prepared, elements, weights, rng)
+    values = _of_numbers(prepared, elements, weights, rng)
+    for name, (who, steps) in ordered.items():
+        column = prepared.sample.variables.index(name)
+        values[:, column] = np.nan
+        values[who, column] = steps.randomised(rng)
+    names = [n for n in prepared.sample.variables if n not in prepared.table.exogenous]
+    columns = [prepared.sample.variables.index(name) for name in names]
+    pits = np.clip(values[:, columns], 0.0, 1.0)
+    point = frame_of(fit, **dict(zip(names, pits.T, strict=True)))[names]
+    curves = _curves(point[[n for n in names if n not in ordered]], ci_prob, rng)
+    curves |= {name: steps.curve(ci_prob, rng) for name, (_, steps) in ordered.items()}
+    curves = {name: curves[name] for name in names}
+    rows = []
+    for name in names:
+        known = point[name].dropna()
+        mean, sd = float(known.mean()), float(known.std(ddof=0))
+        if name in ordered:
+            mean, sd = ordered[name][1].moments()
+        rows.append(_judge(len(known), mean, sd, curves[name]))
+    table = pd.DataFrame(rows, index=names)
+    notes = _notes(prepared, k, good_k(weights.shape[1]), ci_prob)
+    return LooPit(table, point, curves, ci_prob, notes)
+
+
+def _of_numbers(
+    prepared: Prepared, elements: np.ndarray, weights: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """PIT (respondent, p) of normal indicators; what stands at others means nothing."""
     values = np.full(prepared.sample.values.shape, np.nan)
+    modelled = {*prepared.table.exogenous, *prepared.table.ordered}
+    if set(prepared.sample.variables) <= modelled:
+        return values
     for pattern in _covariate_patterns(prepared):
         cdf = _simulated_cdf if prepared.structure.products else _linear_cdf
         total = np.zeros((len(pattern.members), values.shape[1]))
@@ -110,14 +145,31 @@ def loo_pit(fit: Fitted, *, ci_prob: float = 0.99, random_seed: int | None = Non
             total += weights[pattern.members, s, None] * chance
         values[pattern.members] = total
     values[np.isnan(prepared.sample.values)] = np.nan
-    names = [n for n in prepared.sample.variables if n not in prepared.table.exogenous]
-    columns = [prepared.sample.variables.index(name) for name in names]
-    pits = np.clip(values[:, columns], 0.0, 1.0)
-    point = frame_of(fit, **dict(zip(names, pits.T, strict=True)))[names]
-    curves = _curves(point, ci_prob, rng)
-    table = pd.DataFrame([_judge(point[name], curves[name]) for name in names], index=names)
-    notes = _notes(prepared, k, good_k(weights.shape[1]), ci_prob)
-    return LooPit(table, point, curves, ci_prob, notes)
+    return values
+
+
+def _steps(
+    prepared: Prepared, elements: np.ndarray, weights: np.ndarray, rng: np.random.Generator
+) -> dict[str, tuple[np.ndarray, Steps]]:
+    """Of each ordered variable the respondents who answered, and their predictions."""
+    sample, table = prepared.sample, prepared.table
+    counts = table.responses.thresholds
+    below = {name: np.zeros((sample.size, counts[name])) for name in table.ordered}
+    for pattern in _covariate_patterns(prepared) if table.ordered else ():
+        chances = chances_below(
+            prepared, elements, pattern.group, pattern.members, pattern.known.tolist(), rng
+        )
+        for s, one in enumerate(chances):
+            for name, chance in one.items():
+                below[name][pattern.members] += weights[pattern.members, s, None] * chance
+    out = {}
+    for name, inner in below.items():
+        codes = sample.values[:, sample.variables.index(name)]
+        who = np.flatnonzero(~np.isnan(codes))
+        zero = np.zeros((len(who), 1))
+        whole = np.concatenate([zero, inner[who], zero + 1.0], axis=1)
+        out[name] = (who, Steps(np.minimum(whole, 1.0), codes[who].astype(np.int64)))
+    return out
 
 
 @dataclass(frozen=True)
@@ -209,20 +261,18 @@ def _curves(
     return out
 
 
-def _judge(values: pd.Series, curve: pd.DataFrame) -> dict[str, object]:
+def _judge(n: int, mean: float, sd: float, curve: pd.DataFrame) -> dict[str, object]:
     """A row of the table."""
-    known = values.dropna()
     outside = bool(
         ((curve["difference"] < curve["lower"]) | (curve["difference"] > curve["upper"])).any()
     )
-    mean, sd = float(known.mean()), float(known.std(ddof=0))
     return {
-        "n": len(known),
+        "n": n,
         "mean": mean,
         "sd": sd,
         "largest": float(curve["difference"].abs().max()),
         "outside": outside,
-        "verdict": _verdict(mean, sd, len(known)) if outside else "calibrated",
+        "verdict": _verdict(mean, sd, n) if outside else "calibrated",
     }
 
 
@@ -245,6 +295,11 @@ def _notes(prepared: Prepared, k: np.ndarray, limit: float, ci_prob: float) -> t
         f"Marginal predictive distributions of each indicator, {of}none of the respondent's other "
         f"answers; bands of {100 * ci_prob:g} % for each indicator's whole distribution."
     ]
+    if prepared.table.ordered:
+        notes.append(
+            "An answer in a category has an interval of PIT values, whose mean over the "
+            "respondents is judged (Czado, Gneiting & Held 2009)."
+        )
     bad = int((k > limit).sum())
     if bad:
         notes.append(

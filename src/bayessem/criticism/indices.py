@@ -3,13 +3,14 @@
 The indices are those of Garnier-Villarreal & Jorgensen (2020, doi:10.1037/met0000224) with the
 rescaling of the observed deviance by its expected value ("devM"): D_s - pD stands for chi-square,
 df = p* - pD for its degrees of freedom, so that the noncentrality of draw s is D_s - p*. The PPP
-compares D with that of replicated data (Gelman, Meng & Stern 1996).
+compares D with that of replicated data (Gelman, Meng & Stern 1996). Of ordered answers D is the
+discrepancy of their first and second moments (answer_indices.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from bayessem.arguments import check_shared
+from bayessem.criticism.answer_indices import answer_discrepancy
 from bayessem.criticism.baseline import baseline_log_likelihoods
 from bayessem.criticism.counterpart import linear_fit
 from bayessem.criticism.discrepancy import (
@@ -35,7 +37,7 @@ from bayessem.criticism.level_indices import (
     refuse_slopes,
 )
 from bayessem.model.design import refuse_design
-from bayessem.model.thresholds import WITHOUT_INDICES, refuse_answers
+from bayessem.model.thresholds import refuse_tails
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.text.columns import column, intervals
@@ -46,6 +48,8 @@ from bayessem.text.numbers import number
 from bayessem.threads import one_blas_thread
 
 INDICES = ("BRMSEA", "BGammaHat", "adjBGammaHat", "BMc", "BCFI", "BTLI", "BNFI")
+# Those that are about the distance alone; the others are about covariance matrices.
+ANSWER_INDICES = ("BRMSEA", "BCFI", "BTLI", "BNFI")
 # With missing values every replica needs EM, so fewer are drawn; the standard error of a PPP of .5
 # is then .025.
 INCOMPLETE_REPLICAS = 400
@@ -221,12 +225,14 @@ def fit_indices(
 
     Arguments, result and errors: `Fit.indices`.
     """
-    refuse_answers(fit.prepared.table, "a fit index", WITHOUT_INDICES)
+    refuse_tails(fit.prepared.table, "a fit index")
     refuse_design(fit.prepared.sample.design, "a fit index")
     refuse_population(fit, "fit indices")
     if fit.prepared.table.levels > 1:
         refuse_slopes(fit.prepared, "a fit index")
         return _of_levels(fit, replicas, ci_prob, np.random.default_rng(random_seed))
+    if fit.prepared.table.answered:
+        return _of_answers(fit, replicas, ci_prob, random_seed)
     linear = bool(fit.prepared.structure.products)
     used = linear_fit(fit) if linear else fit
     prepared = used.prepared
@@ -243,7 +249,7 @@ def fit_indices(
     replicated, compared = _replicate(used, d, replicas, generator)
     axes = {"chain": stored["chain"].values, "draw": stored["draw"].values}
     return Indices(
-        table=_table(stacked, ci_prob),
+        table=_table(stacked, INDICES, ci_prob),
         draws=xr.DataArray(
             stacked, dims=("chain", "draw", "index"), coords={**axes, "index": list(INDICES)}
         ),
@@ -275,7 +281,7 @@ def _of_levels(
         values[name] = np.full(whole.data.shape, np.nan)
     stacked = np.stack([values[name].reshape(shape) for name in INDICES], axis=-1)
     axes = {"chain": stored["chain"].values, "draw": stored["draw"].values}
-    table = _table(stacked, ci_prob)
+    table = _table(stacked, INDICES, ci_prob)
     frames = [_level_table(name, one, ci_prob) for name, one in found.items()]
     return Indices(
         table=table[table["mean"].notna()].reset_index(drop=True),
@@ -319,7 +325,7 @@ def _level_table(name: str, found: LevelDiscrepancy, ci_prob: float) -> pd.DataF
         "units": found.counts.respondents,
     }
     own = pd.DataFrame({"index": list(more), "mean": [float(x) for x in more.values()]})
-    out = pd.concat([_table(stacked[None], ci_prob), own], ignore_index=True)
+    out = pd.concat([_table(stacked[None], INDICES, ci_prob), own], ignore_index=True)
     out.insert(0, "level", name)
     return out
 
@@ -346,6 +352,39 @@ def _level_notes(fit: Fitted, found: Mapping[str, LevelDiscrepancy], poor: int) 
         listed = ", ".join(fit.prepared.table.exogenous)
         notes.append(f"All is given the covariates ({listed}), whose moments do not count.")
     return notes
+
+
+def _of_answers(fit: Fitted, replicas: int | None, ci_prob: float, random_seed: int) -> Indices:
+    """The indices of a model with ordered answers."""
+    found = answer_discrepancy(fit, count=replicas, generator=np.random.default_rng(random_seed))
+    d, counts = found.values, found.counts
+    values = bayesian_indices(
+        d,
+        np.resize(found.baseline, d.shape),
+        p_d=found.p_d,
+        p_d_baseline=found.p_d_baseline,
+        counts=counts,
+    )
+    stacked = np.stack([np.broadcast_to(values[name], d.shape) for name in ANSWER_INDICES], axis=-1)
+    axes = {"chain": np.arange(d.shape[0]), "draw": found.draw}
+    return Indices(
+        table=_table(stacked, ANSWER_INDICES, ci_prob),
+        draws=xr.DataArray(
+            stacked,
+            dims=("chain", "draw", "index"),
+            coords={**axes, "index": list(ANSWER_INDICES)},
+        ),
+        ppp=float(np.mean(found.replicated > found.compared)),
+        replicas=len(found.replicated),
+        discrepancy=xr.DataArray(d, dims=("chain", "draw"), coords=axes, name="discrepancy"),
+        replicated=found.replicated,
+        p_star=float(counts.moments),
+        p_d=found.p_d,
+        p_d_baseline=found.p_d_baseline,
+        linear=False,
+        ci_prob=ci_prob,
+        notes=tuple(_notes_on_answers(fit, values, counts, found.p_d)),
+    )
 
 
 def _baseline(fit: Fitted, generator: np.random.Generator) -> tuple[np.ndarray, float, int]:
@@ -380,15 +419,44 @@ def _spaced(flat: np.ndarray, wanted: int) -> np.ndarray:
     return np.linspace(0, len(flat) - 1, wanted).round().astype(int)
 
 
-def _table(stacked: np.ndarray, ci_prob: float) -> pd.DataFrame:
+def _table(stacked: np.ndarray, names: Sequence[str], ci_prob: float) -> pd.DataFrame:
     out = summarise(stacked, ci_prob=ci_prob, quality=False).drop(columns="p_positive")
-    out.insert(0, "index", list(INDICES))
-    middle = np.full(len(INDICES), np.nan)
-    for i in range(len(INDICES)):
+    out.insert(0, "index", list(names))
+    middle = np.full(len(names), np.nan)
+    for i in range(len(names)):
         known = stacked[..., i][~np.isnan(stacked[..., i])]
         middle[i] = np.median(known) if known.size else np.nan
     out.insert(2, "median", middle)
     return out
+
+
+def _notes_on_answers(
+    fit: Fitted, values: dict[str, np.ndarray], counts: Counts, p_d: float
+) -> list[str]:
+    notes = [
+        "The discrepancy is that of the answers' first and second moments (shares of categories, "
+        "mean products), in units of their sampling error: BRMSEA is RMSEA2, the rest is relative "
+        "to answers that have nothing to do with each other. fit.residuals() says where it comes "
+        "from."
+    ]
+    if p_d >= counts.moments:
+        notes.append(
+            f"BRMSEA and BTLI are not defined: the model uses {number(p_d, 1)} effective "
+            f"parameters for {counts.moments} moments, so p* - pD, which stands for its degrees of "
+            "freedom, is not positive."
+        )
+    lost = float(np.mean(np.isnan(values["BCFI"])))
+    if lost:
+        notes.append(
+            f"BCFI and BTLI are not defined in {number(100 * lost, 1)} % of the draws, where "
+            "independent answers fit as well: there is little to explain in these data."
+        )
+    if not fit.prepared.sample.complete:
+        notes.append(
+            "Moments are those of the answers that are known, replicated data have the same "
+            "missing: right where nothing observed says which are missing."
+        )
+    return notes
 
 
 def _notes(

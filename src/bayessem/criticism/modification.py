@@ -1,8 +1,8 @@
 """Posterior modification indices: what freeing a fixed loading or residual covariance would do.
 
-The statistics are those of `criticism/score_tests.py`, at draws of the posterior: each index and
-expected change has a distribution. The table's sd and interval of the expected change mix the
-uncertainty given a draw, N(EPC, 1/v), over the draws.
+The statistics are those of `criticism/score_tests.py` (of ordered answers: answer_modification.py),
+at draws of the posterior: each index and expected change has a distribution. The table's sd and
+interval of the expected change mix the uncertainty given a draw, N(EPC, 1/v), over the draws.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import xarray as xr
 from scipy.special import ndtri
 
 from bayessem.arguments import check_shared
+from bayessem.criticism.answer_modification import answer_modifications
 from bayessem.criticism.score_tests import KINDS, candidate_rows, modification_values
 from bayessem.errors import ModelError
 from bayessem.model.design import refuse_design
@@ -110,7 +111,7 @@ def modification_indices(
 
     Arguments, result and errors: `Fit.modification_indices`.
     """
-    refuse_answers(fit.prepared.table, "a modification index", WITHOUT_MODIFICATION)
+    refuse_answers(fit.prepared.table, "a modification index", WITHOUT_MODIFICATION, ordered=False)
     refuse_design(fit.prepared.sample.design, "a modification index")
     refuse_population(fit, "modification indices")
     for kind in kinds:
@@ -122,6 +123,9 @@ def modification_indices(
     rows = candidate_rows(structure, kinds)
     if not rows:
         raise ModelError(f"the model has no fixed {' or '.join(kinds)}")
+    if fit.prepared.table.ordered:
+        values = answer_modifications(fit, some, rows)
+        return _summary(fit, rows, values, some, ci_prob)
     centre = None
     if structure.products or _without_closed_form(fit):
         centre = fit.density.elements(fit.values.mean(axis=(0, 1)))
@@ -217,10 +221,12 @@ def _summary(
 def _notes(
     fit: Fitted, rows: Sequence[Parameter], known: np.ndarray, draws: int
 ) -> tuple[str, ...]:
+    source = "which at the maximum of the likelihood are lavaan's modification indices"
+    if fit.prepared.table.ordered:
+        source = "of the first and second moments of the answers"
     notes = [
         f"From {draws} draws; score statistics with the effect of the free parameters taken out, "
-        "which at the maximum of the likelihood are lavaan's modification indices. Each is about "
-        "freeing that parameter alone, equality constraints kept."
+        f"{source}. Each is about freeing that parameter alone, equality constraints kept."
     ]
     lost = [r.name for r, k in zip(rows, known, strict=True) if not k]
     if lost:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from bayessem.arguments import check_shared
+from bayessem.criticism.answer_residuals import pair_residuals
 from bayessem.criticism.level_indices import refuse_slopes
 from bayessem.errors import FitError, ModelError
 from bayessem.ml.saturated import Saturated, saturate
@@ -16,18 +18,20 @@ from bayessem.ml.two_levels import saturate_levels
 from bayessem.model.conditioning import has_means
 from bayessem.model.design import refuse_design
 from bayessem.model.prepare import Prepared
-from bayessem.model.thresholds import WITHOUT_INDICES, refuse_answers
+from bayessem.model.thresholds import refuse_tails
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population
 from bayessem.results.standardize import model_moments
 from bayessem.text.columns import column, intervals, labels, marks
 from bayessem.text.described import Described
-from bayessem.text.document import Column, Document, Heading, Notes, Paragraph, Table
-from bayessem.text.formats import group_text, interval_text, percent_text
+from bayessem.text.document import Block, Column, Document, Heading, Notes, Paragraph, Table
+from bayessem.text.formats import COUNT, TENTHS, group_text, interval_text, percent_text
 from bayessem.text.numbers import number
 
 # A mean residual correlation beyond this is flagged (Kline 2016, ISBN 978-1462523344).
 LARGE = 0.10
+# Standard errors beyond which a pair of answers is counted.
+FAR = 3.0
 SHOWN = 10
 
 
@@ -40,7 +44,8 @@ class Residuals(Described):
     table : DataFrame
         A row a pair of observed variables, the largest first: lhs, rhs, group, observed and
         implied correlation, mean, sd, lower, upper of the residual (observed - implied),
-        p_large = P(|residual| > .10), large (whether |mean| > .10).
+        p_large = P(|residual| > .10), large (whether |mean| > .10); of ordered variables
+        correlations of latent responses, and x2, x2_df: chi-square of the table of both answers.
     means : DataFrame
         A row an observed variable: variable, group, mean, sd, lower, upper of (observed - implied
         mean) in standard deviations; empty without a mean structure.
@@ -52,6 +57,10 @@ class Residuals(Described):
         Probability of the equal-tailed intervals.
     notes : tuple of str
         What a reader must know, in words.
+    cells : DataFrame
+        Of ordered variables, a row a pair of answers to two of them, the furthest from what is
+        expected first: lhs, rhs, lhs_answer, rhs_answer, group, observed and expected count, z
+        (difference in standard errors).
     """
 
     table: pd.DataFrame
@@ -60,6 +69,7 @@ class Residuals(Described):
     srmr: pd.DataFrame
     ci_prob: float
     notes: tuple[str, ...]
+    cells: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def matrix(self, group: str = "") -> pd.DataFrame:
         """Mean residual correlations of a group as a square table, 0 on the diagonal."""
@@ -100,15 +110,51 @@ class Residuals(Described):
                 column(shown, "mean", "residual"),
                 intervals(shown, percent_text(self.ci_prob)),
                 column(shown, "p_large", f"P(|residual| > {limit})"),
+                *(
+                    [
+                        column(shown, "x2", "X2 of the table", TENTHS),
+                        column(shown, "x2_df", "df", COUNT),
+                    ]
+                    if len(self.cells)
+                    else []
+                ),
                 marks(shown, "large", "large"),
             )
         )
+        of = " of latent responses" if len(self.cells) else ""
         return Document.of(
-            Heading("Residual correlations (observed - implied)"),
+            Heading(f"Residual correlations{of} (observed - implied)"),
             Paragraph(f"{count}. Root mean square {srmr}. The largest:"),
             pairs,
+            *self._cells(),
             Notes(self.notes),
         )
+
+    def _cells(self) -> list[Block]:
+        """The pairs of answers that are furthest from what the model expects."""
+        if self.cells.empty:
+            return []
+        far = int((self.cells["z"].abs() > FAR).sum())
+        shown = self.cells.head(SHOWN // 2)
+        answers = [
+            f"{r['lhs']} = {r['lhs_answer']}, {r['rhs']} = {r['rhs_answer']}"
+            for r in shown.to_dict("records")
+        ]
+        return [
+            Paragraph(
+                f"{far} of {len(self.cells)} pairs of answers are more than {FAR:g} standard "
+                "errors from their expected number. The furthest:"
+            ),
+            Table(
+                (
+                    Column("", answers),
+                    *labels(shown, ("group",)),
+                    column(shown, "observed", how=COUNT),
+                    column(shown, "expected", how=TENTHS),
+                    column(shown, "z", how=TENTHS),
+                )
+            ).without_empty(),
+        ]
 
 
 def _names(table: pd.DataFrame) -> list[str]:
@@ -133,20 +179,95 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
 
     Arguments, result and errors: `Fit.residuals`.
     """
-    refuse_answers(fit.prepared.table, "residual analysis", WITHOUT_INDICES)
+    refuse_tails(fit.prepared.table, "residual analysis")
     if fit.prepared.table.levels > 1:
         refuse_slopes(fit.prepared, "a residual correlation")
     refuse_design(fit.prepared.sample.design, "residual analysis")
     refuse_population(fit, "residuals")
+    found = _of_answers(fit) if fit.prepared.table.answered else list(_of_numbers(fit, ci_prob))
+    if not found:
+        raise ModelError("the model explains one variable, which has no correlation to look at")
+    frames = [_pairs(one, ci_prob) for one in found]
+    table = pd.concat(frames, ignore_index=True)
+    order = np.argsort(-table["mean"].abs().to_numpy(), kind="stable")
+    table = table.iloc[order].reset_index(drop=True)
+    first = ["lhs", "rhs", "group", "observed", "implied"]
+    table = table[[*first, *(c for c in table.columns if c not in first)]]
+    drawn = np.concatenate([one.value for one in found], axis=-1)
+    overall = [_row(np.sqrt(np.mean(one.value**2, axis=-1)), one.group, ci_prob) for one in found]
+    means = [one.means.assign(group=one.group) for one in found if one.means is not None]
+    cells = [one.cells.assign(group=one.group) for one in found if one.cells is not None]
+    columns = ["variable", "group", "mean", "sd", "lower", "upper"]
+    return Residuals(
+        table=table,
+        means=pd.concat(means, ignore_index=True)[columns]
+        if means
+        else pd.DataFrame([], columns=columns),
+        draws=xr.DataArray(
+            drawn[..., order],
+            dims=("chain", "draw", "residual"),
+            coords={"residual": list(map(group_text, _names(table), table["group"]))},
+            name="residuals",
+        ),
+        srmr=pd.DataFrame(overall),
+        ci_prob=ci_prob,
+        notes=_notes(fit),
+        cells=_furthest(cells),
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Residuals of a group or level: pairs (lhs, rhs), correlations, and what is beside them."""
+
+    group: str
+    pairs: list[tuple[str, str]]
+    observed: np.ndarray  # (pair,)
+    implied: np.ndarray  # (chain, draw, pair)
+    means: pd.DataFrame | None = None
+    cells: pd.DataFrame | None = None
+    tables: dict[str, np.ndarray] = field(default_factory=dict)  # of each pair
+
+    @property
+    def value(self) -> np.ndarray:
+        return self.observed - self.implied
+
+
+def _furthest(cells: list[pd.DataFrame]) -> pd.DataFrame:
+    """The cells of all groups in one order."""
+    if not cells:
+        return pd.DataFrame()
+    out = pd.concat(cells, ignore_index=True)
+    if out.empty:
+        return out
+    first = ["lhs", "rhs", "lhs_answer", "rhs_answer", "group"]
+    out = out[[*first, *(c for c in out.columns if c not in first)]]
+    return out.iloc[np.argsort(-out["z"].abs().to_numpy(), kind="stable")].reset_index(drop=True)
+
+
+def _of_answers(fit: Fitted) -> list[_Found]:
+    """Of a model with ordered answers."""
+    return [
+        _Found(
+            label,
+            [(one.names[j], one.names[i]) for i, j in zip(one.rows, one.columns, strict=True)],
+            one.observed,
+            one.implied,
+            cells=one.cells,
+            tables={"x2": one.x2, "x2_df": one.x2_df},
+        )
+        for label, one in zip(fit.prepared.sample.groups, pair_residuals(fit), strict=True)
+    ]
+
+
+def _of_numbers(fit: Fitted, ci_prob: float) -> Iterator[_Found]:
+    """Of a model of normal variables, of each level what it has."""
     prepared, elements = fit.prepared, fit.elements
     sample, structure = prepared.sample, prepared.structure
-    given = [sample.variables.index(name) for name in prepared.table.exogenous]
-    pairs = [_looked_at(prepared, g, given) for g in range(len(sample.groups))]
-    if not any(len(rows) for rows, _ in pairs):
-        raise ModelError("the model explains one variable, which has no correlation to look at")
-    frames, drawn, means, overall = [], [], [], []
+    names = sample.variables
+    given = [names.index(name) for name in prepared.table.exogenous]
     for g, (label, saturated) in enumerate(zip(sample.groups, _saturated(prepared), strict=True)):
-        rows, columns = pairs[g]
+        rows, columns = _looked_at(prepared, g, given)
         if not rows.size:
             continue
         moments = model_moments(structure, elements, group=g)
@@ -155,38 +276,19 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
                 saturated.covariance, moments.observed_covariance
             )
         if not np.isfinite(observed[rows, columns]).all():
-            raise FitError(_no_variance(sample.variables, saturated.covariance, rows, label))
-        at = implied[..., rows, columns]
-        value = observed[rows, columns] - at
-        frames.append(_pairs(sample.variables, rows, columns, label, ci_prob, value).assign(
-            observed=observed[rows, columns], implied=at.mean(axis=(0, 1))
-        ))  # fmt: skip
-        drawn.append(value)
-        overall.append(_row(np.sqrt(np.mean(value**2, axis=-1)), label, ci_prob))
-        without = _without_mean(prepared, g, given)
-        if has_means(prepared.table) and len(set(without)) < len(sample.variables):
+            raise FitError(_no_variance(names, saturated.covariance, rows, label))
+        means, without = None, _without_mean(prepared, g, given)
+        if has_means(prepared.table) and len(set(without)) < len(names):
             sd = np.sqrt(np.diag(saturated.covariance))
-            away = (saturated.mean - moments.observed_mean) / np.where(sd > 0, sd, np.nan)
-            means.append(_means(sample.variables, without, label, ci_prob, away))
-    table = pd.concat(frames, ignore_index=True)
-    order = np.argsort(-table["mean"].abs().to_numpy(), kind="stable")
-    table = table.iloc[order].reset_index(drop=True)
-    first = ["lhs", "rhs", "group", "observed", "implied"]
-    table = table[[*first, *(c for c in table.columns if c not in first)]]
-    empty = pd.DataFrame(columns=["variable", "group", "mean", "sd", "lower", "upper"])
-    return Residuals(
-        table=table,
-        means=pd.concat(means, ignore_index=True) if means else empty,
-        draws=xr.DataArray(
-            np.concatenate(drawn, axis=-1)[..., order],
-            dims=("chain", "draw", "residual"),
-            coords={"residual": list(map(group_text, _names(table), table["group"]))},
-            name="residuals",
-        ),
-        srmr=pd.DataFrame(overall),
-        ci_prob=ci_prob,
-        notes=_notes(fit),
-    )
+            off = (saturated.mean - moments.observed_mean) / np.where(sd > 0, sd, np.nan)
+            means = _means(names, without, ci_prob, off)
+        yield _Found(
+            label,
+            [(names[j], names[i]) for i, j in zip(rows, columns, strict=True)],
+            observed[rows, columns],
+            implied[..., rows, columns],
+            means=means,
+        )
 
 
 def _looked_at(prepared: Prepared, group: int, given: list[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -226,30 +328,25 @@ def _saturated(prepared: Prepared) -> tuple[Saturated, ...]:
     return tuple(saturate(prepared.sample, group=g) for g in range(len(prepared.sample.groups)))
 
 
-def _pairs(
-    names: tuple[str, ...],
-    rows: np.ndarray,
-    columns: np.ndarray,
-    label: str,
-    ci_prob: float,
-    value: np.ndarray,
-) -> pd.DataFrame:
+def _pairs(found: _Found, ci_prob: float) -> pd.DataFrame:
+    value = found.value
     out = summarise(value, ci_prob=ci_prob, quality=False).drop(columns="p_positive")
-    out.insert(0, "lhs", [names[j] for j in columns])
-    out.insert(1, "rhs", [names[i] for i in rows])
-    out.insert(2, "group", label)
+    out.insert(0, "lhs", [lhs for lhs, _ in found.pairs])
+    out.insert(1, "rhs", [rhs for _, rhs in found.pairs])
+    out.insert(2, "group", found.group)
     out["p_large"] = np.mean(np.abs(value) > LARGE, axis=(0, 1))
     out["large"] = out["mean"].abs() > LARGE
-    return out
+    return out.assign(
+        observed=found.observed, implied=found.implied.mean(axis=(0, 1)), **found.tables
+    )
 
 
 def _means(
-    names: tuple[str, ...], given: list[int], label: str, ci_prob: float, value: np.ndarray
+    names: Sequence[str], given: list[int], ci_prob: float, value: np.ndarray
 ) -> pd.DataFrame:
     keep = [j for j in range(len(names)) if j not in given]
     out = summarise(value[..., keep], ci_prob=ci_prob, quality=False).drop(columns="p_positive")
     out.insert(0, "variable", [names[j] for j in keep])
-    out.insert(1, "group", label)
     return out
 
 
@@ -260,7 +357,14 @@ def _row(value: np.ndarray, label: str, ci_prob: float) -> dict:
 
 def _notes(fit: Fitted) -> tuple[str, ...]:
     notes = []
-    if not fit.prepared.sample.complete:
+    if fit.prepared.table.answered:
+        notes.append(
+            "Observed correlations are polychoric ones (with a number: polyserial), those of the "
+            "model what such would be. X2 compares the table of both answers with the expected "
+            "one; it is large, for its degrees of freedom, where two items share more than the "
+            "model says."
+        )
+    elif not fit.prepared.sample.complete:
         notes.append(
             "Observed correlations are those of the saturated model (EM): values are missing."
         )

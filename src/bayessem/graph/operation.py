@@ -18,7 +18,7 @@ from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_defa
 
 from bayessem.likelihood.compiled import VERSION, compiled
 from bayessem.likelihood.dense import general_inverse
-from bayessem.likelihood.entry import log_likelihood
+from bayessem.likelihood.engines import log_likelihood
 from bayessem.likelihood.moments import split
 from bayessem.posterior.correlations import partials_to_correlations, pull_correlations
 

@@ -18,8 +18,11 @@ from pymc.distributions import transforms
 from pytensor.tensor.variable import TensorVariable
 
 from bayessem.errors import ModelError
+from bayessem.graph.answers import answers_node
 from bayessem.graph.node import DIMS, elements_node
 from bayessem.graph.operation import Correlations
+from bayessem.graph.thresholds import Item, items_of, quantiles
+from bayessem.model.answer_engine import require_nodes
 from bayessem.model.data import Sample
 from bayessem.model.item_products import with_item_products
 from bayessem.model.level_data import refuse_levels
@@ -27,6 +30,7 @@ from bayessem.model.priors import FAMILIES, KINDS
 from bayessem.model.space import Coordinate, Space, dimension
 from bayessem.model.structure import Structure
 from bayessem.model.thresholds import refuse_answers
+from bayessem.posterior.answers import answers_plan
 from bayessem.posterior.assemble import (
     cell_arrays,
     encode_prior,
@@ -38,7 +42,7 @@ from bayessem.posterior.covariates import covariate_log_density
 OBSERVED = "y"
 
 
-JOINT = "multivariate_t"
+JOINT, SHARES = "multivariate_t", "induced_dirichlet"
 # What a bounded half-distribution, or one with moved bounds, is a truncation of.
 WHOLE = {"half_normal": "normal", "half_student_t": "student_t", "half_cauchy": "cauchy"}
 
@@ -53,7 +57,8 @@ class Part:
         Of the variable, and of its parameters.
     family : str
         One of `priors.FAMILIES`; "lkj" of correlations counts as "beta", of a row of coordinates
-        (`space.PriorRow`) as "multivariate_t".
+        (`space.PriorRow`) as "multivariate_t"; "induced_dirichlet" of an item's thresholds, whose
+        variable is the shares of its categories.
     members : tuple of int
         Positions among the coordinates.
     """
@@ -65,28 +70,44 @@ class Part:
 
 
 def space_parts(space: Space) -> tuple[Part, ...]:
-    """The random variables of a model's PyMC model, in the order of their creation."""
+    """The random variables of a model's PyMC model, in the order of their creation.
+
+    Thresholds with a joint prior are a variable an item, the shares of its categories.
+    """
     parts = []
     at = {name: i for i, name in enumerate(space.names)}
     joint = {name for row in space.rows for name in row.names}
     for kind in KINDS:
         found: dict[tuple[str, str], list[int]] = {}
         for i, c in enumerate(space.coordinates):
-            if c.kind == kind and c.name not in joint:
+            if c.kind == kind and c.name not in joint and c.prior.family != SHARES:
                 family = "beta" if c.prior.family == "lkj" else c.prior.family
                 found.setdefault((family, _side(c)), []).append(i)
         for (family, side), members in found.items():
             natural = side == _own_side(family)
             label = family if natural else side if family == "normal" else f"{family}_{side}"
             alone = len(found) == 1 and not (kind == "correlation" and family == "beta")
-            alone = alone and not any(c.kind == kind and c.name in joint for c in space.coordinates)
+            alone = alone and len(members) == _count(space, kind)
             parts.append(Part(kind if alone else f"{kind}_{label}", kind, family, tuple(members)))
+        for name, own in _shares(space, kind).items():
+            parts.append(Part(f"shares_{name}", kind, SHARES, own))
         rows = [row for row in space.rows if space.coordinates[at[row.names[0]]].kind == kind]
         for k, row in enumerate(rows):
             members = [at[name] for name in row.names]
             name = kind if len(members) == _count(space, kind) else f"{kind}_{k + 1}"
             parts.append(Part(name, kind, JOINT, tuple(members)))
     return tuple(parts)
+
+
+def _shares(space: Space, kind: str) -> dict[str, tuple[int, ...]]:
+    """Coordinates of the thresholds of each item that have a joint prior."""
+    found: dict[str, list[int]] = {}
+    for i, c in enumerate(space.coordinates):
+        if c.kind == kind and c.prior.family == SHARES:
+            item, _, end = c.name.partition("|")
+            group = f"[{end.partition('[')[2]}" if "[" in end else ""
+            found.setdefault(item + group, []).append(i)
+    return {name: tuple(own) for name, own in found.items()}
 
 
 def _count(space: Space, kind: str) -> int:
@@ -138,6 +159,9 @@ def _arguments(part: Part, space: Space) -> dict[str, np.ndarray]:
 def _variable(part: Part, space: Space) -> TensorVariable:
     """The random variable of a part; correlations under a beta prior on (0, 1)."""
     chosen = [space.coordinates[i] for i in part.members]
+    if part.family == SHARES:
+        alpha = chosen[0].prior.named["alpha"]
+        return pm.Dirichlet(part.name, alpha * np.ones(len(chosen) + 1), dims=dimension(part.name))
     if part.family == JOINT:
         row = next(r for r in space.rows if r.names[0] == chosen[0].name)
         size = len(row.names)
@@ -157,7 +181,7 @@ def _variable(part: Part, space: Space) -> TensorVariable:
     if part.family == "uniform":
         return pm.Uniform(part.name, lower, upper, dims=dim)
     if part.family == "flat":
-        bounds = {} if side == "free" else {"default_transform": transforms.Interval(low, high)}
+        bounds = {} if side == "free" else {"default_transform": _interval(low, high)}
         return pm.Flat(part.name, dims=dim, **bounds)
     if side == _own_side(part.family):
         return getattr(pm, FAMILIES[part.family][0])(part.name, **arguments, dims=dim)
@@ -175,8 +199,14 @@ def _variable(part: Part, space: Space) -> TensorVariable:
         lower=low,
         upper=high,
         dims=dim,
-        default_transform=transforms.Interval(low, high),
+        default_transform=_interval(low, high),
     )
+
+
+def _interval(low: np.ndarray | None, high: np.ndarray | None) -> transforms.Interval:
+    """The transform of bounds that each coordinate has of its own, (k,) each."""
+    ends = tuple(None if x is None else pt.constant(x) for x in (low, high))
+    return transforms.Interval(bounds_fn=lambda *_: ends)
 
 
 def _natural(part: Part, variable: TensorVariable, space: Space) -> TensorVariable:
@@ -199,20 +229,38 @@ def coordinate_labels(space: Space) -> dict[str, list[str]]:
         names = [c.name for c in space.coordinates if c.kind == part.kind]
         labels[dimension(part.kind)] = names
         labels[dimension(part.name)] = [space.coordinates[i].name for i in part.members]
+        if part.family == SHARES:
+            names = labels[dimension(part.name)]
+            labels[dimension(part.name)] = [f"below {names[0]}", *(f"above {n}" for n in names)]
     return labels
 
 
-def model_elements(space: Space) -> TensorVariable:
+def model_elements(space: Space, items: Sequence[Item] = ()) -> TensorVariable:
     """Create the parameters in the model that is open; their matrices, flat (structure.py).
 
     Every kind of parameter is a variable of that name with the dimension `dimension(kind)`: a
     random variable where it has one distribution, else a Deterministic of several.
+
+    items : the ordered variables whose thresholds have a joint prior (thresholds.py).
     """
     parts = space_parts(space)
     by_kind: dict[str, list[tuple[Part, TensorVariable]]] = {}
+    item_of = {item.members: item for item in items}
+    value: dict[int, TensorVariable] = {}  # of coordinates
+    shares: list[tuple[Part, TensorVariable]] = []
     for part in parts:
-        natural = _natural(part, _variable(part, space), space)
+        variable = _variable(part, space)
+        if part.family == SHARES:
+            shares.append((part, variable))
+            by_kind.setdefault(part.kind, []).append((part, variable))
+            continue
+        natural = _natural(part, variable, space)
+        value |= {i: natural[k] for k, i in enumerate(part.members)}
         by_kind.setdefault(part.kind, []).append((part, natural))
+    for part, variable in shares:  # in units that loadings say
+        thresholds = quantiles(variable) * item_of[part.members].scale(value)
+        own = by_kind[part.kind]
+        own[[p for p, _ in own].index(part)] = (part, thresholds)
     for kind, members in by_kind.items():
         if members[0][0].name != kind:
             joined = pt.concatenate([x for _, x in members]) if len(members) > 1 else members[0][1]
@@ -248,7 +296,12 @@ def fill_elements(space: Space, values: Sequence[TensorVariable]) -> TensorVaria
 
 
 def build_pymc_model(
-    space: Space, structure: Structure, sample: Sample, *, latents: str = "integrated"
+    space: Space,
+    structure: Structure,
+    sample: Sample,
+    *,
+    latents: str = "integrated",
+    plan: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> pm.Model:
     """The PyMC model of a table with its data.
 
@@ -263,6 +316,9 @@ def build_pymc_model(
     latents : {"integrated", "sampled"}
         Integrate the latent variables out, or sample the scores of every respondent
         (sampled_latents.py).
+    plan : tuple of two ndarray, optional
+        With ordered answers, the packed plan with its lattices (`Density.ints`, `Density.floats`);
+        by default those that suit the start values.
 
     Returns
     -------
@@ -275,11 +331,12 @@ def build_pymc_model(
     ModelError
         For an unknown `latents`, or a model with cycles when latents are sampled.
     NotSupported, DataError
-        For product terms that the integrated likelihood does not have.
+        For product terms that the integrated likelihood does not have, counts, durations and
+        shares, and ordered answers that are not integrated on nodes.
     PriorError
         For a prior that cannot have the parameter's bounds.
     """
-    refuse_answers(structure.table, "the PyMC model")
+    refuse_answers(structure.table, "the PyMC model", ordered=False)
     refuse_levels(structure.table, "the PyMC model")
     if latents not in ("integrated", "sampled"):
         raise ModelError(f'latents is "integrated" or "sampled", not {latents!r}')
@@ -288,21 +345,29 @@ def build_pymc_model(
         DIMS[1]: list(structure.observed),
         **coordinate_labels(space),
     }
+    items = items_of(space, structure, sample)
     if latents == "sampled":
         from bayessem.graph.sampled_latents import scores_and_indicators
 
         with pm.Model(coords=coords) as model:
-            scores_and_indicators(OBSERVED, model_elements(space), structure, sample)
+            scores_and_indicators(OBSERVED, model_elements(space, items), structure, sample)
+        return model
+    if structure.table.ordered:
+        require_nodes(structure, sample)
+        if plan is None:
+            plan = answers_plan(structure, sample, space.base, respondent_order(sample))
+        with pm.Model(coords=coords) as model:
+            answers_node(OBSERVED, model_elements(space, items), structure, sample, plan)
         return model
     own, wide = with_item_products(space, structure)
-    plan = kernel_plan(wide, sample, own.base, proper=space.proper)
+    linear = kernel_plan(wide, sample, own.base, proper=space.proper)
     with pm.Model(coords=coords) as model:
         elements_node(
             OBSERVED,
             model_elements(own),
             shape=wide.shape,
             terms=wide.products,
-            plan=plan,
+            plan=linear,
             values=sample.values,
             group=sample.group,
             order=respondent_order(sample),

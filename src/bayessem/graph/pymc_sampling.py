@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import xarray as xr
 
 from bayessem.graph.pymc_model import build_pymc_model, space_parts
 from bayessem.graph.sampled_latents import start_scores
+from bayessem.graph.thresholds import Item, items_of
 from bayessem.model.correlation_blocks import partial_correlations
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Space, dimension
@@ -18,13 +20,16 @@ from bayessem.posterior.sampling import Approximation, Draws, complete
 from bayessem.threads import cores_here
 
 
-def start_of_variables(space: Space, natural: np.ndarray) -> dict[str, np.ndarray]:
+def start_of_variables(
+    space: Space, natural: np.ndarray, items: Sequence[Item] = ()
+) -> dict[str, np.ndarray]:
     """Natural start values of PyMC's variables, those of correlations left to PyMC.
 
     natural : (D,), in the order of the coordinates.
     """
+    shares = {item.members: item.shares(natural) for item in items}
     return {
-        part.name: natural[list(part.members)]
+        part.name: shares.get(part.members, natural[list(part.members)])
         for part in space_parts(space)
         if part.kind != "correlation"
     }
@@ -50,9 +55,17 @@ def sample_pymc(
     """
     began = time.perf_counter()
     space = prepared.space
-    model = build_pymc_model(space, prepared.structure, prepared.sample, latents=latents)
+    own = approximation.density
+    items = items_of(space, prepared.structure, prepared.sample)
+    model = build_pymc_model(
+        space,
+        prepared.structure,
+        prepared.sample,
+        latents=latents,
+        plan=(own.ints, own.floats) if prepared.table.ordered else None,
+    )
     start = approximation.density.natural(approximation.maximum.x)
-    initvals = start_of_variables(space, start)
+    initvals = start_of_variables(space, start, items)
     if latents == "sampled":
         elements = approximation.density.elements(start)
         initvals["score_raw"] = start_scores(elements, prepared.structure, prepared.sample)
@@ -80,10 +93,16 @@ def sample_pymc(
     return complete(Draws(values, stats, time.perf_counter() - began), draws)
 
 
-def draws_of_variables(space: Space, values: np.ndarray) -> dict[str, np.ndarray]:
+def draws_of_variables(
+    space: Space, values: np.ndarray, items: Sequence[Item] = ()
+) -> dict[str, np.ndarray]:
     """PyMC's random variables at draws (..., D) of the coordinates, the inverse of its kinds."""
     out = {}
+    item_of = {item.members: item for item in items}
     for part in space_parts(space):
+        if part.members in item_of:
+            out[part.name] = item_of[part.members].shares(values)
+            continue
         x = values[..., list(part.members)]
         if part.kind == "correlation" and part.family == "beta":
             start = 0
@@ -97,18 +116,23 @@ def draws_of_variables(space: Space, values: np.ndarray) -> dict[str, np.ndarray
 
 
 def fitted_draws(
-    prepared: Prepared, values: np.ndarray, data: xr.DataTree
+    prepared: Prepared,
+    values: np.ndarray,
+    data: xr.DataTree,
+    plan: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[pm.Model, xr.DataTree]:
     """The PyMC model of a fit and its draws as if PyMC had drawn them; see `Fit.pymc`.
 
-    values : (chain, draw, D);  data : `Fit.data`, for the other groups.
+    values : (chain, draw, D);  data : `Fit.data`, for the other groups;  plan : of the fit's
+    density, with ordered answers.
     """
     space = prepared.space
-    model = build_pymc_model(space, prepared.structure, prepared.sample)
+    model = build_pymc_model(space, prepared.structure, prepared.sample, plan=plan)
+    items = items_of(space, prepared.structure, prepared.sample)
     axes = data["posterior"].to_dataset().coords
     posterior = xr.Dataset(coords={name: axes[name] for name in ("chain", "draw")})
     kinds = {kind: values[..., where] for kind, where in space.kinds().items()}
-    for name, array in {**kinds, **draws_of_variables(space, values)}.items():
+    for name, array in {**kinds, **draws_of_variables(space, values, items)}.items():
         dim = dimension(name)
         labels = list(model.coords[dim])
         posterior[name] = xr.DataArray(array, dims=("chain", "draw", dim), coords={dim: labels})

@@ -27,7 +27,7 @@ from pytensor.tensor.rewriting.basic import register_canonicalize
 from bayessem.errors import NotSupported
 from bayessem.graph.operation import LogLikelihood
 from bayessem.likelihood.compiled import VERSION
-from bayessem.likelihood.entry import respondent_log_likelihood
+from bayessem.likelihood.engines import respondent_log_likelihood
 
 # Part of the keys of PyTensor's disk cache, where compiled graphs hold copies of these programs.
 _SOURCES = VERSION.encode() + Path(__file__).read_bytes()

@@ -8,7 +8,8 @@ likelihood of their own given what they covary with.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pymc as pm
@@ -17,6 +18,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from bayessem.errors import DataError, ModelError, NotSupported
 from bayessem.graph.node import DIMS
+from bayessem.model.categories import normal_scores
 from bayessem.model.data import Sample
 from bayessem.model.structure import Structure, matrix_shapes
 
@@ -179,7 +181,10 @@ def scores_and_indicators(
         pm.Deterministic(SCORES, scores[:, list(equations.scored)], dims=(DIMS[0], LATENT))
     mean = _joined([part[1] for part in parts], back)
     spread = [part[2] for part in parts]
-    if equations.residual_covariances:
+    if structure.table.ordered:
+        cuts = [x["thresholds"] for x in _matrices(elements, structure, sample)]
+        _answers(name, mean, spread, cuts, structure, sample)
+    elif equations.residual_covariances:
         _multivariate(name, mean, spread, sample)
     else:
         sds = pt.sqrt(pt.stack([pt.diagonal(x) for x in spread]))[sample.group]
@@ -194,7 +199,7 @@ def _matrices(
     elements: TensorVariable, structure: Structure, sample: Sample
 ) -> list[dict[str, TensorVariable]]:
     """Model matrices of each group."""
-    shapes = matrix_shapes(*structure.shape)
+    shapes = matrix_shapes(*structure.shape, structure.thresholds)
     ends = np.cumsum([0] + [int(np.prod(s)) for s in shapes.values()]).tolist()
     return [
         {
@@ -278,6 +283,8 @@ def start_scores(elements: np.ndarray, structure: Structure, sample: Sample) -> 
     """
     scored = list(read_equations(structure).scored)
     out = np.zeros((sample.size, len(scored)))
+    if structure.table.ordered:
+        sample = replace(sample, values=normal_scores(sample.values, sample.categories))
     for group, columns, members in sample.patterns():
         x = structure.matrices(elements, group)
         total = np.linalg.inv(np.eye(len(structure.variables)) - x["paths"])
@@ -289,6 +296,54 @@ def start_scores(elements: np.ndarray, structure: Structure, sample: Sample) -> 
         root = np.linalg.cholesky(x["disturbances"][np.ix_(scored, scored)])
         out[members] = np.linalg.solve(root, cross[scored] @ rest).T
     return out
+
+
+def _answers(
+    name: str,
+    mean: TensorVariable,
+    spread: list[TensorVariable],
+    thresholds: list[TensorVariable],
+    structure: Structure,
+    sample: Sample,
+) -> None:
+    """Ordered answers, `name_item`, and the normal indicators beside them, `name`.
+
+    All are independent given the scores; what is missing is left out.
+    """
+    sds = pt.sqrt(pt.stack([pt.diagonal(x) for x in spread]))
+    unit = math.sqrt(structure.table.responses.residual_variance)
+    below = pt.sigmoid if structure.table.responses.link == "logit" else _ndtr
+    cuts = pt.stack(thresholds)
+    for item, first in structure.threshold_at.items():
+        j = structure.observed.index(item)
+        codes = sample.values[:, j]
+        known = np.flatnonzero(~np.isnan(codes))
+        count, group = structure.table.responses.thresholds[item], sample.group[known]
+        z = (cuts[:, first : first + count][group] - mean[known, j][:, None]) / (
+            sds[group, j][:, None] / unit
+        )
+        # differences in the tail in which they are exact; both distributions are symmetric
+        up, down = below(z), below(-z)
+        edge = pt.zeros((len(known), 1))
+        low, high = pt.concatenate([edge, up], axis=1), pt.concatenate([up, edge + 1.0], axis=1)
+        over = pt.concatenate([edge + 1.0, down], axis=1)
+        under = pt.concatenate([down, edge], axis=1)
+        p = pt.where(low < 0.5, high - low, over - under)
+        pm.Categorical(f"{name}_{item}", p=p, observed=codes[known].astype(np.int64))
+    plain = [
+        j
+        for j, x in enumerate(structure.observed)
+        if x not in structure.table.ordered and x not in structure.table.exogenous
+    ]
+    cells = np.nonzero(~np.isnan(sample.values[:, plain]))
+    if len(cells[0]):
+        at = (cells[0], np.array(plain)[cells[1]])
+        pm.Normal(name, mean[at], sds[sample.group[at[0]], at[1]], observed=sample.values[at])
+
+
+def _ndtr(x: TensorVariable) -> TensorVariable:
+    """Normal distribution function, to full relative accuracy where x < 0."""
+    return 0.5 * pt.erfc(-x / math.sqrt(2.0))
 
 
 def _univariate(name: str, mean: TensorVariable, sds: TensorVariable, sample: Sample) -> None:

@@ -19,10 +19,11 @@ from bayessem.arguments import check_shared, seed, whole_number
 from bayessem.errors import BayessemError, FitError, ModelError, NotSupported
 from bayessem.execution import run
 from bayessem.ml.constrained import climb, named_values, read_constraints
-from bayessem.ml.estimate import MLFit, fit_ml
+from bayessem.ml.estimate import MLFit, fit_ml, maximum_likelihood
 from bayessem.ml.information import covariance_root
 from bayessem.ml.levels import level_turn
 from bayessem.ml.maximum import find_maximum
+from bayessem.ml.ordered import Theta, climb_again, theta_maximum
 from bayessem.ml.sample import with_sample
 from bayessem.model.companions import kept_beside
 from bayessem.model.conditioning import has_means
@@ -104,13 +105,14 @@ class _Resampling:
     """What all bootstrap samples have in common.
 
     root : (D, k) with the covariance of the estimates as its product with itself, if there is one.
-    plain : no constraints that climbing could not keep.
+    plain : no constraints that climbing could not keep.  theta : maximum with ordered answers.
     """
 
     fit: MLFit
     root: np.ndarray | None
     plain: bool
     turns: tuple[Turn, ...]
+    theta: Theta | None = None
 
 
 @one_blas_thread()
@@ -158,21 +160,13 @@ def bootstrap(
         "a bootstrap",
         'sem.ml(data, se="robust") has standard errors that hold for a wrong model, too, and '
         "sem.fit has intervals",
+        ordered=False,
     )
     if made_from_moments(prepared.sample):
         raise NotSupported("a bootstrap needs the raw data, not a covariance matrix")
-    fit = fit_ml(prepared, se="expected" if not prepared.structure.products else "observed")
-    if not fit.converged:
-        raise FitError(f"no bootstrap: {fit.problems[0]}")
-    table = fit.prepared.table
+    shared = _what_is_shared(prepared)
+    fit, table = shared.fit, shared.fit.prepared.table
     names = (*table.parameters, *(row.lhs for row in table.defined))
-    density = likelihood_density(fit.prepared.structure, fit.prepared.space, fit.prepared.sample)
-    root = None  # without standard errors samples are fitted as the data were
-    if np.isfinite(fit.covariance).all():
-        root = covariance_root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
-    constraints = read_constraints(table)
-    plain = not (constraints.curved or constraints.at_least)
-    shared = _Resampling(fit, root, plain, _free_turns(fit))
     rng = np.random.default_rng(random_seed)
     together = 1 if executor is None else min(TOGETHER, -(-n // FEWEST))
     # numbers of its own for each sample, however many go to a worker together
@@ -194,13 +188,40 @@ def bootstrap(
     return Bootstrap(names, _with_definitions(table, fit.x), np.array(kept), n - len(kept))
 
 
+def _what_is_shared(prepared: Prepared) -> _Resampling:
+    """The maximum of the data, and what climbs of the samples need of it."""
+    answered = bool(prepared.table.answered)
+    if answered:
+        fit = maximum_likelihood(prepared)
+    else:
+        fit = fit_ml(prepared, se="expected" if not prepared.structure.products else "observed")
+    if not fit.converged:
+        raise FitError(f"no bootstrap: {fit.problems[0]}")
+    constraints = read_constraints(fit.prepared.table)
+    plain = not (constraints.curved or constraints.at_least)
+    if answered:
+        theta = theta_maximum(prepared)
+        if theta is None:
+            raise FitError("no bootstrap: the estimates have no standard errors (sem.ml says why)")
+        return _Resampling(fit, None, plain, _free_turns(fit), theta)
+    density = likelihood_density(fit.prepared.structure, fit.prepared.space, fit.prepared.sample)
+    root = None  # without standard errors samples are fitted as the data were
+    if np.isfinite(fit.covariance).all():
+        root = covariance_root(fit.covariance, level_turn(fit.prepared.structure, density, fit.x))
+    return _Resampling(fit, root, plain, _free_turns(fit))
+
+
 def _estimated(
     shared: _Resampling, generators: Sequence[np.random.Generator]
 ) -> list[np.ndarray | None]:
     """Estimates and definitions of bootstrap samples, None where there is no maximum."""
     fit, out = shared.fit, []
     for rng in generators:
-        x = _estimate(fit, _resampled(fit.prepared, rng), shared.root, plain=shared.plain)
+        again = _resampled(fit.prepared, rng)
+        if shared.theta is None:
+            x = _estimate(fit, again, shared.root, plain=shared.plain)
+        else:
+            x = _of_answers(again, shared.theta, plain=shared.plain)
         if x is not None:
             x = _with_definitions(fit.prepared.table, oriented(x, fit, shared.turns))
         out.append(x)
@@ -286,3 +307,22 @@ def _estimate(
     except (BayessemError, np.linalg.LinAlgError):
         return None
     return found.x if found.converged else None
+
+
+def _of_answers(again: Prepared, theta: Theta, *, plain: bool) -> np.ndarray | None:
+    """The same of a model with ordered answers.
+
+    A sample in which nobody gave an answer that others gave has its threshold at infinity: no
+    maximum.
+    """
+    sample = again.sample
+    for name, count in again.table.responses.thresholds.items():
+        column = sample.values[:, sample.variables.index(name)]
+        for g in range(len(sample.groups)):
+            known = column[(sample.group == g) & ~np.isnan(column)]
+            if len(np.unique(known)) < count + 1:
+                return None
+    try:
+        return climb_again(again, theta, plain=plain)
+    except (BayessemError, np.linalg.LinAlgError):
+        return None

@@ -4,21 +4,27 @@ Bock, R. D., & Lieberman, M. (1970). Fitting a response model for n dichotomousl
 Psychometrika, 35, 179-197, doi:10.1007/BF02291262.
 
 What is maximised is theta (a residual of a latent response has a fixed variance), and delta is
-computed from it, with standard errors by the delta method. There is no chi-square: the saturated
-model of answers in categories has a parameter for each pattern of answers, most of which nobody
-gave.
+computed from it, with standard errors by the delta method. There is no chi-square against the
+saturated model, which has a parameter for each pattern of answers, most of which nobody gave; what
+is tested are first and second moments of the answers (ml/limited_information.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bayessem.errors import FitError, ModelError, NotSupported
-from bayessem.ml.constrained import Constrained, maximise_within
+from bayessem.ml.constrained import Constrained, climb, maximise_within
 from bayessem.ml.fit_measures import information_criteria
-from bayessem.ml.information import invert_information, observed_information, score_products
+from bayessem.ml.information import (
+    covariance_root,
+    invert_information,
+    observed_information,
+    score_products,
+)
+from bayessem.ml.limited_information import limited_information, residual_size
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
 from bayessem.ml.table import all_values, defined_standardised, estimates
@@ -28,6 +34,7 @@ from bayessem.model.starts import start_values
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.posterior.covariates import covariate_log_density
 from bayessem.posterior.density import Density
+from bayessem.results.answer_margins import margins_of
 from bayessem.results.latent_responses import reported
 from bayessem.results.orientation import direction_signs
 from bayessem.results.reliability import reliability
@@ -54,7 +61,8 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
     Returns
     -------
     MLFit
-        With log-likelihood and information criteria; without chi-square and its indices.
+        With log-likelihood and information criteria, C2 with its indices and SRMR; without
+        chi-square against all patterns of answers.
 
     Raises
     ------
@@ -77,6 +85,7 @@ def fit_ordered(prepared: Prepared, *, se: str = "observed") -> MLFit:
         change @ covariance @ change.T,
         reported(prepared.structure, density.elements(found.x)),
         se=se,
+        measures=_measures(prepared, density, found, scale),
         problems=(*_doubts(prepared, density, found), *problems),
     )
 
@@ -94,6 +103,7 @@ def without_chi_square(
     elements: np.ndarray,
     *,
     se: str,
+    measures: dict[str, float],
     problems: tuple[str, ...],
 ) -> MLFit:
     """The result at a maximum that has no saturated model to be compared with.
@@ -110,6 +120,8 @@ def without_chi_square(
         Flat model matrices.
     se : str
         Where the standard errors come from.
+    measures : dict
+        Log-likelihood, criteria and what else says how the model fits.
     problems : tuple of str
         What is doubtful.
     """
@@ -129,9 +141,7 @@ def without_chi_square(
             std_all=defined_standardised(table, standardised(structure, elements)),
             std_lv=defined_standardised(table, standardised(structure, elements, scale="latent")),
         ),
-        measures=information_criteria(
-            found.value, len(table.parameters) - found.equalities, sample.size
-        ),
+        measures=measures,
         r2={
             label: {n: float(v) for n, v in r_squared(structure, elements, group=g).items()}
             for g, label in enumerate(labels)
@@ -155,6 +165,93 @@ def without_chi_square(
             *undefined_values(table, values),
         ),
     )
+
+
+@dataclass(frozen=True)
+class Theta:
+    """A maximum in the parameterization in which it is found, for climbs of resampled answers.
+
+    Attributes
+    ----------
+    x : ndarray (D,)
+    elements : ndarray (elements,)
+        Flat model matrices there, by which lattices are chosen.
+    scale : ndarray (D,)
+        Rough standard errors.
+    root : ndarray (D, k)
+        A root of the covariance matrix of the estimates, the unit in which the likelihood is round.
+    """
+
+    x: np.ndarray
+    elements: np.ndarray
+    scale: np.ndarray
+    root: np.ndarray
+
+
+def theta_maximum(prepared: Prepared) -> Theta | None:
+    """The maximum of the likelihood of a model with ordered answers; None without a covariance.
+
+    Raises
+    ------
+    NotSupported
+        For a model that is not integrated on nodes.
+    """
+    _check(prepared, "observed")
+    density, found, scale = _maximum(prepared)
+    found = turned(prepared, density, found)
+    covariance, problems = parameter_covariance(prepared, density, found, scale, "observed")
+    if problems:
+        return None
+    return Theta(found.x, density.elements(found.x), scale, covariance_root(covariance))
+
+
+def climb_again(prepared: Prepared, at: Theta, *, plain: bool) -> np.ndarray | None:
+    """Estimates (D,) of other answers, as they are reported; None where there is no maximum.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The model with these answers.
+    at : Theta
+        The maximum of those that they were drawn from, where the climb begins.
+    plain : bool
+        Whether there are no constraints that a climb could not keep.
+    """
+    structure, space, sample = prepared.structure, prepared.space, prepared.sample
+    density = likelihood_density(structure, space, sample, at=at.elements)
+    x = climb(density, at.x, at.root) if plain else None
+    if x is None:
+        found = maximise_within(density, prepared.table, at.x, scale=at.scale)
+        if not found.converged:
+            return None
+        x = found.x
+    return reported(structure, density.elements(x))[_places(prepared)]
+
+
+def likelihood_criteria(prepared: Prepared, found: Constrained) -> dict[str, float]:
+    """Log-likelihood and information criteria at a maximum."""
+    npar = len(prepared.table.parameters) - found.equalities
+    return information_criteria(found.value, npar, prepared.sample.size)
+
+
+def _measures(
+    prepared: Prepared, density: Density, found: Constrained, scale: np.ndarray
+) -> dict[str, float]:
+    """Log-likelihood and criteria; where moments of the answers say it, how the model fits."""
+    criteria = likelihood_criteria(prepared, found)
+    if prepared.sample.design is not None:
+        return criteria
+    try:
+        margins = margins_of(prepared, "a test of the model")
+    except NotSupported:
+        return criteria
+    return {
+        **criteria,
+        **limited_information(
+            margins, prepared, found.x, density.elements, basis=found.basis, scale=scale
+        ),
+        "srmr": residual_size(margins, prepared, density.elements(found.x)),
+    }
 
 
 def _check(prepared: Prepared, se: str) -> None:

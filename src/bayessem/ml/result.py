@@ -47,6 +47,7 @@ FIT = (
     ("  within clusters", "srmr_within"),
     ("  between clusters", "srmr_between"),
 )
+ANSWERS_FIT = tuple((n, key if key == "srmr" else f"c2.{key}") for n, key in FIT)
 # A cell is (value, digits), or text.
 STATISTIC = Format(
     lambda cell: cell if isinstance(cell, str) else number(*cell) if cell[0] == cell[0] else "-",
@@ -72,7 +73,8 @@ class MLFit(Described):
         s, at level 2.
     measures : dict of str to float
         Fit, under lavaan's names. For a model with product terms logl, npar and the information
-        criteria; its chi-square and indices are those of `counterpart`.
+        criteria; its chi-square and indices are those of `counterpart`. Of ordered answers c2,
+        c2.df, c2.rmsea, ... (ml/limited_information.py) and srmr.
     r2 : dict of str to dict
         Explained share of the variance by group and variable.
     omega, ave : dict of str to dict
@@ -183,6 +185,19 @@ def _header(fit: MLFit) -> Iterator[Block]:
 
 def _global_fit(fit: MLFit) -> Iterator[Table]:
     m = fit.measures
+    if "c2" in m:
+        yield _statistics(
+            "Test of the model by first and second moments of the answers",
+            (
+                ("C2", m["c2"], 3),
+                ("Degrees of freedom", m["c2.df"], 0),
+                ("p", m["c2.pvalue"], 3),
+                ("C2 of independent answers", m["c2.baseline.chisq"], 3),
+                ("Degrees of freedom of these", m["c2.baseline.df"], 0),
+            ),
+        )
+    if "srmr" in m and "chisq" not in m:
+        yield _statistics("Fit indices", [(n, m[key], 3) for n, key in ANSWERS_FIT if key in m])
     if "chisq" not in m:
         return
     yield _statistics(

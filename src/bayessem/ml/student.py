@@ -17,7 +17,13 @@ import numpy as np
 
 from bayessem.errors import FitError, ModelError
 from bayessem.ml.constrained import Constrained, maximise_within
-from bayessem.ml.ordered import own_scale, parameter_covariance, turned, without_chi_square
+from bayessem.ml.ordered import (
+    likelihood_criteria,
+    own_scale,
+    parameter_covariance,
+    turned,
+    without_chi_square,
+)
 from bayessem.ml.result import MLFit
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import start_values
@@ -97,6 +103,7 @@ def fit_student(prepared: Prepared, *, se: str | None = None) -> MLFit:
         covariance,
         density.elements(found.x),
         se=se,
+        measures=likelihood_criteria(prepared, found),
         problems=(*_doubts(found), *problems),
     )
 

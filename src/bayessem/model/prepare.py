@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
+from bayessem.model.answer_engine import refuse_wide_pooling
 from bayessem.model.categories import cuts
 from bayessem.model.clusters import require_cluster_argument
 from bayessem.model.composites import item_covariances
@@ -301,7 +302,7 @@ def prepare_sample(
             "weights= is not there yet with partial pooling; pool completely or not at all "
             "(pooling=bs.no_pooling(...)), or leave the weights out"
         )
-    if partial is not None and table.answered:
+    if partial is not None and table.responses.others:
         raise NotSupported(
             f"partial pooling is not there yet for models with {table.answers_said}; pool "
             f"completely or not at all (pooling=bs.no_pooling(...)), or leave {table.declared} out"
@@ -311,6 +312,8 @@ def prepare_sample(
             "partial pooling is not there yet for models with heavy tails; pool completely or not "
             "at all (pooling=bs.no_pooling(...)), or leave family= out"
         )
+    if partial is not None and table.ordered:
+        refuse_wide_pooling(structure, sample)
     if table.answered and table.composites:
         raise NotSupported(
             f"composites are not there yet in models with {table.answers_said}; leave "

@@ -9,10 +9,6 @@ from bayessem.model.structure import Structure
 from bayessem.syntax.parameters import ParameterTable
 
 # What answers, with ordered answers, what others ask.
-WITHOUT_INDICES = (
-    "its saturated model is no normal one. fit.predictive_check() compares the correlations of the "
-    'answers, and fit.predictive_check("indicators") their shares, with data drawn from the model'
-)
 WITHOUT_CHI_SQUARE = (
     "its saturated model is no normal one. sem.ml(data) has the log-likelihood and information "
     "criteria, and bs.compare compares fits by leave-one-out cross-validation"
@@ -22,16 +18,16 @@ WITHOUT_NEARLY_EQUAL = (
     "and names what to free"
 )
 WITHOUT_MODIFICATION = (
-    "add the cross-loading or the construct that two items share to the model, and compare both "
-    "fits with bs.compare"
+    "it is there for normal and ordered variables. Add the cross-loading or the construct that two "
+    "items share to the model, and compare both fits with bs.compare"
 )
 WITHOUT_FAMILY_LADDER = (
     "fit SEM(..., group_equal=...) and SEM(...) by sem.ml(data, group=...), whose log-likelihoods "
     "may be compared, or by sem.fit and bs.compare"
 )
 WITHOUT_PIT = (
-    "answers in categories have no continuous distribution. fit.loo() predicts respondents, and "
-    'fit.predictive_check("indicators") compares the shares of the answers'
+    "it is there for normal and ordered variables. fit.loo() predicts respondents, and "
+    "fit.response_check(y) compares counts, durations and shares with what the model draws"
 )
 
 
@@ -82,8 +78,22 @@ def threshold_sets(structure: Structure) -> tuple[ThresholdSet, ...]:
     return tuple(out.values())
 
 
+def refuse_tails(table: ParameterTable, what: str) -> None:
+    """Refuse what is not there for models with heavy tails (`NotSupported`, naming it)."""
+    if table.heavy_tailed:
+        raise NotSupported(
+            f"{what} is not there for models with heavy tails (family='student'); leave family= "
+            "out to ask the normal model, and compare both fits with bs.compare"
+        )
+
+
 def refuse_answers(
-    table: ParameterTable, what: str, instead: str = "", *, tails: bool = True
+    table: ParameterTable,
+    what: str,
+    instead: str = "",
+    *,
+    tails: bool = True,
+    ordered: bool = True,
 ) -> None:
     """Refuse what is not there for models with ordered answers, or with heavy tails.
 
@@ -98,18 +108,17 @@ def refuse_answers(
         as numbers.
     tails : bool
         Whether models with heavy tails are refused, too.
+    ordered : bool
+        Whether models are refused in which all answers that are not normal are ordered.
 
     Raises
     ------
     NotSupported
         Naming it, for a model with variables that are not normal.
     """
-    if table.heavy_tailed and tails:
-        raise NotSupported(
-            f"{what} is not there for models with heavy tails (family='student'); leave family= "
-            "out to ask the normal model, and compare both fits with bs.compare"
-        )
-    if table.answered:
+    if tails:
+        refuse_tails(table, what)
+    if table.responses.others or (ordered and table.answered):
         named = table.answered
         raise NotSupported(
             f"{what} is not there for models with {table.answers_said} "

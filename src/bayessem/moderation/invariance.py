@@ -117,8 +117,7 @@ def invariance(
             "invariance is about the measurement model: leave the product terms out, then fit the "
             "full model with what holds"
         )
-    if table.responses.others:
-        refuse_answers(table, "the ladder of invariance", WITHOUT_FAMILY_LADDER)
+    refuse_answers(table, "the ladder of invariance", WITHOUT_FAMILY_LADDER, ordered=False)
     if approximate is not None:
         refuse_answers(table, "approximate invariance", WITHOUT_NEARLY_EQUAL)
     if not any(r.op == "=~" for r in table.rows):
@@ -247,7 +246,7 @@ def _sampled(
     indices = {
         name: fit_indices(fit, ci_prob=ci_prob)
         for name, fit in sampled.items()
-        if not sem.table.ordered
+        if not (sem.table.ordered and sem.table.exogenous)
     }
     return {
         "sampled": sampled,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from bayessem.model.prepare import Prepared
+from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.answers import loading_scales
 from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.covariate_means import at_means, covariate_shifts
 from bayessem.posterior.density import Density
 from bayessem.posterior.laplace_tails import lowered, refuse_far
@@ -59,3 +61,15 @@ def answered(
         last = lowered(last)
         refuse_far(last)
     return density, last
+
+
+def lattices(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """The packed plan of a model with ordered answers, with lattices that suit its posterior."""
+    space, structure = prepared.space, prepared.structure
+    density = posterior_density(space, structure, prepared.sample)
+    values = start_values(structure, prepared.covariances, prepared.means)
+    start = initial_point(space, prepared.table, values)
+    if prepared.unpooled is not None:
+        density, start = balanced_density(prepared, density)
+    found, _ = answered(prepared, density, start)
+    return found.ints, found.floats

@@ -89,9 +89,15 @@ def _anchor(sample: Sample, one: ThresholdSet) -> int:
 def _loadings(
     structure: Structure, space: Space, one: ThresholdSet, scales: np.ndarray
 ) -> list[tuple[int, float]]:
-    """What an ordered variable depends on: coordinate (-1: fixed) and standard deviation."""
+    """What an ordered variable depends on: coordinate (-1: fixed) and standard deviation.
+
+    Of a pooled loading the mean of the population of groups stands for all.
+    """
     table = structure.table
     index = {name: i for i, name in enumerate(space.names)}
+    for c in space.coordinates:
+        if c.kind == "pool_z":
+            index[c.name] = index.get(c.name.split("[")[0], -1)
     if one.variable in structure.variables:
         matrix, i = "paths", structure.variables.index(one.variable)
     else:
@@ -170,7 +176,7 @@ def loading_scales(space: Space, structure: Structure, sample: Sample) -> dict[i
     table = structure.table
     scales = latent_scales(structure, sample.sds)
     scales = scales / np.sqrt(table.responses.residual_variance)
-    index = {name: i for i, name in enumerate(space.names)}
+    index = {c.name: i for i, c in enumerate(space.coordinates) if c.kind == "loading"}
     out: dict[int, float] = {}
     for k, place in structure.places.items():
         row = table.rows[k]

@@ -8,6 +8,7 @@ here, from the maximum and curvature of the same model without pooling.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,11 +22,15 @@ from bayessem.model.pooling import (
 from bayessem.model.prepare import Prepared
 from bayessem.model.space import Coordinate
 from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior.answers import loading_scales
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.hierarchies import Hierarchy
-from bayessem.posterior.optimise import Maximum, maximise
+from bayessem.posterior.optimise import Maximum, climb, maximise
+from bayessem.posterior.program import ASINH
 
+# Climbs of a model with ordered answers after which lattices are chosen anew.
+ROUNDS = 2
 # Kinds of coordinates that have to be free of bounds.
 LINEAR = ("pool_mean", "pool_slope", "pool_link")
 
@@ -53,7 +58,9 @@ def group_information(
     """
     assert prepared.unpooled is not None
     space = prepared.unpooled
-    if found is None:
+    if prepared.table.answered:
+        found = _maximum_of_answers(prepared)
+    elif found is None:
         density = posterior_density(space, prepared.structure, prepared.sample)
         values = start_values(prepared.structure, prepared.covariances, prepared.means)
         found = maximise(density, initial_point(space, prepared.table, values))
@@ -75,6 +82,32 @@ def group_information(
     # nothing beyond the prior: non-centred
     some = rest > 0.01 * precision
     return np.where(some, rest, 0.0), np.where(some, information - known[:, 1], 0.0)
+
+
+def _maximum_of_answers(prepared: Prepared) -> Maximum:
+    """The maximum without pooling, found in the coordinates that suit ordered answers.
+
+    Lattices are chosen anew after each climb. Loadings are then as they are again.
+    """
+    space, structure, sample = prepared.unpooled, prepared.structure, prepared.sample
+    assert space is not None
+    density = posterior_density(space, structure, sample)
+    values = start_values(structure, prepared.covariances, prepared.means)
+    own = density.answered(loading_scales(space, structure, sample))
+    point = own.answered_point(initial_point(space, prepared.table, values))
+    for _ in range(ROUNDS):
+        point = climb(own, point)
+        at = own.elements(own.natural(point))
+        own = own.with_plan(posterior_density(space, structure, sample, at=at))
+    found = maximise(own, point)
+    curved = own.fields["transform"] == ASINH
+    natural, scale = own.natural(found.x), np.where(curved, own.fields["upper"], 1.0)
+    change = np.where(curved, scale / np.sqrt(1.0 + (natural * scale) ** 2), 1.0)
+    return replace(
+        found,
+        x=np.where(curved, natural, found.x),
+        hessian=found.hessian * np.outer(change, change),
+    )
 
 
 def _given_zero_mean(

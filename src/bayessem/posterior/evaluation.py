@@ -171,13 +171,16 @@ def log_density(point, program, numbers, ints, floats, gradient):
     if white:
         matrix = layout.whitening.reshape(d, d)
         x = layout.centre + np.dot(matrix, point)
-    before = x
+    before, between = x, x
     pooled = layout.pool_at.size > 0
     jacobian = 0.0
     moved = pooled or layout.shift_by.size > 0 or layout.item_alpha.size > 0
     if moved:
         x = before.copy()
-        jacobian = balance(layout, x) + to_thresholds(layout, x)
+        jacobian = balance(layout, x)
+        if pooled:  # thresholds are in units of what hierarchies make of loadings
+            between = x.copy()
+        jacobian += to_thresholds(layout, x)
         to_intercepts(layout, x)
     v = np.empty(_extended(layout))
     slope = np.empty(d)
@@ -204,7 +207,7 @@ def log_density(point, program, numbers, ints, floats, gradient):
         d_x[i] = d_v[i] * slope[i] + d_prior[i]
     if moved:
         pull_intercepts(layout, x, d_x)
-        pull_thresholds(layout, before, d_x)
+        pull_thresholds(layout, between, d_x)
         pull_balance(layout, x, before, d_x)
     if white:
         d_x = np.dot(matrix.T, d_x)

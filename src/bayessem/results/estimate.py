@@ -12,7 +12,7 @@ import numpy as np
 
 from bayessem.errors import BayessemWarning, FitError, NotSupported, outside
 from bayessem.execution import check_executor, run_in_order
-from bayessem.model.answer_engine import on_lattices
+from bayessem.model.answer_engine import NODES, answer_engine, on_lattices, require_nodes
 from bayessem.model.check import check
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
@@ -126,7 +126,7 @@ class _Run(NamedTuple):
 
 def _begun(prepared: Prepared, sampling: Sampling) -> _Run:
     """Everything before the first draw."""
-    integrate = sampling.latents == "integrated" or has_integral(prepared.structure)
+    integrate = sampling.latents == "integrated" or _integrable(prepared)
     direction = orient(prepared, integrate=integrate)
     if direction is not None:
         prepared = direction.prepared
@@ -311,11 +311,11 @@ def _approximation(
         start = direction.start
     if not integrate:
         return density, _as_it_is(density, start), ()
-    if on_lattices(prepared.structure):
-        return (*answered(prepared, density, start), ())
     if prepared.unpooled is not None:
         found = None if direction is None else direction.base
         density, start = balanced_density(prepared, density, found=found, start=start)
+    if on_lattices(prepared.structure):
+        return (*answered(prepared, density, start), ())
     approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
     return density, approximation, tuple(seen)
 
@@ -340,6 +340,13 @@ def _load_the_rest() -> None:
     installed_versions()
 
 
+def _integrable(prepared: Prepared) -> bool:
+    """Whether the latent variables can be integrated out, with ordered answers exactly."""
+    if prepared.table.answered:
+        return answer_engine(prepared.structure, prepared.sample)[0] == NODES
+    return has_integral(prepared.structure)
+
+
 def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
     """The settings with what was left open decided: seed, target_accept, engine."""
     pooled = prepared.pooling is not None and prepared.pooling.how == "partial"
@@ -350,7 +357,9 @@ def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
         accept = POOLED_ACCEPT if pooled else ACCEPT
     if engine == "pymc" or sampling.latents == "sampled":
         asked = "engine='pymc'" if engine == "pymc" else "latents='sampled'"
-        refuse_answers(prepared.table, asked)
+        refuse_answers(prepared.table, asked, ordered=False)
+        if prepared.table.ordered and sampling.latents != "sampled":
+            require_nodes(prepared.structure, prepared.sample)
         refuse_levels(prepared.table, asked)
         if prepared.sample.design is not None:
             raise NotSupported(f"{asked} has no sampling weights; leave it out")

@@ -14,6 +14,7 @@ MEANINGS = {
     "P(>0)": "posterior probability that the value is above 0",
     "std": "standardised value",
     "std sq": "coefficient of the standardised square",
+    "X2 of the table": "chi-square of the table of both answers against the expected one",
     "R-hat": "rank-normalised split R-hat (1.01 or less at convergence)",
     "ESS": "bulk effective sample size",
     "elpd": "expected log predictive density",

@@ -1,0 +1,194 @@
+"""Test of a model of answers by their first and second moments: C2, RMSEA2, CFI, TLI, SRMR.
+
+The table of all patterns of answers is sparse, so that no test of it has a distribution that is
+known. First and second moments (results/answer_margins.py) are not sparse:
+
+    C2 = e' (W - W D (D' W D)^-1 D' W) e,
+
+e observed less expected moments, W the inverse of their covariance matrix, D the derivatives by the
+parameters, is chi-square with as many degrees of freedom as there are moments more than parameters
+(Maydeu-Olivares & Joe 2006, doi:10.1007/s11336-005-1295-9; Cai & Hansen 2013,
+doi:10.1111/j.2044-8317.2012.02050.x; Cai & Monroe 2014, CRESST Report 839). RMSEA2 is that of
+Maydeu-Olivares & Joe (2014, doi:10.1080/00273171.2014.911075); CFI and TLI compare with independent
+answers (Cai, Chung & Lee 2021, doi:10.1007/s11121-021-01253-4).
+
+With missing values the moments are those of the answers that are known, which is right where
+nothing observed says which are missing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from scipy.stats import chi2
+
+from bayessem.ml.fit_measures import rmsea
+from bayessem.model.prepare import Prepared
+from bayessem.results.answer_margins import (
+    Given,
+    Margins,
+    Observed,
+    expected_moments,
+    given_constructs,
+    moment_covariance,
+    observed_of,
+    of_categories,
+    of_number,
+    points_of,
+    scores_of,
+)
+from bayessem.results.polychoric import expected_correlations, observed_correlations
+
+# Share of the largest eigenvalue of a correlation matrix of moments that counts as 0.
+FLAT = 1e-10
+
+
+def inverse_root(covariance: np.ndarray) -> np.ndarray:
+    """R (moment, moment) with R R' the inverse of a covariance matrix of moments."""
+    sd = np.sqrt(np.diag(covariance))
+    roots, vectors = np.linalg.eigh(covariance / np.outer(sd, sd))
+    keep = roots > FLAT * roots[-1]
+    return vectors[:, keep] / np.sqrt(roots[keep]) / sd[:, None]
+
+
+def group_scores(margins: Margins, prepared: Prepared) -> list[np.ndarray]:
+    """Scores (respondent, p) of each group."""
+    sample = prepared.sample
+    return [scores_of(margins, sample.values[sample.group == g]) for g in range(len(sample.groups))]
+
+
+def independent(margins: Margins, moments: np.ndarray) -> Given:
+    """Answers that have nothing to do with each other, with the first moments (moment,)."""
+    starts = np.concatenate([[0], np.cumsum(margins.own)])
+    parts = []
+    for k, categories in enumerate(margins.counts):
+        own = moments[starts[k] : starts[k + 1]]
+        if categories:
+            parts.append(of_categories(own[None]))
+        else:
+            parts.append(of_number(own[:1], own[1] - own[0] ** 2))
+    first, score, square, within, by_score = zip(*parts, strict=True)
+    return Given(np.ones(1), first, np.stack(score, 1), np.stack(square, 1), within, by_score)
+
+
+def quadratic_forms(error: np.ndarray, root: np.ndarray, change: np.ndarray) -> float:
+    """C2 of moments that are off by `error` (moment,), with derivatives `change` (moment, k)."""
+    off, by = root.T @ error, root.T @ change
+    basis, sizes, _ = np.linalg.svd(by, full_matrices=False)
+    basis = basis[:, sizes > 1e-9 * sizes[0]] if len(sizes) else basis
+    return float(off @ off - np.sum((basis.T @ off) ** 2))
+
+
+def _baseline(margins: Margins, data: list[Observed]) -> tuple[float, int]:
+    """C2 of independent answers and its degrees of freedom."""
+    total, own = 0.0, sum(margins.own)
+    first, second = margins.pairs
+    for one in data:
+        given = independent(margins, one.moments)
+        expected, score = given.moments, given.score[0]
+        change = np.zeros((len(expected), own))
+        change[:own] = np.eye(own)
+        starts = np.concatenate([[0], np.cumsum(margins.own)])
+        for k, categories in enumerate(margins.counts):
+            codes = np.arange(1.0, categories) if categories else np.array([1.0, 0.0])
+            for pairs, other in ((first == k, second), (second == k, first)):
+                at = own + np.flatnonzero(pairs)
+                change[at, starts[k] : starts[k + 1]] = np.outer(score[other[pairs]], codes)
+        root = inverse_root(moment_covariance(margins, given) * one.shares)
+        total += quadratic_forms(one.moments - expected, root, change)
+    return total, len(data) * len(first)
+
+
+def limited_information(
+    margins: Margins,
+    prepared: Prepared,
+    x: np.ndarray,
+    elements: Callable[[np.ndarray], np.ndarray],
+    *,
+    basis: np.ndarray,
+    scale: np.ndarray,
+) -> dict[str, float]:
+    """C2 and what is made of it, at the maximum of the likelihood.
+
+    Parameters
+    ----------
+    margins : Margins
+    prepared : Prepared
+        The model with its data.
+    x : ndarray (D,)
+        The maximum.
+    elements : function
+        Parameters (..., D) to flat model matrices (..., elements).
+    basis : ndarray (D, k)
+        Directions in which parameters may move.
+    scale : ndarray (D,)
+        Their rough standard errors, for derivatives by differences.
+
+    Returns
+    -------
+    dict
+        c2, c2.df, c2.pvalue, c2.baseline.chisq, c2.baseline.df, c2.cfi, c2.tli, c2.rmsea with its
+        90 % interval and p-value of close fit; empty for a model with as many parameters as
+        moments.
+    """
+    groups = len(prepared.sample.groups)
+    df = groups * margins.size - basis.shape[1]
+    if df <= 0:
+        return {}
+    points = points_of(margins)
+    data = [observed_of(margins, scores) for scores in group_scores(margins, prepared)]
+    step = 1e-3 * scale
+    moved = np.concatenate([x + np.diag(step), x - np.diag(step), x[None]])
+    drawn = elements(moved)
+    errors, changes, roots = [], [], []
+    for g, one in enumerate(data):
+        expected = expected_moments(margins, drawn, g, points)
+        up, down = expected[: len(x)], expected[len(x) : -1]
+        changes.append(((up - down) / (2.0 * step[:, None])).T @ basis)
+        errors.append(one.moments - expected[-1])
+        given = given_constructs(margins, drawn[-1], g, points)
+        roots.append(inverse_root(moment_covariance(margins, given) * one.shares))
+    root = _block(roots)
+    value = quadratic_forms(np.concatenate(errors), root, np.concatenate(changes))
+    base, base_df = _baseline(margins, data)
+    excess, excess0 = max(value - df, 0.0), max(value - df, base - base_df, 0.0)
+    return {
+        "c2": value,
+        "c2.df": float(df),
+        "c2.pvalue": float(chi2.sf(value, df)),
+        "c2.baseline.chisq": base,
+        "c2.baseline.df": float(base_df),
+        "c2.cfi": 1.0 - excess / excess0 if excess0 > 0 else 1.0,
+        "c2.tli": 1.0 - (value - df) * base_df / ((base - base_df) * df)
+        if base != base_df
+        else math.nan,
+        **{
+            f"c2.{name}": number
+            for name, number in rmsea(value, df, size=prepared.sample.size, groups=groups).items()
+        },
+    }
+
+
+def residual_size(margins: Margins, prepared: Prepared, elements: np.ndarray) -> float:
+    """SRMR: root mean square of the residual correlations of latent responses, groups by size.
+
+    lavaan's SRMR for categorical data; polychoric correlations less those of the model.
+    """
+    points, total = points_of(margins), 0.0
+    for g, scores in enumerate(group_scores(margins, prepared)):
+        implied = expected_correlations(margins, elements[None], g, points)[0]
+        off = observed_correlations(margins, scores) - implied
+        total += len(scores) * math.sqrt(float(np.mean(off**2)))
+    return total / prepared.sample.size
+
+
+def _block(roots: list[np.ndarray]) -> np.ndarray:
+    """Roots of the groups along the diagonal."""
+    out = np.zeros((sum(len(r) for r in roots), sum(r.shape[1] for r in roots)))
+    i = j = 0
+    for root in roots:
+        out[i : i + len(root), j : j + root.shape[1]] = root
+        i, j = i + len(root), j + root.shape[1]
+    return out
