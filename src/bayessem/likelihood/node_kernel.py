@@ -13,9 +13,8 @@ analysis. Psychometrika, 57, 423-436. Rijmen, F. (2009). ETS RR-09-03.
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
-from bayessem.likelihood.dense import multiply, multiply_by_transpose, multiply_transposed, spans
 from bayessem.likelihood.node_lattice import placed
-from bayessem.likelihood.node_line import expand, gather, pull_line
+from bayessem.likelihood.node_line import expand, gather, pull_line, walk
 from bayessem.likelihood.node_plan import (
     FACTOR,
     MESSAGE,
@@ -25,9 +24,20 @@ from bayessem.likelihood.node_plan import (
     SHARED,
     STEP,
     UNARY,
+    shape,
     unpack_nodes,
 )
-from bayessem.likelihood.node_tables import fill_tables, pull_tables
+from bayessem.likelihood.node_sums import (
+    back_message,
+    back_table,
+    collect,
+    spans,
+    sum_out,
+    sum_pair,
+    weigh,
+)
+from bayessem.likelihood.node_tables import fill_tables, line_of, pull_tables
+from bayessem.likelihood.node_windows import WINDOW, above, everything, find_windows
 
 
 @compiled
@@ -133,51 +143,59 @@ def _shared(plan, s, tables, kernel):
 
 
 @compiled
-def _product(plan, s, tables, messages, logs, product, row_log):
-    """A (row, v): the product of what is about a step's variable alone; logs of messages' scales.
-
-    Returns whether anything in the step is about a pair.
-    """
+def _answers(plan, s, tables, product):
+    """The product (row, v) of the tables of answers that are about a step's variable alone."""
     rows, q = product.shape
     product[:] = 1.0
-    row_log[:] = 0.0
-    pairs = False
     first = plan.step[STEP * s + 9]
     for k in range(first, first + plan.step[STEP * s + 8]):
-        what, number = plan.part[PART * k], plan.part[PART * k + 1]
-        at = plan.part[PART * k + 3]
-        if what == UNARY:
-            for u in range(rows):
-                row = plan.row[at + u]
-                if row >= 0:
-                    own = _table(plan, tables, number, row, q)
-                    for v in range(q):
-                        product[u, v] *= own[v]
-        elif what in (MESSAGE, PAIR_MESSAGE):
-            scale = plan.step[STEP * number + 7]
-            for u in range(rows):
-                row_log[u] += logs[scale + plan.row[at + u]]
-            if what == MESSAGE:
-                for u in range(rows):
-                    own = _message(plan, messages, number, plan.row[at + u], q)
-                    for v in range(q):
-                        product[u, v] *= own[v]
-        pairs = pairs or what in (PAIR, PAIR_MESSAGE)
-    return pairs
+        number, at = plan.part[PART * k + 1], plan.part[PART * k + 3]
+        if plan.part[PART * k] != UNARY:
+            continue
+        for u in range(rows):
+            row = plan.row[at + u]
+            if row >= 0:
+                own = _table(plan, tables, number, row, q)
+                for v in range(q):
+                    product[u, v] *= own[v]
+
+
+@compiled
+def _hand_up(plan, s, size, messages, logs, products):
+    """Takes a step's finished message into the product of the step above it."""
+    t, at = above(plan, s)
+    own, scale = plan.step[STEP * s + 7], plan.step[STEP * t + 7]
+    first, alone = plan.step[STEP * t + 6], plan.step[STEP * s + 1] == 1
+    for w in range(plan.step[STEP * t + 4]):
+        row = plan.row[at + w]
+        logs[scale + w] += logs[own + row]
+        if alone:
+            message = _message(plan, messages, s, row, size)
+            product = products[first + w * size : first + (w + 1) * size]
+            for v in range(size):
+                product[v] *= message[v]
+
+
+@compiled
+def _has_pairs(plan, s):
+    """Whether anything in a step is about a pair for some of its rows."""
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        if plan.part[PART * k] in (PAIR, PAIR_MESSAGE):
+            return True
+    return False
 
 
 @compiled
 def _one_pair(plan, s):
-    """The part of a step that is about all its variables, where it is the only one of a pair.
-
-    -1 where there is none, or there are several.
-    """
+    """The part of a step with one neighbour that is about both; -1 where there are others."""
     found = -1
+    if plan.step[STEP * s + 1] != 1:
+        return -1
     first = plan.step[STEP * s + 9]
     for k in range(first, first + plan.step[STEP * s + 8]):
         if plan.part[PART * k] in (PAIR, PAIR_MESSAGE):
-            whole = plan.step[STEP * s + 1] == 1 or plan.part[PART * k + 2] == 2
-            if found >= 0 or not whole:
+            if found >= 0:
                 return -1
             found = k
     return found
@@ -240,55 +258,99 @@ def _with_pairs(plan, s, u, tables, messages, kernel, joint):
 
 
 @compiled
-def _forward(plan, tables, messages, logs, scales, products):
+def _kernel(plan, s, tables):
+    """What all rows of a step share, (v, outer, inner): its neighbours, one is the inner one."""
+    q, one, two = _sides(plan, s)
+    line = plan.line[3 * s + 2]
+    if line:
+        at = plan.factor[FACTOR * (plan.step[STEP * s + 10] // 2) + 6]
+        return tables[at : at + q * line].reshape(q, 1, line)
+    kernel = np.empty((q, one, two))
+    _shared(plan, s, tables, kernel)
+    return kernel if two > 1 else kernel.reshape(q, two, one)
+
+
+@compiled
+def _values(plan, k, u, tables, messages, nothing):
+    """Where a part of pairs has its values for one row of its step.
+
+    The array, where they begin, and how far they are apart for the next node of either variable.
+    `nothing`, which holds a 1, where an answer is missing.
+    """
+    row, number = plan.row[plan.part[PART * k + 3] + u], plan.part[PART * k + 1]
+    if plan.part[PART * k] == PAIR:
+        q, one, two = shape(plan, number)
+        if row < 0:
+            return nothing, 0, 0, 0
+        return tables, plan.factor[FACTOR * number + 6] + row * q * one * two, one, 1
+    _, one, two = _sides(plan, number)
+    at = plan.step[STEP * number + 5]
+    if plan.line[3 * number + 2] == 0:
+        return messages, at + row * one * two, two, 1
+    start, p, q = walk(plan, number)
+    return messages, at + row * plan.line[3 * number + 2] + start, p, q
+
+
+@compiled
+def _sum_several(plan, s, tables, messages, product, kernel, out):
+    """Messages (row, neighbours) of a step with tables or messages of several pairs."""
+    q, one, two = _sides(plan, s)
+    joint = np.empty((q, one, two))
+    flat, shared = joint.reshape(q, one * two), kernel.reshape(q, one, two)
+    for u in range(product.shape[0]):
+        _with_pairs(plan, s, u, tables, messages, shared, joint)
+        for v in range(q):
+            w = product[u, v]
+            for k in range(one * two):
+                out[u, k] += w * flat[v, k]
+
+
+@compiled
+def _sum_step(plan, s, tables, messages, product, windows, out):
+    """Messages (row, neighbours) of a step, not yet scaled; fills its windows."""
+    q, one, two = _sides(plan, s)
+    kernel = _kernel(plan, s, tables)
+    rows, outer, inner = product.shape[0], kernel.shape[1], kernel.shape[2]
+    out[:] = 0.0
+    several, k = _has_pairs(plan, s), _one_pair(plan, s)
+    if several and k < 0:
+        everything(windows, q, outer, inner)
+        _sum_several(plan, s, tables, messages, product, kernel, out)
+        return
+    span = spans(kernel)
+    if k < 0:
+        sum_out(product, kernel, span, windows, out.reshape(rows, outer, inner))
+        return
+    shared, nothing = kernel.reshape(q, inner), np.ones(1)
+    for u in range(rows):
+        value, start, p, stride = _values(plan, k, u, tables, messages, nothing)
+        sum_pair(product[u], shared, span, windows[u], value, start, p, stride, out[u])
+
+
+@compiled
+def _forward(plan, tables, messages, logs, scales, products, windows):
     """All messages, each scaled to a sum of 1.
 
     scales : (row,) what each was divided by;  logs : sums of their logs, with those below. False
     where a message is 0 or beyond numbers.
     """
+    logs[:] = 0.0
+    for s in range(plan.sizes[1]):
+        q, rows, at = plan.node_count[plan.step[STEP * s]], plan.step[STEP * s + 4], 0
+        at = plan.step[STEP * s + 6]
+        _answers(plan, s, tables, products[at : at + rows * q].reshape(rows, q))
     for s in range(plan.sizes[1]):
         q, one, two = _sides(plan, s)
         rows, size = plan.step[STEP * s + 4], one * two
-        line = plan.line[3 * s + 2]
-        kernel = np.empty((q, one, two) if line == 0 else (q, line, 1))
-        if line:
-            size = line
-            at = plan.factor[FACTOR * (plan.step[STEP * s + 10] // 2) + 6]
-            kernel[:] = tables[at : at + q * line].reshape(q, line, 1)
-        else:
-            _shared(plan, s, tables, kernel)
+        if plan.line[3 * s + 2]:
+            size = plan.line[3 * s + 2]
         at = plan.step[STEP * s + 6]
         product = products[at : at + rows * q].reshape(rows, q)
-        at = plan.step[STEP * s + 7]
-        row_log = logs[at : at + rows]
-        pairs = _product(plan, s, tables, messages, logs, product, row_log)
         at = plan.step[STEP * s + 5]
         out = messages[at : at + rows * size].reshape(rows, size)
-        if pairs:
-            joint, spare = np.empty((q, one, two)), np.empty(q * size)
-            flat = joint.reshape(q, size)
-            shared, one_pair = kernel.reshape(q, size), _one_pair(plan, s)
-            for u in range(rows):
-                out[u] = 0.0
-                if one_pair >= 0:
-                    own = _pair_row(plan, one_pair, u, tables, messages, spare)
-                    if own.size:
-                        pair = own.reshape(q, size)
-                        for v in range(q):
-                            w = product[u, v]
-                            for k in range(size):
-                                out[u, k] += w * shared[v, k] * pair[v, k]
-                        continue
-                _with_pairs(plan, s, u, tables, messages, kernel, joint)
-                for v in range(q):
-                    w = product[u, v]
-                    for k in range(size):
-                        out[u, k] += w * flat[v, k]
-        else:
-            flat, span = kernel.reshape(q, size), np.empty((q, 2), dtype=np.int64)
-            spans(flat, span)
-            multiply(product, flat, span, out)
         at = plan.step[STEP * s + 7]
+        find_windows(plan, s, tables, products, windows[at : at + rows])
+        _sum_step(plan, s, tables, messages, product, windows[at : at + rows], out)
         for u in range(rows):
             total = 0.0
             for k in range(size):
@@ -298,8 +360,10 @@ def _forward(plan, tables, messages, logs, scales, products):
             share = 1.0 / total
             for k in range(size):
                 out[u, k] *= share
-            row_log[u] += np.log(total)
+            logs[at + u] += np.log(total)
             scales[at + u] = total
+        if plan.step[STEP * s + 1] > 0:
+            _hand_up(plan, s, size, messages, logs, products)
     return True
 
 
@@ -310,7 +374,7 @@ def _share(weight, value):
 
 
 @compiled
-def _back_singles(plan, s, weights, messages, d_messages, counts):
+def _back_singles(plan, s, weights, windows, messages, d_messages, counts):
     """Hands the weights (row, v) of a step's nodes on to its single tables and messages."""
     rows, q = weights.shape
     first = plan.step[STEP * s + 9]
@@ -322,19 +386,19 @@ def _back_singles(plan, s, weights, messages, d_messages, counts):
                 row = plan.row[at + u]
                 if row >= 0:
                     own = _table(plan, counts, number, row, q)
-                    for v in range(q):
+                    for v in range(windows[u, 0], windows[u, 1]):
                         own[v] += weights[u, v]
         elif what == MESSAGE:
             for u in range(rows):
                 row = plan.row[at + u]
                 value = _message(plan, messages, number, row, q)
                 d_value = _message(plan, d_messages, number, row, q)
-                for v in range(q):
+                for v in range(windows[u, 0], windows[u, 1]):
                     d_value[v] += _share(weights[u, v], value[v])
 
 
 @compiled
-def _back_pairs(plan, s, u, joint, messages, d_messages, d_lines, counts):
+def _back_pairs(plan, s, u, joint, tables, messages, d_messages, d_lines, counts):
     """Hands the weights joint (v, a, b) of one row on to its tables and messages of pairs."""
     q, one, two = joint.shape
     first = plan.step[STEP * s + 9]
@@ -352,7 +416,7 @@ def _back_pairs(plan, s, u, joint, messages, d_messages, d_lines, counts):
                 size = q * one * two
             own = np.zeros(size)
             _collect(joint, neighbour, own)
-            value = _pair_row(plan, k, u, counts, messages, np.empty(size))
+            value = _pair_row(plan, k, u, tables, messages, np.empty(size))
             for j in range(size):
                 own[j] = _share(own[j], value[j])
             _back_message(plan, k, u, own, d_messages, d_lines)
@@ -378,129 +442,138 @@ def _back_shared(plan, s, joint, counts):
 
 
 @compiled
-def _back_line(plan, s, elements, tables, messages, scales, products, d_messages, d_lines,
-               counts, gradient):  # fmt: skip
-    """The way back through a step whose message is about a predictor."""
-    q, rows, nodes = (
-        plan.node_count[plan.step[STEP * s]],
-        plan.step[STEP * s + 4],
-        plan.line[3 * s + 2],
-    )
-    at = plan.factor[FACTOR * (plan.step[STEP * s + 10] // 2) + 6]
-    kernel = tables[at : at + q * nodes].reshape(q, nodes)
-    at = plan.step[STEP * s + 6]
-    product = products[at : at + rows * q].reshape(rows, q)
-    at = plan.step[STEP * s + 5]
-    d_out = d_messages[at : at + rows * nodes].reshape(rows, nodes)
-    by_one = d_lines[at : at + rows * nodes].reshape(rows, nodes)
-    at = plan.step[STEP * s + 7]
-    for u in range(rows):
-        share = 1.0 / scales[at + u]
-        for k in range(nodes):
-            d_out[u, k] *= share
-            by_one[u, k] *= share
-    weights, sums, moved = np.empty((rows, q)), np.empty((q, nodes)), np.empty((q, nodes))
-    span = np.empty((q, 2), dtype=np.int64)
-    spans(kernel, span)
-    multiply_transposed(d_out, kernel, span, weights)
-    weights *= product
-    multiply_by_transpose(product, d_out, span, sums)
-    multiply_by_transpose(product, by_one, span, moved)
-    sums *= kernel
+def _line_back(plan, s, elements, kernel, product, span, windows, sums, by_one, gradient):
+    """Derivatives by the elements of the equation of a step whose message is about a predictor.
+
+    by_one : derivatives by the messages times the value of the first cause.
+    """
+    moved = np.empty(kernel.shape)
+    collect(by_one.reshape(product.shape[0], 1, kernel.shape[2]), product, span, windows, moved)
     moved *= kernel
     pull_line(plan, s, elements, kernel.ravel(), sums.ravel(), moved.ravel(), gradient)
-    _back_singles(plan, s, weights, messages, d_messages, counts)
 
 
 @compiled
-def _backward(plan, elements, tables, messages, scales, products, d_messages, counts, gradient):
+def _back_several(plan, s, tables, messages, product, kernel, d_out, d_messages, d_lines, counts,
+                  weights, total):  # fmt: skip
+    """The way back through a step with tables or messages of several pairs."""
+    q, one, two = _sides(plan, s)
+    joint = np.empty((q, one, two))
+    flat, shared = joint.reshape(q, one * two), kernel.reshape(q, one, two)
+    total[:] = 0.0
+    for u in range(product.shape[0]):
+        _with_pairs(plan, s, u, tables, messages, shared, joint)
+        for v in range(q):
+            w, own = product[u, v], 0.0
+            for k in range(one * two):
+                flat[v, k] *= w * d_out[u, k]
+                own += flat[v, k]
+            weights[u, v] = own
+        total += joint.reshape(total.shape)
+        _back_pairs(plan, s, u, joint, tables, messages, d_messages, d_lines, counts)
+
+
+@compiled
+def _back_pair(plan, s, k, tables, messages, product, kernel, span, windows, d_out, d_messages,
+               d_lines, counts, weights, sums):  # fmt: skip
+    """The way back through a step with one table or message of pairs."""
+    q, inner = kernel.shape[0], kernel.shape[2]
+    shared, nothing, none = kernel.reshape(q, inner), np.ones(1), np.empty(0)
+    of_pairs = sums.reshape(q, inner)
+    of_pairs[:], weights[:] = 0.0, 0.0
+    spare, x = np.zeros(1), np.empty(q)
+    v = plan.step[STEP * s]
+    for i in range(q):
+        x[i] = plan.node_first[v] + plan.node_step[v] * i
+    table = plan.part[PART * k] == PAIR
+    line = not table and plan.line[3 * plan.part[PART * k + 1] + 2] > 0
+    for u in range(product.shape[0]):
+        value, start, p, stride = _values(plan, k, u, tables, messages, nothing)
+        if table:
+            to = counts if value.size > 1 else spare
+            back_table(product[u], shared, span, windows[u], value, start, p, stride, d_out[u], to,
+                       of_pairs, weights[u])  # fmt: skip
+        else:
+            back_message(product[u], shared, span, windows[u], value, start, p, stride, x,
+                         d_out[u], d_messages, d_lines if line else none, of_pairs,
+                         weights[u])  # fmt: skip
+
+
+@compiled
+def _back_step(plan, s, elements, tables, messages, product, windows, d_out, d_messages, d_lines,
+               counts, gradient):  # fmt: skip
+    """The way back through a step; d_out (row, neighbours) by its messages before the scaling."""
+    rows, q = product.shape
+    kernel = _kernel(plan, s, tables)
+    outer, inner = kernel.shape[1], kernel.shape[2]
+    span, weights, total = spans(kernel), np.empty((rows, q)), np.empty((q, outer, inner))
+    k = _one_pair(plan, s)
+    if k >= 0:
+        _back_pair(plan, s, k, tables, messages, product, kernel, span, windows, d_out, d_messages,
+                   d_lines, counts, weights, total)  # fmt: skip
+    elif _has_pairs(plan, s):
+        _back_several(plan, s, tables, messages, product, kernel, d_out, d_messages, d_lines,
+                      counts, weights, total)  # fmt: skip
+    else:
+        of_pairs = d_out.reshape(rows, outer, inner)
+        weigh(of_pairs, product, kernel, span, windows, weights)
+        collect(of_pairs, product, span, windows, total)
+        total *= kernel
+    if plan.line[3 * s + 2] > 0:
+        at = plan.step[STEP * s + 5]
+        by_one = d_lines[at : at + rows * inner]
+        _line_back(plan, s, elements, kernel, product, span, windows, total, by_one, gradient)
+    else:
+        _, one, two = _sides(plan, s)
+        _back_shared(plan, s, total.reshape(q, one, two), counts)
+    _back_singles(plan, s, weights, windows, messages, d_messages, counts)
+
+
+@compiled
+def _backward(plan, elements, tables, messages, scales, products, windows, d_messages, d_lines,
+              counts, gradient):  # fmt: skip
     """Derivatives by the logs of all tables into counts; d_messages holds those of the roots.
 
     Those by the elements of equations whose tables are over predictors are added to gradient.
     """
-    d_lines = np.zeros(messages.size if plan.line.any() else 0)
     for back in range(plan.sizes[1]):
         s = plan.sizes[1] - 1 - back
-        if plan.line[3 * s + 2] > 0:
-            _back_line(plan, s, elements, tables, messages, scales, products, d_messages, d_lines,
-                       counts, gradient)  # fmt: skip
-            continue
         q, one, two = _sides(plan, s)
-        rows, size = plan.step[STEP * s + 4], one * two
-        kernel = np.empty((q, one, two))
-        _shared(plan, s, tables, kernel)
+        rows, size, line = plan.step[STEP * s + 4], one * two, plan.line[3 * s + 2]
+        size = line if line else size
         at = plan.step[STEP * s + 6]
         product = products[at : at + rows * q].reshape(rows, q)
         at = plan.step[STEP * s + 5]
         d_out = d_messages[at : at + rows * size].reshape(rows, size)
-        at = plan.step[STEP * s + 7]
+        by_one = d_lines[at : at + (rows * size if line else 0)]
+        first = plan.step[STEP * s + 7]
         for u in range(rows):
-            share = 1.0 / scales[at + u]
+            share = 1.0 / scales[first + u]
             for k in range(size):
                 d_out[u, k] *= share
-        weights = np.empty((rows, q))
-        pairs = False
-        first = plan.step[STEP * s + 9]
-        for k in range(first, first + plan.step[STEP * s + 8]):
-            pairs = pairs or plan.part[PART * k] in (PAIR, PAIR_MESSAGE)
-        if pairs:
-            joint, spare = np.empty((q, one, two)), np.empty(q * size)
-            d_spare = np.empty(q * size)
-            flat = joint.reshape(q, size)
-            total = np.zeros((q, one, two))
-            sums, one_pair = total.reshape(q, size), _one_pair(plan, s)
-            shared = kernel.reshape(q, size)
-            for u in range(rows):
-                if one_pair >= 0:
-                    own = _pair_row(plan, one_pair, u, tables, messages, spare)
-                    if own.size:
-                        pair = own.reshape(q, size)
-                        by_value = plan.part[PART * one_pair] == PAIR_MESSAGE
-                        if by_value:
-                            d_spare[:] = 0.0
-                            d_pair = d_spare.reshape(q, size)
-                        else:
-                            d_own = _pair_row(plan, one_pair, u, counts, messages, spare)
-                            d_pair = d_own.reshape(q, size)
-                        for v in range(q):
-                            w, total_v = product[u, v], 0.0
-                            if by_value:
-                                for k in range(size):
-                                    t = w * shared[v, k] * d_out[u, k]
-                                    d_pair[v, k] += t
-                                    sums[v, k] += t * pair[v, k]
-                                    total_v += t * pair[v, k]
-                            else:
-                                for k in range(size):
-                                    g = w * shared[v, k] * d_out[u, k] * pair[v, k]
-                                    d_pair[v, k] += g
-                                    sums[v, k] += g
-                                    total_v += g
-                            weights[u, v] = total_v
-                        if by_value:
-                            _back_message(plan, one_pair, u, d_spare, d_messages, d_lines)
-                        continue
-                _with_pairs(plan, s, u, tables, messages, kernel, joint)
-                for v in range(q):
-                    w, total_v = product[u, v], 0.0
-                    for k in range(size):
-                        flat[v, k] *= w * d_out[u, k]
-                        total_v += flat[v, k]
-                    weights[u, v] = total_v
-                total += joint
-                _back_pairs(plan, s, u, joint, messages, d_messages, d_lines, counts)
-        else:
-            flat = kernel.reshape(q, size)
-            span = np.empty((q, 2), dtype=np.int64)
-            spans(flat, span)
-            multiply_transposed(d_out, flat, span, weights)
-            weights *= product
-            sums = np.empty((q, size))
-            multiply_by_transpose(product, d_out, span, sums)
-            sums *= flat
-            total = sums.reshape(q, one, two)
-        _back_shared(plan, s, total, counts)
-        _back_singles(plan, s, weights, messages, d_messages, counts)
+            if line:
+                for k in range(size):
+                    by_one[u * size + k] *= share
+        _back_step(plan, s, elements, tables, messages, product, windows[first : first + rows],
+                   d_out, d_messages, d_lines, counts, gradient)  # fmt: skip
+
+
+@compiled
+def _clear(plan, d_messages, d_lines, counts):
+    """Zeros where the way back adds to."""
+    lines = line_of(plan)
+    for f in range(plan.sizes[0]):
+        one, two, three = shape(plan, f)
+        at = plan.factor[FACTOR * f + 6]
+        if lines[f] < 0:
+            counts[at : at + plan.factor[FACTOR * f + 5] * one * two * three] = 0.0
+    for s in range(plan.sizes[1]):
+        _, one, two = _sides(plan, s)
+        at, line = plan.step[STEP * s + 5], plan.line[3 * s + 2]
+        size = plan.step[STEP * s + 4] * (line if line else one * two)
+        d_messages[at : at + size] = 0.0
+        if line:
+            d_lines[at : at + size] = 0.0
 
 
 @compiled
@@ -515,7 +588,9 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
     out[:] = 0.0
     # one block: several would each be given back to the system, and be cleared by it, every time
     sizes = plan.sizes
-    work = np.empty(2 * (sizes[2] + sizes[3] + sizes[6]) + sizes[4])
+    lines = sizes[3] if plan.line.any() else 0
+    work = np.empty(2 * (sizes[2] + sizes[3] + sizes[6]) + sizes[4] + lines)
+    windows = np.empty((sizes[6], WINDOW), dtype=np.int64)
     tables, work = work[: sizes[2]], work[sizes[2] :]
     messages, work = work[: sizes[3]], work[sizes[3] :]
     products, work = work[: sizes[4]], work[sizes[4] :]
@@ -523,24 +598,28 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
     scales, work = work[: sizes[6]], work[sizes[6] :]
     good = fill_tables(plan, elements, tables)
     if good:
-        good = _forward(plan, tables, messages, logs, scales, products)
+        good = _forward(plan, tables, messages, logs, scales, products, windows)
     if not good:
         out[:] = -np.inf
         return -np.inf
     value = 0.0
-    work[:] = 0.0
-    d_messages, counts = work[: sizes[3]], work[sizes[3] :]
+    d_messages, work = work[: sizes[3]], work[sizes[3] :]
+    counts, d_lines = work[: sizes[2]], work[sizes[2] :]
+    if not out.size:
+        _clear(plan, d_messages, d_lines, counts)
     for s in range(sizes[1]):
         if plan.step[STEP * s + 1] > 0:
             continue
         at, first = plan.step[STEP * s + 7], plan.step[STEP * s + 5]
         for u in range(plan.step[STEP * s + 4]):
             value += plan.weight[at + u] * logs[at + u]
-            d_messages[first + u] = plan.weight[at + u]  # of its log; the message itself is 1
+            if not out.size:
+                d_messages[first + u] = plan.weight[at + u]  # of its log; the message itself is 1
     if out.size:
         for k in range(plan.root.size // 2):
             out[plan.root[2 * k]] += logs[plan.root[2 * k + 1]]
         return value
-    _backward(plan, elements, tables, messages, scales, products, d_messages, counts, gradient)
+    _backward(plan, elements, tables, messages, scales, products, windows, d_messages, d_lines,
+              counts, gradient)  # fmt: skip
     pull_tables(plan, elements, tables, counts, gradient)
     return value

@@ -73,7 +73,7 @@ def pull_line(plan, s, elements, table, counts, by_one, gradient):
 
 
 @compiled
-def _walk(plan, s):
+def walk(plan, s):
     """Where a walk over the causes' nodes begins on the predictor's, and its two strides."""
     p, q = plan.line[3 * s], plan.line[3 * s + 1]
     start = 0
@@ -87,7 +87,7 @@ def _walk(plan, s):
 @compiled
 def expand(plan, s, message, pair):
     """One row of a message about the predictor as one about its causes, (one, two) flat."""
-    start, p, q = _walk(plan, s)
+    start, p, q = walk(plan, s)
     one, two = plan.node_count[plan.step[STEP * s + 2]], plan.node_count[plan.step[STEP * s + 3]]
     for a in range(one):
         for b in range(two):
@@ -97,7 +97,7 @@ def expand(plan, s, message, pair):
 @compiled
 def gather(plan, s, pair, counts, by_one):
     """Adds derivatives (one, two) flat to those by the predictor's nodes, and times the first."""
-    start, p, q = _walk(plan, s)
+    start, p, q = walk(plan, s)
     v = plan.step[STEP * s + 2]
     one, two = plan.node_count[v], plan.node_count[plan.step[STEP * s + 3]]
     for a in range(one):

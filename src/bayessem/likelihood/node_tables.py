@@ -300,7 +300,7 @@ def pull_structural(plan, f, elements, table, counts, gradient):
 
 
 @compiled
-def _line_of(plan):
+def line_of(plan):
     """The step whose predictor a factor's table is over, -1 for none, (factor,)."""
     out = np.full(plan.sizes[0], -1)
     for s in range(plan.sizes[1]):
@@ -312,7 +312,7 @@ def _line_of(plan):
 @compiled
 def fill_tables(plan, elements, tables):
     """Tables of all factors, one after the other; False outside the parameters' domain."""
-    lines = _line_of(plan)
+    lines = line_of(plan)
     for f in range(plan.sizes[0]):
         one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
@@ -332,7 +332,7 @@ def fill_tables(plan, elements, tables):
 @compiled
 def pull_tables(plan, elements, tables, counts, gradient):
     """Adds the derivatives by elements from those by the logs of all tables."""
-    lines = _line_of(plan)
+    lines = line_of(plan)
     for f in range(plan.sizes[0]):
         one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
