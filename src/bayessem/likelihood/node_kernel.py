@@ -13,6 +13,7 @@ analysis. Psychometrika, 57, 423-436. Rijmen, F. (2009). ETS RR-09-03.
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.node_chain import derive, pull_derived
 from bayessem.likelihood.node_lattice import placed
 from bayessem.likelihood.node_line import expand, gather, pull_line, walk
 from bayessem.likelihood.node_plan import (
@@ -37,7 +38,7 @@ from bayessem.likelihood.node_sums import (
     weigh,
 )
 from bayessem.likelihood.node_tables import fill_tables, line_of, pull_tables
-from bayessem.likelihood.node_windows import WINDOW, above, everything, find_windows
+from bayessem.likelihood.node_windows import WINDOW, above, everything, find_windows, narrow, prior_of
 
 
 @compiled
@@ -161,19 +162,35 @@ def _answers(plan, s, tables, product):
 
 
 @compiled
-def _hand_up(plan, s, size, messages, logs, products):
+def _begin(plan, tables, products, windows):
+    """Products of the answers' tables of all steps, and the windows in which they matter."""
+    for s in range(plan.sizes[1]):
+        q, rows = plan.node_count[plan.step[STEP * s]], plan.step[STEP * s + 4]
+        at, first = plan.step[STEP * s + 6], plan.step[STEP * s + 7]
+        product = products[at : at + rows * q].reshape(rows, q)
+        _answers(plan, s, tables, product)
+        prior = prior_of(plan, s, tables)
+        for u in range(rows):
+            windows[first + u, 0], windows[first + u, 1] = 0, q
+            narrow(product[u], prior, windows[first + u])
+
+
+@compiled
+def _hand_up(plan, s, size, tables, messages, logs, products, windows):
     """Takes a step's finished message into the product of the step above it."""
     t, at = above(plan, s)
     own, scale = plan.step[STEP * s + 7], plan.step[STEP * t + 7]
     first, alone = plan.step[STEP * t + 6], plan.step[STEP * s + 1] == 1
+    prior = prior_of(plan, t, tables)
     for w in range(plan.step[STEP * t + 4]):
         row = plan.row[at + w]
         logs[scale + w] += logs[own + row]
         if alone:
             message = _message(plan, messages, s, row, size)
             product = products[first + w * size : first + (w + 1) * size]
-            for v in range(size):
+            for v in range(windows[scale + w, 0], windows[scale + w, 1]):
                 product[v] *= message[v]
+            narrow(product, prior, windows[scale + w])
 
 
 @compiled
@@ -335,10 +352,7 @@ def _forward(plan, tables, messages, logs, scales, products, windows):
     where a message is 0 or beyond numbers.
     """
     logs[:] = 0.0
-    for s in range(plan.sizes[1]):
-        q, rows, at = plan.node_count[plan.step[STEP * s]], plan.step[STEP * s + 4], 0
-        at = plan.step[STEP * s + 6]
-        _answers(plan, s, tables, products[at : at + rows * q].reshape(rows, q))
+    _begin(plan, tables, products, windows)
     for s in range(plan.sizes[1]):
         q, one, two = _sides(plan, s)
         rows, size = plan.step[STEP * s + 4], one * two
@@ -349,7 +363,7 @@ def _forward(plan, tables, messages, logs, scales, products, windows):
         at = plan.step[STEP * s + 5]
         out = messages[at : at + rows * size].reshape(rows, size)
         at = plan.step[STEP * s + 7]
-        find_windows(plan, s, tables, products, windows[at : at + rows])
+        find_windows(plan, s, windows)
         _sum_step(plan, s, tables, messages, product, windows[at : at + rows], out)
         for u in range(rows):
             total = 0.0
@@ -363,7 +377,7 @@ def _forward(plan, tables, messages, logs, scales, products, windows):
             logs[at + u] += np.log(total)
             scales[at + u] = total
         if plan.step[STEP * s + 1] > 0:
-            _hand_up(plan, s, size, messages, logs, products)
+            _hand_up(plan, s, size, tables, messages, logs, products, windows)
     return True
 
 
@@ -577,15 +591,8 @@ def _clear(plan, d_messages, d_lines, counts):
 
 
 @compiled
-def evaluate_nodes(elements, ints, floats, gradient, out):
-    """Log-likelihood of all respondents, as kernel.evaluate, of a plan of node_plan.py.
-
-    gradient is overwritten with the derivatives by elements, out, unless it is empty, with
-    log p(y_i) in the order of the sample.
-    """
-    plan = placed(unpack_nodes(ints, floats), elements)
-    gradient[:] = 0.0
-    out[:] = 0.0
+def _evaluate(plan, elements, gradient, out):
+    """`evaluate_nodes` of a plan with its nodes in place; elements have the derived ones behind."""
     # one block: several would each be given back to the system, and be cleared by it, every time
     sizes = plan.sizes
     lines = sizes[3] if plan.line.any() else 0
@@ -622,4 +629,25 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
     _backward(plan, elements, tables, messages, scales, products, windows, d_messages, d_lines,
               counts, gradient)  # fmt: skip
     pull_tables(plan, elements, tables, counts, gradient)
+    return value
+
+
+@compiled
+def evaluate_nodes(elements, ints, floats, gradient, out):
+    """Log-likelihood of all respondents, as kernel.evaluate, of a plan of node_plan.py.
+
+    gradient is overwritten with the derivatives by elements, out, unless it is empty, with
+    log p(y_i) in the order of the sample.
+    """
+    plan = unpack_nodes(ints, floats)
+    own = np.empty(elements.size + plan.sizes[8])
+    out[:] = 0.0
+    gradient[:] = 0.0
+    if not derive(plan, elements, own):
+        out[:] = -np.inf
+        return -np.inf
+    by = np.zeros(own.size)
+    value = _evaluate(placed(plan, own), own, by, out)
+    gradient += by[: elements.size]
+    pull_derived(plan, elements, by, gradient)
     return value

@@ -193,6 +193,7 @@ def placed(plan, elements):
         plan.row,
         plan.weight,
         plan.root,
+        plan.chain,
         first,
         step,
         plan.data,

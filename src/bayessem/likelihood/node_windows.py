@@ -49,7 +49,7 @@ def above(plan, s):
 
 
 @compiled
-def _prior(plan, s, tables):
+def prior_of(plan, s, tables):
     """Product (node,) of the tables that all rows share and that are about one variable alone."""
     q = plan.node_count[plan.step[STEP * s]]
     out = np.ones(q)
@@ -63,41 +63,36 @@ def _prior(plan, s, tables):
 
 
 @compiled
-def _narrow(weight):
-    """First node and the one after the last at which weights (node,) are not negligible."""
-    largest = 0.0
-    for v in range(weight.size):
-        largest = max(largest, weight[v])
-    low, high, limit = 0, weight.size, NEGLIGIBLE * largest
+def narrow(product, prior, window):
+    """Narrows a row's window of its own variable to where product (node,) times prior matters.
+
+    What is known of the row is 0 outside.
+    """
+    low, high, largest = window[0], window[1], 0.0
+    for v in range(low, high):
+        largest = max(largest, product[v] * prior[v])
+    limit = NEGLIGIBLE * largest
     if not largest > 0.0:
-        return low, high
-    while weight[low] < limit:
+        return
+    while product[low] * prior[low] < limit:
+        product[low] = 0.0
         low += 1
-    while weight[high - 1] < limit:
+    while product[high - 1] * prior[high - 1] < limit:
+        product[high - 1] = 0.0
         high -= 1
-    return low, high
+    window[0], window[1] = low, high
 
 
 @compiled
-def _own(plan, s, tables, products, out):
-    """Windows (row, 2) of a step's own variable, from what has reached it."""
-    q, at = plan.node_count[plan.step[STEP * s]], plan.step[STEP * s + 6]
-    prior = _prior(plan, s, tables)
-    for u in range(out.shape[0]):
-        out[u, 0], out[u, 1] = _narrow(products[at + u * q : at + (u + 1) * q] * prior)
-
-
-@compiled
-def _of_variable(plan, s, variable, tables, products):
+def _of_variable(plan, s, variable, windows):
     """Windows (row, 2) of a variable for the rows of a step whose clique it is in."""
     path, depth = np.empty(plan.sizes[1], dtype=np.int64), 0
     path[0] = s
     while plan.step[STEP * path[depth]] != variable:
         path[depth + 1], _ = above(plan, path[depth])
         depth += 1
-    found = np.empty((plan.step[STEP * path[depth] + 4], 2), dtype=np.int64)
-    _own(plan, path[depth], tables, products, found)
-    row = np.arange(found.shape[0])
+    own = plan.step[STEP * path[depth] + 7]
+    row = np.arange(plan.step[STEP * path[depth] + 4])
     for i in range(depth - 1, -1, -1):
         _, at = above(plan, path[i])
         for w in range(row.size):
@@ -105,8 +100,8 @@ def _of_variable(plan, s, variable, tables, products):
     out = np.empty((plan.step[STEP * s + 4], 2), dtype=np.int64)
     out[:, 0], out[:, 1] = plan.node_count[variable], 0
     for w in range(row.size):
-        out[row[w], 0] = min(out[row[w], 0], found[w, 0])
-        out[row[w], 1] = max(out[row[w], 1], found[w, 1])
+        out[row[w], 0] = min(out[row[w], 0], windows[own + w, 0])
+        out[row[w], 1] = max(out[row[w], 1], windows[own + w, 1])
     return out
 
 
@@ -134,24 +129,28 @@ def everything(windows, q, outer, inner):
 
 
 @compiled
-def find_windows(plan, s, tables, products, windows):
-    """Fills the windows (row, WINDOW) of a step; of a predictor's nodes where it is about those."""
-    windows[:, 2], windows[:, 3], windows[:, 4], windows[:, 5] = 0, 1, 0, 1
-    _own(plan, s, tables, products, windows[:, :2])
+def find_windows(plan, s, windows):
+    """Fills a step's windows of its neighbours, or of a predictor's nodes where it is about those.
+
+    windows : (row of all steps, WINDOW), those of the steps' own variables known.
+    """
+    begin = plan.step[STEP * s + 7]
+    out = windows[begin : begin + plan.step[STEP * s + 4]]
+    out[:, 2], out[:, 3], out[:, 4], out[:, 5] = 0, 1, 0, 1
     neighbours = plan.step[STEP * s + 1]
     if neighbours == 0:
         return
     t, at = above(plan, s)
-    one = _of_variable(plan, t, plan.step[STEP * s + 2], tables, products)
+    one = _of_variable(plan, t, plan.step[STEP * s + 2], windows)
     two = one
     if neighbours == 2:
-        two = _of_variable(plan, t, plan.step[STEP * s + 3], tables, products)
+        two = _of_variable(plan, t, plan.step[STEP * s + 3], windows)
     line = plan.line[3 * s + 2] > 0
-    windows[:, 4], windows[:, 5] = 1 << 40, 0
+    out[:, 4], out[:, 5] = 1 << 40, 0
     if neighbours == 2 and not line:
-        windows[:, 2], windows[:, 3] = 1 << 40, 0
+        out[:, 2], out[:, 3] = 1 << 40, 0
     for w in range(one.shape[0]):
-        own = windows[plan.row[at + w]]
+        own = out[plan.row[at + w]]
         low, high = two[w, 0], two[w, 1]
         if line:
             low, high = _on_line(plan, s, one[w], two[w])
