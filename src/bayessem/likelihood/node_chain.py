@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.junction import Elimination
 from bayessem.likelihood.node_plan import CHAIN, DERIVED, STRUCTURAL, NodeFactor, TermOf
@@ -53,9 +51,7 @@ def chained(
 
     def equation(own: int, variance: int, *terms: TermOf) -> NodeFactor:
         scope = tuple(sorted({own, *(u for t in terms for u in t.powers)}))
-        return replace(
-            factor, scope=scope, terms=terms, variances=(variance,), explained=(own,)
-        )
+        return replace(factor, scope=scope, terms=terms, variances=(variance,), explained=(own,))
 
     return (
         equation(v[2], covariance[8], TermOf(mean[2])),

@@ -13,9 +13,10 @@ analysis. Psychometrika, 57, 423-436. Rijmen, F. (2009). ETS RR-09-03.
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.node_answers import fill_boxes, pull_boxes
 from bayessem.likelihood.node_chain import derive, pull_derived
 from bayessem.likelihood.node_lattice import placed
-from bayessem.likelihood.node_line import expand, gather, pull_line, walk
+from bayessem.likelihood.node_line import expand, gather, lane_order, lanes, pull_line
 from bayessem.likelihood.node_plan import (
     FACTOR,
     MESSAGE,
@@ -25,6 +26,7 @@ from bayessem.likelihood.node_plan import (
     SHARED,
     STEP,
     UNARY,
+    one_pair,
     shape,
     unpack_nodes,
 )
@@ -32,13 +34,22 @@ from bayessem.likelihood.node_sums import (
     back_message,
     back_table,
     collect,
+    rescale,
     spans,
     sum_out,
     sum_pair,
     weigh,
 )
-from bayessem.likelihood.node_tables import fill_tables, line_of, pull_tables
-from bayessem.likelihood.node_windows import WINDOW, above, everything, find_windows, narrow, prior_of
+from bayessem.likelihood.node_tables import fill_tables, late, line_of, pull_tables
+from bayessem.likelihood.node_windows import (
+    WINDOW,
+    above,
+    boxes_of,
+    everything,
+    find_windows,
+    narrow,
+    prior_of,
+)
 
 
 @compiled
@@ -204,21 +215,6 @@ def _has_pairs(plan, s):
 
 
 @compiled
-def _one_pair(plan, s):
-    """The part of a step with one neighbour that is about both; -1 where there are others."""
-    found = -1
-    if plan.step[STEP * s + 1] != 1:
-        return -1
-    first = plan.step[STEP * s + 9]
-    for k in range(first, first + plan.step[STEP * s + 8]):
-        if plan.part[PART * k] in (PAIR, PAIR_MESSAGE):
-            if found >= 0:
-                return -1
-            found = k
-    return found
-
-
-@compiled
 def _pair_row(plan, k, u, tables, messages, spare):
     """A part's values for one row of its step (none where an answer is missing).
 
@@ -288,24 +284,20 @@ def _kernel(plan, s, tables):
 
 
 @compiled
-def _values(plan, k, u, tables, messages, nothing):
-    """Where a part of pairs has its values for one row of its step.
+def _pair_place(plan, k):
+    """Where the values of a part of pairs begin, by node of the step's variable, within a row.
 
-    The array, where they begin, and how far they are apart for the next node of either variable.
-    `nothing`, which holds a 1, where an answer is missing.
+    Then how far its rows are apart, and where the first one begins.
     """
-    row, number = plan.row[plan.part[PART * k + 3] + u], plan.part[PART * k + 1]
+    number = plan.part[PART * k + 1]
     if plan.part[PART * k] == PAIR:
         q, one, two = shape(plan, number)
-        if row < 0:
-            return nothing, 0, 0, 0
-        return tables, plan.factor[FACTOR * number + 6] + row * q * one * two, one, 1
+        return np.arange(q) * one, q * one * two, plan.factor[FACTOR * number + 6]
     _, one, two = _sides(plan, number)
     at = plan.step[STEP * number + 5]
     if plan.line[3 * number + 2] == 0:
-        return messages, at + row * one * two, two, 1
-    start, p, q = walk(plan, number)
-    return messages, at + row * plan.line[3 * number + 2] + start, p, q
+        return np.arange(one) * two, one * two, at
+    return lanes(plan, number), plan.line[3 * number + 2], at
 
 
 @compiled
@@ -329,7 +321,7 @@ def _sum_step(plan, s, tables, messages, product, windows, out):
     kernel = _kernel(plan, s, tables)
     rows, outer, inner = product.shape[0], kernel.shape[1], kernel.shape[2]
     out[:] = 0.0
-    several, k = _has_pairs(plan, s), _one_pair(plan, s)
+    several, k = _has_pairs(plan, s), one_pair(plan, s)
     if several and k < 0:
         everything(windows, q, outer, inner)
         _sum_several(plan, s, tables, messages, product, kernel, out)
@@ -338,14 +330,19 @@ def _sum_step(plan, s, tables, messages, product, windows, out):
     if k < 0:
         sum_out(product, kernel, span, windows, out.reshape(rows, outer, inner))
         return
-    shared, nothing = kernel.reshape(q, inner), np.ones(1)
+    shared, ones, nowhere = kernel.reshape(q, inner), np.ones(inner), np.zeros(q, dtype=np.int64)
+    first, apart, at = _pair_place(plan, k)
     for u in range(rows):
-        value, start, p, stride = _values(plan, k, u, tables, messages, nothing)
-        sum_pair(product[u], shared, span, windows[u], value, start, p, stride, out[u])
+        row = plan.row[plan.part[PART * k + 3] + u]
+        if row < 0:  # an answer is missing
+            sum_pair(product[u], shared, span, windows[u], ones, nowhere, out[u])
+            continue
+        value = tables if plan.part[PART * k] == PAIR else messages
+        sum_pair(product[u], shared, span, windows[u], value[at + row * apart :], first, out[u])
 
 
 @compiled
-def _forward(plan, tables, messages, logs, scales, products, windows):
+def _forward(plan, elements, tables, messages, logs, scales, products, windows):
     """All messages, each scaled to a sum of 1.
 
     scales : (row,) what each was divided by;  logs : sums of their logs, with those below. False
@@ -353,6 +350,7 @@ def _forward(plan, tables, messages, logs, scales, products, windows):
     """
     logs[:] = 0.0
     _begin(plan, tables, products, windows)
+    waits = late(plan)
     for s in range(plan.sizes[1]):
         q, one, two = _sides(plan, s)
         rows, size = plan.step[STEP * s + 4], one * two
@@ -364,18 +362,24 @@ def _forward(plan, tables, messages, logs, scales, products, windows):
         out = messages[at : at + rows * size].reshape(rows, size)
         at = plan.step[STEP * s + 7]
         find_windows(plan, s, windows)
+        k = one_pair(plan, s)
+        if k >= 0 and waits[plan.part[PART * k + 1]] and plan.part[PART * k] == PAIR:
+            f = plan.part[PART * k + 1]
+            boxes = boxes_of(plan, k, windows[at : at + rows])
+            own = tables[plan.factor[FACTOR * f + 6] :][: boxes.shape[0] * q * one * two]
+            fill_boxes(plan, f, elements, own.reshape(boxes.shape[0], q * one * two), boxes)
         _sum_step(plan, s, tables, messages, product, windows[at : at + rows], out)
+        outer = one if plan.line[3 * s + 2] == 0 and two > 1 else 1
+        of_pairs = out.reshape(rows, outer, size // outer)
+        rescale(of_pairs, windows[at : at + rows], scales[at : at + rows], True)
         for u in range(rows):
-            total = 0.0
-            for k in range(size):
-                total += out[u, k]
-            if not 0.0 < total < np.inf:
+            if not 0.0 < scales[at + u] < np.inf:
                 return False
-            share = 1.0 / total
-            for k in range(size):
-                out[u, k] *= share
-            logs[at + u] += np.log(total)
-            scales[at + u] = total
+            logs[at + u] += np.log(scales[at + u])
+        if plan.line[3 * s + 2]:
+            spare = np.empty(size)
+            for u in range(rows):
+                lane_order(plan, s, out[u], False, spare)
         if plan.step[STEP * s + 1] > 0:
             _hand_up(plan, s, size, tables, messages, logs, products, windows)
     return True
@@ -492,24 +496,27 @@ def _back_pair(plan, s, k, tables, messages, product, kernel, span, windows, d_o
                d_lines, counts, weights, sums):  # fmt: skip
     """The way back through a step with one table or message of pairs."""
     q, inner = kernel.shape[0], kernel.shape[2]
-    shared, nothing, none = kernel.reshape(q, inner), np.ones(1), np.empty(0)
+    shared, none = kernel.reshape(q, inner), np.empty(0)
+    ones, spare, nowhere = np.ones(inner), np.empty(inner), np.zeros(q, dtype=np.int64)
     of_pairs = sums.reshape(q, inner)
     of_pairs[:], weights[:] = 0.0, 0.0
-    spare, x = np.zeros(1), np.empty(q)
-    v = plan.step[STEP * s]
+    x, v, part = np.empty(q), plan.step[STEP * s], plan.part[PART * k : PART * (k + 1)]
     for i in range(q):
         x[i] = plan.node_first[v] + plan.node_step[v] * i
-    table = plan.part[PART * k] == PAIR
-    line = not table and plan.line[3 * plan.part[PART * k + 1] + 2] > 0
+    first, apart, at = _pair_place(plan, k)
+    line = part[0] == PAIR_MESSAGE and plan.line[3 * part[1] + 2] > 0
     for u in range(product.shape[0]):
-        value, start, p, stride = _values(plan, k, u, tables, messages, nothing)
-        if table:
-            to = counts if value.size > 1 else spare
-            back_table(product[u], shared, span, windows[u], value, start, p, stride, d_out[u], to,
+        row = plan.row[part[3] + u]
+        begin = at + row * apart
+        if row < 0:
+            back_table(product[u], shared, span, windows[u], ones, nowhere, d_out[u], spare,
                        of_pairs, weights[u])  # fmt: skip
+        elif part[0] == PAIR:
+            back_table(product[u], shared, span, windows[u], tables[begin:], first, d_out[u],
+                       counts[begin:], of_pairs, weights[u])  # fmt: skip
         else:
-            back_message(product[u], shared, span, windows[u], value, start, p, stride, x,
-                         d_out[u], d_messages, d_lines if line else none, of_pairs,
+            back_message(product[u], shared, span, windows[u], messages[begin:], first, x,
+                         d_out[u], d_messages[begin:], d_lines[begin:] if line else none, of_pairs,
                          weights[u])  # fmt: skip
 
 
@@ -521,10 +528,15 @@ def _back_step(plan, s, elements, tables, messages, product, windows, d_out, d_m
     kernel = _kernel(plan, s, tables)
     outer, inner = kernel.shape[1], kernel.shape[2]
     span, weights, total = spans(kernel), np.empty((rows, q)), np.empty((q, outer, inner))
-    k = _one_pair(plan, s)
+    k = one_pair(plan, s)
     if k >= 0:
         _back_pair(plan, s, k, tables, messages, product, kernel, span, windows, d_out, d_messages,
                    d_lines, counts, weights, total)  # fmt: skip
+        f = plan.part[PART * k + 1]
+        if plan.part[PART * k] == PAIR and late(plan)[f]:
+            boxes, size = boxes_of(plan, k, windows), q * outer * inner
+            own = counts[plan.factor[FACTOR * f + 6] :][: boxes.shape[0] * size]
+            pull_boxes(plan, f, elements, own.reshape(boxes.shape[0], size), boxes, gradient)
     elif _has_pairs(plan, s):
         _back_several(plan, s, tables, messages, product, kernel, d_out, d_messages, d_lines,
                       counts, weights, total)  # fmt: skip
@@ -561,13 +573,16 @@ def _backward(plan, elements, tables, messages, scales, products, windows, d_mes
         d_out = d_messages[at : at + rows * size].reshape(rows, size)
         by_one = d_lines[at : at + (rows * size if line else 0)]
         first = plan.step[STEP * s + 7]
-        for u in range(rows):
-            share = 1.0 / scales[first + u]
-            for k in range(size):
-                d_out[u, k] *= share
-            if line:
-                for k in range(size):
-                    by_one[u * size + k] *= share
+        if line:
+            spare = np.empty(size)
+            for u in range(rows):
+                lane_order(plan, s, d_out[u], True, spare)
+                lane_order(plan, s, by_one[u * size : (u + 1) * size], True, spare)
+        outer = one if not line and two > 1 else 1
+        own, by_row = windows[first : first + rows], scales[first : first + rows]
+        rescale(d_out.reshape(rows, outer, size // outer), own, by_row, False)
+        if line:
+            rescale(by_one.reshape(rows, 1, size), own, by_row, False)
         _back_step(plan, s, elements, tables, messages, product, windows[first : first + rows],
                    d_out, d_messages, d_lines, counts, gradient)  # fmt: skip
 
@@ -605,7 +620,7 @@ def _evaluate(plan, elements, gradient, out):
     scales, work = work[: sizes[6]], work[sizes[6] :]
     good = fill_tables(plan, elements, tables)
     if good:
-        good = _forward(plan, tables, messages, logs, scales, products, windows)
+        good = _forward(plan, elements, tables, messages, logs, scales, products, windows)
     if not good:
         out[:] = -np.inf
         return -np.inf

@@ -250,6 +250,21 @@ def place(plan, f, d, k):
     return plan.node_first[v] + plan.node_step[v] * k
 
 
+@compiled
+def one_pair(plan, s):
+    """The part of a step with one neighbour that is about both; -1 where there are others."""
+    found = -1
+    if plan.step[STEP * s + 1] != 1:
+        return -1
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        if plan.part[PART * k] in (PAIR, PAIR_MESSAGE):
+            if found >= 0:
+                return -1
+            found = k
+    return found
+
+
 def order_of(count: int, factors: Sequence[NodeFactor]) -> tuple[Elimination, ...]:
     """The order in which a group's latent variables are summed out."""
     depth = [0] * count

@@ -159,44 +159,75 @@ def collect(d_out, product, span, windows, sums):
 
 
 @compiled
-def sum_pair(product, shared, span, window, value, start, p, q, out):
-    """Adds one row's message (inner,) with a value of each pair, value[start + p v + q inner]."""
-    for v in range(window[0], window[1]):
-        w, first = product[v], start + p * v
-        for c in range(max(window[4], span[v, 0, 0]), min(window[5], span[v, 0, 1])):
-            out[c] += w * shared[v, c] * value[first + q * c]
+def rescale(out, windows, scales, find):
+    """Divides rows (row, outer, inner) by scales (row,), first set to their sums if `find`."""
+    for u in range(out.shape[0]):
+        if find:
+            total = 0.0
+            for b in range(windows[u, 2], windows[u, 3]):
+                own = out[u, b, windows[u, 4] : windows[u, 5]]
+                for c in range(own.size):
+                    total += own[c]
+            scales[u] = total
+        share = 1.0 / scales[u]
+        for b in range(windows[u, 2], windows[u, 3]):
+            own = out[u, b, windows[u, 4] : windows[u, 5]]
+            for c in range(own.size):
+                own[c] *= share
 
 
 @compiled
-def back_message(product, shared, span, window, value, start, p, q, x, d_out, d_value, d_line,
-                 sums, weights):  # fmt: skip
+def sum_pair(product, shared, span, window, value, first, out):
+    """Adds one row's message (inner,) with values of pairs; those of node v begin at first[v]."""
+    for v in range(window[0], window[1]):
+        low, high = max(window[4], span[v, 0, 0]), min(window[5], span[v, 0, 1])
+        if low >= high:
+            continue
+        w, to, by = product[v], out[low:high], shared[v, low:high]
+        own = value[first[v] + low : first[v] + high]
+        for c in range(to.size):
+            to[c] += w * by[c] * own[c]
+
+
+@compiled
+def back_message(product, shared, span, window, value, first, x, d_out, d_value, d_line, sums,
+                 weights):  # fmt: skip
     """The way back of `sum_pair` where the values are a message's.
 
     d_value, d_line : derivatives by them, and the same times the value x (v,) of the variable.
     sums : (v, inner), of the pairs' weights;  weights : (v,).
     """
-    line = d_line.size > 0
+    line, spare = d_line.size > 0, np.empty(shared.shape[1])
     for v in range(window[0], window[1]):
-        w, first, total = product[v], start + p * v, 0.0
-        for c in range(max(window[4], span[v, 0, 0]), min(window[5], span[v, 0, 1])):
-            at = first + q * c
-            t = w * shared[v, c] * d_out[c]
-            d_value[at] += t
-            if line:
-                d_line[at] += t * x[v]
-            t *= value[at]
-            sums[v, c] += t
+        low, high = max(window[4], span[v, 0, 0]), min(window[5], span[v, 0, 1])
+        if low >= high:
+            continue
+        w, by, g = product[v], shared[v, low:high], d_out[low:high]
+        begin, end = first[v] + low, first[v] + high
+        own, to, part, total = value[begin:end], d_value[begin:end], spare[low:high], 0.0
+        for c in range(part.size):
+            part[c] = w * by[c] * g[c]
+        for c in range(part.size):
+            to[c] += part[c]
+        if line:
+            moved = d_line[begin:end]
+            for c in range(part.size):
+                moved[c] += x[v] * part[c]
+        of_pairs = sums[v, low:high]
+        for c in range(part.size):
+            t = part[c] * own[c]
+            of_pairs[c] += t
             total += t
         weights[v] = total
 
 
 @compiled
-def back_table(product, shared, span, window, value, start, p, q, d_out, counts, sums, weights):
+def back_table(product, shared, span, window, value, first, d_out, counts, sums, weights):
     """The way back of `sum_pair` where the values are a table's; counts : by their logs."""
     for v in range(window[0], window[1]):
-        w, first, total = product[v], start + p * v, 0.0
+        w, total = product[v], 0.0
         for c in range(max(window[4], span[v, 0, 0]), min(window[5], span[v, 0, 1])):
-            at = first + q * c
+            at = first[v] + c
             t = w * shared[v, c] * d_out[c] * value[at]
             counts[at] += t
             sums[v, c] += t

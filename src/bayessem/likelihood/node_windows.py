@@ -157,3 +157,21 @@ def find_windows(plan, s, windows):
         elif neighbours == 2:
             own[2], own[3] = min(own[2], one[w, 0]), max(own[3], one[w, 1])
         own[4], own[5] = min(own[4], low), max(own[5], high)
+
+
+@compiled
+def boxes_of(plan, k, windows):
+    """What of each row of a table of pairs is needed, (row, 4): first and last nodes of both.
+
+    windows : (row of the step, WINDOW).
+    """
+    f = plan.part[PART * k + 1]
+    out = np.zeros((plan.factor[FACTOR * f + 5], 4), dtype=np.int64)
+    out[:, 0], out[:, 2] = 1 << 40, 1 << 40
+    for u in range(windows.shape[0]):
+        row = plan.row[plan.part[PART * k + 3] + u]
+        if row >= 0:
+            own = out[row]
+            own[0], own[1] = min(own[0], windows[u, 0]), max(own[1], windows[u, 1])
+            own[2], own[3] = min(own[2], windows[u, 4]), max(own[3], windows[u, 5])
+    return out
