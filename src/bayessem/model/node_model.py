@@ -114,7 +114,9 @@ class NodeModel:
             parts = [
                 p for f in factors for p in (apart(f) if _is_safe(f, furthest, elements) else (f,))
             ]
-            order, final, chains = order_of(len(own), factors) if own else (), [], []
+            order = order_of(len(own), factors) if own else ()
+            final: list[NodeFactor] = []
+            chains: list[tuple[int, ...]] = []
             for factor in parts:
                 equations: tuple[NodeFactor, ...] = (factor,)
                 if is_block(factor):
