@@ -485,9 +485,9 @@ def _quadrature_error(
 ) -> tuple[float, float]:
     """Largest change of a draw's log-likelihood with four times the nodes; 0 for linear models.
 
-    With ordered answers, of the node engine with `finer` times the nodes. First of draws at even distances;
-    then, of the node engine, of those in which a parameter is smallest or largest: its lattice
-    suits all but the farthest draws.
+    With ordered answers, of the node engine with `finer` times the nodes. First of draws at even
+    distances; then, of the node engine, of those in which a parameter is smallest or largest: its
+    lattice suits all but the farthest draws.
     """
     if not prepared.structure.products and not prepared.table.answered:
         return 0.0, 0.0
