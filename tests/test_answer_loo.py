@@ -76,14 +76,15 @@ def left_out(i: int) -> float:
 def test_respondents_are_sums_over_the_construct():
     fit = fitted()
     stored = fit.data["log_likelihood"]["y"]
-    errors = []
+    # the lattice of the sampler suits all but the farthest draws (a loading of 11), which are
+    # weighted by a finer one
+    assert any("[nodes]" in note for note in fit.notes)
     for i in (0, 2, 40):
         own = log_probability(fit, answers().loc[i]).reshape(2, -1)
-        errors.append(np.abs(stored.isel(respondent=i).to_numpy() - own))
-        assert np.quantile(errors[-1], 0.99) < 2e-6
-    # lattices suit all but the farthest draws (a loading of 11), and the fit says so
-    assert max(error.max() for error in errors) < fit.diagnosis.quadrature_tail < 1.0
-    assert "in draws with the most extreme values up to" in " ".join(str(fit.diagnosis).split())
+        errors = np.abs(stored.isel(respondent=i).to_numpy() - own)
+        assert np.quantile(errors, 0.99) < 2e-6
+        assert errors.max() < 1e-3
+    assert fit.diagnosis.quadrature_error < 1e-3
 
 
 def test_psis_agrees_with_fits_without_the_respondent():

@@ -8,10 +8,6 @@ from bayessem.likelihood.dense import (
     cholesky_lower,
     general_inverse,
     lower_inverse,
-    multiply,
-    multiply_by_transpose,
-    multiply_transposed,
-    spans,
     spd_inverse,
 )
 
@@ -66,26 +62,3 @@ def test_general_inverse(n):
 @pytest.mark.parametrize("n", SIZES)
 def test_singular_matrix_is_reported(n):
     assert not general_inverse(np.zeros((n, n)), np.empty((n, n)))
-
-
-@pytest.mark.parametrize("n", (1, 3, 4, 9))
-def test_products_of_matrices_with_bands(n):
-    """Chain: spans; products skip what is 0, whichever rows are taken together."""
-    generator = np.random.default_rng(n)
-    a, d = generator.normal(size=(n, 11)), generator.normal(size=(n, 14))
-    b = generator.normal(size=(11, 14))
-    b[np.abs(np.arange(14) - np.arange(11)[:, None] - 1) > 3] = 0.0
-    b[5] = 0.0
-    span = np.empty((11, 2), dtype=np.int64)
-    spans(b, span)
-    inside = (np.arange(14) >= span[:, :1]) & (np.arange(14) < span[:, 1:])
-    np.testing.assert_array_equal(inside, b != 0.0)
-    out = np.empty((n, 14))
-    multiply(a, b, span, out)
-    np.testing.assert_allclose(out, a @ b, rtol=1e-12, atol=1e-12)
-    out = np.empty((n, 11))
-    multiply_transposed(d, b, span, out)
-    np.testing.assert_allclose(out, d @ b.T, rtol=1e-12, atol=1e-12)
-    out = np.empty((11, 14))
-    multiply_by_transpose(a, d, span, out)
-    np.testing.assert_allclose(out, np.where(inside, a.T @ d, 0.0), rtol=1e-12, atol=1e-12)

@@ -11,12 +11,10 @@ from bayessem.likelihood.lattice import lattice_integral, new_room, scan_gap
 from bayessem.likelihood.plan import STEP
 from bayessem.likelihood.surface import Surface, add_pulled, collect_gram, tables
 
-BITS, MOST_BITS = (12, 14, 16), (12, 18, 18)  # log2 of nodes that there is room for, by dimension
-STEP_FACTOR = (
-    4.6,
-    4.6,
-    5.0,
-)  # lattice.py's first step in standard deviations, over that of one square
+# By the number of dimensions: log2 of the nodes that there is room for, at first and at most; and
+# lattice.py's first step in standard deviations, over that of one square.
+BITS, MOST_BITS = (12, 14, 16), (12, 18, 18)
+STEP_FACTOR = (5.6, 4.6, 5.0)
 
 
 @compiled

@@ -324,11 +324,64 @@ def _pull_family(plan, f, elements, dispersion, counts, gradient):
 
 
 @compiled
+def in_domain(plan, f, elements):
+    """Whether an answer's variance or dispersion is one."""
+    positive = elements[plan.variance[plan.factor[FACTOR * f + 12]]] > 0.0
+    return positive or plan.factor[FACTOR * f] == POISSON
+
+
+@compiled
+def fill_boxes(plan, f, elements, table, boxes):
+    """Densities (row, cell) of an answer of two constructs, where boxes (row, 4) say so."""
+    kind, inner = plan.factor[FACTOR * f], shape(plan, f)[1]
+    dispersion = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
+    monomials, mean = _monomials(plan, f), np.empty(table.shape[1])
+    alike = _alike(plan, f)
+    for row in range(table.shape[0]):
+        if row == 0 or not alike:
+            _means(plan, f, elements, row, monomials, mean)
+        own = _own(plan, f, row)
+        constant, _ = row_constant(kind, own, dispersion)
+        for v in range(boxes[row, 0], boxes[row, 1]):
+            for cell in range(v * inner + boxes[row, 2], v * inner + boxes[row, 3]):
+                table[row, cell] = np.exp(constant + cell_log(kind, own, mean[cell], dispersion))
+
+
+@compiled
+def pull_boxes(plan, f, elements, counts, boxes, gradient):
+    """Adds the derivatives of `fill_boxes`; counts are 0 elsewhere."""
+    kind, inner = plan.factor[FACTOR * f], shape(plan, f)[1]
+    element = plan.variance[plan.factor[FACTOR * f + 12]]
+    dispersion = elements[element]
+    monomials = _monomials(plan, f)
+    mean, d_mean = np.empty(counts.shape[1]), np.zeros(counts.shape[1])
+    alike = _alike(plan, f)
+    d_dispersion, rows = 0.0, counts.shape[0]
+    for row in range(rows):
+        if row == 0 or not alike:
+            _means(plan, f, elements, row, monomials, mean)
+            d_mean[:] = 0.0
+        own, weight = _own(plan, f, row), counts[row]
+        _, by_constant = row_constant(kind, own, dispersion)
+        for v in range(boxes[row, 0], boxes[row, 1]):
+            for cell in range(v * inner + boxes[row, 2], v * inner + boxes[row, 3]):
+                if abs(weight[cell]) < NOTHING:
+                    continue
+                by_mean, by_dispersion = cell_slopes(kind, own, mean[cell], dispersion)
+                d_mean[cell] += weight[cell] * by_mean
+                d_dispersion += weight[cell] * (by_dispersion + by_constant)
+        if row == rows - 1 or not alike:
+            _pull_means(plan, f, row, monomials, d_mean, gradient)
+    if kind != POISSON:
+        gradient[element] += d_dispersion
+
+
+@compiled
 def fill_answers(plan, f, elements, table):
     """Table (row, cell) of an answer; False where the variance is not positive."""
     variance = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
     kind = plan.factor[FACTOR * f]
-    if not variance > 0.0 and kind != POISSON:
+    if not in_domain(plan, f, elements):
         return False
     if kind >= FIRST:
         _fill_family(plan, f, elements, variance, table)

@@ -10,9 +10,12 @@ import numpy as np
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.family_ordered import tails
 
-TINY = 1e-290
+# A probability that is none beside the others.
+TINY = 1e-21
 SQRT_2PI = np.sqrt(2.0 * np.pi)
 
+# Standard deviations beyond which a normal density is 0: it is 6e-21 of its largest value there.
+FARTHEST = 9.65
 # Nodes of the polynomials, and the rule.
 STENCIL = 10
 HERMITE, HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
@@ -93,14 +96,35 @@ def _pull_narrow(u, sd, nodes, table, counts, start, stride):
 
 
 @compiled
+def _fill_normal(lowest, step, nodes, table, start, stride):
+    """Normal densities times the step at nodes, by multiplications from the mean outwards.
+
+    0 beyond FARTHEST.
+    """
+    middle = min(max(np.int64(-lowest / step), 0), nodes - 1)
+    z, bend = lowest + step * middle, np.exp(-step * step)
+    top = step / SQRT_2PI * np.exp(-0.5 * z * z)
+    for side in (1, -1):
+        value = top
+        ratio = np.exp(-step * (side * z + 0.5 * step))
+        k = middle
+        while 0 <= k < nodes and abs(lowest + step * k) < FARTHEST:
+            table[start + k * stride] = value
+            value *= ratio
+            ratio *= bend
+            k += side
+        while 0 <= k < nodes:
+            table[start + k * stride] = 0.0
+            k += side
+
+
+@compiled
 def fill_given(lowest, sd, width, nodes, table, start, stride):
     """Probabilities of nodes, the first `lowest` from the mean, into cells of a table."""
     if sd < width:
         _fill_narrow(-lowest / width, sd / width, nodes, table, start, stride)
     else:
-        for k in range(nodes):
-            z = (lowest + width * k) / sd
-            table[start + k * stride] = width / (sd * SQRT_2PI) * np.exp(-0.5 * z * z)
+        _fill_normal(lowest / sd, width / sd, nodes, table, start, stride)
         half, last = 0.5 * width, start + (nodes - 1) * stride
         table[start], _, _ = _end(0.0, sd, True, lowest, half)
         table[last], _, _ = _end(0.0, sd, False, lowest + width * (nodes - 1), half)

@@ -15,7 +15,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from bayessem.likelihood.compiled import OPTIONS, compiled
-from bayessem.likelihood.node_plan import FACTOR, SLACK, STEP, STRUCTURAL, TERM, NodePlan
+from bayessem.likelihood.node_plan import FACTOR, SLACK, STEP, STRUCTURAL, TERM, NodePlan, shape
 
 # Nodes of a predictor for one node of a cause are at most so many.
 LARGEST_RATIO = 24
@@ -166,6 +166,35 @@ def _suit(plan, s, elements, first, step, line):
 
 
 @compiled
+def _laid_out(plan, line):
+    """Factors, steps and sizes with tables and messages one behind the other.
+
+    Those about a predictor take the place of its nodes: a plan has to leave room for all pairs of
+    its causes, and memory that is not used would be asked for and given back every time.
+    """
+    sizes, factor, step = plan.sizes.copy(), plan.factor.copy(), plan.step.copy()
+    table = np.full(plan.sizes[0], -1)
+    messages = 0
+    for s in range(plan.sizes[1]):
+        own, nodes = step[STEP * s : STEP * (s + 1)], line[3 * s + 2]
+        size = nodes
+        if nodes > 0:
+            table[own[10] // 2] = plan.node_count[own[0]] * nodes
+        else:
+            size = plan.node_count[own[2]] if own[2] >= 0 else 1
+            size *= plan.node_count[own[3]] if own[3] >= 0 else 1
+        own[5] = messages
+        messages += own[4] * size
+    tables = 0
+    for f in range(plan.sizes[0]):
+        one, two, three = shape(plan, f)
+        factor[FACTOR * f + 6] = tables
+        tables += table[f] if table[f] >= 0 else factor[FACTOR * f + 5] * one * two * three
+    sizes[2], sizes[3] = tables, messages
+    return sizes, factor, step
+
+
+@compiled
 def placed(plan, elements):
     """The plan with its nodes where they lie at these elements."""
     count = plan.node_count.size
@@ -180,19 +209,21 @@ def placed(plan, elements):
     for s in range(plan.sizes[1]):
         if plan.step[STEP * s + 10] >= 0:
             _suit(plan, s, elements, first, step, line)
+    sizes, factor, steps = _laid_out(plan, line)
     return NodePlan(
-        plan.sizes,
+        sizes,
         plan.node_count,
-        plan.factor,
+        factor,
         plan.explained,
         plan.variance,
         plan.term,
-        plan.step,
+        steps,
         line,
         plan.part,
         plan.row,
         plan.weight,
         plan.root,
+        plan.chain,
         first,
         step,
         plan.data,

@@ -73,7 +73,7 @@ def pull_line(plan, s, elements, table, counts, by_one, gradient):
 
 
 @compiled
-def _walk(plan, s):
+def walk(plan, s):
     """Where a walk over the causes' nodes begins on the predictor's, and its two strides."""
     p, q = plan.line[3 * s], plan.line[3 * s + 1]
     start = 0
@@ -85,23 +85,59 @@ def _walk(plan, s):
 
 
 @compiled
+def lanes(plan, s):
+    """Where the walk along the second cause begins for each node of the first, (node,).
+
+    A message's nodes are kept in `lane_order`, in which that walk is one of neighbours.
+    """
+    start, p, q = walk(plan, s)
+    nodes, apart = plan.line[3 * s + 2], abs(q)
+    out = np.empty(plan.node_count[plan.step[STEP * s + 2]], dtype=np.int64)
+    for a in range(out.size):
+        m = start + p * a
+        if q < 0:
+            m = nodes - 1 - m
+        lane = m % apart
+        out[a] = lane * (nodes // apart) + min(lane, nodes % apart) + m // apart
+    return out
+
+
+@compiled
+def lane_order(plan, s, row, back, spare):
+    """Puts a row (node of the predictor,) into the order of its lanes, or back; spare is alike.
+
+    A lane has every q-th node, the last one first where q is negative.
+    """
+    q = plan.line[3 * s + 1]
+    apart, at = abs(q), 0
+    spare[:] = row
+    for lane in range(apart):
+        for m in range(lane, row.size, apart):
+            natural = m if q > 0 else row.size - 1 - m
+            if back:
+                row[natural] = spare[at]
+            else:
+                row[at] = spare[natural]
+            at += 1
+
+
+@compiled
 def expand(plan, s, message, pair):
     """One row of a message about the predictor as one about its causes, (one, two) flat."""
-    start, p, q = _walk(plan, s)
-    one, two = plan.node_count[plan.step[STEP * s + 2]], plan.node_count[plan.step[STEP * s + 3]]
-    for a in range(one):
+    first = lanes(plan, s)
+    two = plan.node_count[plan.step[STEP * s + 3]]
+    for a in range(first.size):
         for b in range(two):
-            pair[a * two + b] = message[start + p * a + q * b]
+            pair[a * two + b] = message[first[a] + b]
 
 
 @compiled
 def gather(plan, s, pair, counts, by_one):
     """Adds derivatives (one, two) flat to those by the predictor's nodes, and times the first."""
-    start, p, q = _walk(plan, s)
-    v = plan.step[STEP * s + 2]
-    one, two = plan.node_count[v], plan.node_count[plan.step[STEP * s + 3]]
-    for a in range(one):
+    first, v = lanes(plan, s), plan.step[STEP * s + 2]
+    two = plan.node_count[plan.step[STEP * s + 3]]
+    for a in range(first.size):
         x = plan.node_first[v] + plan.node_step[v] * a
         for b in range(two):
-            counts[start + p * a + q * b] += pair[a * two + b]
-            by_one[start + p * a + q * b] += x * pair[a * two + b]
+            counts[first[a] + b] += pair[a * two + b]
+            by_one[first[a] + b] += x * pair[a * two + b]

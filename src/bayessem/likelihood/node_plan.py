@@ -131,11 +131,12 @@ SLACK = 1.5
 
 @dataclass(frozen=True)
 class NodeGroup:
-    """One group: its factors, its latent variables' nodes and its respondents."""
+    """One group: its factors, its latent variables' nodes, its respondents, its chains."""
 
     factors: tuple[NodeFactor, ...]
     nodes: tuple[Nodes, ...]
     members: np.ndarray
+    chains: tuple[tuple[int, ...], ...] = ()
 
 
 INTEGER_FIELDS = (
@@ -150,12 +151,15 @@ INTEGER_FIELDS = (
     "row",
     "weight",
     "root",
+    "chain",
 )
 FLOAT_FIELDS = ("node_first", "node_step", "data")
 FACTOR = 14  # numbers a factor; see `_factor_row`
 TERM = 6
 STEP = 11
 PART = 4
+# Numbers of a block that is a chain of regressions (node_chain.py), and elements derived for it.
+CHAIN, DERIVED = 13, 7
 SHARED, UNARY, PAIR, MESSAGE, PAIR_MESSAGE = range(5)
 
 
@@ -163,7 +167,7 @@ class NodePlan(NamedTuple):
     """Views of the packed arrays.
 
     sizes : factors, steps, size of all tables, of all messages, of all products A, respondents,
-        rows of all steps, latent variables of a group.
+        rows of all steps, latent variables of a group, derived elements.
     node_count, node_first, node_step : lattice by latent variable (all groups'), in the packed
         arrays in standard deviations about the mean (`node_lattice.placed`).
     factor (FACTOR a factor): kind, number of variables, three variables, rows, place of the table,
@@ -180,6 +184,8 @@ class NodePlan(NamedTuple):
         sign, and nodes of the predictor; 0 where the message is about the neighbours themselves.
     weight : respondents in each row of each step that has no neighbours (0 for others).
     root : (2 a pair) respondent, row among all steps' rows.
+    chain (CHAIN a block): elements of the covariance matrix row by row and of the three means in
+        the order of the sums, first derived element.
     data : of the factors.
     """
 
@@ -195,6 +201,7 @@ class NodePlan(NamedTuple):
     row: np.ndarray
     weight: np.ndarray
     root: np.ndarray
+    chain: np.ndarray
     node_first: np.ndarray
     node_step: np.ndarray
     data: np.ndarray
@@ -217,9 +224,10 @@ def unpack_nodes(ints, floats):
         i[i[8] : i[9]],
         i[i[9] : i[10]],
         i[i[10] : i[11]],
-        floats[i[12] : i[13]],
+        i[i[11] : i[12]],
         floats[i[13] : i[14]],
         floats[i[14] : i[15]],
+        floats[i[15] : i[16]],
     )
 
 
@@ -240,6 +248,21 @@ def place(plan, f, d, k):
     if v < 0:
         return 0.0
     return plan.node_first[v] + plan.node_step[v] * k
+
+
+@compiled
+def one_pair(plan, s):
+    """The part of a step with one neighbour that is about both; -1 where there are others."""
+    found = -1
+    if plan.step[STEP * s + 1] != 1:
+        return -1
+    first = plan.step[STEP * s + 9]
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        if plan.part[PART * k] in (PAIR, PAIR_MESSAGE):
+            if found >= 0:
+                return -1
+            found = k
+    return found
 
 
 def order_of(count: int, factors: Sequence[NodeFactor]) -> tuple[Elimination, ...]:
@@ -315,6 +338,7 @@ class _Packer:
             self.lists["node_count"].append(n.count)
             self.lists["node_first"].append(n.first)
             self.lists["node_step"].append(n.step)
+        self.lists["chain"] += [e for chain in group.chains for e in chain]
         rank = {step.variable: i for i, step in enumerate(order)}
         at_step: dict[int, list[tuple[int, NodeFactor, tuple[int, ...]]]] = {}
         for k, factor in enumerate(group.factors):
@@ -436,6 +460,7 @@ def pack_nodes(groups: Sequence[NodeGroup], respondents: int) -> tuple[np.ndarra
             respondents,
             packer.rows,
             len(groups[0].nodes),
+            DERIVED * sum(len(group.chains) for group in groups),
         ]
     )
     ints, floats = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)

@@ -11,10 +11,21 @@ import numpy as np
 
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.dense import spd_inverse
-from bayessem.likelihood.node_answers import fill_answers, pull_answers
+from bayessem.likelihood.families import FIRST
+from bayessem.likelihood.node_answers import fill_answers, in_domain, pull_answers
 from bayessem.likelihood.node_given import fill_given, pull_given
 from bayessem.likelihood.node_line import fill_line
-from bayessem.likelihood.node_plan import FACTOR, STEP, STRUCTURAL, TERM, place, shape
+from bayessem.likelihood.node_plan import (
+    FACTOR,
+    PAIR,
+    PART,
+    STEP,
+    STRUCTURAL,
+    TERM,
+    one_pair,
+    place,
+    shape,
+)
 
 LOG_2PI = np.log(2.0 * np.pi)
 
@@ -300,7 +311,7 @@ def pull_structural(plan, f, elements, table, counts, gradient):
 
 
 @compiled
-def _line_of(plan):
+def line_of(plan):
     """The step whose predictor a factor's table is over, -1 for none, (factor,)."""
     out = np.full(plan.sizes[0], -1)
     for s in range(plan.sizes[1]):
@@ -310,20 +321,39 @@ def _line_of(plan):
 
 
 @compiled
+def late(plan):
+    """Which factors' tables wait for the windows of their rows, (factor,).
+
+    Those of counts, durations and shares that two constructs explain, where no other pair is in
+    the same step: the density costs more than what is done with it.
+    """
+    out = np.zeros(plan.sizes[0], dtype=np.bool_)
+    for s in range(plan.sizes[1]):
+        k = one_pair(plan, s)
+        if k >= 0 and plan.part[PART * k] == PAIR:
+            f = plan.part[PART * k + 1]
+            out[f] = plan.factor[FACTOR * f] >= FIRST and plan.factor[FACTOR * f + 1] == 2
+    return out
+
+
+@compiled
 def fill_tables(plan, elements, tables):
     """Tables of all factors, one after the other; False outside the parameters' domain."""
-    lines = _line_of(plan)
+    lines, waits = line_of(plan), late(plan)
     for f in range(plan.sizes[0]):
         one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
         size = one * two * three
-        table = tables[at : at + rows * size].reshape(rows, size)
         if lines[f] >= 0:
             good = fill_line(plan, lines[f], elements, tables[at:])
-        elif plan.factor[FACTOR * f] == STRUCTURAL:
-            good = fill_structural(plan, f, elements, table)
+        elif waits[f]:
+            good = in_domain(plan, f, elements)
         else:
-            good = fill_answers(plan, f, elements, table)
+            table = tables[at : at + rows * size].reshape(rows, size)
+            if plan.factor[FACTOR * f] == STRUCTURAL:
+                good = fill_structural(plan, f, elements, table)
+            else:
+                good = fill_answers(plan, f, elements, table)
         if not good:
             return False
     return True
@@ -331,16 +361,19 @@ def fill_tables(plan, elements, tables):
 
 @compiled
 def pull_tables(plan, elements, tables, counts, gradient):
-    """Adds the derivatives by elements from those by the logs of all tables."""
-    lines = _line_of(plan)
+    """Adds the derivatives by elements from those by the logs of all tables.
+
+    But for those about predictors and those that waited, by the kernel, which knows more of them.
+    """
+    lines, waits = line_of(plan), late(plan)
     for f in range(plan.sizes[0]):
+        if lines[f] >= 0 or waits[f]:
+            continue
         one, two, three = shape(plan, f)
         rows, at = plan.factor[FACTOR * f + 5], plan.factor[FACTOR * f + 6]
         size = one * two * three
         own = counts[at : at + rows * size].reshape(rows, size)
         table = tables[at : at + rows * size].reshape(rows, size)
-        if lines[f] >= 0:
-            continue  # by the kernel, which knows more of it
         if plan.factor[FACTOR * f] == STRUCTURAL:
             pull_structural(plan, f, elements, table, own, gradient)
         else:

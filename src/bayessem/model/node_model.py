@@ -16,7 +16,9 @@ from bayessem.errors import DataError, NotSupported
 from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.family_ordered import CODES
 from bayessem.likelihood.junction import WIDEST, widest
+from bayessem.likelihood.node_chain import chained, is_block
 from bayessem.likelihood.node_plan import (
+    DERIVED,
     NORMAL,
     ORDERED,
     STRUCTURAL,
@@ -104,6 +106,7 @@ class NodeModel:
             Means and standard deviations that the nodes are in.
         """
         out = []
+        derived = elements.shape[-1]
         for g, (factors, own) in enumerate(zip(self.factors, nodes, strict=True)):
             ends = np.array([[n.first, n.first + n.step * n.count] for n in own])
             mean, sd = (u[:, g * len(own) : (g + 1) * len(own), None] for u in units)
@@ -111,7 +114,17 @@ class NodeModel:
             parts = [
                 p for f in factors for p in (apart(f) if _is_safe(f, furthest, elements) else (f,))
             ]
-            out.append(NodeGroup(tuple(parts), tuple(own), self.members[g]))
+            order = order_of(len(own), factors) if own else ()
+            final: list[NodeFactor] = []
+            chains: list[tuple[int, ...]] = []
+            for factor in parts:
+                equations: tuple[NodeFactor, ...] = (factor,)
+                if is_block(factor):
+                    equations, chain = chained(factor, order, derived + DERIVED * len(chains))
+                    chains.append(chain)
+                final += equations
+            derived += DERIVED * len(chains)
+            out.append(NodeGroup(tuple(final), tuple(own), self.members[g], tuple(chains)))
         return out
 
 

@@ -5,7 +5,7 @@ covariance of the latent variables in steps: 5e-9 with steps of a posterior stan
 (respondents whose posterior is narrower than most have up to 1e-5).
 That is so of each variable, and of sums and differences of those in one table, which are the narrow
 ones where variables correlate. Where a construct's disturbance is narrower than that, the step
-suits what the answers say of it. The lattice covers 5.7 standard deviations to either side, and
+suits what the answers say of it. The lattice covers 6.2 standard deviations to either side, and
 what products of constructs reach beyond.
 """
 
@@ -36,7 +36,7 @@ from bayessem.model.structure import Structure, latent_values
 
 # Steps in posterior standard deviations; standard deviations covered to either side; draws that say
 # where a model's latent variables are, and at how many of them the precision is looked at.
-STEP, REACH, DRAWS, POINTS = 1.0, 5.7, 6_000, 200
+STEP, REACH, DRAWS, POINTS = 1.0, 6.2, 6_000, 200
 # Step over the width of what the answers say of a construct, where its disturbance is narrower:
 # that is interpolated there (node_tables.py), to 1e-6 of its largest value.
 FINE = 0.28

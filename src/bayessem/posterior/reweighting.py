@@ -1,4 +1,6 @@
-"""Draws of Laplace's approximation made draws of the exact posterior.
+"""Draws of an approximation made draws of the exact posterior.
+
+The approximation is Laplace's, or that of a lattice which is too coarse for some far draws.
 
 Each draw is weighted by exact over approximate likelihood (laplace_points.py), the weights are
 Pareto-smoothed (smoothing.py), and each chain is resampled by its own weights: a draw is kept,
@@ -48,7 +50,9 @@ class Weights:
     draws: int
 
 
-def log_ratios(density: Density, values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def log_ratios(
+    density: Density, values: np.ndarray, *, sampled: Density | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Log of exact over approximate likelihood, (draw,), and the exact ones (draw, respondent).
 
     The latter are None where there are too many to keep.
@@ -56,11 +60,13 @@ def log_ratios(density: Density, values: np.ndarray) -> tuple[np.ndarray, np.nda
     Parameters
     ----------
     density : Density
-        Of the Laplace engine.
+        The exact one.
     values : ndarray (draw, D)
         Natural parameters.
+    sampled : Density, optional
+        The approximate one; by default that of the Laplace engine.
     """
-    approximate = density.without_points()
+    approximate = density.without_points() if sampled is None else sampled
     keep = len(values) * density.respondents <= KEPT
 
     def both(part: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:

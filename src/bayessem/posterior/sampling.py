@@ -290,8 +290,24 @@ def exact(density: Density, result: Draws, seed: int) -> Draws:
     """Draws of the exact posterior from those of an approximation of it (reweighting.py)."""
     if not density.approximate:
         return result
+    return reweighted(density, None, result, seed)
+
+
+def reweighted(density: Density, sampled: Density | None, result: Draws, seed: int) -> Draws:
+    """Draws of a density from those of another one, weighted and resampled (reweighting.py).
+
+    Parameters
+    ----------
+    density, sampled : Density
+        Of the draws wanted and of those there are; None: Laplace's approximation.
+    result : Draws
+        Those there are.
+    seed : int
+        Of the resampling.
+    """
     chains, draws, size = result.values.shape
-    ratio, log_likelihood = log_ratios(density, result.values.reshape(-1, size))
+    flat = result.values.reshape(-1, size)
+    ratio, log_likelihood = log_ratios(density, flat, sampled=sampled)
     kept, weights = resample(ratio.reshape(chains, draws), seed)
     chain = np.arange(chains)[:, None]
     if log_likelihood is not None:

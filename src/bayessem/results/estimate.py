@@ -39,6 +39,7 @@ from bayessem.posterior.sampling import (
     Seen,
     complete,
     exact,
+    reweighted,
     sample,
 )
 from bayessem.posterior.settings import ACCEPT, POOLED_ACCEPT, Sampling
@@ -61,6 +62,10 @@ WORTH_KEEPING = 100
 QUADRATURE_DRAWS = 20
 # ... and at no more than so many of the farthest ones.
 MOST_ENDS = 200
+# Errors (log units) of a lattice for ordered answers at these draws and at the farthest ones from
+# which on its draws are weighted by a finer one; that one's error is seen with a finer one still.
+COARSE, COARSE_FAR = 1e-3, 1e-2
+FINER, FINEST = 2.0, 3.0
 
 
 @one_blas_thread()
@@ -155,13 +160,20 @@ def _fitted(
     if prepared.sample.design is not None:
         result, said = _projected(prepared, density, result)
         notes = (*notes, said)
-    data = _tree(prepared, density, result, integrate=run.integrate)
-    data.attrs["quadrature_error"] = data.attrs["quadrature_tail"] = 0.0
+    weighted: dict[str, float] = {}
+    error = tail = 0.0
     if result.weights is not None:
-        data.attrs.update(_weighted(prepared, density, result))
+        weighted = _weighted(prepared, density, result)
     elif run.integrate:
         error, tail = _quadrature_error(prepared, density, result.values)
-        data.attrs["quadrature_error"], data.attrs["quadrature_tail"] = error, tail
+        seed = int(run.sampling.random_seed or 0)
+        if prepared.sample.design is None and (error > COARSE or tail > COARSE_FAR):
+            density, result, said = _on_finer_nodes(prepared, density, result, seed, error, tail)
+            if said:
+                notes = (*notes, said)
+                error, tail = _quadrature_error(prepared, density, result.values, finer=FINEST)
+    data = _tree(prepared, density, result, integrate=run.integrate)
+    data.attrs.update(weighted, quadrature_error=error, quadrature_tail=tail)
     done = time.perf_counter()
     began, ready, sampled = times
     timings = {
@@ -447,14 +459,45 @@ def _weighted(prepared: Prepared, density: Density, result: Draws) -> dict[str, 
     }
 
 
+def _on_finer_nodes(
+    prepared: Prepared, density: Density, result: Draws, seed: int, error: float, tail: float
+) -> tuple[Density, Draws, str]:
+    """Draws weighted by a lattice that suits them better, where they are on one; what was done.
+
+    The density's lattice suits the bulk of the draws: in one that had to suit the farthest, every
+    gradient would pay for them.
+    """
+    if not prepared.table.answered:
+        return density, result, ""
+    flat = result.values.reshape(-1, result.values.shape[-1])
+    at = density.elements(flat[_ends(flat)])
+    fine = posterior_density(
+        prepared.space, prepared.structure, prepared.sample, at=at, finer=FINER
+    )
+    found = reweighted(fine, density, result, seed)
+    assert found.weights is not None
+    said = (
+        f"note [nodes] the lattice suits the bulk of the draws and is off by up to "
+        f"{max(error, tail):.2g} log units at the farthest; they were weighted by one of half the "
+        f"step (worth {found.weights.effective:.0f} of {len(flat)})"
+    )
+    return fine, replace(found, weights=None), said
+
+
+def _ends(flat: np.ndarray) -> np.ndarray:
+    """The draws (of all, in a row) in which a parameter is smallest or largest."""
+    ends = np.unique([flat.argmin(axis=0), flat.argmax(axis=0)])
+    return ends[:: -(-len(ends) // MOST_ENDS)]
+
+
 def _quadrature_error(
-    prepared: Prepared, density: Density, values: np.ndarray
+    prepared: Prepared, density: Density, values: np.ndarray, *, finer: float = FINER
 ) -> tuple[float, float]:
     """Largest change of a draw's log-likelihood with four times the nodes; 0 for linear models.
 
-    With ordered answers, of the node engine with twice the nodes. First of draws at even distances;
-    then, of the node engine, of those in which a parameter is smallest or largest: its lattice
-    suits all but the farthest draws.
+    With ordered answers, of the node engine with `finer` times the nodes. First of draws at even
+    distances; then, of the node engine, of those in which a parameter is smallest or largest: its
+    lattice suits all but the farthest draws.
     """
     if not prepared.structure.products and not on_lattices(prepared.structure):
         return 0.0, 0.0
@@ -469,9 +512,8 @@ def _quadrature_error(
     some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
     if not prepared.table.answered:
         return error(some, reach=REACH + 8.0, step=STEP / 4.0), 0.0
-    ends = np.unique([flat.argmin(axis=0), flat.argmax(axis=0)])
-    ends = ends[:: -(-len(ends) // MOST_ENDS)]
+    ends = _ends(flat)
     return (
-        error(some, at=density.elements(some), finer=2.0),
-        error(flat[ends], at=density.elements(flat[ends]), finer=2.0),
+        error(some, at=density.elements(some), finer=finer),
+        error(flat[ends], at=density.elements(flat[ends]), finer=finer),
     )
