@@ -38,7 +38,7 @@ def fit_of(what: str, data: str | None, options: FitOptions, *, seed: int | None
         raise UsedWrongly(f"{what} is a folder, and a saved run has its data: leave {data} out")
     one_standard_input(what, data)
     settings = options.sampling.arguments(seed)
-    sem, frame = options.model.model(what), options.files.read(data)
+    sem, frame = options.model.model(what), options.files.for_model(data)
     return sem.fit(frame, **options.respondents.arguments(), **settings)
 
 

@@ -49,7 +49,7 @@ def check(
 ) -> int:
     """Is the model identified, and are the data fit for it? Before sampling, in a second."""
     one_standard_input(model, data)
-    sem, frame = how.model(model), files.read(data)
+    sem, frame = how.model(model), files.for_model(data)
     report = sem.check(frame, **respondents.arguments())
     return conclude(report, as_json=json, code=FINE if report.ok else NO)
 
@@ -75,7 +75,7 @@ def fit(
 
         with of_the_call():
             require_folder(out)
-    sem, frame = how.model(model), files.read(data)
+    sem, frame = how.model(model), files.for_model(data)
     found = sem.fit(frame, **respondents.arguments(), **settings)
     saved = [] if out is None else [found.save(out)]
     asked = (sampling.draws, sampling.chains)
@@ -115,7 +115,7 @@ def ml(
             arguments.whole_number("--bootstrap", bootstrap, FitError, most=arguments.MOST_DRAWS)
     if bootstrap is not None and {respondents.cluster, respondents.weights} != {None}:
         raise NotSupported("the bootstrap is not there yet for clusters and weights")
-    sem, frame = how.model(model), files.read(data)
+    sem, frame = how.model(model), files.for_model(data)
     options = respondents.arguments()
     _require_identified(sem.prepare(frame, robust=True, **options))
     found = sem.ml(frame, se=se, **options)
@@ -178,7 +178,7 @@ def invariance(
     ci_prob, settings = probability(interval), sampling.arguments(seed)
     if settings.pop("latents") != "integrated":
         raise UsedWrongly("the steps of invariance are sampled with --latents integrated only")
-    sem, frame = how.model(model), files.read(data)
+    sem, frame = how.model(model), files.for_model(data)
     given = respondents.arguments()
     del given["cluster"], given["weights"]
     steps = sem.invariance(

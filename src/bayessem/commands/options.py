@@ -213,6 +213,22 @@ class FileOptions:
         tell(found.notes)
         return found.labelled_frame()
 
+    def for_model(self, path: str) -> pd.DataFrame | str:
+        """The same for a fit, which reads only the model's columns of a Parquet file, in batches.
+
+        Raises
+        ------
+        UsedWrongly
+            For a file that cannot be read.
+        """
+        from bayessem.model.batches import is_parquet, require_parquet
+
+        if self != FileOptions() or not is_parquet(path):
+            return self.read(path)
+        with of_the_call():
+            require_parquet(path)
+        return path
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)

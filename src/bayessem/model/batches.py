@@ -7,7 +7,8 @@ columns it has, and at most one batch of the others' rows is there beside the nu
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,12 +68,26 @@ def read_parquet_columns(
     DataError
         For a file that cannot be read.
     """
+    with _readable(path) as place:
+        return _read(place, list(dict.fromkeys(names)), as_numbers)
+
+
+def require_parquet(path: str | os.PathLike[str]) -> None:
+    """Refuse a Parquet file whose description of itself cannot be read (`DataError`)."""
+    import pyarrow.parquet as pq
+
+    with _readable(path) as place:
+        pq.read_schema(place)
+
+
+@contextmanager
+def _readable(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Where a file is; what goes wrong with reading it is a `DataError`."""
     import pyarrow as pa
 
-    place = expanded(path)
     with told(f"the data file {str(path)!r} cannot be read", DataError):
         try:
-            return _read(place, list(dict.fromkeys(names)), as_numbers)
+            yield expanded(path)
         except (pa.ArrowException, NotImplementedError) as error:
             raise DataError(
                 f"the data file {str(path)!r} cannot be read as parquet: {error}"

@@ -268,24 +268,9 @@ def prepare_sample(
     BayessemError
         DataError, ModelError, PriorError or NotSupported, naming what is wrong.
     """
-    statements, options = specification.statements, specification.options
     # in one layout wherever they come from: sums are the same to the last bit
     sample = replace(sample, values=np.ascontiguousarray(sample.values))
-    model: Sequence[Statement] = statements
-    zero_mean: tuple[str, ...] = ()
-    if pooling is not None:
-        options = table_options(pooling, options)
-        first: dict[str, Any] = {k: v for k, v in options.items() if k != "group_partial"}
-        plain = build_table(statements, groups=specification.groups, **first)
-        count = len(sample.groups)
-        model, zero_mean = with_free_means(statements, plain, pooling, groups=count)
-    table = build_table(model, groups=sample.model_groups, categories=sample.ordered, **options)
-    if sample.ordered:
-        found = {
-            name: cuts(sample.values[:, sample.variables.index(name)], count)
-            for name, count in sample.ordered.items()
-        }
-        table = replace(table, responses=replace(table.responses, cuts=found))
+    table, zero_mean = _table(specification, sample, pooling)
     structure = build_structure(table)
     check_delta(structure)
     if structure.products:
@@ -297,33 +282,12 @@ def prepare_sample(
         check_design(structure, weights=design.column or None, cluster=design.cluster or None)
         notes = (*notes, f"respondents are {design.said}")
     partial = pooling if pooling is not None and pooling.how == "partial" else None
-    if partial is not None and sample.weights is not None:
-        raise NotSupported(
-            "weights= is not there yet with partial pooling; pool completely or not at all "
-            "(pooling=bs.no_pooling(...)), or leave the weights out"
-        )
-    if partial is not None and table.responses.others:
-        raise NotSupported(
-            f"partial pooling is not there yet for models with {table.answers_said}; pool "
-            f"completely or not at all (pooling=bs.no_pooling(...)), or leave {table.declared} out"
-        )
-    if partial is not None and table.heavy_tailed:
-        raise NotSupported(
-            "partial pooling is not there yet for models with heavy tails; pool completely or not "
-            "at all (pooling=bs.no_pooling(...)), or leave family= out"
-        )
-    if partial is not None and table.ordered:
-        refuse_wide_pooling(structure, sample)
+    if partial is not None:
+        _refuse_partial(structure, sample)
     if table.answered and table.composites:
         raise NotSupported(
             f"composites are not there yet in models with {table.answers_said}; leave "
             f"{table.declared} out (the answers are then numbers)"
-        )
-    if partial is not None and table.composites:
-        raise NotSupported(
-            "partial pooling is not there yet for models with composites, whose scale differs "
-            "between groups; pool completely (group_equal=...) or not at all "
-            "(pooling=bs.no_pooling(...))"
         )
     if table.levels > 1:
         if pooling is not None:
@@ -373,9 +337,59 @@ def prepare_sample(
         refused=refused,
         notes=notes,
         unpooled=unpooled,
-        repeated=_repeated(statements),
+        repeated=_repeated(specification.statements),
         zero_mean=zero_mean,
     )
+
+
+def _table(
+    specification: Specification, sample: Sample, pooling: Pooling | None
+) -> tuple[ParameterTable, tuple[str, ...]]:
+    """The table of the sample's groups and categories, and which means are pooled about 0."""
+    model: Sequence[Statement] = specification.statements
+    options = specification.options
+    zero_mean: tuple[str, ...] = ()
+    if pooling is not None:
+        options = table_options(pooling, options)
+        first: dict[str, Any] = {k: v for k, v in options.items() if k != "group_partial"}
+        plain = build_table(model, groups=specification.groups, **first)
+        model, zero_mean = with_free_means(model, plain, pooling, groups=len(sample.groups))
+    table = build_table(model, groups=sample.model_groups, categories=sample.ordered, **options)
+    if sample.ordered:
+        found = {
+            name: cuts(sample.values[:, sample.variables.index(name)], count)
+            for name, count in sample.ordered.items()
+        }
+        table = replace(table, responses=replace(table.responses, cuts=found))
+    return table, zero_mean
+
+
+def _refuse_partial(structure: Structure, sample: Sample) -> None:
+    """Refuse what partial pooling is not there for (`NotSupported`, naming it)."""
+    table = structure.table
+    instead = "pool completely or not at all (pooling=bs.no_pooling(...))"
+    if sample.weights is not None:
+        raise NotSupported(
+            f"weights= is not there yet with partial pooling; {instead}, or leave the weights out"
+        )
+    if table.responses.others:
+        raise NotSupported(
+            f"partial pooling is not there yet for models with {table.answers_said}; {instead}, or "
+            f"leave {table.declared} out"
+        )
+    if table.heavy_tailed:
+        raise NotSupported(
+            f"partial pooling is not there yet for models with heavy tails; {instead}, or leave "
+            "family= out"
+        )
+    if table.ordered:
+        refuse_wide_pooling(structure, sample)
+    if table.composites:
+        raise NotSupported(
+            "partial pooling is not there yet for models with composites, whose scale differs "
+            "between groups; pool completely (group_equal=...) or not at all "
+            "(pooling=bs.no_pooling(...))"
+        )
 
 
 def _asked(
