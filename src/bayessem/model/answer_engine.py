@@ -66,34 +66,26 @@ def answer_engine(structure: Structure, sample: Sample) -> tuple[str, NodeModel]
     return LAPLACE, model
 
 
-def require_nodes(structure: Structure, sample: Sample) -> None:
-    """Refuse ordered answers whose constructs PyMC cannot have integrated out exactly.
+BY_PYMC = (
+    "the PyMC model with integrated latent variables is there for models that are integrated on "
+    'nodes: use latents="sampled"'
+)
+BY_POOLING = (
+    "partial pooling does not go with more. Pool completely or not at all "
+    "(pooling=bs.no_pooling(...)), take covariances between constructs out (orthogonal=True), or "
+    "put a second-order construct above them"
+)
+
+
+def require_nodes(structure: Structure, sample: Sample, otherwise: str = BY_PYMC) -> None:
+    """Refuse ordered answers whose constructs are not integrated out on nodes.
 
     Raises
     ------
     NotSupported, DataError
-        As `answer_engine`, and for a model that Laplace's approximation is for.
+        As `answer_engine`, and for a model that Laplace's approximation is for, with what to do
+        `otherwise`.
     """
     engine, model = answer_engine(structure, sample)
     if engine != NODES:
-        raise NotSupported(
-            f"{model.too_wide}; the PyMC model with integrated latent variables is there for "
-            'models that are integrated on nodes: use latents="sampled"'
-        )
-
-
-def refuse_wide_pooling(structure: Structure, sample: Sample) -> None:
-    """Refuse partial pooling where the constructs are not integrated on nodes.
-
-    Raises
-    ------
-    NotSupported, DataError
-        As `answer_engine`, and for a model that Laplace's approximation is for.
-    """
-    engine, model = answer_engine(structure, sample)
-    if engine != NODES:
-        raise NotSupported(
-            f"{model.too_wide}, which partial pooling does not go with; pool completely or not at "
-            "all (pooling=bs.no_pooling(...)), take covariances between constructs out "
-            "(orthogonal=True), or put a second-order construct above them"
-        )
+        raise NotSupported(f"{model.too_wide}; {otherwise}")

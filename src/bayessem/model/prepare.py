@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.model.answer_engine import refuse_wide_pooling
+from bayessem.model.answer_engine import BY_POOLING, require_nodes
 from bayessem.model.categories import cuts
 from bayessem.model.clusters import require_cluster_argument
 from bayessem.model.composites import item_covariances
@@ -383,7 +383,7 @@ def _refuse_partial(structure: Structure, sample: Sample) -> None:
             "family= out"
         )
     if table.ordered:
-        refuse_wide_pooling(structure, sample)
+        require_nodes(structure, sample, BY_POOLING)
     if table.composites:
         raise NotSupported(
             "partial pooling is not there yet for models with composites, whose scale differs "
