@@ -119,7 +119,6 @@ def alliance(squares: bool) -> dict[str, np.ndarray]:
         "intercepts": np.linspace(-1.0, 1.0, p),
         "means": np.zeros(m),
         "products": products,
-        "thresholds": np.zeros(0),  # of ordered variables, which there are none
     }
 
 
@@ -144,7 +143,8 @@ def gradient_of(model: dict[str, np.ndarray], rows: np.ndarray) -> Callable[[int
     )
     pattern = pattern_from_rows(0, np.arange(p), rows)
     ints, floats = build_plan((p, m, h), [pattern], products=products)
-    elements = np.concatenate([model[name].ravel() for name in MATRICES])
+    # those that are not there are empty
+    elements = np.concatenate([model[name].ravel() for name in MATRICES if name in model])
     gradient = np.empty_like(elements)
     return lambda times: gradients(elements, ints, floats, gradient, times)
 

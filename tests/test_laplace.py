@@ -400,7 +400,8 @@ def test_weighted_draws_are_of_the_exact_posterior(monkeypatch):
         return float(np.sqrt(np.nanmean(((own["mean"] - mean) / sd / error) ** 2)))
 
     assert off(fit) < 1.5 and off(raw) > 3.0
-    np.testing.assert_allclose(fit.summary()["sd"], sd, rtol=0.12)
+    # the weights make the error of a standard deviation about .045: over all of them, not of each
+    assert np.sqrt(np.mean((fit.summary()["sd"] / sd - 1.0) ** 2)) < 0.07
     assert fit.draws.attrs["weights_k"] < 0.7
     assert 300 < fit.draws.attrs["weights_effective"] < 2500
     gap = (
