@@ -41,7 +41,7 @@ def test_one_square_on_a_grid(setting):
     base = np.einsum("ij,jk,ik->i", rows, inverse, rows)
     base += p * np.log(2 * np.pi) - np.linalg.slogdet(inverse)[1]
     np.testing.assert_allclose(out - 0.5 * base, expected, rtol=0, atol=5e-6)
-    assert nodes / n < 60
+    assert nodes / n < 70  # 64 at most; below 60 with a tolerance of 1e-4, which lost 2e-6
 
 
 # what is changed in a random draw: factors' loadings, disturbances, effects of products, paths
@@ -106,7 +106,22 @@ def test_no_hill_is_missed(setting, k):
     if k == 3 and setting.name == "unmeasured":  # too many nodes: none rather than a wrong one
         assert np.isneginf(got).all()
     else:
-        np.testing.assert_allclose(got, curved.log_likelihood(m, model, rows), rtol=0, atol=2e-6)
+        np.testing.assert_allclose(got, curved.log_likelihood(m, model, rows), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [("unmeasured", 11_022), ("unmeasured", 10_022), ("squares alone", 4_022)],
+)
+def test_small_hills_and_long_ridges_count(name, seed):
+    """Hills of weight 1e-5 that are narrower than the step, and ridges narrow between its nodes.
+
+    With a tolerance of 1e-4 and growth along axes alone these were off by up to 5e-4.
+    """
+    setting = next(s for s in curved.SETTINGS if s.name == name)
+    model, m, rows = curved.draw(setting, 2, 30, np.random.default_rng(seed))
+    got = problem(model, rows, route="grid").respondents(elements(m))
+    np.testing.assert_allclose(got, curved.log_likelihood(m, model, rows), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("route", ROUTED)

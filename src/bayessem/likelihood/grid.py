@@ -14,7 +14,7 @@ from bayessem.likelihood.surface import Surface, add_pulled, collect_gram, table
 # By the number of dimensions: log2 of the nodes that there is room for, at first and at most; and
 # lattice.py's first step in standard deviations, over that of one square.
 BITS, MOST_BITS = (12, 14, 16), (12, 18, 18)
-STEP_FACTOR = (5.6, 4.6, 5.0)
+STEP_FACTOR = (5.0, 4.6, 5.0)
 
 
 @compiled

@@ -29,7 +29,7 @@ FAR = 9.0  # squared standard deviations
 MOST_CLIMBS = 96  # from local maxima of the coarse lattice
 STARTS = (9, 9, 7)  # a side: points to climb from where that lattice may not see all, by dimension
 MOST_SEEDS = 1024  # other local maxima of the coarse lattice, from which lattices grow, too
-TOLERANCE = (1e-4, 1e-6, 1e-5)  # the largest frequency over the sum, by dimension
+TOLERANCE = (1e-5, 1e-6, 1e-5)  # the largest frequency over the sum, by dimension
 ENOUGH = 1e-4  # what will do where finer lattices have too many nodes
 LEVELS = 12
 # lattices grow to exp(-GROWTH reach), as ridges are narrow between higher places; further where the
@@ -508,7 +508,8 @@ def lattice_integral(table, surface, room, step, largest_step, reach, sums, last
     if count == 0 or not abs(volume) < 1e10 or not abs(peak) < np.inf:
         return np.nan, step, 0, False
     parts, kept, found = np.empty(2**k), np.empty(sums.shape), np.nan
-    evaluated, least, rounder, growth = 0, ENOUGH, 1.0 / 64.0, GROWTH
+    # in one dimension there are no ridges
+    evaluated, least, rounder, growth = 0, ENOUGH, 1.0 / 64.0, GROWTH if k > 1 else 1.0
     for _ in range(LEVELS):
         sums[:] = 0.0
         full = False
@@ -529,7 +530,7 @@ def lattice_integral(table, surface, room, step, largest_step, reach, sums, last
             found = np.log(total) + volume + k * (np.log(0.5 * step) - 0.5 * LOG_2PI)
             if error < tolerance:
                 break
-        growth = HARD_GROWTH
+        growth = HARD_GROWTH if k > 1 else 1.0
         if k > 1 and rounder < 1.0 and (full or not error < 0.01):
             # a ridge that turns: what is its length at the maximum is its breadth elsewhere
             rounder *= 4.0
