@@ -55,7 +55,7 @@ def sample_pymc(
     """
     began = time.perf_counter()
     space = prepared.space
-    own = approximation.density
+    own = approximation.wanted
     items = items_of(space, prepared.structure, prepared.sample)
     model = build_pymc_model(
         space,

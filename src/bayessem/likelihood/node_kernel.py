@@ -17,7 +17,7 @@ from bayessem.likelihood.node_answers import fill_boxes
 from bayessem.likelihood.node_back import back_step
 from bayessem.likelihood.node_chain import derive, pull_derived
 from bayessem.likelihood.node_lattice import placed
-from bayessem.likelihood.node_line import lane_order
+from bayessem.likelihood.node_line import from_lanes, into_lanes, lane_order
 from bayessem.likelihood.node_plan import (
     FACTOR,
     PAIR,
@@ -63,7 +63,7 @@ def _begin(plan, tables, products, windows):
         prior = prior_of(plan, s, tables)
         for u in range(rows):
             windows[first + u, 0], windows[first + u, 1] = 0, q
-            narrow(product[u], prior, windows[first + u])
+            narrow(product[u], prior, windows[first + u], plan.negligible[0])
 
 
 @compiled
@@ -81,7 +81,7 @@ def _hand_up(plan, s, size, tables, messages, logs, products, windows):
             product = products[first + w * size : first + (w + 1) * size]
             for v in range(windows[scale + w, 0], windows[scale + w, 1]):
                 product[v] *= message[v]
-            narrow(product, prior, windows[scale + w])
+            narrow(product, prior, windows[scale + w], plan.negligible[0])
 
 
 @compiled
@@ -120,9 +120,7 @@ def _forward(plan, elements, tables, messages, logs, scales, products, windows):
                 return False
             logs[at + u] += np.log(scales[at + u])
         if plan.line[3 * s + 2]:
-            spare = np.empty(size)
-            for u in range(rows):
-                lane_order(plan, s, out[u], False, spare)
+            into_lanes(lane_order(plan, s), out)
         if plan.step[STEP * s + 1] > 0:
             _hand_up(plan, s, size, tables, messages, logs, products, windows)
     return True
@@ -147,10 +145,9 @@ def _backward(plan, elements, tables, messages, scales, products, windows, d_mes
         by_one = d_lines[at : at + (rows * size if line else 0)]
         first = plan.step[STEP * s + 7]
         if line:
-            spare = np.empty(size)
-            for u in range(rows):
-                lane_order(plan, s, d_out[u], True, spare)
-                lane_order(plan, s, by_one[u * size : (u + 1) * size], True, spare)
+            order = lane_order(plan, s)
+            from_lanes(order, d_out)
+            from_lanes(order, by_one.reshape(rows, size))
         outer = one if not line and two > 1 else 1
         own, by_row = windows[first : first + rows], scales[first : first + rows]
         rescale(d_out.reshape(rows, outer, size // outer), own, by_row, False)

@@ -227,4 +227,5 @@ def placed(plan, elements):
         first,
         step,
         plan.data,
+        plan.negligible,
     )

@@ -103,22 +103,38 @@ def lanes(plan, s):
 
 
 @compiled
-def lane_order(plan, s, row, back, spare):
-    """Puts a row (node of the predictor,) into the order of its lanes, or back; spare is alike.
+def lane_order(plan, s):
+    """The predictor's nodes in the order of their lanes, (node of the predictor,).
 
     A lane has every q-th node, the last one first where q is negative.
     """
-    q = plan.line[3 * s + 1]
-    apart, at = abs(q), 0
-    spare[:] = row
-    for lane in range(apart):
-        for m in range(lane, row.size, apart):
-            natural = m if q > 0 else row.size - 1 - m
-            if back:
-                row[natural] = spare[at]
-            else:
-                row[at] = spare[natural]
+    q, nodes = plan.line[3 * s + 1], plan.line[3 * s + 2]
+    out, at = np.empty(nodes, dtype=np.int64), 0
+    for lane in range(abs(q)):
+        for m in range(lane, nodes, abs(q)):
+            out[at] = m if q > 0 else nodes - 1 - m
             at += 1
+    return out
+
+
+@compiled
+def into_lanes(order, rows):
+    """Puts rows (row, node of the predictor) into the order of lanes."""
+    spare = np.empty(order.size)
+    for u in range(rows.shape[0]):
+        spare[:] = rows[u]
+        for k in range(order.size):
+            rows[u, k] = spare[order[k]]
+
+
+@compiled
+def from_lanes(order, rows):
+    """Puts rows (row, node of the predictor) back into the order of nodes."""
+    spare = np.empty(order.size)
+    for u in range(rows.shape[0]):
+        spare[:] = rows[u]
+        for k in range(order.size):
+            rows[u, order[k]] = spare[k]
 
 
 @compiled

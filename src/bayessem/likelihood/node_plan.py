@@ -153,7 +153,10 @@ INTEGER_FIELDS = (
     "root",
     "chain",
 )
-FLOAT_FIELDS = ("node_first", "node_step", "data")
+FLOAT_FIELDS = ("node_first", "node_step", "data", "negligible")
+# Weight of a node beside the largest one: 9.1 standard deviations of a normal posterior, so far out
+# that what is not yet known could not bring a respondent there.
+NEGLIGIBLE = 1e-18
 FACTOR = 14  # numbers a factor; see `_factor_row`
 TERM = 6
 STEP = 11
@@ -187,6 +190,7 @@ class NodePlan(NamedTuple):
     chain (CHAIN a block): elements of the covariance matrix row by row and of the three means in
         the order of the sums, first derived element.
     data : of the factors.
+    negligible : (1,) weight beside the largest one at which a node is left out.
     """
 
     sizes: np.ndarray
@@ -205,6 +209,7 @@ class NodePlan(NamedTuple):
     node_first: np.ndarray
     node_step: np.ndarray
     data: np.ndarray
+    negligible: np.ndarray
 
 
 @compiled
@@ -228,6 +233,7 @@ def unpack_nodes(ints, floats):
         floats[i[13] : i[14]],
         floats[i[14] : i[15]],
         floats[i[15] : i[16]],
+        floats[i[16] : i[17]],
     )
 
 
@@ -444,7 +450,9 @@ class _Packer:
         return inverse
 
 
-def pack_nodes(groups: Sequence[NodeGroup], respondents: int) -> tuple[np.ndarray, np.ndarray]:
+def pack_nodes(
+    groups: Sequence[NodeGroup], respondents: int, *, negligible: float = NEGLIGIBLE
+) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan of a model with its data, group after group."""
     packer = _Packer()
     for group in groups:
@@ -463,5 +471,6 @@ def pack_nodes(groups: Sequence[NodeGroup], respondents: int) -> tuple[np.ndarra
             DERIVED * sum(len(group.chains) for group in groups),
         ]
     )
+    fields["negligible"] = np.array([negligible])
     ints, floats = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)
     return np.concatenate([[MARK], ints]), floats

@@ -19,9 +19,6 @@ from bayessem.likelihood.node_plan import (
     STEP,
 )
 
-# Weight beside the largest one: 9.1 standard deviations of a normal posterior, so far out that what
-# is not yet known could not bring a respondent there.
-NEGLIGIBLE = 1e-18
 # Columns of windows: first node and the one after the last, of the step's own variable, of the
 # outer and of the inner of its neighbours.
 WINDOW = 6
@@ -63,15 +60,15 @@ def prior_of(plan, s, tables):
 
 
 @compiled
-def narrow(product, prior, window):
+def narrow(product, prior, window, negligible):
     """Narrows a row's window of its own variable to where product (node,) times prior matters.
 
-    What is known of the row is 0 outside.
+    What is known of the row is 0 outside. negligible : weight beside the largest one.
     """
     low, high, largest = window[0], window[1], 0.0
     for v in range(low, high):
         largest = max(largest, product[v] * prior[v])
-    limit = NEGLIGIBLE * largest
+    limit = negligible * largest
     if not largest > 0.0:
         return
     while product[low] * prior[low] < limit:

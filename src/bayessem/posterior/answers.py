@@ -9,7 +9,7 @@ import numpy as np
 
 from bayessem.errors import PriorError
 from bayessem.likelihood.engines import ENGINES, LAPLACE, NODES
-from bayessem.likelihood.node_plan import pack_nodes
+from bayessem.likelihood.node_plan import NEGLIGIBLE, pack_nodes
 from bayessem.model import answer_engine as engines
 from bayessem.model.data import Sample
 from bayessem.model.default_priors import latent_scales
@@ -22,6 +22,9 @@ from bayessem.posterior.censored import censored_plan
 from bayessem.posterior.laplace_choice import laplace_arrays
 from bayessem.posterior.node_choice import choose_nodes, latent_units
 from bayessem.posterior.thresholds import dirichlet_constant
+
+# What is left out on lattices that are coarser than exact ones (NEGLIGIBLE).
+ROUGHLY = 1e-9
 
 
 def start_elements(structure: Structure, base: np.ndarray, sample: Sample) -> np.ndarray:
@@ -59,7 +62,8 @@ def answers_plan(
     at : ndarray (elements,) or (point, elements), optional
         Where the lattices are chosen, or searches for modes begin; by default at the start values.
     finer : float
-        Steps of the lattices are divided by this; above 1 other points, and more of them.
+        Steps of the lattices are divided by this; above 1 other points, and more of them; below 1
+        what is left out of the sums is larger, too.
     proper : tuple
         Covariance blocks to be checked, as in `likelihood.plan.build_plan`.
     """
@@ -75,7 +79,7 @@ def answers_plan(
     nodes = choose_nodes(model, sample, where, finer=finer)
     groups = model.groups(nodes, where, latent_units(model, where))
     groups = [replace(g, members=order[g.members]) for g in groups]
-    return pack_nodes(groups, sample.size)
+    return pack_nodes(groups, sample.size, negligible=NEGLIGIBLE if finer >= 1.0 else ROUGHLY)
 
 
 def _anchor(sample: Sample, one: ThresholdSet) -> int:

@@ -28,6 +28,10 @@ from bayessem.threads import cores_here, one_blas_thread
 FOLD_ABOVE = 0.2
 # The others are sampled on their own scale down to this share of their value at the maximum.
 SOFT_BELOW = 0.5
+# Newton decrement (twice the log units to the maximum) at which a maximum serves another density.
+SAME = 1e-3
+# Share of the draws of a coarse lattice that the weighted ones have to be worth.
+WORTH = 0.9
 
 
 # Takes what is new in a chain: chain, first draw, natural parameters (draw, D), statistics.
@@ -47,11 +51,20 @@ class Approximation:
     root : ndarray (D, D)
         C with C C' the inverse Hessian, without correlations of folded coordinates: the symmetric
         root in standard units, its rows multiplied by the units of the coordinates.
+    finer : Density or None
+        What draws are wanted of, in the same coordinates, where `density` has a coarser lattice:
+        its draws are weighted.
     """
 
     density: Density
     maximum: Maximum
     root: np.ndarray
+    finer: Density | None = None
+
+    @property
+    def wanted(self) -> Density:
+        """What draws are wanted of."""
+        return self.density if self.finer is None else self.finer
 
 
 @dataclass(frozen=True)
@@ -69,8 +82,8 @@ class Draws:
     seconds : float
         Wall time from the call to the last draw.
     weights : Weights or None
-        Of an approximate density, how its draws were weighted; `values` are draws of the exact one,
-        `stats` those of the sampler.
+        Of an approximate density or a coarse lattice, how its draws were weighted; `values` are
+        draws of the exact one, `stats` those of the sampler.
     log_likelihood : ndarray (chain, draw, respondent) or None
         With weights, exact log p(y_i) of the draws in the density's order, where they fit.
     """
@@ -170,6 +183,11 @@ def again(found: Approximation, density: Density) -> Approximation:
     density : Density
         The other.
     """
+    value, gradient = density.value_and_gradient(found.maximum.x)
+    decrement = float(np.sum((gradient @ found.root) ** 2))
+    if decrement < SAME:
+        maximum = replace(found.maximum, value=value, decrement=decrement)
+        return replace(found, density=density, maximum=maximum)
     maximum = maximise(density, found.maximum.x)
     fold = density.fields["transform"] == FOLD
     root = _mirrored_root(maximum.hessian, fold) if fold.any() else inverse_root(maximum.hessian)
@@ -232,17 +250,14 @@ def sample(
     def natural(white: np.ndarray) -> np.ndarray:
         return density.natural(maximum.x + white @ root.T)
 
+    options = {"draws": draws, "tune": tune, "chains": chains, "cores": cores_here(cores),
+               "target_accept": target_accept, **options}  # fmt: skip
     with _beside(meanwhile):
         white, found = run_nutpie(
             model,
             seen=None if seen is None else _news(seen, natural, chains),
-            draws=draws,
-            tune=tune,
-            chains=chains,
-            cores=cores_here(cores),
             seed=random_seed,
             progress_bar=progress,
-            target_accept=target_accept,
             save_warmup=False,
             **options,
         )
@@ -250,8 +265,12 @@ def sample(
     try:
         result = complete(Draws(natural(white), _kept(found), sampled), draws)
     except Interrupted as stopped:
-        raise Interrupted(exact(density, stopped.draws, random_seed)) from None
-    return exact(density, result, random_seed)
+        raise Interrupted(exact(approximation, stopped.draws, random_seed)) from None
+    result = exact(approximation, result, random_seed)
+    if approximation.finer is None or result.weights.effective > WORTH * result.weights.draws:
+        return result
+    alone = replace(approximation, density=approximation.finer, finer=None)
+    return sample(alone, random_seed=random_seed, progress=progress, seen=seen, **options)
 
 
 def _kept(found: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -286,11 +305,13 @@ def _news(
     return look
 
 
-def exact(density: Density, result: Draws, seed: int) -> Draws:
+def exact(approximation: Approximation, result: Draws, seed: int) -> Draws:
     """Draws of the exact posterior from those of an approximation of it (reweighting.py)."""
-    if not density.approximate:
-        return result
-    return reweighted(density, None, result, seed)
+    if approximation.density.approximate:
+        return reweighted(approximation.density, None, result, seed)
+    if approximation.finer is not None:
+        return reweighted(approximation.finer, approximation.density, result, seed)
+    return result
 
 
 def reweighted(density: Density, sampled: Density | None, result: Draws, seed: int) -> Draws:

@@ -162,9 +162,10 @@ def _fitted(
         notes = (*notes, said)
     weighted: dict[str, float] = {}
     error = tail = 0.0
-    if result.weights is not None:
+    if density.approximate:
         weighted = _weighted(prepared, density, result)
     elif run.integrate:
+        notes = (*notes, *_coarsely(result))
         error, tail = _quadrature_error(prepared, density, result.values)
         seed = int(run.sampling.random_seed or 0)
         if prepared.sample.design is None and (error > COARSE or tail > COARSE_FAR):
@@ -225,7 +226,7 @@ def estimate_of(
                 f"than {WORTH_KEEPING} say too little"
             ) from None
         draws, run = _cut(run, stopped.draws)
-    draws = exact(run.approximation.density, draws, int(sampling.random_seed or 0))
+    draws = exact(run.approximation, draws, int(sampling.random_seed or 0))
     now = time.perf_counter()
     return _fitted(run, draws, notes, (began, now, now))
 
@@ -457,6 +458,16 @@ def _weighted(prepared: Prepared, density: Density, result: Draws) -> dict[str, 
         "integral_error": float(np.abs(total.mean())),
         "integral_noise": float(total.std()),
     }
+
+
+def _coarsely(result: Draws) -> tuple[str, ...]:
+    """What was done where chains ran on a coarser lattice than draws are of."""
+    if result.weights is None:
+        return ()
+    return (
+        "note [nodes] chains ran on a coarser lattice; their draws are weighted by one that is "
+        f"exact (worth {result.weights.effective:.0f} of {result.weights.draws})",
+    )
 
 
 def _on_finer_nodes(
