@@ -25,9 +25,11 @@ LATTICE_POINTS = 20
 # Steps, in those of an exact lattice, of the lattices that climbs and chains may be on. Chains: the
 # first one whose log-likelihood, of all respondents, differs from the exact one by no more than
 # SPREAD (standard deviation) between TRIED points of the approximate posterior.
+# Then the exact one is finer than it has to be and suits far draws: it is asked once a draw.
 ROUGH = 1.5
 COARSER = (1.75, 1.5, 1.25)
 SPREAD, TRIED = 0.03, 40
+FINER, FARTHER = 1.25, 1.5
 
 
 def answered(
@@ -56,31 +58,37 @@ def answered(
     own = density.centred(shifts).answered(loading_scales(space, structure, sample))
     point = own.answered_point(at_means(density, shifts, start))
 
-    def plan(points: np.ndarray, coarser: float) -> Density:
+    def plan(points: np.ndarray, finer: float = 1.0) -> Density:
         at = own.elements(points)
-        return posterior_density(space, structure, sample, at=at, finer=1.0 / coarser)
+        return posterior_density(space, structure, sample, at=at, finer=finer)
 
     for _ in range(0 if density.approximate else ROUNDS):
         point = climb(own, point)
-        own = own.with_plan(plan(own.natural(point), ROUGH))
+        own = own.with_plan(plan(own.natural(point), 1.0 / ROUGH))
     found = approximate(own, point)
     rng = np.random.default_rng(0)
-    near = found.maximum.x + rng.standard_normal((LATTICE_POINTS, own.size)) @ found.root.T
-    points = found.density.natural(near)
-    density = plan(points, 1.0)
+
+    def points(count: int, spread: float = 1.0) -> np.ndarray:
+        white = spread * rng.standard_normal((count, own.size))
+        return found.density.natural(found.maximum.x + white @ found.root.T)
+
+    near = points(LATTICE_POINTS)
     if density.approximate:
+        density = plan(near)
         last = lowered(again(found, found.density.with_plan(density)))
         refuse_far(last)
         return density, last
-    coarse = None
+    coarse, density = None, plan(points(LATTICE_POINTS, FARTHER), FINER)
     if sample.design is None:  # draws of a weighted sample are projected, not weighted
-        rest = found.maximum.x + rng.standard_normal((TRIED, own.size)) @ found.root.T
-        tried = found.density.natural(rest)
+        tried = points(TRIED)
         exact = density.respondent_log_likelihood(tried).sum(axis=1)
-        coarse = next((d for d in (plan(points, c) for c in COARSER) if _near(d, tried, exact)), None)
-    last = again(found, found.density.with_plan(coarse or density))
-    finer = None if coarse is None else last.density.with_plan(density)
-    return density, replace(last, finer=finer)
+        some = (plan(near, 1.0 / c) for c in COARSER)
+        coarse = next((d for d in some if _near(d, tried, exact)), None)
+    if coarse is None:
+        density = plan(near)
+        return density, again(found, found.density.with_plan(density))
+    last = again(found, found.density.with_plan(coarse))
+    return density, replace(last, finer=last.density.with_plan(density))
 
 
 def _near(coarse: Density, points: np.ndarray, exact: np.ndarray) -> bool:

@@ -238,7 +238,7 @@ def _precision(
 def _steps(precision: np.ndarray, factors: Sequence[NodeFactor], sds: np.ndarray) -> np.ndarray:
     """Largest step of each latent variable that keeps the sums exact, (v,)."""
     covariance = np.linalg.inv(precision)
-    own_variance = np.quantile(np.diagonal(covariance, axis1=1, axis2=2), NARROW, axis=0)
+    own_variance = _narrow(np.diagonal(covariance, axis1=1, axis2=2))
     steps = STEP * np.sqrt(own_variance)
     steps = np.minimum(steps, sds)
     order = order_of(len(sds), factors)
@@ -247,10 +247,17 @@ def _steps(precision: np.ndarray, factors: Sequence[NodeFactor], sds: np.ndarray
         own = covariance[:, clique][:, :, clique]
         for signs in itertools.product((-1.0, 0.0, 1.0), repeat=len(clique)):
             k = np.array(signs) / steps[clique]
-            if np.count_nonzero(signs) > 1:
-                narrow = float(np.quantile(np.einsum("a,nab,b->n", k, own, k), NARROW))
+            # k and -k are the same
+            if np.count_nonzero(signs) > 1 and signs[np.flatnonzero(signs)[0]] > 0.0:
+                narrow = float(_narrow((own @ k) @ k))
                 if narrow < 1.0 / STEP**2:
                     shrink = math.sqrt(max(narrow, 1e-4)) * STEP
                     moved = [v for v, s in zip(clique, signs, strict=True) if s]
                     steps[moved] *= shrink
     return steps
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    """What all but the NARROW share of points (point, ...) exceed."""
+    place = int(NARROW * len(values))
+    return np.partition(values, place, axis=0)[place]

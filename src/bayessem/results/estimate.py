@@ -60,8 +60,8 @@ LOG_LIKELIHOOD_LIMIT = 50_000_000
 WORTH_KEEPING = 100
 # Draws at which the quadrature is checked against four times the nodes.
 QUADRATURE_DRAWS = 20
-# ... and at no more than so many of the farthest ones.
-MOST_ENDS = 200
+# ... and at no more than so many of the farthest ones, lattices for them chosen at fewer.
+MOST_ENDS, LATTICE_ENDS = 200, 24
 # Errors (log units) of a lattice for ordered answers at these draws and at the farthest ones from
 # which on its draws are weighted by a finer one; that one's error is seen with a finer one still.
 COARSE, COARSE_FAR = 1e-3, 1e-2
@@ -481,7 +481,7 @@ def _on_finer_nodes(
     if not prepared.table.answered:
         return density, result, ""
     flat = result.values.reshape(-1, result.values.shape[-1])
-    at = density.elements(flat[_ends(flat)])
+    at = density.elements(flat[_thinned(_ends(flat), LATTICE_ENDS)])
     fine = posterior_density(
         prepared.space, prepared.structure, prepared.sample, at=at, finer=FINER
     )
@@ -497,8 +497,12 @@ def _on_finer_nodes(
 
 def _ends(flat: np.ndarray) -> np.ndarray:
     """The draws (of all, in a row) in which a parameter is smallest or largest."""
-    ends = np.unique([flat.argmin(axis=0), flat.argmax(axis=0)])
-    return ends[:: -(-len(ends) // MOST_ENDS)]
+    return _thinned(np.unique([flat.argmin(axis=0), flat.argmax(axis=0)]), MOST_ENDS)
+
+
+def _thinned(which: np.ndarray, most: int) -> np.ndarray:
+    """At most so many, at even distances."""
+    return which[:: -(-len(which) // most)]
 
 
 def _quadrature_error(
@@ -526,5 +530,5 @@ def _quadrature_error(
     ends = _ends(flat)
     return (
         error(some, at=density.elements(some), finer=finer),
-        error(flat[ends], at=density.elements(flat[ends]), finer=finer),
+        error(flat[ends], at=density.elements(flat[_thinned(ends, LATTICE_ENDS)]), finer=finer),
     )
