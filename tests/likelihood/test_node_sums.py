@@ -52,10 +52,10 @@ def test_windows_keep_what_matters():
     """What is negligible at either end goes, and is 0 from then on; what lies between stays."""
     product = np.array([1e-40, 1e-5, 0.0, 1.0, 1e-17, 1e-30])
     window = np.array([0, 6, 0, 1, 0, 1])
-    narrow(product, np.ones(6), window)
+    narrow(product, np.ones(6), window, 1e-18)
     np.testing.assert_array_equal(window[:2], [1, 5])
     np.testing.assert_array_equal(product, [0.0, 1e-5, 0.0, 1.0, 1e-17, 0.0])
     nothing = np.zeros(6)
     window[:2] = 0, 6
-    narrow(nothing, np.ones(6), window)
+    narrow(nothing, np.ones(6), window, 1e-18)
     np.testing.assert_array_equal(window[:2], [0, 6])

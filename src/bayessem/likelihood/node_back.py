@@ -90,19 +90,20 @@ def _back_singles(plan, s, weights, windows, messages, d_messages, counts):
         what, number = plan.part[PART * k], plan.part[PART * k + 1]
         at = plan.part[PART * k + 3]
         if what == UNARY:
+            first_cell = plan.factor[FACTOR * number + 6]
             for u in range(rows):
                 row = plan.row[at + u]
                 if row >= 0:
-                    own = table_row(plan, counts, number, row, q)
-                    for v in range(windows[u, 0], windows[u, 1]):
-                        own[v] += weights[u, v]
+                    begin = np.uint64(first_cell + row * q)
+                    for v in range(np.uint64(windows[u, 0]), np.uint64(windows[u, 1])):
+                        counts[begin + v] += weights[u, v]
         elif what == MESSAGE:
+            first_cell = plan.step[STEP * number + 5]
             for u in range(rows):
-                row = plan.row[at + u]
-                value = message_row(plan, messages, number, row, q)
-                d_value = message_row(plan, d_messages, number, row, q)
-                for v in range(windows[u, 0], windows[u, 1]):
-                    d_value[v] += _share(weights[u, v], value[v])
+                begin = np.uint64(first_cell + plan.row[at + u] * q)
+                for v in range(np.uint64(windows[u, 0]), np.uint64(windows[u, 1])):
+                    value = messages[begin + v]
+                    d_messages[begin + v] += _share(weights[u, v], value)
 
 
 @compiled
@@ -194,20 +195,21 @@ def _back_pair(plan, s, k, tables, messages, product, kernel, span, windows, d_o
     for i in range(q):
         x[i] = plan.node_first[v] + plan.node_step[v] * i
     first, apart, at = pair_place(plan, k)
-    line = part[0] == PAIR_MESSAGE and plan.line[3 * part[1] + 2] > 0
+    by_line = none
+    if part[0] == PAIR_MESSAGE and plan.line[3 * part[1] + 2] > 0:
+        by_line = d_lines
     for u in range(product.shape[0]):
         row = plan.row[part[3] + u]
         begin = at + row * apart
         if row < 0:
-            back_table(product[u], shared, span, windows[u], ones, nowhere, d_out[u], spare,
+            back_table(product[u], shared, span, windows[u], ones, 0, nowhere, d_out[u], spare,
                        of_pairs, weights[u])  # fmt: skip
         elif part[0] == PAIR:
-            back_table(product[u], shared, span, windows[u], tables[begin:], first, d_out[u],
-                       counts[begin:], of_pairs, weights[u])  # fmt: skip
+            back_table(product[u], shared, span, windows[u], tables, begin, first, d_out[u], counts,
+                       of_pairs, weights[u])  # fmt: skip
         else:
-            back_message(product[u], shared, span, windows[u], messages[begin:], first, x,
-                         d_out[u], d_messages[begin:], d_lines[begin:] if line else none, of_pairs,
-                         weights[u])  # fmt: skip
+            back_message(product[u], shared, span, windows[u], messages, begin, first, x, d_out[u],
+                         d_messages, by_line, of_pairs, weights[u])  # fmt: skip
 
 
 @compiled

@@ -154,7 +154,7 @@ INTEGER_FIELDS = (
     "chain",
 )
 FLOAT_FIELDS = ("node_first", "node_step", "data", "negligible")
-# Weight of a node beside the largest one: 9.1 standard deviations of a normal posterior, so far out
+# Weight of a node beside all of them: 9.1 standard deviations of a normal posterior, so far out
 # that what is not yet known could not bring a respondent there.
 NEGLIGIBLE = 1e-18
 FACTOR = 14  # numbers a factor; see `_factor_row`
@@ -190,7 +190,7 @@ class NodePlan(NamedTuple):
     chain (CHAIN a block): elements of the covariance matrix row by row and of the three means in
         the order of the sums, first derived element.
     data : of the factors.
-    negligible : (1,) weight beside the largest one at which a node is left out.
+    negligible : (1,) weight beside all of them at which a node is left out.
     """
 
     sizes: np.ndarray

@@ -207,7 +207,7 @@ def sum_step(plan, s, tables, messages, product, windows, out):
     for u in range(rows):
         row = plan.row[plan.part[PART * k + 3] + u]
         if row < 0:  # an answer is missing
-            sum_pair(product[u], shared, span, windows[u], ones, nowhere, out[u])
+            sum_pair(product[u], shared, span, windows[u], ones, 0, nowhere, out[u])
             continue
         value = tables if plan.part[PART * k] == PAIR else messages
-        sum_pair(product[u], shared, span, windows[u], value[at + row * apart :], first, out[u])
+        sum_pair(product[u], shared, span, windows[u], value, at + row * apart, first, out[u])

@@ -3,7 +3,9 @@
 kernel : (v, outer, inner), what all rows share: v the variable that is summed out, outer and inner
 its neighbours (1 where there are fewer).  product : (row, v), what is about the variable alone.
 windows : (row, WINDOW), node_windows.py. Outside of them nothing is read or written. Four nodes, or
-four rows, at a time, which the compiler turns into vector instructions.
+four rows, at a time, which the compiler turns into vector instructions. Places are unsigned: those
+that might be negative are looked at one by one, and a part of an array is an object that costs as
+much as a window's sum.
 """
 
 import numpy as np
@@ -53,22 +55,24 @@ def sum_out(product, kernel, span, windows, out):
         for b in range(windows[u, 2], windows[u, 3]):
             for v in range(begin, whole, 4):
                 low, high = _part(span, v, v + 4, b, windows[u, 4], windows[u, 5])
-                to = out[u, b, low:high]
                 w0, w1, w2, w3 = (
                     product[u, v],
                     product[u, v + 1],
                     product[u, v + 2],
                     product[u, v + 3],
                 )
-                k0, k1 = kernel[v, b, low:high], kernel[v + 1, b, low:high]
-                k2, k3 = kernel[v + 2, b, low:high], kernel[v + 3, b, low:high]
-                for c in range(to.size):
-                    to[c] += w0 * k0[c] + w1 * k1[c] + w2 * k2[c] + w3 * k3[c]
+                for c in range(np.uint64(low), np.uint64(high)):
+                    out[u, b, c] += (
+                        w0 * kernel[v, b, c]
+                        + w1 * kernel[v + 1, b, c]
+                        + w2 * kernel[v + 2, b, c]
+                        + w3 * kernel[v + 3, b, c]
+                    )
             for v in range(whole, end):
                 low, high = _part(span, v, v + 1, b, windows[u, 4], windows[u, 5])
-                to, k0, w0 = out[u, b, low:high], kernel[v, b, low:high], product[u, v]
-                for c in range(to.size):
-                    to[c] += w0 * k0[c]
+                w0 = product[u, v]
+                for c in range(np.uint64(low), np.uint64(high)):
+                    out[u, b, c] += w0 * kernel[v, b, c]
 
 
 @compiled
@@ -86,24 +90,21 @@ def weigh(d_out, product, kernel, span, windows, weights):
         for b in range(windows[u, 2], windows[u, 3]):
             for v in range(begin, whole, 4):
                 low, high = _part(span, v, v + 4, b, windows[u, 4], windows[u, 5])
-                by = d_out[u, b, low:high]
-                k0, k1 = kernel[v, b, low:high], kernel[v + 1, b, low:high]
-                k2, k3 = kernel[v + 2, b, low:high], kernel[v + 3, b, low:high]
                 s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
-                for c in range(by.size):
-                    s0 += by[c] * k0[c]
-                    s1 += by[c] * k1[c]
-                    s2 += by[c] * k2[c]
-                    s3 += by[c] * k3[c]
+                for c in range(np.uint64(low), np.uint64(high)):
+                    s0 += d_out[u, b, c] * kernel[v, b, c]
+                    s1 += d_out[u, b, c] * kernel[v + 1, b, c]
+                    s2 += d_out[u, b, c] * kernel[v + 2, b, c]
+                    s3 += d_out[u, b, c] * kernel[v + 3, b, c]
                 weights[u, v] += s0 * product[u, v]
                 weights[u, v + 1] += s1 * product[u, v + 1]
                 weights[u, v + 2] += s2 * product[u, v + 2]
                 weights[u, v + 3] += s3 * product[u, v + 3]
             for v in range(whole, end):
                 low, high = _part(span, v, v + 1, b, windows[u, 4], windows[u, 5])
-                by, k0, s0 = d_out[u, b, low:high], kernel[v, b, low:high], 0.0
-                for c in range(by.size):
-                    s0 += by[c] * k0[c]
+                s0 = 0.0
+                for c in range(np.uint64(low), np.uint64(high)):
+                    s0 += d_out[u, b, c] * kernel[v, b, c]
                 weights[u, v] += s0 * product[u, v]
 
 
@@ -136,26 +137,26 @@ def collect(d_out, product, span, windows, sums):
                 low, high = max(least, span[v, b, 0]), min(most, span[v, b, 1])
                 if low >= high:
                     continue
-                to = sums[v, b, low:high]
                 w0, w1, w2, w3 = (
                     product[u, v],
                     product[u + 1, v],
                     product[u + 2, v],
                     product[u + 3, v],
                 )
-                d0, d1 = d_out[u, b, low:high], d_out[u + 1, b, low:high]
-                d2, d3 = d_out[u + 2, b, low:high], d_out[u + 3, b, low:high]
-                for c in range(to.size):
-                    to[c] += w0 * d0[c] + w1 * d1[c] + w2 * d2[c] + w3 * d3[c]
+                for c in range(np.uint64(low), np.uint64(high)):
+                    sums[v, b, c] += (
+                        w0 * d_out[u, b, c]
+                        + w1 * d_out[u + 1, b, c]
+                        + w2 * d_out[u + 2, b, c]
+                        + w3 * d_out[u + 3, b, c]
+                    )
     for u in range(whole, rows):
         for b in range(windows[u, 2], windows[u, 3]):
             for v in range(windows[u, 0], windows[u, 1]):
                 low, high = max(windows[u, 4], span[v, b, 0]), min(windows[u, 5], span[v, b, 1])
-                if low >= high:
-                    continue
-                to, d0, w0 = sums[v, b, low:high], d_out[u, b, low:high], product[u, v]
-                for c in range(to.size):
-                    to[c] += w0 * d0[c]
+                w0 = product[u, v]
+                for c in range(np.uint64(low), np.uint64(max(high, low))):
+                    sums[v, b, c] += w0 * d_out[u, b, c]
 
 
 @compiled
@@ -177,59 +178,58 @@ def rescale(out, windows, scales, find):
 
 
 @compiled
-def sum_pair(product, shared, span, window, value, first, out):
-    """Adds one row's message (inner,) with values of pairs; those of node v begin at first[v]."""
-    for v in range(window[0], window[1]):
-        low, high = max(window[4], span[v, 0, 0]), min(window[5], span[v, 0, 1])
-        if low >= high:
-            continue
-        w, to, by = product[v], out[low:high], shared[v, low:high]
-        own = value[first[v] + low : first[v] + high]
-        for c in range(to.size):
-            to[c] += w * by[c] * own[c]
+def _within(window, span, v):
+    """First inner node, and the one after the last, of a row's window for a node of the variable."""
+    low = max(window[4], span[v, 0, 0])
+    return np.uint64(low), np.uint64(max(min(window[5], span[v, 0, 1]), low))
 
 
 @compiled
-def back_message(product, shared, span, window, value, first, x, d_out, d_value, d_line, sums,
+def sum_pair(product, shared, span, window, value, at, first, out):
+    """Adds one row's message (inner,) with values of pairs; those of node v: at + first[v]."""
+    for v in range(window[0], window[1]):
+        low, high = _within(window, span, v)
+        w, begin = product[v], np.uint64(at + first[v])
+        for c in range(low, high):
+            out[c] += w * shared[v, c] * value[begin + c]
+
+
+@compiled
+def back_message(product, shared, span, window, value, at, first, x, d_out, d_value, d_line, sums,
                  weights):  # fmt: skip
     """The way back of `sum_pair` where the values are a message's.
 
     d_value, d_line : derivatives by them, and the same times the value x (v,) of the variable.
     sums : (v, inner), of the pairs' weights;  weights : (v,).
     """
-    line, spare = d_line.size > 0, np.empty(shared.shape[1])
+    line = d_line.size > 0
     for v in range(window[0], window[1]):
-        low, high = max(window[4], span[v, 0, 0]), min(window[5], span[v, 0, 1])
-        if low >= high:
-            continue
-        w, by, g = product[v], shared[v, low:high], d_out[low:high]
-        begin, end = first[v] + low, first[v] + high
-        own, to, part, total = value[begin:end], d_value[begin:end], spare[low:high], 0.0
-        for c in range(part.size):
-            part[c] = w * by[c] * g[c]
-        for c in range(part.size):
-            to[c] += part[c]
+        low, high = _within(window, span, v)
+        w, by, total, begin = product[v], x[v], 0.0, np.uint64(at + first[v])
         if line:
-            moved = d_line[begin:end]
-            for c in range(part.size):
-                moved[c] += x[v] * part[c]
-        of_pairs = sums[v, low:high]
-        for c in range(part.size):
-            t = part[c] * own[c]
-            of_pairs[c] += t
+            for c in range(low, high):
+                part = w * shared[v, c] * d_out[c]
+                d_value[begin + c] += part
+                d_line[begin + c] += by * part
+        else:
+            for c in range(low, high):
+                d_value[begin + c] += w * shared[v, c] * d_out[c]
+        for c in range(low, high):
+            t = w * shared[v, c] * d_out[c] * value[begin + c]
+            sums[v, c] += t
             total += t
         weights[v] = total
 
 
 @compiled
-def back_table(product, shared, span, window, value, first, d_out, counts, sums, weights):
+def back_table(product, shared, span, window, value, at, first, d_out, counts, sums, weights):
     """The way back of `sum_pair` where the values are a table's; counts : by their logs."""
     for v in range(window[0], window[1]):
-        w, total = product[v], 0.0
-        for c in range(max(window[4], span[v, 0, 0]), min(window[5], span[v, 0, 1])):
-            at = first[v] + c
-            t = w * shared[v, c] * d_out[c] * value[at]
-            counts[at] += t
+        low, high = _within(window, span, v)
+        w, total, begin = product[v], 0.0, np.uint64(at + first[v])
+        for c in range(low, high):
+            t = w * shared[v, c] * d_out[c] * value[begin + c]
+            counts[begin + c] += t
             sums[v, c] += t
             total += t
         weights[v] = total

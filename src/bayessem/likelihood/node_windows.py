@@ -63,20 +63,20 @@ def prior_of(plan, s, tables):
 def narrow(product, prior, window, negligible):
     """Narrows a row's window of its own variable to where product (node,) times prior matters.
 
-    What is known of the row is 0 outside. negligible : weight beside the largest one.
+    What is known of the row is 0 outside. negligible : weight beside all of them.
     """
-    low, high, largest = window[0], window[1], 0.0
+    low, high, total = np.uint64(window[0]), np.uint64(window[1]), 0.0
     for v in range(low, high):
-        largest = max(largest, product[v] * prior[v])
-    limit = negligible * largest
-    if not largest > 0.0:
+        total += product[v] * prior[v]
+    if not total > 0.0:
         return
+    limit = negligible * total
     while product[low] * prior[low] < limit:
         product[low] = 0.0
-        low += 1
-    while product[high - 1] * prior[high - 1] < limit:
-        product[high - 1] = 0.0
-        high -= 1
+        low += np.uint64(1)
+    while product[high - np.uint64(1)] * prior[high - np.uint64(1)] < limit:
+        high -= np.uint64(1)
+        product[high] = 0.0
     window[0], window[1] = low, high
 
 
