@@ -11,25 +11,23 @@ from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.answers import loading_scales
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.balance import balanced_density
+from bayessem.posterior.coarse_nodes import coarse_density
 from bayessem.posterior.covariate_means import at_means, covariate_shifts
 from bayessem.posterior.density import Density
 from bayessem.posterior.laplace_tails import lowered, refuse_far
 from bayessem.posterior.optimise import climb
-from bayessem.posterior.sampling import Approximation, again, approximate
+from bayessem.posterior.sampling import CLOSE, Approximation, again, approximate
 
 # Climbs after which lattices are chosen anew before the maximum is looked for to full precision:
 # those that suit the start values may be too coarse at the maximum.
 ROUNDS = 2
 # Points of the approximate posterior at which lattices for ordered answers are chosen.
 LATTICE_POINTS = 20
-# Steps, in those of an exact lattice, of the lattices that climbs and chains may be on. Chains: the
-# first one whose log-likelihood, of all respondents, differs from the exact one by no more than
-# SPREAD (standard deviation) between TRIED points of the approximate posterior.
-# Then the exact one is finer than it has to be and suits far draws: it is asked once a draw.
+# Steps of the lattices that climbs are on, in those of an exact one.
 ROUGH = 1.5
-COARSER = (1.75, 1.5, 1.25)
-SPREAD, TRIED = 0.03, 40
-FINER, FARTHER = 1.25, 1.5
+# Points at which a lattice for chains is compared. The exact one is finer than it has to be then,
+# and suits draws that are farther out: it is asked once a draw.
+TRIED, FINER, FARTHER = 40, 1.25, 1.5
 
 
 def answered(
@@ -65,7 +63,7 @@ def answered(
     for _ in range(0 if density.approximate else ROUNDS):
         point = climb(own, point)
         own = own.with_plan(plan(own.natural(point), 1.0 / ROUGH))
-    found = approximate(own, point)
+    found = approximate(own, point, precision=1e-12 if density.approximate else CLOSE)
     rng = np.random.default_rng(0)
 
     def points(count: int, spread: float = 1.0) -> np.ndarray:
@@ -78,23 +76,14 @@ def answered(
         last = lowered(again(found, found.density.with_plan(density)))
         refuse_far(last)
         return density, last
-    coarse, density = None, plan(points(LATTICE_POINTS, FARTHER), FINER)
     if sample.design is None:  # draws of a weighted sample are projected, not weighted
-        tried = points(TRIED)
-        exact = density.respondent_log_likelihood(tried).sum(axis=1)
-        some = (plan(near, 1.0 / c) for c in COARSER)
-        coarse = next((d for d in some if _near(d, tried, exact)), None)
-    if coarse is None:
-        density = plan(near)
-        return density, again(found, found.density.with_plan(density))
-    last = again(found, found.density.with_plan(coarse))
-    return density, replace(last, finer=last.density.with_plan(density))
-
-
-def _near(coarse: Density, points: np.ndarray, exact: np.ndarray) -> bool:
-    """Whether a lattice's log-likelihood is off by nearly the same at all points."""
-    change = coarse.respondent_log_likelihood(points).sum(axis=1) - exact
-    return bool(np.isfinite(change).all() and change.std() < SPREAD)
+        density = plan(points(LATTICE_POINTS, FARTHER), FINER)
+        wanted = found.density.with_plan(density)
+        coarse = coarse_density(wanted, structure, sample, near, points(TRIED))
+        if coarse is not None:
+            return density, replace(again(found, coarse), finer=wanted)
+    density = plan(near)
+    return density, again(found, found.density.with_plan(density))
 
 
 def lattices(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 
 from bayessem.errors import PriorError
 from bayessem.likelihood.engines import ENGINES, LAPLACE, NODES
-from bayessem.likelihood.node_plan import NEGLIGIBLE, pack_nodes
+from bayessem.likelihood.node_plan import NEGLIGIBLE, Nodes, pack_nodes
 from bayessem.model import answer_engine as engines
 from bayessem.model.data import Sample
 from bayessem.model.default_priors import latent_scales
+from bayessem.model.node_model import NodeModel
 from bayessem.model.prepare import sample_moments
 from bayessem.model.space import Space
 from bayessem.model.starts import start_values
@@ -22,10 +24,6 @@ from bayessem.posterior.censored import censored_plan
 from bayessem.posterior.laplace_choice import laplace_arrays
 from bayessem.posterior.node_choice import choose_nodes, latent_units
 from bayessem.posterior.thresholds import dirichlet_constant
-
-# What is left out on lattices that are coarser than exact ones (NEGLIGIBLE).
-ROUGHLY = 1e-9
-
 
 def start_elements(structure: Structure, base: np.ndarray, sample: Sample) -> np.ndarray:
     """Flat model matrices at the start values."""
@@ -62,8 +60,7 @@ def answers_plan(
     at : ndarray (elements,) or (point, elements), optional
         Where the lattices are chosen, or searches for modes begin; by default at the start values.
     finer : float
-        Steps of the lattices are divided by this; above 1 other points, and more of them; below 1
-        what is left out of the sums is larger, too.
+        Steps of the lattices are divided by this; above 1 other points, and more of them.
     proper : tuple
         Covariance blocks to be checked, as in `likelihood.plan.build_plan`.
     """
@@ -76,10 +73,30 @@ def answers_plan(
         return laplace_arrays(model, order, at, finer=finer)
     ENGINES.load(NODES)
     where = np.atleast_2d(start_elements(structure, base, sample) if at is None else at)
-    nodes = choose_nodes(model, sample, where, finer=finer)
+    return packed_nodes(model, sample, order, where, choose_nodes(model, sample, where, finer=finer))
+
+
+def packed_nodes(
+    model: NodeModel,
+    sample: Sample,
+    order: np.ndarray,
+    where: np.ndarray,
+    nodes: Sequence[tuple[Nodes, ...]],
+    *,
+    negligible: float = NEGLIGIBLE,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The packed plan of the node engine with the lattices of each group.
+
+    Parameters
+    ----------
+    where : ndarray (point, elements)
+        What the lattices were chosen at.
+    negligible : float
+        See `node_plan.NEGLIGIBLE`.
+    """
     groups = model.groups(nodes, where, latent_units(model, where))
     groups = [replace(g, members=order[g.members]) for g in groups]
-    return pack_nodes(groups, sample.size, negligible=NEGLIGIBLE if finer >= 1.0 else ROUGHLY)
+    return pack_nodes(groups, sample.size, negligible=negligible)
 
 
 def _anchor(sample: Sample, one: ThresholdSet) -> int:

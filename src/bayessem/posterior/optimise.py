@@ -100,7 +100,9 @@ def climb(density: Density, start: np.ndarray) -> np.ndarray:
     return start + scale * found.x
 
 
-def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximum:
+def maximise(
+    density: Density, start: np.ndarray, *, newton: int = 12, precision: float = 1e-12
+) -> Maximum:
     """Climb from start, then Newton steps to full precision.
 
     Parameters
@@ -111,6 +113,8 @@ def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximu
         A point with finite density.
     newton : int
         Largest number of Newton steps.
+    precision : float
+        Newton decrement at which no further step is taken.
     """
     unit = density.units
     x = climb(density, start)
@@ -124,7 +128,7 @@ def maximise(density: Density, start: np.ndarray, *, newton: int = 12) -> Maximu
         flat = 1e-6 * np.abs(roots).max()
         step = unit * (vectors @ (projected / np.maximum(np.abs(roots), flat)))
         decrement = float(gradient @ step)
-        if decrement < 1e-12:
+        if decrement < precision:
             break
         for halving in range(12):
             trial = x + step * 0.5**halving

@@ -28,8 +28,11 @@ from bayessem.threads import cores_here, one_blas_thread
 FOLD_ABOVE = 0.2
 # The others are sampled on their own scale down to this share of their value at the maximum.
 SOFT_BELOW = 0.5
+# Newton decrement to which the maximum on a lattice is looked for: a gradient has no part for nodes
+# that move, so that it is 0 only nearly where the value is largest.
+CLOSE = 1e-3
 # Newton decrement (twice the log units to the maximum) at which a maximum serves another density.
-SAME = 1e-3
+SAME = 0.05
 # Share of the draws of a coarse lattice that the weighted ones have to be worth.
 WORTH = 0.9
 
@@ -142,8 +145,12 @@ def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
 
 
 @one_blas_thread()
-def approximate(density: Density, start: np.ndarray) -> Approximation:
+def approximate(
+    density: Density, start: np.ndarray, *, precision: float = 1e-12
+) -> Approximation:
     """Find the maximum of a posterior and its curvature, and choose the coordinates.
+
+    precision : of `maximise`.
 
     Raises
     ------
@@ -155,7 +162,7 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
             "the posterior density is not finite at the start values; check start() values, "
             "bounds and priors"
         )
-    maximum = maximise(density, start)
+    maximum = maximise(density, start, precision=precision)
     root = inverse_root(maximum.hessian)
     spread = np.sqrt(np.sum(root * root, axis=1))
     fold = density.foldable & (spread > FOLD_ABOVE)
@@ -165,7 +172,7 @@ def approximate(density: Density, start: np.ndarray) -> Approximation:
         density = density.folded(fold, size).softened(soft, SOFT_BELOW * size)
         point = np.where(fold, math.sqrt(1.25) * size, maximum.x)  # where the folded sd is `size`
         linear = size * (1.0 + SOFT_BELOW * math.log(-math.expm1(-1.0 / SOFT_BELOW)))
-        maximum = maximise(density, np.where(soft, linear, point))
+        maximum = maximise(density, np.where(soft, linear, point), precision=precision)
         root = inverse_root(maximum.hessian)
         if fold.any():
             root = _mirrored_root(maximum.hessian, fold)
@@ -188,7 +195,8 @@ def again(found: Approximation, density: Density) -> Approximation:
     if decrement < SAME:
         maximum = replace(found.maximum, value=value, decrement=decrement)
         return replace(found, density=density, maximum=maximum)
-    maximum = maximise(density, found.maximum.x)
+    precision = 1e-12 if density.approximate else CLOSE
+    maximum = maximise(density, found.maximum.x, precision=precision)
     fold = density.fields["transform"] == FOLD
     root = _mirrored_root(maximum.hessian, fold) if fold.any() else inverse_root(maximum.hessian)
     return Approximation(density, maximum, root)
