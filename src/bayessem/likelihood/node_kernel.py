@@ -28,7 +28,7 @@ from bayessem.likelihood.node_plan import (
     shape,
     unpack_nodes,
 )
-from bayessem.likelihood.node_step import message_row, sides, sum_step, table_row
+from bayessem.likelihood.node_step import sides, sum_step
 from bayessem.likelihood.node_sums import rescale
 from bayessem.likelihood.node_tables import fill_tables, late, line_of, pull_tables
 from bayessem.likelihood.node_windows import WINDOW, above, boxes_of, find_windows, narrow, prior_of
@@ -44,12 +44,13 @@ def _answers(plan, s, tables, product):
         number, at = plan.part[PART * k + 1], plan.part[PART * k + 3]
         if plan.part[PART * k] != UNARY:
             continue
+        first_cell = plan.factor[FACTOR * number + 6]
         for u in range(rows):
             row = plan.row[at + u]
             if row >= 0:
-                own = table_row(plan, tables, number, row, q)
-                for v in range(q):
-                    product[u, v] *= own[v]
+                begin = np.uint64(first_cell + row * q)
+                for v in range(np.uint64(q)):
+                    product[u, v] *= tables[begin + v]
 
 
 @compiled
@@ -72,15 +73,16 @@ def _hand_up(plan, s, size, tables, messages, logs, products, windows):
     t, at = above(plan, s)
     own, scale = plan.step[STEP * s + 7], plan.step[STEP * t + 7]
     first, alone = plan.step[STEP * t + 6], plan.step[STEP * s + 1] == 1
+    message = plan.step[STEP * s + 5]
     prior = prior_of(plan, t, tables)
     for w in range(plan.step[STEP * t + 4]):
         row = plan.row[at + w]
         logs[scale + w] += logs[own + row]
         if alone:
-            message = message_row(plan, messages, s, row, size)
+            begin, into = np.uint64(message + row * size), np.uint64(first + w * size)
+            for v in range(np.uint64(windows[scale + w, 0]), np.uint64(windows[scale + w, 1])):
+                products[into + v] *= messages[begin + v]
             product = products[first + w * size : first + (w + 1) * size]
-            for v in range(windows[scale + w, 0], windows[scale + w, 1]):
-                product[v] *= message[v]
             narrow(product, prior, windows[scale + w], plan.negligible[0])
 
 
@@ -120,7 +122,7 @@ def _forward(plan, elements, tables, messages, logs, scales, products, windows):
                 return False
             logs[at + u] += np.log(scales[at + u])
         if plan.line[3 * s + 2]:
-            into_lanes(lane_order(plan, s), out)
+            into_lanes(lane_order(plan, s), windows[at : at + rows], out)
         if plan.step[STEP * s + 1] > 0:
             _hand_up(plan, s, size, tables, messages, logs, products, windows)
     return True
@@ -144,17 +146,17 @@ def _backward(plan, elements, tables, messages, scales, products, windows, d_mes
         d_out = d_messages[at : at + rows * size].reshape(rows, size)
         by_one = d_lines[at : at + (rows * size if line else 0)]
         first = plan.step[STEP * s + 7]
+        own, by_row = windows[first : first + rows], scales[first : first + rows]
         if line:
             order = lane_order(plan, s)
-            from_lanes(order, d_out)
-            from_lanes(order, by_one.reshape(rows, size))
+            from_lanes(order, own, d_out)
+            from_lanes(order, own, by_one.reshape(rows, size))
         outer = one if not line and two > 1 else 1
-        own, by_row = windows[first : first + rows], scales[first : first + rows]
         rescale(d_out.reshape(rows, outer, size // outer), own, by_row, False)
         if line:
             rescale(by_one.reshape(rows, 1, size), own, by_row, False)
-        back_step(plan, s, elements, tables, messages, product, windows[first : first + rows],
-                   d_out, d_messages, d_lines, counts, gradient)  # fmt: skip
+        back_step(plan, s, elements, tables, messages, product, own, d_out, d_messages, d_lines,
+                  counts, gradient)  # fmt: skip
 
 
 @compiled

@@ -88,7 +88,7 @@ def walk(plan, s):
 def lanes(plan, s):
     """Where the walk along the second cause begins for each node of the first, (node,).
 
-    A message's nodes are kept in `lane_order`, in which that walk is one of neighbours.
+    A message's nodes are kept in the order of lanes, in which that walk is one of neighbours.
     """
     start, p, q = walk(plan, s)
     nodes, apart = plan.line[3 * s + 2], abs(q)
@@ -104,7 +104,7 @@ def lanes(plan, s):
 
 @compiled
 def lane_order(plan, s):
-    """The predictor's nodes in the order of their lanes, (node of the predictor,).
+    """The place of each of a predictor's nodes in the order of lanes, (node of the predictor,).
 
     A lane has every q-th node, the last one first where q is negative.
     """
@@ -112,29 +112,35 @@ def lane_order(plan, s):
     out, at = np.empty(nodes, dtype=np.int64), 0
     for lane in range(abs(q)):
         for m in range(lane, nodes, abs(q)):
-            out[at] = m if q > 0 else nodes - 1 - m
+            out[m if q > 0 else nodes - 1 - m] = at
             at += 1
     return out
 
 
 @compiled
-def into_lanes(order, rows):
-    """Puts rows (row, node of the predictor) into the order of lanes."""
+def into_lanes(order, windows, rows):
+    """Puts rows (row, node of the predictor), 0 outside of windows, into the order of lanes."""
     spare = np.empty(order.size)
     for u in range(rows.shape[0]):
-        spare[:] = rows[u]
-        for k in range(order.size):
-            rows[u, k] = spare[order[k]]
+        low, high = np.uint64(windows[u, 4]), np.uint64(windows[u, 5])
+        for m in range(low, high):
+            spare[m] = rows[u, m]
+            rows[u, m] = 0.0
+        for m in range(low, high):
+            rows[u, order[m]] = spare[m]
 
 
 @compiled
-def from_lanes(order, rows):
-    """Puts rows (row, node of the predictor) back into the order of nodes."""
+def from_lanes(order, windows, rows):
+    """The way back of `into_lanes`."""
     spare = np.empty(order.size)
     for u in range(rows.shape[0]):
-        spare[:] = rows[u]
-        for k in range(order.size):
-            rows[u, order[k]] = spare[k]
+        low, high = np.uint64(windows[u, 4]), np.uint64(windows[u, 5])
+        for m in range(low, high):
+            spare[m] = rows[u, order[m]]
+            rows[u, order[m]] = 0.0
+        for m in range(low, high):
+            rows[u, m] = spare[m]
 
 
 @compiled

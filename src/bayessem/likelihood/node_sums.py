@@ -166,20 +166,18 @@ def rescale(out, windows, scales, find):
         if find:
             total = 0.0
             for b in range(windows[u, 2], windows[u, 3]):
-                own = out[u, b, windows[u, 4] : windows[u, 5]]
-                for c in range(own.size):
-                    total += own[c]
+                for c in range(np.uint64(windows[u, 4]), np.uint64(windows[u, 5])):
+                    total += out[u, b, c]
             scales[u] = total
         share = 1.0 / scales[u]
         for b in range(windows[u, 2], windows[u, 3]):
-            own = out[u, b, windows[u, 4] : windows[u, 5]]
-            for c in range(own.size):
-                own[c] *= share
+            for c in range(np.uint64(windows[u, 4]), np.uint64(windows[u, 5])):
+                out[u, b, c] *= share
 
 
 @compiled
 def _within(window, span, v):
-    """First inner node, and the one after the last, of a row's window for a node of the variable."""
+    """First inner node, and the one after the last, of a row's window for node v."""
     low = max(window[4], span[v, 0, 0])
     return np.uint64(low), np.uint64(max(min(window[5], span[v, 0, 1]), low))
 

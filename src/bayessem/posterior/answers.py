@@ -25,6 +25,7 @@ from bayessem.posterior.laplace_choice import laplace_arrays
 from bayessem.posterior.node_choice import choose_nodes, latent_units
 from bayessem.posterior.thresholds import dirichlet_constant
 
+
 def start_elements(structure: Structure, base: np.ndarray, sample: Sample) -> np.ndarray:
     """Flat model matrices at the start values."""
     values = start_values(structure, *sample_moments(sample))
@@ -73,7 +74,8 @@ def answers_plan(
         return laplace_arrays(model, order, at, finer=finer)
     ENGINES.load(NODES)
     where = np.atleast_2d(start_elements(structure, base, sample) if at is None else at)
-    return packed_nodes(model, sample, order, where, choose_nodes(model, sample, where, finer=finer))
+    nodes = choose_nodes(model, sample, where, finer=finer)
+    return packed_nodes(model, sample, order, where, nodes)
 
 
 def packed_nodes(

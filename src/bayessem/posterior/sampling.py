@@ -145,9 +145,7 @@ def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
 
 
 @one_blas_thread()
-def approximate(
-    density: Density, start: np.ndarray, *, precision: float = 1e-12
-) -> Approximation:
+def approximate(density: Density, start: np.ndarray, *, precision: float = 1e-12) -> Approximation:
     """Find the maximum of a posterior and its curvature, and choose the coordinates.
 
     precision : of `maximise`.
