@@ -1,6 +1,7 @@
 """Draws of an approximation made draws of the exact posterior.
 
-The approximation is Laplace's, or that of a lattice which is too coarse for some far draws.
+The approximation is Laplace's, or that of a lattice: a coarse one, for chains (coarse_nodes.py), or
+one that is too coarse for some far draws.
 
 Each draw is weighted by exact over approximate likelihood (laplace_points.py), the weights are
 Pareto-smoothed (smoothing.py), and each chain is resampled by its own weights: a draw is kept,
@@ -48,6 +49,11 @@ class Weights:
     pareto_k: float
     effective: float
     draws: int
+
+    @property
+    def share(self) -> float:
+        """What the weighted draws are worth, of the draws."""
+        return self.effective / self.draws
 
 
 def log_ratios(

@@ -273,7 +273,8 @@ def sample(
     except Interrupted as stopped:
         raise Interrupted(exact(approximation, stopped.draws, random_seed)) from None
     result = exact(approximation, result, random_seed)
-    if approximation.finer is None or result.weights.effective > WORTH * result.weights.draws:
+    weights = result.weights
+    if approximation.finer is None or weights is None or weights.share > WORTH:
         return result
     alone = replace(approximation, density=approximation.finer, finer=None)
     return sample(alone, random_seed=random_seed, progress=progress, seen=seen, **options)
