@@ -10,6 +10,10 @@ Do H1 to H4 depend on it?
 
 The shipped firms are simulated on a continuous metric (data/README.md), so the answers are made of
 them: rounded to the nearest of 1 to 7. `speed` counts years and stays a number.
+
+The whole script at its defaults (4 chains of 500 draws after 500) takes 169 s of CPU on a busy
+machine, 155 of them for the model of the answers: 187 parameters, smallest bulk effective sample
+size 1,046 of 2,000 draws, no divergences, R-hat at most 1.012 (one threshold of su3).
 """
 
 from __future__ import annotations
