@@ -12,6 +12,7 @@ from bayessem.likelihood.node_plan import unpack_nodes
 from bayessem.model.answer_engine import answer_engine
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import initial_point, start_values
+from bayessem.posterior import sampling
 from bayessem.posterior.answered import answered
 from bayessem.posterior.answers import packed_nodes
 from bayessem.posterior.assemble import posterior_density, respondent_order
@@ -22,7 +23,7 @@ from bayessem.posterior.node_choice import choose_nodes
 from bayessem.posterior.sampling import Approximation, Draws, exact, sample
 
 ITEMS = [f"x{i}" for i in range(1, 7)]
-DRAWS = {"draws": 500, "tune": 300, "chains": 2, "cores": 1, "random_seed": 1, "progress": False}
+DRAWS = {"draws": 300, "tune": 200, "chains": 2, "cores": 1, "random_seed": 1, "progress": False}
 
 
 @cache
@@ -97,26 +98,30 @@ def standard_errors(draws: np.ndarray) -> np.ndarray:
     return draws.std(axis=(0, 1)) / np.sqrt(effective)
 
 
-def weighted() -> tuple[Draws, Approximation, np.ndarray]:
-    """Draws of a lattice that is far too coarse, as they came, and its log ratios."""
+def test_draws_are_kept_by_their_weights():
+    """Of each chain a draw as often as its weight says, to less than one time."""
     coarse = too_coarse(2.6)
-    raw = sample(replace(coarse, finer=None), **DRAWS)
-    flat = raw.values.reshape(-1, coarse.density.size)
-    ratio = (
-        coarse.wanted.respondent_log_likelihood(flat)
-        - coarse.density.respondent_log_likelihood(flat)
-    ).sum(axis=1)
-    return raw, coarse, ratio
+    values = points(coarse, 80, 6).reshape(2, 40, -1)
+    theirs, mine = (
+        d.respondent_log_likelihood(values).sum(axis=2) for d in (coarse.wanted, coarse.density)
+    )
+    weights = np.exp(theirs - mine)
+    assert weights.std() > 0.2
+    out = exact(coarse, Draws(values, {}, 0.0), 1).values
+    for chain in range(2):
+        share = 40 * weights[chain] / weights[chain].sum()
+        times = (out[chain][:, None] == values[chain][None]).all(axis=2).sum(axis=0)
+        assert times.sum() == 40
+        assert (np.abs(times - share) < 1.0).all()
 
 
 def test_weighted_draws_are_those_of_the_exact_lattice():
     """Means and mean squares of all parameters, in Monte Carlo standard errors of both runs."""
-    raw, coarse, ratio = weighted()
-    assert ratio.std() > 0.1  # weights have something to do
-    out = exact(coarse, raw, 1)
+    coarse = too_coarse(2.0)
+    out = sample(coarse, **DRAWS)
     fine = sample(replace(coarse, density=coarse.wanted, finer=None), **DRAWS | {"random_seed": 2})
     assert out.weights is not None
-    assert out.weights.effective < 0.995 * out.weights.draws
+    assert out.weights.effective < out.weights.draws
     for power in (1, 2):
         centre, sd = fine.values.mean(axis=(0, 1)), fine.values.std(axis=(0, 1))
         one, other = (((v - centre) / sd) ** power for v in (out.values, fine.values))
@@ -130,12 +135,14 @@ def test_weighted_draws_are_those_of_the_exact_lattice():
     )
 
 
-def test_a_lattice_whose_weights_are_bad_is_given_up():
+def test_a_lattice_whose_weights_are_bad_is_given_up(monkeypatch):
     """The draws are those of chains on the exact lattice, to the last bit."""
-    coarse = too_coarse(6.0)
-    few = DRAWS | {"draws": 100, "tune": 100}
-    out = sample(coarse, **few)
-    fine = sample(replace(coarse, density=coarse.wanted, finer=None), **few)
+    monkeypatch.setattr(sampling, "WORTH", 1.1)  # which no weights reach
+    _, _, approximation = found()
+    few = DRAWS | {"draws": 50, "tune": 50}
+    out = sample(approximation, **few)
+    alone = replace(approximation, density=approximation.wanted, finer=None)
+    fine = sample(alone, **few)
     assert out.weights is None
     np.testing.assert_array_equal(out.values, fine.values)
 

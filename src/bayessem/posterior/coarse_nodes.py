@@ -26,8 +26,9 @@ from bayessem.posterior.node_choice import choose_nodes
 
 # Steps in those of an exact lattice, one after the other, and how often all are drawn in again.
 LADDER, RETREATS = (1.25, 1.5, 1.75, 2.0, 2.5, 3.0), 3
-# Standard deviation of the error of all respondents' log-likelihood between points; nine of ten
-# million draws of a normal error are within a quarter of a log unit of each other then.
+# Standard deviation of the error of all respondents' log-likelihood between points. A value that
+# ripples by more than its gradient knows shortens the steps of chains: with .09 to .53 in place of
+# .61 (the same 7 steps a draw), with .25 to .17 (133 steps a draw), in a model of 31 parameters.
 SPREAD = 0.05
 # What is left out of the sums, beside all (node_plan.NEGLIGIBLE).
 NEGLIGIBLE = 1e-9
