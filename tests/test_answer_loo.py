@@ -68,7 +68,8 @@ def log_probability(fit: bs.Fit, row: pd.Series) -> np.ndarray:
 def left_out(i: int) -> float:
     """Elpd of a respondent by a fit of the file without it."""
     data = answers().drop(index=i)
-    fit = model().fit(data, draws=1500, tune=500, chains=2, random_seed=i + 1, progress=False)
+    # Monte Carlo error of a contradictory respondent .03 with 1,500 draws, that of PSIS beside it
+    fit = model().fit(data, draws=4000, tune=500, chains=2, random_seed=i + 1, progress=False)
     density = log_probability(fit, answers().loc[i])
     return float(logsumexp(density) - np.log(len(density)))
 
