@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from scipy.optimize import minimize
 from scipy.special import expit, ndtr
 from scipy.stats import norm
 
@@ -402,73 +401,6 @@ def test_what_no_response_can_be_is_refused_at_once(options, message):
 def test_statements_without_a_parameter_are_refused(line, family, message):
     with pytest.raises(ModelError, match=message):
         Specification(f"y ~ z\nm ~ z\n{line}", family={"y": family})
-
-
-def _regression(n: int = 400) -> pd.DataFrame:
-    rng = np.random.default_rng(11)
-    out = pd.DataFrame({"z": rng.normal(size=n), "w": rng.normal(size=n)})
-    eta = 0.4 + 0.5 * out["z"] - 0.3 * out["w"]
-    out["years"] = rng.uniform(0.5, 4.0, size=n)
-    out["poisson"] = rng.poisson(out["years"] * np.exp(eta))
-    out["negative_binomial"] = rng.poisson(
-        out["years"] * np.exp(eta) * rng.gamma(1.5, 1.0 / 1.5, size=n)
-    )
-    stop = rng.uniform(0.5, 5.0, size=n)
-    for name, noise in (
-        ("lognormal", 0.6 * rng.normal(size=n)),
-        ("weibull", 0.7 * np.log(rng.standard_exponential(size=n))),
-    ):
-        time = np.exp(eta + noise)
-        out[name], out[f"{name}_flag"] = np.minimum(time, stop), (time > stop).astype(int)
-    out["tobit"] = np.maximum(eta + rng.normal(size=n), 0.0)
-    out["beta"] = rng.beta(expit(eta) * 6.0, expit(-eta) * 6.0)
-    return out
-
-
-def _minus_log_likelihood(name: str, d: pd.DataFrame, x: np.ndarray) -> float:
-    """Of intercept, two slopes and the log of the dispersion, by SciPy's distributions alone."""
-    eta, v, y = x[0] + x[1] * d["z"] + x[2] * d["w"], np.exp(x[3]), d[name]
-    mean = d["years"] * np.exp(eta)
-    match name:
-        case "poisson":
-            return -stats.poisson.logpmf(y, mean).sum()
-        case "negative_binomial":
-            return -stats.nbinom.logpmf(y, 1 / v, 1 / (1 + v * mean)).sum()
-        case "tobit":
-            seen = norm.logpdf(y, eta, np.sqrt(v))
-            return -np.where(y <= 0, norm.logcdf(0, eta, np.sqrt(v)), seen).sum()
-        case "beta":
-            return -stats.beta.logpdf(y, expit(eta) / v, expit(-eta) / v).sum()
-        case "lognormal":
-            law = stats.lognorm(np.sqrt(v), scale=np.exp(eta))
-        case "weibull":
-            law = stats.weibull_min(np.pi / np.sqrt(6 * v), scale=np.exp(eta))
-    return -np.where(d[f"{name}_flag"] == 1, law.logsf(y), law.logpdf(y)).sum()
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_maximum_likelihood_of_a_regression(name):
-    data = _regression()
-    options: dict = {"family": {name: name}}
-    if name in ("poisson", "negative_binomial"):
-        options["exposure"] = {name: "years"}
-    if name in ("lognormal", "weibull"):
-        options["censored"] = {name: f"{name}_flag"}
-    if name == "tobit":
-        options["censored"] = {name: (0, None)}
-    ours = SEM(f"{name} ~ z + w", **options).ml(data)
-    values = dict(zip(ours.prepared.table.parameters, ours.x, strict=True))
-    found = minimize(
-        lambda x: _minus_log_likelihood(name, data, x),
-        np.array([0.1, 0.1, 0.1, -0.5]),
-        method="BFGS",
-        options={"gtol": 1e-5},
-    )
-    got = [values[f"{name}{row}"] for row in ("~1", "~z", "~w")]
-    np.testing.assert_allclose(got, found.x[:3], atol=1e-4)
-    if name != "poisson":
-        assert values[f"{name}~~{name}"] == pytest.approx(np.exp(found.x[3]), abs=1e-4)
-    assert ours.measures["logl"] == pytest.approx(-found.fun, abs=1e-6)
 
 
 @pytest.fixture(scope="module")
