@@ -30,7 +30,7 @@ from bayessem.model.structure import latent_values
 from bayessem.posterior.node_choice import choose_nodes, latent_units
 from bayessem.report.sections import effects_on_answers
 from bayessem.sem import SEM, load
-from bayessem.syntax.responses import OTHERS
+from bayessem.syntax.responses import OTHERS, SHAPE_BOUNDS
 from bayessem.syntax.specification import Specification
 from bayessem.text.document import Document
 from bayessem.text.terminal import document_text
@@ -59,7 +59,13 @@ def _data() -> pd.DataFrame:
     out.loc[5, "from"] = np.nan
     out["limited"] = np.clip(0.2 + 0.5 * f + rng.normal(size=N), -0.5, 1.0)
     out["share"] = np.clip(expit(0.2 + 0.6 * f + 0.5 * rng.normal(size=N)), 0.02, 0.98)
+    out["edge"] = out["share"]
+    out.loc[[1, 5, 8], "edge"] = 0.0
+    out.loc[[2, 7], "edge"] = 1.0
+    out["whole"] = np.where(np.arange(N) % 5 == 3, 1.0, out["share"])
     out["g"] = np.where(np.arange(N) % 2, "u", "v")
+    out["far"] = f + 0.7 * rng.standard_t(4.0, size=N)
+    out.loc[9, "far"] += 6.0
     return out
 
 
@@ -115,6 +121,19 @@ MODELS: dict[str, tuple[str, pd.DataFrame, dict]] = {
         HOLES,
         {"family": {"limited": "tobit", "share": "beta"}, "censored": {"limited": (-0.5, 1.0)}},
     ),
+    "shares of none and of all": (
+        "A =~ a1 + a2 + edge\nB =~ b1 + b2 + b3\nB ~ A\nwhole ~ A + B",
+        HOLES,
+        {
+            "family": {"edge": "zero_one_beta", "whole": "zero_one_beta"},
+            "ordered": ["b1", "b2", "b3"],
+        },
+    ),
+    "numbers with outliers": (
+        "A =~ a1 + far + a2\nB =~ b1 + b2 + b3\nB ~ A\nz ~ A + B",
+        HOLES,
+        {"family": {"far": "student", "z": "student", "b1": "student"}},
+    ),
     "no construct at all": (
         "many ~ z\nshare ~ z",
         HOLES,
@@ -132,7 +151,9 @@ def _elements(prepared: Prepared) -> np.ndarray:
         row = structure.table.rows[k]
         if row.free < 0:
             continue
-        if row.op == "|":
+        if row.op == "|" and row.rhs in SHAPE_BOUNDS:
+            value = {"zoi": 0.3, "coi": 0.45, "nu": 5.0}[row.rhs]
+        elif row.op == "|":
             value = structure.table.responses.cuts[row.lhs][int(row.rhs[1:]) - 1]
         elif row.op == "~~" and row.lhs == row.rhs:
             value = generator.uniform(0.4, 1.0)
@@ -178,6 +199,12 @@ def _log_answer(prepared: Prepared, i: int, name: str, eta: np.ndarray, v: float
     row = DATA.loc[prepared.sample.rows[i]]
     y, sd = row.get(name, np.nan), np.sqrt(v)
     match responses.others[name]:
+        case "student":
+            return stats.t.logpdf(y, 5.0, eta, sd)
+        case "zero_one_beta":
+            m = expit(eta)
+            inside = 0.7 * stats.beta.pdf(y, m / v, (1.0 - m) / v)
+            return np.log({0.0: 0.3 * 0.55, 1.0: 0.3 * 0.45}.get(y, inside)) + 0.0 * eta
         case "poisson":
             return stats.poisson.logpmf(y, row[responses.exposure[name]] * np.exp(eta))
         case "negative_binomial":

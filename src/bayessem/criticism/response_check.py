@@ -195,8 +195,8 @@ def _survival(
         curves = np.empty((len(elements), len(times)))
         for d in range(len(elements)):
             part = elements[d : d + 1]
-            eta, dispersions = with_predictors(prepared, part, g, members, rng)
-            at = family.survival(times, eta[0, :, j, None], float(dispersions[y][0]))
+            eta, numbers = with_predictors(prepared, part, g, members, rng)
+            at = family.survival(times, eta[0, :, j, None], float(numbers[y][0][0]))
             curves[d] = at.mean(axis=0)
         lower, upper = np.quantile(curves, [tail, 1.0 - tail], axis=0)
         frames.append(

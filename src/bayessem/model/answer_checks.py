@@ -10,7 +10,7 @@ from bayessem.model.data import Sample, category_counts
 from bayessem.model.findings import Finding
 from bayessem.model.node_model import NodeModel
 from bayessem.model.prepare import Prepared
-from bayessem.syntax.responses import COUNTS
+from bayessem.syntax.responses import COUNTS, SHARES, STUDENT
 
 # A category with fewer answers is sparse: what is known about its threshold is mostly the prior.
 SPARSE = 5
@@ -81,9 +81,19 @@ def _others(sample: Sample) -> list[Finding]:
                 "predictors explain some of it; what they leave is the overdispersion of "
                 "'negative_binomial', and fit.response_check shows the counts beside the model's"
             )
-        elif one.family == "beta":
+        elif one.family in SHARES:
+            none, whole = int((y == 0).sum()), int((y == 1).sum())
             message = f"{name}: {len(y)} shares from {y.min():.3g} to {y.max():.3g}"
             remedy = "paths are of the logit of the expected share"
+            if one.family == "zero_one_beta":
+                message += f", {none} of them 0 and {whole} of them 1"
+                remedy += " of those that are neither 0 nor 1, whose probabilities are zoi and coi"
+        elif one.family == STUDENT:
+            middle = float(np.median(y))
+            spread = 1.4826 * float(np.median(np.abs(y - middle)))
+            far = int((np.abs(y - middle) > 4.0 * spread).sum())
+            message = f"{name}: {far} of {len(y)} values further than 4 sd of most from the median"
+            remedy = "nu is estimated; below 10 they matter, above 30 a normal variable does as well"
         else:
             gone = one.censored[known]
             low, high = np.isinf(one.columns[known]).T
