@@ -17,8 +17,8 @@ SPARSE = 5
 TOPIC, FAMILIES_TOPIC = "ordered answers", "response families"
 # What is said where one outcome leaves the likelihood in closed form, and what follows.
 CLOSED = (
-    "given the other variables it (a duration's log) is normal, so that the likelihood is in "
-    "closed form",
+    "given the other variables that (of a duration the log) is normal, so that the likelihood is "
+    "in closed form",
     "no integral is needed, however many constructs there are",
 )
 # Variables that a finding lists.
@@ -30,9 +30,9 @@ def answer_findings(prepared: Prepared) -> list[Finding]:
     table = prepared.table
     if not table.answered:
         return []
-    outcome = closed_form(prepared.structure)
-    if outcome:
-        said = f"{outcome} is {table.responses.others[outcome]}; {CLOSED[0]}"
+    if closed_form(prepared.structure):
+        named = ", ".join(f"{x} is {kind}" for x, kind in table.responses.others.items())
+        said = f"{named}; {CLOSED[0]}"
         return [Finding(False, FAMILIES_TOPIC, said, CLOSED[1]), *_others(prepared.sample)]
     try:
         engine, model = answer_engine(prepared.structure, prepared.sample)
@@ -93,7 +93,9 @@ def _others(sample: Sample) -> list[Finding]:
             spread = 1.4826 * float(np.median(np.abs(y - middle)))
             far = int((np.abs(y - middle) > 4.0 * spread).sum())
             message = f"{name}: {far} of {len(y)} values further than 4 sd of most from the median"
-            remedy = "nu is estimated; below 10 they matter, above 30 a normal variable does as well"
+            remedy = (
+                "nu is estimated; below 10 they matter, above 30 a normal variable does as well"
+            )
         else:
             gone = one.censored[known]
             low, high = np.isinf(one.columns[known]).T

@@ -260,7 +260,9 @@ def null_space(prepared: Prepared) -> list[list[str]]:
     structure, table = prepared.structure, prepared.table
     generator = np.random.default_rng(0)
     products = {
-        table.rows[k].free for k, p in structure.places.items() if p.matrix in ("products", "shapes")
+        table.rows[k].free
+        for k, p in structure.places.items()
+        if p.matrix in ("products", "shapes")
     }
     keep = [i for i in range(len(table.parameters)) if i not in products]
     if not keep:

@@ -252,9 +252,7 @@ def _bounded(row: Row) -> Row:
     value = row.value
     if value is not None and not (low < value < high or (closed and value in (low, high))):
         between = f"from {low:g} to {high:g}" if closed else f"above {low:g}"
-        raise ModelError(
-            f"{row.where} is fixed at {number_text(value)}; {row.rhs} lies {between}"
-        )
+        raise ModelError(f"{row.where} is fixed at {number_text(value)}; {row.rhs} lies {between}")
     return replace(row, lower=max(row.lower, low), upper=min(row.upper, high))
 
 
