@@ -105,9 +105,9 @@ def _one(plan, k, which, weights, t, sd, row, center, difference, moment, tilt, 
 
 @compiled
 def _two(plan, k, weights, t, u, sds, r, row, center, difference, moment, tilt, note):
-    """The same of a respondent with two intervals; weights (2, width), sds of both given the others.
+    """The same of a respondent with two intervals.
 
-    r : correlation of the outcomes given the others.
+    weights : (2, width);  sds, r : of both outcomes given the others, and their correlation.
     """
     m = _mean(weights[0], t, row, center, difference)
     n = _mean(weights[1], u, row, center, difference)

@@ -42,8 +42,8 @@ class CensoredPlan(NamedTuple):
     """Views of the packed arrays, by name.
 
     sizes : numbers of observed variables, latent variables, groups, patterns.
-    pattern_place : (2 a pattern) places of the outcomes among a pattern's variables, -1 where one is
-        missing or there is none.
+    pattern_place : (2 a pattern) places of the outcomes among a pattern's variables, -1 where one
+        is missing or there is none.
     pattern_numbers_at : where a pattern's center (width,), sums of squares and products about it
         (width, width) and rows (respondent, width) start; of outcomes what was observed exactly,
         and in other rows the center.

@@ -24,7 +24,7 @@ __all__ = ["draw", "information", "link_variance", "log_density", "mean", "slope
 
 @compiled
 def student_row(numbers):
-    """What of the log-density no predictor changes, with its derivatives by squared scale and nu."""
+    """What of the log-density no predictor changes, with its slopes by squared scale and nu."""
     square, nu = numbers[0], numbers[1]
     if not nu > 0.0:
         return -np.inf, 0.0, 0.0, 0.0

@@ -4,7 +4,8 @@ The probability is that of independence plus the integral over the correlation o
 corners (Plackett 1954), by Gauss-Legendre in its arcsine (Drezner & Wesolowsky 1990; Genz 2004).
 Where that cancels (far out), or the correlation is near 1, it is the integral over one variable of
 its density times the other's conditional probability, whose terms are all positive: in panels that
-follow the edges of the other's interval. Both to 1e-12.
+follow the edges of the other's interval. Relative errors are below 1e-12 where the probability is
+above 1e-40.
 
 Drezner, Z., & Wesolowsky, G. O. (1990). On the computation of the bivariate normal integral.
 Journal of Statistical Computation and Simulation, 35, 101-107. doi:10.1080/00949659008811236

@@ -172,8 +172,8 @@ def _check_shares(name: str, family: str, y: np.ndarray) -> None:
     outside = known[(known < 0) | (known > 1)]
     if len(outside):
         raise DataError(
-            f"{name!r} (family {family!r}) has the value {outside[0]:g}; shares lie between 0 and 1 "
-            f"(percentages: data[{name!r}] / 100)"
+            f"{name!r} (family {family!r}) has the value {outside[0]:g}; shares lie between 0 and "
+            f"1 (percentages: data[{name!r}] / 100)"
         )
     edge = known[(known == 0) | (known == 1)]
     if family == "beta" and len(edge):

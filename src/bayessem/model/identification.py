@@ -254,8 +254,8 @@ def null_space(prepared: Prepared) -> list[list[str]]:
 
     The Jacobian of the implied moments by the parameters is computed at several random points; a
     direction is undetermined when it is in the null space at all of them (Wald 1950; Bekker,
-    Merckens & Wansbeek 1994). Coefficients of product terms and shapes of distributions are left out:
-    they are identified by moments of higher order than the second.
+    Merckens & Wansbeek 1994). Coefficients of product terms and shapes of distributions are left
+    out: they are identified by moments of higher order than the second.
     """
     structure, table = prepared.structure, prepared.table
     generator = np.random.default_rng(0)
