@@ -10,6 +10,7 @@ import numpy as np
 
 from bayessem.ml.saturated import Saturated
 from bayessem.model.prepare import Prepared
+from bayessem.results.cell_weights import CellWeights
 from bayessem.results.respondent_weights import RespondentWeights, respondent_weights
 from bayessem.syntax.parameters import NU
 from bayessem.syntax.responses import SHAPE_BOUNDS
@@ -120,8 +121,8 @@ class MLFit(Described):
         """Number of parameters, equality constraints taken off."""
         return int(self.measures["npar"])
 
-    def weights(self) -> RespondentWeights:
-        """By how much each respondent counts in a model with heavy tails; see `Fit.weights`."""
+    def weights(self) -> RespondentWeights | CellWeights:
+        """By how much respondents, or values, count in a model with heavy tails; `Fit.weights`."""
         return respondent_weights(self)
 
     def document(self) -> Document:
