@@ -350,11 +350,6 @@ ORDERED = [
             data="answers.assign(q1=answers.q1.map(dict(enumerate('edcba', 1))))",
         ),
     ),
-    Case(
-        "Partial pooling of counts",
-        'bs.SEM("f =~ q1 + q2 + q3\\ny ~ f", family={"q1": "poisson"}).fit(answers, '
-        'group="g", pooling=bs.partial("y ~ f"))',
-    ),
 ]
 
 LEVELS = [

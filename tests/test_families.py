@@ -20,6 +20,7 @@ from bayessem.comparison.criterion import target_of
 from bayessem.criticism.response_check import survival_curve
 from bayessem.effects.category_effects import caused_pairs
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
+from bayessem.fit import Fit
 from bayessem.likelihood.engines import ENGINES
 from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.node_entry import entry
@@ -328,17 +329,20 @@ def test_derivatives_in_numpy_are_those_of_the_density():
         ),
         "limited": np.array([[0.3, 0.3, 0.3], [1.0, 1.0, np.inf], [0.0, -np.inf, 0.0]]),
         "share": np.array([[y, np.log(y), np.log1p(-y)] for y in (0.03, 0.5, 0.9)]),
+        "number": np.array([[-0.4, 0.0, 0.0], [9.0, 0.0, 0.0]]),
     }  # fmt: skip
+    shapes = {"zero_one_beta": (0.3, 0.4), "student": (3.5,)}
     for name, family in FAMILIES.items():
         rows = own[family.reads]
         for eta in np.linspace(-1.5, 1.5, 7):
             at = np.full(len(rows), eta)
             h = 1e-4
-            value, first, second = family.slopes(rows, at, 0.6)
-            up, down = (family.log_density(rows, at + d, 0.6) for d in (h, -h))
-            np.testing.assert_allclose(value, family.log_density(rows, at, 0.6))
+            numbers = (0.6, *shapes.get(name, ()))
+            value, first, second = family.slopes(rows, at, *numbers)
+            up, down = (family.log_density(rows, at + d, *numbers) for d in (h, -h))
+            np.testing.assert_allclose(value, family.log_density(rows, at, *numbers))
             np.testing.assert_allclose(first, (up - down) / (2 * h), rtol=1e-6, atol=1e-6)
-            if name == "beta":  # the expected one
+            if name in ("beta", "zero_one_beta", "student"):  # the expected one
                 continue
             bend = (up - 2 * value + down) / h**2
             np.testing.assert_allclose(second, bend, rtol=1e-4, atol=1e-5, err_msg=name)
@@ -383,7 +387,21 @@ def test_a_count_without_overdispersion_is_a_poisson_count():
             "from 2 .from. to 1 .to. ends before it begins .row 1.",
         ),
         ({"y": [0.2, 1.3, 0.5, 0.4]}, {"family": {"y": "beta"}}, "1.3; shares lie between 0 and 1"),
-        ({"y": [0.2, 0.0, 0.5, 0.4]}, {"family": {"y": "beta"}}, "is 0 in 1 rows.*'tobit'"),
+        (
+            {"y": [0.2, 0.0, 0.5, 0.4]},
+            {"family": {"y": "beta"}},
+            "is 0 in 1 rows.*'zero_one_beta'.*'tobit'",
+        ),
+        (
+            {"y": [0.2, 0.1, 0.5, 0.4]},
+            {"family": {"y": "zero_one_beta"}},
+            "is never 0 or 1; its family is 'beta'",
+        ),
+        (
+            {"y": [1, 0, 1, 1]},
+            {"family": {"y": "zero_one_beta"}},
+            "is 0 or 1 in all rows; its family is 'bernoulli'",
+        ),
     ],
 )
 def test_data_that_no_family_has_are_refused_before_sampling(values, options, message):
@@ -423,6 +441,9 @@ def test_what_no_response_can_be_is_refused_at_once(options, message):
         ("y ~~ y", "poisson", "variance of the Poisson count 'y' is its expected value"),
         ("y ~~ m", "weibull", "'y' .family 'weibull'. has no residual that could covary"),
         ("y | t1", "beta", "gives thresholds to 'y', whose family is 'beta'"),
+        ("y | t1", "zero_one_beta", "has no 't1'; it has zoi and coi, as in 'y | zoi'"),
+        ("y | 1.5*zoi", "zero_one_beta", "is fixed at 1.5; zoi lies from 0 to 1"),
+        ("y | 0.5*nu", "student", "is fixed at 0.5; nu lies above 1"),
     ],
 )
 def test_statements_without_a_parameter_are_refused(line, family, message):
@@ -552,7 +573,7 @@ def test_counts_and_survival_of_the_data_lie_beside_those_of_the_model(fit):
     for result in (counts, survival):
         assert "data" in str(result)
         assert result.plot() is not None
-    with pytest.raises(ModelError, match="about counts and durations"):
+    with pytest.raises(ModelError, match="about counts, durations, shares"):
         fit.response_check("a1")
 
 
@@ -682,3 +703,105 @@ def test_a_count_without_constructs_is_checked_and_fitted(text):
     own = sem.ml(data).table.set_index(["lhs", "op", "rhs"]).loc[("y", "~", "x")]
     found = fit.summary().set_index(["lhs", "op", "rhs"]).loc[("y", "~", "x")]
     assert found["mean"] == pytest.approx(own["est"], abs=0.3 * own["se"])
+
+
+@pytest.fixture(scope="module")
+def inflated() -> tuple[pd.DataFrame, Fit]:
+    """A construct with an item that has three typing errors, and a share of none and of all."""
+    rng = np.random.default_rng(3)
+    n = 200
+    f, z = rng.normal(size=(2, n))
+    data = pd.DataFrame({f"a{j}": 0.8 * f + 0.6 * rng.normal(size=n) for j in (1, 2, 3)})
+    data["z"] = z
+    data.loc[[3, 60, 90], "a2"] += 8.0
+    m, u = expit(0.2 + 0.6 * f + 0.3 * z), rng.uniform(size=n)
+    data["y"] = rng.beta(m * 8.0, (1.0 - m) * 8.0)
+    data.loc[u < 0.1, "y"], data.loc[u > 0.93, "y"] = 0.0, 1.0
+    sem = SEM(
+        'F =~ a1 + a2 + a3\ny ~ F + z\ny | prior("beta(2, 8)")*zoi',
+        family={"y": "zero_one_beta", "a2": "student"},
+    )
+    fit = sem.fit(data, draws=250, tune=250, chains=2, random_seed=1, progress=False)
+    return data, fit
+
+
+def test_probabilities_of_none_and_all_have_the_posterior_of_their_counts(inflated):
+    """They depend on nothing else: zoi is beta(2 + edges, 8 + others), coi beta(1 + ones, ...)."""
+    data, fit = inflated
+    found = fit.summary().set_index(["lhs", "op", "rhs"])
+    none, whole = (data["y"] == 0).sum(), (data["y"] == 1).sum()
+    for name, law in {
+        "zoi": stats.beta(2 + none + whole, 8 + len(data) - none - whole),
+        "coi": stats.beta(1 + whole, 1 + none),
+    }.items():
+        row = found.loc[("y", "|", name)]
+        error = law.std() / np.sqrt(row["ess_bulk"])
+        assert row["mean"] == pytest.approx(law.mean(), abs=4.5 * error)
+    said = str(fit)
+    assert "Shapes of distributions" in said and "y | zoi" in said and "Thresholds" not in said
+
+
+def test_expected_shares_have_those_of_none_and_all(inflated):
+    _, fit = inflated
+    found = fit.expected_effects("F", "y", draws=100)
+    names = [(r.lhs, r.op, r.rhs) for r in fit.prepared.table.rows]
+    flat = fit.row_draws.reshape(-1, len(names))
+    flat = flat[np.linspace(0, len(flat) - 1, 100).round().astype(int)]
+    zoi, coi = (flat[:, names.index(("y", "|", x))].mean() for x in ("zoi", "coi"))
+    expected = found.expected["mean"].iloc[0]
+    assert zoi * coi < expected < 1.0 - zoi * (1.0 - coi)
+    inside = (expected - zoi * coi) / (1.0 - zoi)
+    intercept, b = (flat[:, names.index(x)].mean() for x in (("y", "~1", ""), ("y", "~", "z")))
+    at = intercept + b * inflated[0]["z"].to_numpy()
+    assert inside == pytest.approx(expit(at).mean(), abs=0.02)
+    assert fit.ratios().table["ratio"].eq("odds ratio").all()
+
+
+def test_values_that_are_far_out_are_named(inflated):
+    data, fit = inflated
+    weights = fit.weights(draws=100)
+    assert set(weights.outlying) >= {("3", "a2"), ("60", "a2"), ("90", "a2")}
+    assert set(weights.table["respondent"].head(3)) == {"3", "60", "90"}
+    assert weights.table["weight"].head(3).max() < 0.1
+    assert "a2 of 60" in str(weights)
+    loadings = fit.summary().set_index(["lhs", "op", "rhs"])["mean"]
+    assert loadings["F", "=~", "a2"] == pytest.approx(loadings["F", "=~", "a3"], abs=0.3)
+    with pytest.raises(NotSupported, match="all count alike"):
+        SEM("a1 ~ z").ml(data).weights()
+
+
+@pytest.mark.parametrize("name", ["y", "a2"])
+def test_distributions_of_shares_and_numbers_lie_beside_those_of_the_model(inflated, name):
+    data, fit = inflated
+    check = fit.response_check(name, draws=100)
+    first = check.table.iloc[0]
+    assert first["observed"] == pytest.approx((data[name] <= first["value"]).mean())
+    assert check.table["surprising"].mean() < 0.3
+    assert "at most a value" in str(check) and check.plot() is not None
+
+
+def test_a_saved_fit_has_its_shapes(inflated, tmp_path):
+    _, fit = inflated
+    fit.save(tmp_path / "run")
+    back = load(tmp_path / "run")
+    np.testing.assert_array_equal(back.elements, fit.elements)
+    drawn = fit.sem.simulate(fit, 400, random_seed=1)
+    row = fit.summary().set_index(["lhs", "op", "rhs"]).loc[("y", "|", "zoi")]
+    assert drawn["y"].isin([0.0, 1.0]).mean() == pytest.approx(row["mean"], abs=0.1)
+
+
+def test_distributions_of_tobit_outcomes_have_their_limits():
+    rng = np.random.default_rng(6)
+    z = rng.normal(size=150)
+    data = pd.DataFrame({"z": z, "y": np.clip(0.5 * z + rng.normal(size=150), 0.0, 1.0)})
+    data["flag"] = -(data["y"] == 0.0).astype(int)
+    sem = SEM("y ~ z", family={"y": "tobit"}, censored={"y": (0, 1)})
+    fit = sem.fit(data, draws=150, tune=150, chains=2, random_seed=1, progress=False)
+    table = fit.response_check("y", draws=100).table
+    assert table["value"].iloc[0] == 0.0
+    assert table["observed"].iloc[0] == pytest.approx((data["y"] == 0.0).mean())
+    assert abs(table["mean"].iloc[0] - table["observed"].iloc[0]) < 0.15
+    flagged = SEM("y ~ z", family={"y": "tobit"}, censored={"y": "flag"})
+    other = flagged.fit(data, draws=20, tune=50, chains=1, random_seed=1, progress=False)
+    with pytest.raises(ModelError, match="tobit outcomes with limits"):
+        other.response_check("y")

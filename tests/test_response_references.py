@@ -44,7 +44,20 @@ CASES = {
 
 
 def test_every_family_has_a_reference():
-    assert {family for _, family, _ in CASES.values()} == set(OTHERS)
+    """Of the t by variable SciPy's density is one (test_families.py)."""
+    assert {family for _, family, _ in CASES.values()} | {"zero_one_beta", "student"} == set(OTHERS)
+
+
+def test_shares_of_none_and_all_are_those_of_r():
+    """VGAM's zoabetaR has the probabilities of 0 and of 1, and the beta's two shapes."""
+    first, second, none, whole = REFERENCE["zero_one_beta"]["own"]
+    found = SEM("edge ~ 1", family={"edge": "zero_one_beta"}).ml(DATA)
+    values = dict(zip(found.prepared.table.parameters, found.x, strict=True))
+    assert values["edge|zoi"] == pytest.approx(none + whole, abs=1e-4)
+    assert values["edge|coi"] == pytest.approx(whole / (none + whole), abs=1e-4)
+    assert values["edge~1"] == pytest.approx(math.log(first / second), abs=1e-4)
+    assert values["edge~~edge"] == pytest.approx(1.0 / (first + second), abs=1e-4)
+    assert found.measures["logl"] == pytest.approx(REFERENCE["zero_one_beta"]["logl"], abs=1e-4)
 
 
 @pytest.mark.parametrize("case", CASES)

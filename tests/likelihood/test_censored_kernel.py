@@ -6,6 +6,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm, truncnorm
 
+from bayessem.likelihood.rectangle import truncated_pair
 from bayessem.model import answer_engine
 from bayessem.model.check import check
 from bayessem.model.prepare import Prepared, prepare
@@ -278,3 +279,34 @@ def test_residuals_may_covary_beside_a_censored_outcome():
     )
     years = other.predict(_data().iloc[30:33].drop(columns="t"), variables="t", draws=50)
     assert (years.draws.values > 0).all()
+
+
+def test_two_censored_values_of_one_respondent_are_drawn_together():
+    p = _prepared("two")
+    elements = likelihood_density(p.structure, p.space, p.sample).elements(_point(p))
+    at = [p.sample.variables.index(name) for name in p.sample.beside]
+    ends = np.stack([b.columns for b in p.sample.beside.values()], axis=1)
+    both = (ends[..., 0] != ends[..., 1]).all(axis=1) & ~np.isnan(p.sample.values[:, at]).any(
+        axis=1
+    )
+    assert both.any()
+    rng = np.random.default_rng(1)
+    draws = np.array(
+        [completed(p.structure, elements, p.sample, rng).values[:, at] for _ in range(2000)]
+    )
+    moments = model_moments(p.structure, elements)
+    mean, cov = moments.observed_mean, moments.observed_covariance
+    for i in np.flatnonzero(both):
+        row = p.sample.values[i]
+        own = np.array([j for j in range(len(row)) if j not in at and not np.isnan(row[j])])
+        slopes = np.linalg.solve(cov[np.ix_(own, own)], cov[np.ix_(own, at)])
+        m = mean[at] + (row[own] - mean[own]) @ slopes
+        c = cov[np.ix_(at, at)] - slopes.T @ cov[np.ix_(own, at)]
+        s = np.sqrt(np.diag(c))
+        (a, b), (e, d) = (ends[i] - m[:, None]) / s[:, None]
+        exact = truncated_pair(a, b, e, d, c[0, 1] / s.prod())[1:]
+        z = (draws[:, i] - m) / s
+        for got, expected in zip(
+            (z[:, 0], z[:, 1], z[:, 0] ** 2, z[:, 0] * z[:, 1], z[:, 1] ** 2), exact, strict=True
+        ):
+            assert abs(got.mean() - expected) < 5.0 * got.std() / np.sqrt(len(z)) + 2e-3
