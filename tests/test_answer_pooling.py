@@ -141,17 +141,17 @@ FAMILIES = {
     "a path to a count": (
         "f =~ x1 + x2\ny ~ f",
         {"family": {"y": "negative_binomial"}},
-        bs.partial("y ~ f", "y ~ 1", "y ~~ y"),
+        ("y ~ f", "y ~ 1", "y ~~ y"),
     ),
     "a path to a share of none and all": (
         "f =~ x1 + x2\ny ~ f",
         {"family": {"y": "zero_one_beta"}},
-        bs.partial("y ~ f"),
+        ("y ~ f",),
     ),
     "a path to a censored duration": (
         "f =~ x1 + x2\ny ~ f",
         {"family": {"y": "lognormal"}, "censored": {"y": (None, 3.0)}},
-        bs.partial("y ~ f"),
+        ("y ~ f",),
     ),
 }
 
@@ -179,10 +179,10 @@ def families_data(family: str, n: int = 40) -> pd.DataFrame:
 @pytest.mark.parametrize("name", FAMILIES)
 def test_paths_of_counts_durations_and_shares_are_pooled(name):
     """The likelihood at the elements is that of the groups by themselves; the gradient is its."""
-    model, options, pooling = FAMILIES[name]
+    model, options, pooled = FAMILIES[name]
     sem = bs.SEM(model, **options)
     frame = families_data(options["family"]["y"])
-    own = sem.prepare(frame, group="group", pooling=pooling)
+    own = sem.prepare(frame, group="group", pooling=bs.partial(*pooled))
     density, start = balanced_density(own, posterior_density(own.space, own.structure, own.sample))
     x = start + 0.05 * np.random.default_rng(1).standard_normal(density.size)
     if on_lattices(own.structure):
@@ -194,7 +194,7 @@ def test_paths_of_counts_durations_and_shares_are_pooled(name):
         slope = (density.value_and_gradient(x + h)[0] - density.value_and_gradient(x - h)[0]) / 2e-5
         assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=5e-4), density.names[i]
     elements = density.elements(density.natural(x))
-    alone = sem.prepare(frame, group="group", pooling=bs.no_pooling("y ~ f"))
+    alone = sem.prepare(frame, group="group", pooling=bs.no_pooling(*pooled))
     other = likelihood_density(alone.structure, alone.space, alone.sample, at=elements, finer=1.6)
     assert own.structure.sizes == alone.structure.sizes
     found = density.respondent_log_likelihood(density.natural(x)[None])[0]
