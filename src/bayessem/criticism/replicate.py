@@ -106,7 +106,7 @@ def with_predictors(
     group: int,
     members: np.ndarray,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, ...]]]:
     """Observed values (draw, member, p) of new respondents of one group, and their numbers.
 
     Of ordered variables latent responses, of counts, durations and shares linear predictors, whose
