@@ -100,9 +100,9 @@ def build_table(
         a floor or ceiling "tobit", of shares "beta" (logit link) and "zero_one_beta" (of which some
         are 0 or 1, with the probabilities `y | zoi` and, of these, `y | coi` of 1), of numbers with
         heavy tails of their own "student" (degrees of freedom `y | nu`, above 1). `y ~~ y` is then
-        the family's dispersion: the overdispersion a of a negative binomial count (variance m + a m^2), the
-        residual variance of a log duration or of a tobit outcome, 1 / precision of a share, the
-        squared scale of a t.
+        the family's dispersion: the overdispersion a of a negative binomial count (variance
+        m + a m^2), the residual variance of a log duration or of a tobit outcome, 1 / precision of
+        a share, the squared scale of a t.
     link : {"probit", "logit"}
         Distribution of the latent responses' residuals: normal or logistic.
     parameterization : {"delta", "theta"}
