@@ -663,6 +663,19 @@ def test_densities_and_probabilities_are_not_compared(study):
 
     check("poisson", "overdispersed")
     check("plain", "normal", "weibull")  # densities of the same numbers
+    targets |= {
+        name: target_of(prepare(SEM("edge ~ z", **options), DATA))
+        for name, options in {
+            "inflated": {"family": {"edge": "zero_one_beta"}},
+            "limits": {"family": {"edge": "tobit"}, "censored": {"edge": (0, 1)}},
+            "number": {},
+            "heavy": {"family": {"edge": "student"}},
+        }.items()
+    }
+    check("inflated", "limits")  # both have probabilities of 0 and 1, and densities between
+    check("number", "heavy")
+    with pytest.raises(FitError):
+        check("inflated", "number")
     with pytest.raises(FitError, match="first has probabilities of the values of y"):
         check("poisson", "plain")
     with pytest.raises(FitError, match="same values of t as censored"):
