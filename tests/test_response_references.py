@@ -72,3 +72,16 @@ def test_estimates_are_those_of_r(case):
         expected = OWN[family](reference["own"])
         assert values[f"{name}~~{name}"] == pytest.approx(expected, abs=1e-4)
     assert found.measures["logl"] == pytest.approx(reference["logl"], abs=1e-4)
+
+
+def test_what_the_data_do_not_have_is_at_its_bound():
+    none = DATA.assign(edge=DATA["edge"].replace(1.0, 0.99))
+    found = SEM("edge ~ z", family={"edge": "zero_one_beta"}).ml(none)
+    assert any("edge | 0*coi says so" in x for x in found.problems)
+    fixed = SEM("edge ~ z\nedge | 0*coi", family={"edge": "zero_one_beta"}).ml(none)
+    assert fixed.logl == pytest.approx(found.logl, abs=1e-6) and not fixed.problems
+    even = DATA.assign(even=np.linspace(-1.0, 1.0, len(DATA)))
+    found = SEM("even ~ 1", family={"even": "student"}).ml(even)
+    assert any("no heavier tails than a normal variable" in x for x in found.problems)
+    normal = SEM("even ~ 1").ml(even)
+    assert found.logl == pytest.approx(normal.logl, abs=0.1)

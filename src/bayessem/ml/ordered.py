@@ -303,6 +303,22 @@ def _bounded(table: ParameterTable) -> ParameterTable:
     return replace(table, rows=tuple(rows))
 
 
+def _said_of_bound(text: str) -> str:
+    """What a family's shape at its bound means, "" of other parameters."""
+    name, _, shape = text.split(" ")[0].partition("|")
+    if shape == "nu" and "<" in text:
+        return (
+            f" ({name} has no heavier tails than a normal variable; without family= the model says "
+            "the same)"
+        )
+    if shape == "coi":
+        value = 0 if ">" in text else 1
+        return (
+            f" (no share is {1 - value}; {name} | {value}*coi says so, and takes a parameter away)"
+        )
+    return ""
+
+
 def own_scale(prepared: Prepared, density: Density, x: np.ndarray) -> np.ndarray:
     """Rough standard error of each parameter at x, from the slope of its own gradient."""
     step = 1e-3 * np.maximum(np.abs(x), 0.3)
@@ -374,7 +390,7 @@ def _doubts(prepared: Prepared, density: Density, found: Constrained) -> list[st
             f"(Newton decrement {found.decrement:.2g}): do not use these estimates; join sparse "
             "categories, or use sem.fit, whose priors keep loadings finite"
         )
-    out += [f"at its bound: {text}" for text in found.active]
+    out += [f"at its bound: {text}{_said_of_bound(text)}" for text in found.active]
     finer = likelihood_density(
         prepared.structure,
         prepared.space,
