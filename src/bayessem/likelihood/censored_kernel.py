@@ -67,35 +67,42 @@ def _regression(inverse, skip, t, variance, weights):
 
 
 @compiled
-def _mean(weights, t, row, center, difference):
-    """Mean of variable t given the others, from its center."""
+def _offset(weights, t, difference):
+    """What of the mean of variable t given the others, from its center, no respondent changes."""
     m = -difference[t]
     for j in range(weights.size):
-        m += weights[j] * (row[j] - center[j] + difference[j])
+        m += weights[j] * difference[j]
     return m
 
 
 @compiled
-def _add_known(row, center, moment, t, skip, known):
-    """Adds an outcome's expectation times the deviations of what is known to the sums."""
-    for j in range(center.size):
-        if j != t and j != skip:
-            change = known * (row[j] - center[j])
-            moment[t, j] += change
-            moment[j, t] += change
+def _mean(weights, offset, row, center):
+    """Mean of a variable given the others, from its center."""
+    m = offset
+    for j in range(weights.size):
+        m += weights[j] * (row[j] - center[j])
+    return m
 
 
 @compiled
-def _one(plan, k, which, weights, t, sd, row, center, difference, moment, tilt, note):
-    """Adds a respondent with one interval to the sums; what that adds to the log-likelihood."""
-    m = _mean(weights, t, row, center, difference)
-    low = plan.lower[2 * k + which] - center[t]
-    high = plan.upper[2 * k + which] - center[t]
+def _add_known(row, center, cross, known):
+    """Adds an outcome's expectation times the others' deviations, which are 0 of outcomes."""
+    for j in range(center.size):
+        cross[j] += known * (row[j] - center[j])
+
+
+@compiled
+def _one(low, high, which, weights, offset, t, sd, row, center, moment, tilt, cross, note):
+    """Adds a respondent with one interval to the sums; what that adds to the log-likelihood.
+
+    low, high : ends of the interval from the center.
+    """
+    m = _mean(weights, offset, row, center)
     log_p, first, second = _truncated((low - m) / sd, (high - m) / sd)
     if log_p == -np.inf:
         return -np.inf
     known = m + sd * first
-    _add_known(row, center, moment, t, -1, known)
+    _add_known(row, center, cross, known)
     moment[t, t] += m * m + 2.0 * m * sd * first + sd * sd * second
     tilt[t] += known
     if note.size:
@@ -104,30 +111,32 @@ def _one(plan, k, which, weights, t, sd, row, center, difference, moment, tilt, 
 
 
 @compiled
-def _two(plan, k, weights, t, u, sds, r, row, center, difference, moment, tilt, note):
+def _two(lower, upper, weights, offsets, t, u, sds, r, row, center, moment, tilt, cross, note):
     """The same of a respondent with two intervals.
 
-    weights : (2, width);  sds, r : of both outcomes given the others, and their correlation.
+    lower, upper : ends of both, not from the center.
+    weights : (2, width), with offsets;  sds, r : of both outcomes given the others, and their
+    correlation;  cross : (2, width).
     """
-    m = _mean(weights[0], t, row, center, difference)
-    n = _mean(weights[1], u, row, center, difference)
+    m = _mean(weights[0], offsets[0], row, center)
+    n = _mean(weights[1], offsets[1], row, center)
     log_p, x, y, xx, xy, yy = truncated_pair(
-        (plan.lower[2 * k] - center[t] - m) / sds[0],
-        (plan.upper[2 * k] - center[t] - m) / sds[0],
-        (plan.lower[2 * k + 1] - center[u] - n) / sds[1],
-        (plan.upper[2 * k + 1] - center[u] - n) / sds[1],
+        (lower[0] - center[t] - m) / sds[0],
+        (upper[0] - center[t] - m) / sds[0],
+        (lower[1] - center[u] - n) / sds[1],
+        (upper[1] - center[u] - n) / sds[1],
         r,
     )
     if log_p == -np.inf:
         return -np.inf
     first, second = m + sds[0] * x, n + sds[1] * y
-    _add_known(row, center, moment, t, u, first)
-    _add_known(row, center, moment, u, t, second)
+    _add_known(row, center, cross[0], first)
+    _add_known(row, center, cross[1], second)
     moment[t, t] += m * m + 2.0 * m * sds[0] * x + sds[0] * sds[0] * xx
     moment[u, u] += n * n + 2.0 * n * sds[1] * y + sds[1] * sds[1] * yy
-    cross = m * n + m * sds[1] * y + n * sds[0] * x + sds[0] * sds[1] * xy
-    moment[t, u] += cross
-    moment[u, t] += cross
+    both = m * n + m * sds[1] * y + n * sds[0] * x + sds[0] * sds[1] * xy
+    moment[t, u] += both
+    moment[u, t] += both
     tilt[t] += first
     tilt[u] += second
     rest = 1.0 - r * r
@@ -149,18 +158,22 @@ def _intervals(plan, index, rows, difference, center, inverse, moment, tilt, fou
     width = plan.pattern_width[index]
     t, u = plan.pattern_place[2 * index], plan.pattern_place[2 * index + 1]
     alone, together = np.zeros((2, width)), np.zeros((2, width))
+    offsets, others = np.zeros(2), np.zeros(2)  # of alone, and of together
     sds, joint, r = np.zeros(2), np.zeros(2), 0.0
+    cross = np.zeros((2, width))
     for which in range(2):
         v = plan.pattern_place[2 * index + which]
         if v >= 0:
             sds[which] = math.sqrt(1.0 / inverse[v, v])
             _regression(inverse, -1, v, 1.0 / inverse[v, v], alone[which])
+            offsets[which] = _offset(alone[which], v, difference)
     if t >= 0 and u >= 0:
         r = -inverse[t, u] / math.sqrt(inverse[t, t] * inverse[u, u])
         for which in range(2):
             v, other = (t, u) if which == 0 else (u, t)
             joint[which] = sds[which] / math.sqrt(1.0 - r * r)
             _regression(inverse, other, v, joint[which] * joint[which], together[which])
+            others[which] = _offset(together[which], v, difference)
     value, note = 0.0, np.empty(0)
     for k in range(plan.interval_at[index], plan.interval_at[index + 1]):
         i, what = plan.interval_row[k], plan.interval_what[k]
@@ -169,16 +182,24 @@ def _intervals(plan, index, rows, difference, center, inverse, moment, tilt, fou
             note = found[i]
         if what == BOTH:
             value += _two(
-                plan, k, together, t, u, joint, r, row, center, difference, moment, tilt, note
-            )
+                plan.lower[2 * k : 2 * k + 2], plan.upper[2 * k : 2 * k + 2], together, others, t,
+                u, joint, r, row, center, moment, tilt, cross, note,
+            )  # fmt: skip
         else:
             v = plan.pattern_place[2 * index + what]
+            low, high = plan.lower[2 * k + what] - center[v], plan.upper[2 * k + what] - center[v]
             value += _one(
-                plan, k, what, alone[what], v, sds[what], row, center, difference, moment, tilt,
-                note,
+                low, high, what, alone[what], offsets[what], v, sds[what], row, center, moment,
+                tilt, cross[what], note,
             )  # fmt: skip
         if value == -np.inf:
             return value
+    for which in range(2):
+        v = plan.pattern_place[2 * index + which]
+        if v >= 0:
+            for j in range(width):
+                moment[v, j] += cross[which, j]
+                moment[j, v] += cross[which, j]
     return value
 
 
