@@ -16,6 +16,9 @@ class Case(NamedTuple):
     mended: str = ""
 
 
+SHARES = "data.assign(y=(data.x1 - data.x1.min()) / 10)"
+
+
 def _check(model: str, more: str = "", data: str = "data") -> str:
     """Lines that check a model given as Python's text."""
     return f"bs.SEM({model}).check({data}{', ' + more if more else ''})"
@@ -307,6 +310,21 @@ ORDERED = [
         "Heavy tails in a model with a square",
         'bs.SEM("f =~ x1 + x2 + x3\\nf ~ x4 + x4:x4", family="student")',
     ),
+    Case(
+        "Shares of none with the beta family",
+        _check('"y ~ x2", family={"y": "beta"}', data=SHARES),
+        _check('"y ~ x2", family={"y": "zero_one_beta"}', data=SHARES),
+    ),
+    Case(
+        "Shares of which none is 0 or 1",
+        _check('"y ~ x2", family={"y": "zero_one_beta"}', data="data.assign(y=data.x1 / 10)"),
+        _check('"y ~ x2", family={"y": "beta"}', data="data.assign(y=data.x1 / 10)"),
+    ),
+    Case(
+        "A probability that a family does not have",
+        'bs.SEM("x1 ~ x2\\nx1 | p0", family={"x1": "zero_one_beta"})',
+        'bs.SEM("x1 ~ x2\\nx1 | zoi", family={"x1": "zero_one_beta"})',
+    ),
     Case("Heavy tails beside ordered answers", 'bs.SEM(MODEL, family="student", ordered=["x1"])'),
     Case(
         "A family that names no variable",
@@ -349,11 +367,6 @@ ORDERED = [
             '"f =~ q1 + q2 + q3", ordered=True',
             data="answers.assign(q1=answers.q1.map(dict(enumerate('edcba', 1))))",
         ),
-    ),
-    Case(
-        "Partial pooling of counts",
-        'bs.SEM("f =~ q1 + q2 + q3\\ny ~ f", family={"q1": "poisson"}).fit(answers, '
-        'group="g", pooling=bs.partial("y ~ f"))',
     ),
 ]
 

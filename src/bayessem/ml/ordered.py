@@ -39,11 +39,14 @@ from bayessem.results.latent_responses import reported
 from bayessem.results.orientation import direction_signs
 from bayessem.results.reliability import reliability
 from bayessem.results.standardize import r_squared, standardised
+from bayessem.syntax.parameters import ParameterTable
 
 # Lattices are laid anew where the last climb ended, until the log-likelihood changes by less.
 ROUNDS, SETTLED = 6, 1e-5
 # Log-likelihood by which finer lattices may differ before it is said.
 COARSE = 0.01
+# Degrees of freedom from which on a t distribution is a normal one.
+MOST = 1000.0
 STANDARD_ERRORS = ("observed", "robust", "none")
 
 
@@ -282,12 +285,38 @@ def _maximum(prepared: Prepared) -> tuple[Density, Constrained, np.ndarray]:
                 "fix what is not identified"
             )
         scale = own_scale(prepared, density, x)
-        found = maximise_within(density, prepared.table, x, scale=scale)
+        found = maximise_within(density, _bounded(prepared.table), x, scale=scale)
         x, at = found.x, density.elements(found.x)
         if abs(found.value - last) < SETTLED:
             break
         last = found.value
     return density, found, scale
+
+
+def _bounded(table: ParameterTable) -> ParameterTable:
+    """The table with degrees of freedom that end where they make no difference any more."""
+    tails = [r.op == "|" and r.rhs == "nu" for r in table.rows]
+    rows = [
+        replace(r, upper=min(r.upper, MOST)) if t else r
+        for r, t in zip(table.rows, tails, strict=True)
+    ]
+    return replace(table, rows=tuple(rows))
+
+
+def _said_of_bound(text: str) -> str:
+    """What a family's shape at its bound means, "" of other parameters."""
+    name, _, shape = text.split(" ")[0].partition("|")
+    if shape == "nu" and "<" in text:
+        return (
+            f" ({name} has no heavier tails than a normal variable; without family= the model says "
+            "the same)"
+        )
+    if shape == "coi":
+        value = 0 if ">" in text else 1
+        return (
+            f" (no share is {1 - value}; {name} | {value}*coi says so, and takes a parameter away)"
+        )
+    return ""
 
 
 def own_scale(prepared: Prepared, density: Density, x: np.ndarray) -> np.ndarray:
@@ -361,7 +390,7 @@ def _doubts(prepared: Prepared, density: Density, found: Constrained) -> list[st
             f"(Newton decrement {found.decrement:.2g}): do not use these estimates; join sparse "
             "categories, or use sem.fit, whose priors keep loadings finite"
         )
-    out += [f"at its bound: {text}" for text in found.active]
+    out += [f"at its bound: {text}{_said_of_bound(text)}" for text in found.active]
     finer = likelihood_density(
         prepared.structure,
         prepared.space,

@@ -44,7 +44,7 @@ def check(prepared: Prepared) -> CheckReport:
     linear = {
         r.free
         for k, r in enumerate(table.rows)
-        if r.free >= 0 and (k not in places or places[k].matrix not in ("products", "tails"))
+        if r.free >= 0 and (k not in places or places[k].matrix not in ("products", "shapes"))
     }
     for c in prepared.structure.composites:  # their variances count, the moments of items do not
         moments -= len(c.items) * (len(c.items) + 1) // 2 - 1

@@ -254,13 +254,15 @@ def null_space(prepared: Prepared) -> list[list[str]]:
 
     The Jacobian of the implied moments by the parameters is computed at several random points; a
     direction is undetermined when it is in the null space at all of them (Wald 1950; Bekker,
-    Merckens & Wansbeek 1994). Coefficients of product terms and degrees of freedom are left out:
-    they are identified by moments of higher order than the second.
+    Merckens & Wansbeek 1994). Coefficients of product terms and shapes of distributions are left
+    out: they are identified by moments of higher order than the second.
     """
     structure, table = prepared.structure, prepared.table
     generator = np.random.default_rng(0)
     products = {
-        table.rows[k].free for k, p in structure.places.items() if p.matrix in ("products", "tails")
+        table.rows[k].free
+        for k, p in structure.places.items()
+        if p.matrix in ("products", "shapes")
     }
     keep = [i for i in range(len(table.parameters)) if i not in products]
     if not keep:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.model.answer_engine import BY_POOLING, require_nodes
+from bayessem.model.answer_engine import BY_POOLING, on_lattices, require_nodes
 from bayessem.model.categories import cuts
 from bayessem.model.clusters import require_cluster_argument
 from bayessem.model.composites import item_covariances
@@ -372,17 +372,12 @@ def _refuse_partial(structure: Structure, sample: Sample) -> None:
         raise NotSupported(
             f"weights= is not there yet with partial pooling; {instead}, or leave the weights out"
         )
-    if table.responses.others:
-        raise NotSupported(
-            f"partial pooling is not there yet for models with {table.answers_said}; {instead}, or "
-            f"leave {table.declared} out"
-        )
     if table.heavy_tailed:
         raise NotSupported(
             f"partial pooling is not there yet for models with heavy tails; {instead}, or leave "
             "family= out"
         )
-    if table.ordered:
+    if on_lattices(structure):
         require_nodes(structure, sample, BY_POOLING)
     if table.composites:
         raise NotSupported(

@@ -198,10 +198,12 @@ def used_references(contents: Contents) -> list[str]:
     fit = contents.fit
     table = fit.prepared.table
     latent_products = any(f in table.latent for _, factors in table.products for f in factors)
+    families = table.responses.others.values()
     used: Iterable[tuple[bool, tuple[str, ...]]] = (
         (True, ("abrilpla2023", "vehtari2021", "rosseel2012", "depaoli2017", "kruschke2021")),
         (latent_products, ("klein2000",)),
-        (table.heavy_tailed, ("lange1989",)),
+        (table.heavy_tailed or "student" in families, ("lange1989",)),
+        ("zero_one_beta" in families, ("ospina2010",)),
         (
             contents.measurement is not None,
             ("fornell1981", "henseler2015", "ronkko2022"),

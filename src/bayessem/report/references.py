@@ -166,6 +166,10 @@ _ALL = (
         "10.1080/01621459.1989.10478852",
     ),
     Reference(
+        "ospina2010", ("Ospina, R.", "Ferrari, S. L. P."), 2010, "Inflated beta distributions",
+        "Statistical Papers", "51", "1", "111–126", "10.1007/s00362-008-0125-4",
+    ),
+    Reference(
         "kruschke2021", ("Kruschke, J. K.",), 2021, "Bayesian analysis reporting guidelines",
         "Nature Human Behaviour", "5", "10", "1282–1291", "10.1038/s41562-021-01177-7",
     ),

@@ -374,7 +374,7 @@ def _one_group(
     given: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Latent (n, m) and observed (n, p) values of a group, with `given` values of covariates."""
-    matrices, dispersions = without_dispersions(structure, structure.matrices(elements, group))
+    matrices, numbers = without_dispersions(structure, structure.matrices(elements, group))
     p, m, _ = structure.shape
     groups = structure.table.groups
     where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
@@ -389,7 +389,7 @@ def _one_group(
     epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
     logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
     y = matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon * scale
-    draw_responses(structure, dispersions, y, beside or {}, rng)
+    draw_responses(structure, numbers, y, beside or {}, rng)
     return eta, y
 
 
