@@ -432,10 +432,13 @@ COMPOSITES = [
         _check('"c <~ x1 + x2\\nx5 ~ c"'),
     ),
     Case(
-        "A respondent lacks an item",
-        _check('"c <~ x1 + x2 + x3\\nx5 ~ c"', data="data.assign(x2=data.x2.where(data.x2 < 7))"),
+        "A respondent lacks an item of a square",
         _check(
-            '"c <~ x1 + x2 + x3\\nx5 ~ c"',
+            '"c <~ x1 + x2 + x3\\nx5 ~ c + c:c"',
+            data="data.assign(x2=data.x2.where(data.x2 < 7))",
+        ),
+        _check(
+            '"c <~ x1 + x2 + x3\\nx5 ~ c + c:c"',
             'missing="listwise"',
             "data.assign(x2=data.x2.where(data.x2 < 7))",
         ),

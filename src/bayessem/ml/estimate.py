@@ -36,12 +36,6 @@ from bayessem.ml.ordered import fit_ordered
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
 from bayessem.ml.sample import covariate_names, linear_counterpart
-from bayessem.ml.saturated import (
-    Saturated,
-    baseline_log_likelihood,
-    covariate_log_likelihood,
-    saturate,
-)
 from bayessem.ml.student import fit_student
 from bayessem.ml.table import all_values, defined_standardised, estimates
 from bayessem.ml.two_levels import level_information, level_measures, saturate_levels
@@ -49,6 +43,12 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.level_checks import FAR_SAID, far_predictors
 from bayessem.model.prepare import Prepared
+from bayessem.model.saturated import (
+    Saturated,
+    baseline_log_likelihood,
+    covariate_log_likelihood,
+    saturate,
+)
 from bayessem.model.starts import start_values
 from bayessem.model.thresholds import WITHOUT_CHI_SQUARE, refuse_answers
 from bayessem.posterior.assemble import likelihood_density
