@@ -99,7 +99,6 @@ def check_slopes(inner: Sequence[Statement], outer: Sequence[Statement], roles: 
         For a predictor that is a construct or split into a within and a between part, or that its
         outcome explains in turn.
     """
-    at_two = {name for s in outer for name in (s.lhs, s.rhs)}
     own = {*roles.observed, *roles.latent}
     for statement in inner:
         name, x = slope_of(statement), statement.rhs
@@ -109,19 +108,6 @@ def check_slopes(inner: Sequence[Statement], outer: Sequence[Statement], roles: 
             raise ModelError(
                 f"{statement.where}: the random slope {name!r} has the name of another variable; "
                 "a slope is measured by nothing else"
-            )
-        if x in roles.latent:
-            raise NotSupported(
-                f"{statement.where}: random slopes of constructs are not there yet; with the mean "
-                f"of the items of {x!r} as a column of the data, less its cluster mean, in place "
-                "of the construct the slope can be random"
-            )
-        if x in at_two:
-            raise NotSupported(
-                f"{statement.where}: {x!r} is at both levels, and the slope of an unobserved "
-                "within part cannot be random yet; take the cluster mean off in the data "
-                f"(data['{x}_w'] = data['{x}'] - data.groupby(cluster)['{x}'].transform('mean')), "
-                f"use {x}_w at level 1 and the cluster mean at level 2"
             )
         if x in _explained_by(inner, statement.lhs):
             raise NotSupported(
