@@ -415,6 +415,11 @@ LEVELS = [
         "A random slope that is no name",
         'bs.SEM("level: 1\\ny ~ rv(\\"1s\\")*x\\nlevel: 2\\ny ~~ y")',
     ),
+    Case(
+        "Several random slopes of constructs",
+        'bs.SEM("level: 1\\nf =~ a + b\\ny ~ rv(\\"s\\")*f + rv(\\"t\\")*x\\nlevel: 2\\ny ~ x")',
+        'bs.SEM("level: 1\\nf =~ a + b\\ny ~ rv(\\"s\\")*f + rv(\\"t\\")*x\\nlevel: 2\\ny ~~ y")',
+    ),
     Case("A random loading", 'bs.SEM("level: 1\\nf =~ y + rv(\\"s\\")*x + z\\nlevel: 2\\ny ~~ y")'),
     Case(
         "Pooling on two levels",

@@ -113,8 +113,11 @@ def test_lavaan_lets_nothing_covary_with_slopes_by_itself():
         ('level: 1\nf =~ rv("s")*x\nlevel: 2\nx ~~ x', ModelError, "only paths"),
         ('level: 1\ny ~ rv("x")*x\nlevel: 2\ny ~~ y', ModelError, "name of another variable"),
         ('level: 1\ny ~ rv("2 s")*x\nlevel: 2\ny ~~ y', ModelError, "needs a name"),
-        ('level: 1\ny ~ rv("s")*x\nlevel: 2\ny ~ x', NotSupported, "is at both levels.*x_w"),
-        ('level: 1\nf =~ a + b\ny ~ rv("s")*f\nlevel: 2\ny ~~ y', NotSupported, "of constructs"),
+        (
+            'level: 1\nf =~ a + b\ny ~ rv("s")*f + rv("t")*x\nlevel: 2\ny ~ x',
+            NotSupported,
+            "s and t are slopes of predictors that are not observed",
+        ),
         ('level: 1\ny ~ rv("s")*x\nx ~ y\nlevel: 2\ny ~~ y', NotSupported, "in turn"),
     ],
 )

@@ -444,9 +444,7 @@ def pull_between(plan, elements, gradient, block, moments, d_between, d_between_
     more = (np.zeros((p, m)), np.zeros((m, m)), np.zeros((m, m)), np.zeros(m))
     pull_with_slopes(plan, elements, block, moments, d_between, d_between_mean, more)
     d_outer = np.ascontiguousarray(d_between[:p, :p])
-    pull_level_moments(
-        plan, elements, gradient, block, moments, d_outer, d_between_mean[:p], more
-    )
+    pull_level_moments(plan, elements, gradient, block, moments, d_outer, d_between_mean[:p], more)
 
 
 @compiled

@@ -37,8 +37,8 @@ from bayessem.likelihood.moments import split
 REACH = 7.5
 # Nodes in the narrowest standard deviation of a slope given its cluster, as expected at the mean.
 DENSITY = 2.5
-# Nodes from the middle to an end, of one slope and of each of two: what is narrower is not resolved.
-MOST = (400, 60)
+# Nodes from the middle to an end: what is narrower is not resolved.
+MOST = 400
 # Probabilities of nodes below this do not count in the gradient.
 LEAST = 1e-17
 
@@ -110,8 +110,8 @@ def _lattice(plan, elements, group, joint, joint_mean, finer):
             precision += root[l, k] ** 2 * told[l]
         steps[k] = 1.0 / (DENSITY * finer * np.sqrt(precision))
         half[k] = int(np.ceil(REACH / steps[k]))
-        if half[k] > MOST[size - 1] * finer:
-            half[k] = int(MOST[size - 1] * finer)
+        if half[k] > MOST * finer:
+            half[k] = int(MOST * finer)
             steps[k] = REACH / half[k]
         count *= 2 * half[k] + 1
     nodes, logs = np.empty((count, size)), np.empty(count)

@@ -6,10 +6,9 @@ Identification, Equivalent Models and Computer Algebra).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import math
 
 import numpy as np
 
@@ -58,7 +57,9 @@ def _slope_moments(structure: Structure, elements: np.ndarray, sds: np.ndarray) 
         outer = inner + 1
         effect = (m["loadings"][inner] @ total[inner])[:, [s.outcome for s in slopes]]
         size = [  # of what is not observed, as the model has it
-            sds[inner][s.column] if s.column >= 0 else math.sqrt(latent[inner][s.predictor, s.predictor])
+            sds[inner][s.column]
+            if s.column >= 0
+            else math.sqrt(latent[inner][s.predictor, s.predictor])
             for s in slopes
         ]
         effect = effect * size / sds[inner][:, None]  # (p, slope)

@@ -151,7 +151,11 @@ def far_predictors(prepared: Prepared) -> list[str]:
     """Predictors with random slopes whose mean is far from 0."""
     sample = prepared.sample
     at = {name: i for i, name in enumerate(sample.variables)}
-    return [n for n in _known_predictors(prepared.table) if abs(sample.means[at[n]]) > FAR * sample.sds[at[n]]]
+    return [
+        n
+        for n in _known_predictors(prepared.table)
+        if abs(sample.means[at[n]]) > FAR * sample.sds[at[n]]
+    ]
 
 
 def _pooled_groups(prepared: Prepared) -> list[Finding]:

@@ -254,6 +254,12 @@ class Structure:
             if row.slope and row.group == 0
         )
 
+    @property
+    def slopes_on_nodes(self) -> tuple[str, ...]:
+        """The random slopes of predictors that are not observed, which are integrated out."""
+        found = (self.variables[s.slope] for s in self.slopes if s.column < 0)
+        return tuple(dict.fromkeys(found))
+
     @cached_property
     def randomly_moved(self) -> tuple[frozenset[int], frozenset[int]]:
         """Latent and observed variables that random slopes lead to at level 1.

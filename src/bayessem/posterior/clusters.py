@@ -33,9 +33,7 @@ def level_plan(
     p, m, _ = structure.shape
     clusters = sample.clusters
     assert clusters is not None
-    return build_level_plan(
-        (p, m), data, groups=len(clusters.groups), proper=proper, finer=finer
-    )
+    return build_level_plan((p, m), data, groups=len(clusters.groups), proper=proper, finer=finer)
 
 
 def unit_count(sample: Sample) -> int:
