@@ -177,12 +177,11 @@ def test_value_and_gradient_are_those_of_the_integral(case, groups, holes):
 def test_a_slope_that_hardly_differs_is_one_number():
     # with a variance near 0, the likelihood is that of a path with the slope's mean
     data = clustered()
-    random = prepare(
-        Specification(CONSTRUCT.replace("s ~~ m", "s ~~ 1e-8*s")), data, cluster="firm"
-    )
-    text = CONSTRUCT.replace('rv("s")*fw', "0.37*fw").replace("s ~ z\n", "").replace("s ~~ m\n", "")
+    text = CONSTRUCT.replace("s ~~ m", "s ~~ 1e-8*s")
+    random = prepare(Specification(text), data, cluster="firm")
+    text = CONSTRUCT.replace('rv("s")*fw', "0.37*fw").replace("s ~ z", "").replace("s ~~ m", "")
     fixed = prepare(Specification(text), data, cluster="firm")
-    names = {n: v for n, v in zip(random.table.parameters, some_point(random), strict=True)}
+    names = dict(zip(random.table.parameters, some_point(random), strict=True))
     names |= {"s~1[between]": 0.37, "s~1": 0.37, "s~z": 0.0, "s~z[between]": 0.0}
     values = [
         likelihood_density(one.structure, one.space, one.sample).value_and_gradient(
