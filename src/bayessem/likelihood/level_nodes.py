@@ -2,7 +2,7 @@
 
 The product of a cluster's slope s and a predictor that is not observed (a construct, or the within
 part of a variable at both levels) is not normal. Given s all is: the slope is the coefficient of a
-path of level 1, and level 2 is normal given s. So a cluster's likelihood is an integral over s alone
+path of level 1, and level 2 is normal given s. So a cluster's likelihood is an integral over s
 (Rockwood 2020, doi:10.1007/s11336-020-09702-9),
 
     sum over nodes of weight * N(s; m, V) * p(cluster | s),

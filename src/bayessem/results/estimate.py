@@ -495,9 +495,9 @@ def _quadrature_error(
 ) -> tuple[float, float]:
     """Largest change of a draw's log-likelihood with four times the nodes; 0 for linear models.
 
-    With random slopes on nodes, with twice as many. With ordered answers, of the node engine with `finer` times the nodes. First of draws at even
-    distances; then, of the node engine, of those in which a parameter is smallest or largest: its
-    lattice suits all but the farthest draws.
+    With random slopes on nodes, with twice as many; with ordered answers, of the node engine with
+    `finer` times the nodes. First of draws at even distances; then, of the node engine, of those in
+    which a parameter is smallest or largest: its lattice suits all but the farthest draws.
     """
     structure = prepared.structure
     if not (structure.products or structure.slopes_on_nodes or on_lattices(structure)):
