@@ -405,10 +405,10 @@ def test_simulated_slopes_of_constructs_are_those_asked_for():
 @pytest.fixture(scope="module")
 def of_construct():
     sem = bs.SEM(CONSTRUCT)
-    drawn = sem.simulate(TRUTH, 120, clusters=20, random_seed=2)
+    drawn = sem.simulate(TRUTH, 300, clusters=30, random_seed=2)
     drawn.loc[:4, "x2"] = np.nan
     fit = sem.fit(
-        drawn, cluster="cluster", draws=60, tune=100, chains=2, random_seed=1, progress=False
+        drawn, cluster="cluster", draws=20, tune=40, chains=2, random_seed=1, progress=False
     )
     return sem, drawn, fit
 

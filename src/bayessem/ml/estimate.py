@@ -184,6 +184,7 @@ def fit_ml(prepared: Prepared, *, se: str | None = None) -> MLFit:
     problems = (
         *prepared.notes,
         *_convergence(found, saturated, measures),
+        *_coarse(prepared, found),
         *_design_problems(prepared),
         *(f"{', '.join(map(repr, far))}: {FAR_SAID}" for far in [far_predictors(prepared)] if far),
         *singular,
@@ -338,6 +339,21 @@ def _measures(
             covariates=fixed,
         ),
     }
+
+
+def _coarse(prepared: Prepared, found: Constrained) -> list[str]:
+    """What nodes of random slopes twice as dense say of the log-likelihood, where they differ."""
+    if not prepared.structure.slopes_on_nodes:
+        return []
+    fine = likelihood_density(prepared.structure, prepared.space, prepared.sample, finer=2.0)
+    error = abs(float(fine.value_and_gradient(found.x)[0]) - found.value)
+    if error < 1e-4:
+        return []
+    return [
+        f"the log-likelihood is off by {error:.1g}: the slope "
+        f"{', '.join(prepared.structure.slopes_on_nodes)} is nearly determined by other effects of "
+        "the clusters, and its nodes are too far apart; fix a correlation, or leave an effect out"
+    ]
 
 
 def _convergence(

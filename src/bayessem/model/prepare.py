@@ -286,8 +286,8 @@ def prepare_sample(
         _refuse_partial(structure, sample)
     if table.answered and table.composites:
         raise NotSupported(
-            f"composites are not there yet in models with {table.answers_said}: sums over constructs "
-            "need answers and items that are independent given the constructs, and the items of a "
+            f"composites are not there yet in models with {table.answers_said}: sums over "
+            "constructs need answers and items that are independent given the constructs, and the items of a "
             f"composite are not; leave {table.declared} out (the answers are then numbers)"
         )
     if table.levels > 1:
