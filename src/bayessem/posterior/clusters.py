@@ -9,8 +9,8 @@ from bayessem.likelihood.level_plan import LevelData, build_level_plan
 from bayessem.model.data import Sample
 from bayessem.model.structure import Structure
 
-# Of the density of nodes that suits what level 1 says of a slope (level_nodes.py): level 2 says more
-# where it is correlated with other effects, four times as much at correlations of .87.
+# Of the density of nodes that suits what level 1 says of a slope (level_nodes.py): level 2 says
+# more where it is correlated with other effects, four times as much at correlations of .87.
 FINER = 2.0
 
 
