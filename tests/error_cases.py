@@ -428,6 +428,11 @@ LEVELS = [
         "A random slope that is no name",
         'bs.SEM("level: 1\\ny ~ rv(\\"1s\\")*x\\nlevel: 2\\ny ~~ y")',
     ),
+    Case(
+        "Several random slopes of constructs",
+        'bs.SEM("level: 1\\nf =~ a + b\\ny ~ rv(\\"s\\")*f + rv(\\"t\\")*x\\nlevel: 2\\ny ~ x")',
+        'bs.SEM("level: 1\\nf =~ a + b\\ny ~ rv(\\"s\\")*f + rv(\\"t\\")*x\\nlevel: 2\\ny ~~ y")',
+    ),
     Case("A random loading", 'bs.SEM("level: 1\\nf =~ y + rv(\\"s\\")*x + z\\nlevel: 2\\ny ~~ y")'),
     Case(
         "Pooling on two levels",
@@ -445,10 +450,13 @@ COMPOSITES = [
         _check('"c <~ x1 + x2\\nx5 ~ c"'),
     ),
     Case(
-        "A respondent lacks an item",
-        _check('"c <~ x1 + x2 + x3\\nx5 ~ c"', data="data.assign(x2=data.x2.where(data.x2 < 7))"),
+        "A respondent lacks an item of a square",
         _check(
-            '"c <~ x1 + x2 + x3\\nx5 ~ c"',
+            '"c <~ x1 + x2 + x3\\nx5 ~ c + c:c"',
+            data="data.assign(x2=data.x2.where(data.x2 < 7))",
+        ),
+        _check(
+            '"c <~ x1 + x2 + x3\\nx5 ~ c + c:c"',
             'missing="listwise"',
             "data.assign(x2=data.x2.where(data.x2 < 7))",
         ),

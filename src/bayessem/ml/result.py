@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.ml.saturated import Saturated
 from bayessem.model.prepare import Prepared
+from bayessem.model.saturated import Saturated
 from bayessem.results.cell_weights import CellWeights
 from bayessem.results.respondent_weights import RespondentWeights, respondent_weights
 from bayessem.syntax.parameters import NU

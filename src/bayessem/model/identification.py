@@ -6,6 +6,7 @@ Identification, Equivalent Models and Computer Algebra).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,7 +56,13 @@ def _slope_moments(structure: Structure, elements: np.ndarray, sds: np.ndarray) 
     for inner in range(0, len(sds), 2):
         outer = inner + 1
         effect = (m["loadings"][inner] @ total[inner])[:, [s.outcome for s in slopes]]
-        effect = effect * sds[inner][[s.column for s in slopes]] / sds[inner][:, None]  # (p, slope)
+        size = [  # of what is not observed, as the model has it
+            sds[inner][s.column]
+            if s.column >= 0
+            else math.sqrt(latent[inner][s.predictor, s.predictor])
+            for s in slopes
+        ]
+        effect = effect * size / sds[inner][:, None]  # (p, slope)
         spread = np.einsum("it,ju,tu->ijtu", effect, effect, latent[outer][np.ix_(at, at)])
         cross = m["loadings"][outer] @ latent[outer][:, at] / sds[outer][:, None]
         crossed = np.einsum("it,jt->ijt", effect, cross)

@@ -286,8 +286,10 @@ def prepare_sample(
         _refuse_partial(structure, sample)
     if table.answered and table.composites:
         raise NotSupported(
-            f"composites are not there yet in models with {table.answers_said}; leave "
-            f"{table.declared} out (the answers are then numbers)"
+            f"composites are not there yet in models with {table.answers_said}: sums over "
+            "constructs need answers and items that are independent given the constructs, and the "
+            f"items of a composite are not; leave {table.declared} out (the answers are then "
+            "numbers)"
         )
     if table.levels > 1:
         if pooling is not None:

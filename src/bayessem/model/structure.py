@@ -100,7 +100,8 @@ class RandomSlope:
     outcome, predictor : int
         Where the path leads to and comes from, as positions in `Structure.variables`.
     column : int
-        The predictor's column of the data.
+        The predictor's column of the data, -1 where it is not observed: a construct, or the within
+        part of a variable at both levels.
     slope : int
         The variable of level 2, by its position in `Structure.variables`.
     """
@@ -256,12 +257,19 @@ class Structure:
     def slopes(self) -> tuple[RandomSlope, ...]:
         """Where the random slopes of a two-level model are; the same in all groups."""
         at = {name: i for i, name in enumerate(self.variables)}
-        column = {name: i for i, name in enumerate(self.observed)}
+        alone = set(self.observed) - set(self.table.split)
+        column = {name: i for i, name in enumerate(self.observed) if name in alone}
         return tuple(
-            RandomSlope(at[row.lhs], at[row.rhs], column[row.rhs], at[row.slope])
+            RandomSlope(at[row.lhs], at[row.rhs], column.get(row.rhs, -1), at[row.slope])
             for row in self.table.rows
             if row.slope and row.group == 0
         )
+
+    @property
+    def slopes_on_nodes(self) -> tuple[str, ...]:
+        """The random slopes of predictors that are not observed, which are integrated out."""
+        found = (self.variables[s.slope] for s in self.slopes if s.column < 0)
+        return tuple(dict.fromkeys(found))
 
     @cached_property
     def randomly_moved(self) -> tuple[frozenset[int], frozenset[int]]:

@@ -349,7 +349,9 @@ def _moved(
             if not any(s.predictor in moved({o.outcome}) for o in waiting if o is not s)
         )
         waiting.remove(ready)
-        amount = cluster_eta[:, ready.slope] * y[:, ready.column]
+        observed = ready.column >= 0  # else a construct or a within part, about its mean there
+        value = y[:, ready.column] if observed else eta[:, ready.predictor]
+        amount = cluster_eta[:, ready.slope] * value
         change = amount[:, None] * total[:, ready.outcome]
         eta, y = eta + change, y + change @ matrices["loadings"].T
     return eta, y
