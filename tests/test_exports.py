@@ -184,6 +184,33 @@ def test_texts_break_their_lines_before_numbers_stand_below():
     assert printed_width("12345") == 5 < printed_width("AMCDE") < 10
 
 
+def test_heads_of_numbers_break_between_words_before_columns_stand_below():
+    long = "A group with a name of many words"
+    columns = (
+        Column("", [f"construct =~ item{k}" for k in range(3)]),
+        *(Column(f"{long} {k}", [0.5, 0.6, 0.7], NUMBER) for k in range(7)),
+    )
+    plan = arranged(Table(columns, "T"), 128)
+    assert plan.parts == [list(range(8))] and plan.characters <= 128
+    assert not plan.broken[0]  # names of rows stay whole
+    text = document_latex(Document((Table(columns, "T"),)))
+    assert text.count(r"\raggedleft\arraybackslash") == sum(plan.broken) >= 6
+
+
+def test_short_tables_of_word_stay_whole():
+    def kept(rows):
+        table = Table(
+            (Column("", [f"x{k}" for k in range(rows)]), Column("v", [0.5] * rows, NUMBER))
+        )
+        (made,) = docx.Document(io.BytesIO(document_word(Document((table,))))).tables
+        return [
+            cell.paragraphs[0].paragraph_format.keep_with_next for cell in made.columns[0].cells
+        ]
+
+    assert kept(3) == [True, True, True, None]
+    assert kept(30) == [True, *[None] * 30]
+
+
 def test_word_has_real_tables_captions_and_references(tmp_path):
     path = RESULT.to_word(tmp_path / "r.docx")
     file = docx.Document(path)

@@ -4,8 +4,8 @@ import base64
 import dataclasses
 import html
 import re
-import unicodedata
 import sys
+import unicodedata
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -188,7 +188,10 @@ def test_every_citation_is_in_the_list_of_references(page):
 
 def test_references_are_in_the_order_of_a_list_of_references():
     plain = [
-        (unicodedata.normalize("NFD", "; ".join(r.authors)).encode("ascii", "ignore").lower(), r.year)
+        (
+            unicodedata.normalize("NFD", "; ".join(r.authors)).encode("ascii", "ignore").lower(),
+            r.year,
+        )
         for r in REFERENCES.values()
     ]
     assert plain == sorted(plain)

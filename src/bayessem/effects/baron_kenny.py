@@ -45,14 +45,14 @@ def statements_without(
     kept = _causes_without(structure, mediators, x, y)
     measured = set(kept)
     while True:
-        wider = measured | {s.rhs for s in statements if s.op == "=~" and s.lhs in measured}
+        wider = measured | {s.rhs for s in statements if s.op in ("=~", "<~") and s.lhs in measured}
         if wider == measured:
             break
         measured = wider
     out: list[Statement] = []
     for s in statements:
         match s.op:
-            case "=~" | "~1":
+            case "=~" | "<~" | "~1":
                 keep = s.lhs in measured
             case "~":
                 keep = s.lhs in measured and set(s.factors or (s.rhs,)) <= kept

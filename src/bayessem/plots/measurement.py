@@ -65,12 +65,13 @@ def plot_measurement(result: Measurement, *, group: str | None = None) -> Figure
     figure = new_figure(width=TWO, height=height)
     ratios = (1, max(1.6, 0.4 + 1.1 * observed / max(constructs, 1)))
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.35), height_ratios=ratios)
-    left = figure.add_subplot(grid[:, 0])
-    upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
     title = f" [{shown}]" if shown else ""
-    _loadings(left, loadings, f"Standardised loadings{title}")
-    _reliability(upper, _of(result.reliability, shown))
-    _matrix(lower, result, shown)
+    _loadings(figure.add_subplot(grid[:, 0]), loadings, f"Standardised loadings{title}")
+    reliability = _of(result.reliability, shown)
+    if len(reliability):
+        _reliability(figure.add_subplot(grid[0, 1]), reliability)
+    # composites have no reliability: theirs is the matrix alone
+    _matrix(figure.add_subplot(grid[1 if len(reliability) else slice(None), 1]), result, shown)
     return figure
 
 

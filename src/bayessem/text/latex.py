@@ -279,10 +279,11 @@ def _cell(text: str) -> str:
 def _columns(table: Table, plan: Arranged, part: list[int]) -> str:
     """What each column is: numbers to the right, texts to the left or broken into lines."""
     kinds = [
-        rf">{{\raggedright\arraybackslash}}p{{{0.43 * plan.widths[i]:.1f}em}}"
+        rf">{{\ragged{'left' if right else 'right'}\arraybackslash}}p{{{0.43 * plan.widths[i]:.1f}em}}"
         if plan.broken[i]
-        else ("r" if table.columns[i].format.right else "l")
+        else ("r" if right else "l")
         for i in part
+        for right in (table.columns[i].format.right,)
     ]
     return f"@{{}}{''.join(kinds)}@{{}}"
 
