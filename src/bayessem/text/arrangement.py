@@ -123,15 +123,15 @@ def _widest(texts: Iterable[str]) -> int:
 def _narrowed(
     widths: Sequence[int], least: Mapping[int, int], excess: int
 ) -> tuple[list[int], int]:
-    """Take what is too much from the widest of some columns, and what is left of it."""
-    out = list(widths)
-    while excess > 0:
-        able = [i for i, low in least.items() if out[i] > low]
-        if not able:
+    """Take what is too much from the widest of some columns alike, and what is left of it."""
+
+    def cut(limit: int) -> list[int]:
+        return [min(w, max(limit, least[i])) if i in least else w for i, w in enumerate(widths)]
+
+    out, left = list(widths), excess
+    for limit in range(max(widths, default=0), -1, -1):
+        if left <= 0:
             break
-        longest = max(able, key=lambda i: out[i])
-        others = [out[i] for i in able if out[i] < out[longest]]
-        step = min(excess, max(out[longest] - max([least[longest], *others]), 1))
-        out[longest] -= step
-        excess -= step
-    return out, excess
+        out = cut(limit)
+        left = excess - (sum(widths) - sum(out))
+    return out, left
