@@ -142,6 +142,9 @@ def test_what_pdflatex_knows_is_not_declared_anew():
     text = escaped("“Größe” … ‘naïve’ – 5 €")
     assert text == r"``Größe'' \ldots{} `naïve' \textendash{} 5 \texteuro{}"
     assert "DeclareUnicodeCharacter" not in page_latex(text, title="é", subtitle="ł")
+    assert escaped("Ελλάδα ς") == (
+        r"$\mathrm{E}$$\lambda$$\lambda$$\acute{\alpha}$$\delta$$\alpha$ $\varsigma$"
+    )
     cells = Table((Column("two\nlines", ["a\nb"]),), "T")
     assert "\\newline" not in document_latex(Document((cells,)))
 
@@ -154,6 +157,8 @@ def test_a_latex_page_numbers_links_and_declares_what_pdflatex_lacks():
     assert r"\includegraphics[width=0.500\linewidth]{p1.pdf}" in page
     assert r"\title{A \& B}" in page and r"\author{100 \% of it}" in page
     assert f"{{{ord('满'):04X}}}" in page
+    assert page.startswith("% This text has characters such as") and "LuaLaTeX" in page[:120]
+    assert page.index(r"\else") < page.index(r"\setmainfont{Noto Serif CJK SC}")
     assert page.count(r"\begin{longtable*}") == 2
 
 

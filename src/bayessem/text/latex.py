@@ -43,6 +43,12 @@ def _greek() -> dict[str, str]:
         for name in names:
             known = name.upper().replace("LAMBDA", "LAMDA")  # as Unicode spells it
             out[unicodedata.lookup(f"GREEK {size} LETTER {known}")] = rf"$\{name}$"
+    out |= {"ο": "$o$", "ς": r"$\varsigma$"}
+    latin = zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧ", "ABEZHIKMNOPTX", strict=True)
+    out |= {capital: rf"$\mathrm{{{letter}}}$" for capital, letter in latin}
+    for accented in "άέήίόύώ":  # few fonts of other scripts have them
+        letter = out[unicodedata.normalize("NFD", accented)[0]].strip("$")
+        out[accented] = rf"$\acute{{{letter}}}$"
     return out
 
 
