@@ -42,7 +42,14 @@ def test_columns_of_unequal_chains_become_arrays():
     np.testing.assert_array_equal(
         _stacked(flags, [0, 0]), [[True, False, True], [False, False, False]]
     )
-    vectors = [pyarrow.array([[1.0, 2.0], [3.0, 4.0]], type=pyarrow.large_list(pyarrow.float64()))]
-    np.testing.assert_array_equal(_stacked(vectors, [1]), [[[3.0, 4.0]]])
+    kind = pyarrow.large_list(pyarrow.float64())
+    vectors = [pyarrow.array([[1.0, 2.0], [3.0, 4.0]], type=kind)]
+    np.testing.assert_array_equal(_stacked(vectors, [1], 2), [[[3.0, 4.0]]])
+    # chains that were interrupted while warming up
+    nothing = pyarrow.array([], type=kind)
+    assert _stacked([nothing, nothing], [0, 0], 2).shape == (2, 0, 2)
+    np.testing.assert_array_equal(
+        _stacked([*vectors, nothing], [1, 0], 2), [[[3.0, 4.0]], [[np.nan, np.nan]]]
+    )
     texts = [pyarrow.array(["warm", "error", None])]
     np.testing.assert_array_equal(_stacked(texts, [1]), [["error", "None"]])

@@ -70,8 +70,8 @@ def run_nutpie(
         Of `nutpie.sample`.
     """
     if seen is None:
-        return _arrays(nutpie.sample(model, return_raw_trace=True, **options))
-    trace = _arrays(_watched(model, seen, options))
+        return _arrays(nutpie.sample(model, return_raw_trace=True, **options), model.n_dim)
+    trace = _arrays(_watched(model, seen, options), model.n_dim)
     seen(trace)
     return trace
 
@@ -86,7 +86,7 @@ def _watched(model: CompiledModel, seen: Callable[[Trace], None], options: dict[
                 return sampler.wait(timeout=pause)
             except TimeoutError:
                 began = time.perf_counter()
-                seen(_arrays(sampler.inspect()))
+                seen(_arrays(sampler.inspect(), model.n_dim))
                 pause = max(EVERY, SELDOM * (time.perf_counter() - began))
     except KeyboardInterrupt:
         return sampler.abort()
@@ -95,7 +95,8 @@ def _watched(model: CompiledModel, seen: Callable[[Trace], None], options: dict[
         raise
 
 
-def _arrays(trace: Any) -> Trace:
+def _arrays(trace: Any, size: int) -> Trace:
+    """Draws of so many numbers, and statistics."""
     draws, stats = trace.get_arrow_trace()
     warmup = [int(pyarrow.array(batch.column("tuning")).true_count) for batch in stats]
     out = {}
@@ -103,16 +104,19 @@ def _arrays(trace: Any) -> Trace:
         columns = [batch.column(name) for batch in stats]
         if not columns[0].field.metadata.get(b"dims") and name not in ("chain", "draw"):
             out[name] = _stacked(columns, warmup)
-    return _stacked([batch.column(VARIABLE) for batch in draws], warmup), out
+    return _stacked([batch.column(VARIABLE) for batch in draws], warmup, size), out
 
 
-def _stacked(columns: Sequence[Any], warmup: Sequence[int]) -> np.ndarray:
-    """Arrow columns, one a chain, as an array (chain, draw, ...) without the warm-up draws."""
+def _stacked(columns: Sequence[Any], warmup: Sequence[int], size: int = 0) -> np.ndarray:
+    """Arrow columns, one a chain, as an array (chain, draw, ...) without the warm-up draws.
+
+    `size` is of a list, which a chain that was interrupted before its first draw does not say.
+    """
     chains = []
     for column, first in zip(columns, warmup, strict=True):
         array = pyarrow.array(column)[first:]
         if pyarrow.types.is_large_list(array.type):
-            chains.append(array.flatten().to_numpy().reshape(len(array), -1))
+            chains.append(array.flatten().to_numpy().reshape(len(array), size))
         elif pyarrow.types.is_string(array.type):
             chains.append(np.array(array.to_pylist(), dtype=object).astype(str))
         else:

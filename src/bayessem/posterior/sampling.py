@@ -288,7 +288,7 @@ def _news(
 
 def exact(density: Density, result: Draws, seed: int) -> Draws:
     """Draws of the exact posterior from those of an approximation of it (reweighting.py)."""
-    if not density.approximate:
+    if not density.approximate or not result.values.shape[1]:
         return result
     return reweighted(density, None, result, seed)
 
