@@ -164,3 +164,9 @@ def test_every_citation_is_among_the_sources():
             if not known and (name, year) not in NO_CITATIONS:
                 missing.add((page.name, found[0]))
     assert not missing
+
+
+def test_formulas_that_scroll_can_be_reached_by_keys(site):
+    texts = [page.read_text(encoding="utf-8") for page in site[""].rglob("*.html")]
+    formulas = [x for text in texts for x in re.findall(r'<math [^>]*display="block"[^>]*>', text)]
+    assert formulas and all('tabindex="0"' in x for x in formulas)
