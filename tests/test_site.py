@@ -170,3 +170,10 @@ def test_formulas_that_scroll_can_be_reached_by_keys(site):
     texts = [page.read_text(encoding="utf-8") for page in site[""].rglob("*.html")]
     formulas = [x for text in texts for x in re.findall(r'<math [^>]*display="block"[^>]*>', text)]
     assert formulas and all('tabindex="0"' in x for x in formulas)
+
+
+def test_dialogs_have_names(site):
+    for page in (p for p in site[""].rglob("*.html") if p.name != "404.html"):
+        dialogs = re.findall(r'<[^>]*role="dialog"[^>]*>', page.read_text(encoding="utf-8"))
+        assert all("aria-label=" in x for x in dialogs), page.name
+    assert 'role="dialog"' in (site[""] / "index.html").read_text(encoding="utf-8")
