@@ -723,3 +723,13 @@ def test_a_count_without_constructs_is_checked_and_fitted(text):
     own = sem.ml(data).table.set_index(["lhs", "op", "rhs"]).loc[("y", "~", "x")]
     found = fit.summary().set_index(["lhs", "op", "rhs"]).loc[("y", "~", "x")]
     assert found["mean"] == pytest.approx(own["est"], abs=0.3 * own["se"])
+
+
+def test_counts_that_vary_less_than_poisson_counts_are_named():
+    x = np.random.default_rng(1).normal(size=200)
+    # the nearest whole number to the expected count: hardly any variance about it
+    data = pd.DataFrame({"x": x, "y": np.round(np.exp(1.5 + 0.3 * x)).astype(int)})
+    fit = SEM("y ~ x", family={"y": "negative_binomial"}).ml(data, se="none")
+    (said,) = [text for text in fit.problems if "no maximum" in text]
+    assert "the counts of y vary no more than Poisson counts" in said
+    assert "give them the family 'poisson'" in said and "join sparse" not in said
