@@ -1,13 +1,15 @@
 """nutpie is imported without ArviZ, and whoever wants ArviZ gets all of it; draws as arrays."""
 
+import io
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow
 
 from bayessem.likelihood.compiled import PACKAGE
-from bayessem.posterior.nuts import _stacked
+from bayessem.posterior.nuts import _progress, _stacked
 
 CODE = """
 import sys
@@ -31,6 +33,30 @@ def test_arviz_is_left_for_those_who_want_it():
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_fits_a_narrow_terminal(monkeypatch):
+    options = {"progress_bar": True, "chains": 2, "tune": 1000, "draws": 5000}
+    chains = [SimpleNamespace(finished_draws=n, divergences=n // 500) for n in (1500, 3000)]
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setenv("COLUMNS", "80")
+    with _progress(options) as used:
+        assert used["progress_bar"] is False
+        used["progress_callback"](chains)
+    line = sys.stderr.getvalue().split("\r")[1]
+    assert "4500/12000 draws, 9 divergences, " in line and line.rstrip().endswith("left")
+    assert len(line) <= 80
+    monkeypatch.setenv("COLUMNS", "120")
+    with _progress(options) as used:
+        assert used is options  # nutpie's own table
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    with _progress(options) as used:
+        assert used is options
 
 
 def test_columns_of_unequal_chains_become_arrays():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+
+from bayessem.text.progress import Bar
 
 
 class _ArvizLater(ModuleType):
@@ -51,6 +54,8 @@ VARIABLE = "unconstrained"
 
 # Seconds between two looks at draws that come, and how many times as long as a look they are.
 EVERY, SELDOM = 1.0, 20.0
+# Columns of nutpie's table of progress, whose rows would break in a narrower terminal.
+TABLE = 110
 Trace = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
@@ -69,11 +74,34 @@ def run_nutpie(
     **options
         Of `nutpie.sample`.
     """
-    if seen is None:
-        return _arrays(nutpie.sample(model, return_raw_trace=True, **options), model.n_dim)
-    trace = _arrays(_watched(model, seen, options), model.n_dim)
+    with _progress(options) as options:
+        if seen is None:
+            return _arrays(nutpie.sample(model, return_raw_trace=True, **options), model.n_dim)
+        trace = _arrays(_watched(model, seen, options), model.n_dim)
     seen(trace)
     return trace
+
+
+@contextmanager
+def _progress(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The options, with one line of progress where nutpie's table would not fit the terminal."""
+    columns = shutil.get_terminal_size().columns
+    if not (options.get("progress_bar") and sys.stderr.isatty() and columns < TABLE):
+        yield options
+        return
+    total = options["chains"] * (options["tune"] + options["draws"])
+    bar = Bar("sampling", total, sys.stderr)
+
+    def show(chains: Sequence[Any]) -> None:
+        done, wrong = (
+            sum(getattr(c, n) for c in chains) for n in ("finished_draws", "divergences")
+        )
+        bar.show(min(done, total), f" draws, {wrong} divergences" if wrong else " draws")
+
+    try:
+        yield {**options, "progress_bar": False, "progress_callback": show}
+    finally:
+        bar.clear()
 
 
 def _watched(model: CompiledModel, seen: Callable[[Trace], None], options: dict[str, Any]) -> Any:
