@@ -49,7 +49,11 @@ def test_progress_fits_a_narrow_terminal(monkeypatch):
         assert used["progress_bar"] is False
         used["progress_callback"](chains)
     line = sys.stderr.getvalue().split("\r")[1]
-    assert "4500/12000 draws, 9 divergences, " in line and line.rstrip().endswith("left")
+    assert (
+        "draws [" in line
+        and "4500/12000, 9 divergences, " in line
+        and line.rstrip().endswith("left")
+    )
     assert len(line) <= 80
     monkeypatch.setenv("COLUMNS", "120")
     with _progress(options) as used:

@@ -90,13 +90,13 @@ def _progress(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield options
         return
     total = options["chains"] * (options["tune"] + options["draws"])
-    bar = Bar("sampling", total, sys.stderr)
+    bar = Bar("draws", total, sys.stderr)
 
     def show(chains: Sequence[Any]) -> None:
         done, wrong = (
             sum(getattr(c, n) for c in chains) for n in ("finished_draws", "divergences")
         )
-        bar.show(min(done, total), f" draws, {wrong} divergences" if wrong else " draws")
+        bar.show(min(done, total), f", {wrong} divergences" if wrong else "")
 
     try:
         yield {**options, "progress_bar": False, "progress_callback": show}
