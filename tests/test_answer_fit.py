@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy.special import ndtr
 import bayessem as bs
 from bayessem.criticism.residuals import residuals
 from bayessem.errors import NotSupported
-from bayessem.ml.limited_information import inverse_root
+from bayessem.ml.limited_information import group_scores, inverse_root, residual_size
 from bayessem.results.answer_margins import (
     disturbance_points,
     expected_moments,
@@ -27,7 +28,7 @@ from bayessem.results.answer_margins import (
     points_of,
     scores_of,
 )
-from bayessem.results.polychoric import polychoric, rectangles
+from bayessem.results.polychoric import observed_correlations, polychoric, rectangles
 from bayessem.results.simulate import elements_at, simulate, with_residuals
 
 LSAT7 = (
@@ -78,7 +79,32 @@ def test_tables_of_pairs_are_those_of_mirt(maximum):
     cells = found.cells[(found.cells["lhs"] == "i1") & (found.cells["rhs"] == "i4")]
     assert cells["observed"].sum() == pytest.approx(cells["expected"].sum()) == 1000
     # standard errors of logit loadings are .2: correlations move by hundredths
-    assert found.srmr["mean"].iloc[0] == pytest.approx(maximum.measures["srmr"], abs=1e-6)
+    pairs, elements = 10, 15
+    expected = maximum.measures["srmr"] * math.sqrt(elements / pairs)
+    assert found.crmr["mean"].iloc[0] == pytest.approx(expected, abs=1e-6)
+
+
+# lavaan 0.6.14 of the LSAT's section 6 (data/lsat6.csv):
+#     cfa("f =~ i1+i2+i3+i4+i5", x, ordered = names(x), std.lv = TRUE, estimator = "DWLS")
+# coef, lavInspect(, "sampstat")$cov by column, fitMeasures(, "srmr")
+LSAT6_DWLS = (0.3894547856, 0.3970889988, 0.4712927178, 0.3769245522, 0.3423790042)
+LSAT6_DWLS += (-1.4325027208, -0.5504656950, -0.1332445236, -0.7159859896, -1.1263911290)
+LSAT6_TETRACHORIC = (0.17031639770, 0.22752194486, 0.10718610638, 0.06650061544, 0.18909107877)
+LSAT6_TETRACHORIC += (0.11114707379, 0.17242184869, 0.18668046305, 0.10549162261, 0.20092411641)
+LSAT6_SRMR = 0.03596519237
+
+
+def test_polychoric_correlations_and_srmr_are_those_of_lavaan():
+    counted = pd.read_csv(DATA / "lsat6.csv")
+    data = counted.loc[counted.index.repeat(counted.pop("count"))].reset_index(drop=True)
+    prepared = bs.SEM(ONE, std_lv=True, ordered=True).prepare(data)
+    margins = margins_of(prepared, "a test")
+    names = [f"f=~i{j}" for j in range(1, 6)] + [f"i{j}|t1" for j in range(1, 6)]
+    elements = at(prepared, dict(zip(names, LSAT6_DWLS, strict=True)))
+    (found,) = [observed_correlations(margins, s) for s in group_scores(margins, prepared)]
+    assert residual_size(margins, prepared, elements) == pytest.approx(LSAT6_SRMR, abs=1e-6)
+    by_first = sorted(zip(*margins.pairs, found, strict=True), key=lambda r: sorted(r[:2]))
+    assert [r[2] for r in by_first] == pytest.approx(LSAT6_TETRACHORIC, abs=1e-6)
 
 
 def small():
@@ -200,7 +226,9 @@ def test_a_wrong_model_is_far_off_and_its_residuals_say_where():
     assert wrong.measures["c2.rmsea"] > 0.05 and wrong.measures["srmr"] > 0.1
     assert right.measures["srmr"] < 0.06
     found = residuals(drawn_at(wrong))
-    assert found.srmr["mean"].iloc[0] == pytest.approx(wrong.measures["srmr"], abs=1e-9)
+    p = 8
+    expected = wrong.measures["srmr"] * math.sqrt((p + 1) / (p - 1))
+    assert found.crmr["mean"].iloc[0] == pytest.approx(expected, abs=1e-9)
     worst = found.table[found.table["large"]]
     assert all({lhs[0], rhs[0]} == {"z"} for lhs, rhs in worst[["lhs", "rhs"]].to_numpy()[:3])
     assert "X2 of the table" in str(found) and "standard errors" in str(found)

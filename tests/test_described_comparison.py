@@ -75,7 +75,7 @@ def test_indices(hs_fit):
 
 def test_residuals(hs_fit):
     result = hs_fit.residuals()
-    check(result, number(result.table["mean"][0]), number(result.srmr["mean"][0]), "large")
+    check(result, number(result.table["mean"][0]), number(result.crmr["mean"][0]), "large")
 
 
 def test_modifications(hs_fit):

@@ -51,8 +51,9 @@ class Residuals(Described):
         mean) in standard deviations; empty without a mean structure.
     draws : DataArray (chain, draw, residual)
         Residual correlations in the order of the table, named "x1 ~~ x2".
-    srmr : DataFrame
-        group, mean, sd, lower, upper of the root mean square of the residual correlations.
+    crmr : DataFrame
+        group, mean, sd, lower, upper of the root mean square of the residual correlations over the
+        p (p - 1) / 2 pairs; SRMR is a mean over p (p + 1) / 2 elements.
     ci_prob : float
         Probability of the equal-tailed intervals.
     notes : tuple of str
@@ -66,7 +67,7 @@ class Residuals(Described):
     table: pd.DataFrame
     means: pd.DataFrame
     draws: xr.DataArray
-    srmr: pd.DataFrame
+    crmr: pd.DataFrame
     ci_prob: float
     notes: tuple[str, ...]
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -85,7 +86,7 @@ class Residuals(Described):
         return out
 
     def document(self) -> Document:
-        """How many are large, SRMR, and the largest."""
+        """How many are large, CRMR, and the largest."""
         large = int(self.table["large"].sum())
         shown = self.table.head(max(SHOWN, min(large, 2 * SHOWN)))
         limit = number(LARGE, 2)
@@ -96,10 +97,10 @@ class Residuals(Described):
             else f"No residual correlation is larger than {limit} on average "
             f"({len(self.table)} pairs)"
         )
-        srmr = "; ".join(
+        crmr = "; ".join(
             (f"{r['group']}: " if r["group"] else "")
             + f"{number(r['mean'])} {interval_text((r['lower'], r['upper']))}"
-            for r in self.srmr.to_dict("records")
+            for r in self.crmr.to_dict("records")
         )
         pairs = Table(
             (
@@ -124,7 +125,7 @@ class Residuals(Described):
         of = " of latent responses" if len(self.cells) else ""
         return Document.of(
             Heading(f"Residual correlations{of} (observed - implied)"),
-            Paragraph(f"{count}. Root mean square {srmr}. The largest:"),
+            Paragraph(f"{count}. Root mean square (CRMR) {crmr}. The largest:"),
             pairs,
             *self._cells(),
             Notes(self.notes),
@@ -209,7 +210,7 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
             coords={"residual": list(map(group_text, _names(table), table["group"]))},
             name="residuals",
         ),
-        srmr=pd.DataFrame(overall),
+        crmr=pd.DataFrame(overall),
         ci_prob=ci_prob,
         notes=_notes(fit),
         cells=_furthest(cells),

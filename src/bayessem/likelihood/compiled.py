@@ -17,6 +17,7 @@ are read when their checksums agree, before anything is made of them.
 from __future__ import annotations
 
 import atexit
+import gc
 import glob
 import hashlib
 import importlib
@@ -50,6 +51,7 @@ ENGINES = {
     "bayessem.likelihood.entry": ("the likelihood", 20.0),
     "bayessem.posterior.entry": ("the posterior density", 16.0),
     "bayessem.likelihood.terms": ("products of one latent variable", 6.0),
+    "bayessem.posterior.moves_entry": ("coordinates of hierarchies and thresholds", 6.0),
     "bayessem.likelihood.contour": ("products of several latent variables", 10.0),
     "bayessem.likelihood.grid": ("products of several latent variables, by a grid", 27.0),
     "bayessem.likelihood.node_entry": ("ordered answers", 25.0),
@@ -81,6 +83,8 @@ def source_version() -> str:
             "posterior/entry.py",
             "posterior/evaluation.py",
             "posterior/hierarchies.py",
+            "posterior/moves.py",
+            "posterior/moves_entry.py",
             "posterior/program.py",
             "posterior/thresholds.py",
             "posterior/transforms.py",
@@ -324,6 +328,7 @@ def _objects(module: str) -> dict[str, tuple[str, bytes]]:
 def compile_module(module: str) -> None:
     """Compile a module's C functions into the folder; for a process that does nothing else."""
     assert _FOLDER is not None
+    gc.disable()  # a tenth of the time, for what the process keeps to its end anyway
     importlib.import_module(module)
     objects = {
         f.name: compile_object(

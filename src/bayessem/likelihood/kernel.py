@@ -7,7 +7,7 @@ a sampler that is a rejected proposal.
 
 import numpy as np
 
-from bayessem.likelihood.compiled import compiled, inlined
+from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.dense import cholesky_lower, spd_inverse
 from bayessem.likelihood.moments import (
     latent_moments,
@@ -103,7 +103,7 @@ def _add_terms(plan, variables, rows, mean, w_design, gram, out):
                 out[i] -= 0.5 * c[j] * gram[j, r] * c[r]
 
 
-@inlined
+@compiled
 def _pattern(
     plan,
     index,
@@ -265,7 +265,7 @@ def proper_blocks(plan, group, disturbances, residuals):
     return True
 
 
-@inlined
+@compiled
 def _group(plan, group, elements, gradient, by_respondent):
     """Log-likelihood of one group; adds to the gradient by its matrices."""
     p, m, h = plan.sizes[0], plan.sizes[1], plan.sizes[2]
@@ -369,7 +369,7 @@ def _group(plan, group, elements, gradient, by_respondent):
     return value
 
 
-@inlined
+@compiled
 def evaluate(elements, ints, floats, gradient, by_respondent):
     """Log-likelihood of all respondents; entry.py is how the rest of the program calls it.
 

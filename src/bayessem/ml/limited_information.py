@@ -174,13 +174,14 @@ def limited_information(
 def residual_size(margins: Margins, prepared: Prepared, elements: np.ndarray) -> float:
     """SRMR: root mean square of the residual correlations of latent responses, groups by size.
 
-    lavaan's SRMR for categorical data; polychoric correlations less those of the model.
+    Polychoric correlations less those of the model, over p (p + 1) / 2 elements, of which the
+    variances are 0, as lavaan and Mplus have it.
     """
-    points, total = points_of(margins), 0.0
+    points, total, p = points_of(margins), 0.0, len(margins.names)
     for g, scores in enumerate(group_scores(margins, prepared)):
         implied = expected_correlations(margins, elements[None], g, points)[0]
         off = observed_correlations(margins, scores) - implied
-        total += len(scores) * math.sqrt(float(np.mean(off**2)))
+        total += len(scores) * math.sqrt(float(np.sum(off**2)) / (p * (p + 1) / 2))
     return total / prepared.sample.size
 
 

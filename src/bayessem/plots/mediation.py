@@ -30,6 +30,7 @@ from bayessem.plots.style import (
 from bayessem.plots.wrapping import inches, line_height, wrapped
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 # Height of the highest density, in rows; the part of the draws that is shown.
@@ -106,11 +107,7 @@ def plot_mediation(
     )
     for row, g, r, grid, tall in curves:
         top = row - np.minimum(tall * scale, HEIGHT)
-        ax.fill_between(grid, row, top, color=colour(g), alpha=0.22, linewidth=0, zorder=1)
-        ax.plot(grid, top, color=colour(g), linewidth=0.9, zorder=2)
-        under_it = row + 0.16 * (g + 0.5) / max(2, len(groups))
-        ax.plot([r["lower"], r["upper"]], [under_it, under_it], color=colour(g), linewidth=1.2)
-        ax.plot(r["mean"], under_it, "o", color=colour(g), markersize=3.2, markeredgewidth=0)
+        _draw_effect(ax, row, (g, len(groups)), r, (grid, top))
     ax.set_yticks(np.arange(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.6, -1.05)
     without_scale(ax)
@@ -118,14 +115,34 @@ def plot_mediation(
     group_legend(ax, groups)
     ax.set_xlabel(title)
     if len(groups) == 1:
-        rows = result.types[(result.types["group"] == groups[0])]
-        total = rows[rows["path"] == "total indirect"].iloc[0]
-        kind = str(total["type"])
-        name = f"{kind}: {ALSO[kind]}" if kind in ALSO else kind
-        note = f"P({name}) {chance(float(total[kind]))}"
-        ax.set_title(note, fontweight="normal", fontsize=7, color=QUIET)
+        ax.set_title(_kind(result, groups[0]), fontweight="normal", fontsize=7, color=QUIET)
     fit_labels(ax, room=room)
     return ax
+
+
+def _draw_effect(
+    ax: Axes,
+    row: int,
+    group: tuple[int, int],
+    effect: pd.Series,
+    curve: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Density, interval and mean of one effect in a row; group: which one of how many."""
+    (g, groups), (grid, top) = group, curve
+    ax.fill_between(grid, row, top, color=colour(g), alpha=0.22, linewidth=0, zorder=1)
+    ax.plot(grid, top, color=colour(g), linewidth=0.9, zorder=2)
+    under = row + 0.16 * (g + 0.5) / max(2, groups)
+    ax.plot([effect["lower"], effect["upper"]], [under, under], color=colour(g), linewidth=1.2)
+    ax.plot(effect["mean"], under, "o", color=colour(g), markersize=3.2, markeredgewidth=0)
+
+
+def _kind(result: Mediation, group: str) -> str:
+    """The likeliest kind of mediation in a group, with its probability."""
+    rows = result.types[(result.types["group"] == group)]
+    total = rows[rows["path"] == "total indirect"].iloc[0]
+    kind = str(total["type"])
+    name = f"{kind}: {ALSO[kind]}" if kind in ALSO else kind
+    return f"P({name}) {chance(float(total[kind]))}"
 
 
 def _title(result: Mediation, effects: Effects, *, region: bool) -> str:

@@ -15,6 +15,7 @@ from bayessem.likelihood.plan import pack
 from bayessem.posterior.centring import Shift
 from bayessem.posterior.entry import Calls
 from bayessem.posterior.hierarchies import Hierarchy
+from bayessem.posterior.moves import MOVES
 from bayessem.posterior.program import (
     ASINH,
     FLAT,
@@ -56,6 +57,8 @@ class Density:
     @cached_property
     def calls(self) -> Calls:
         """The C functions that compute all this."""
+        if self.fields["pool_at"].size or self.fields["item_alpha"].size:
+            MOVES.load(0)
         return Calls(self.program, self.numbers, self.ints, self.floats)
 
     def __getstate__(self) -> dict[str, Any]:

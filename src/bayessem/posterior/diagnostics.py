@@ -101,6 +101,10 @@ class Diagnosis(Described):
     @property
     def advice(self) -> tuple[str, ...]:
         """What is wrong and what would help, in words; empty when all is well."""
+        return (*self._about_chains(), *self._about_steps(), *self._about_integrals())
+
+    def _about_chains(self) -> list[str]:
+        """Whether they moved, agree, and are long enough."""
         out = []
         if self.stuck:
             out.append(
@@ -135,6 +139,11 @@ class Diagnosis(Described):
                     f"the {label} effective sample size of {name} is {value:.0f} (should be "
                     f"{ESS:.0f} or more): take about {factor} times as many draws"
                 )
+        return out
+
+    def _about_steps(self) -> list[str]:
+        """What the sampler met on its way."""
+        out = []
         if self.divergences:
             out.append(
                 f"{self.divergences} of {self.draws} draws diverged: the posterior has a corner "
@@ -157,6 +166,11 @@ class Diagnosis(Described):
                 f"E-BFMI is {min(self.bfmi):.2f} (should be above {BFMI}): the tails are explored "
                 "badly; tighter priors on variances may help"
             )
+        return out
+
+    def _about_integrals(self) -> list[str]:
+        """How exact the likelihood was."""
+        out = []
         if self.quadrature_error > 1e-3:
             out.append(
                 f"the quadrature error of a draw's log-likelihood is {self.quadrature_error:.1g}: "
@@ -171,7 +185,7 @@ class Diagnosis(Described):
                 "posterior; with at most three constructs at a time ordered answers are integrated "
                 "exactly (orthogonal=True, a second-order construct)"
             )
-        return tuple(out)
+        return out
 
     def document(self) -> Document:
         """The criteria, and what is wrong."""

@@ -17,9 +17,8 @@ from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.engines import log_likelihood, respondent_log_likelihood
 from bayessem.posterior.centring import pull_intercepts, to_intercepts
 from bayessem.posterior.correlations import partials_to_correlations, pull_correlations
-from bayessem.posterior.hierarchies import balance, pull_balance
+from bayessem.posterior.moves import has_moves, move, pull_move
 from bayessem.posterior.program import layout_of
-from bayessem.posterior.thresholds import pull_thresholds, to_thresholds
 from bayessem.posterior.transforms import log_prior, transform
 
 
@@ -171,16 +170,12 @@ def log_density(point, program, numbers, ints, floats, gradient):
     if white:
         matrix = layout.whitening.reshape(d, d)
         x = layout.centre + np.dot(matrix, point)
-    before, between = x, x
-    pooled = layout.pool_at.size > 0
-    jacobian = 0.0
-    moved = pooled or layout.shift_by.size > 0 or layout.item_alpha.size > 0
-    if moved:
+    before, between = x, np.empty(d)
+    moves, jacobian = has_moves(layout), 0.0
+    if moves or layout.shift_by.size > 0:
         x = before.copy()
-        jacobian = balance(layout, x)
-        if pooled:  # thresholds are in units of what hierarchies make of loadings
-            between = x.copy()
-        jacobian += to_thresholds(layout, x)
+        if moves:
+            jacobian = move(program, numbers, x, between)
         to_intercepts(layout, x)
     v = np.empty(_extended(layout))
     slope = np.empty(d)
@@ -205,10 +200,10 @@ def log_density(point, program, numbers, ints, floats, gradient):
     d_x = np.empty(d)
     for i in range(d):
         d_x[i] = d_v[i] * slope[i] + d_prior[i]
-    if moved:
+    if moves or layout.shift_by.size > 0:
         pull_intercepts(layout, x, d_x)
-        pull_thresholds(layout, between, d_x)
-        pull_balance(layout, x, before, d_x)
+        if moves:
+            pull_move(program, numbers, x, before, between, d_x)
     if white:
         d_x = np.dot(matrix.T, d_x)
     gradient[:] = d_x
@@ -221,11 +216,11 @@ def natural_values(points, program, numbers, out):
     layout = layout_of(program, numbers)
     d = layout.transform.size
     v = np.empty(_extended(layout))
-    slope, d_prior = np.empty(d), np.empty(d)
+    slope, d_prior, between = np.empty(d), np.empty(d), np.empty(d)
     for i in range(points.shape[0]):
         x = points[i].copy()
-        balance(layout, x)
-        to_thresholds(layout, x)
+        if has_moves(layout):
+            move(program, numbers, x, between)
         to_intercepts(layout, x)
         _natural(layout, x, v, slope, d_prior)
         _correlate(layout, v)

@@ -10,8 +10,8 @@ integration. SIAM Journal on Numerical Analysis, 13, 904-914.
 from __future__ import annotations
 
 import numpy as np
+import scipy  # whose parts load when they are used
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from bayessem.likelihood.laplace_entry import find_modes
 from bayessem.likelihood.laplace_plan import LaplaceGroup, latent_order, pack_laplace
@@ -64,7 +64,7 @@ def laplace_arrays(
 def shifted_points(n: int, count: int, size: int, *, seed: tuple[int, ...]) -> np.ndarray:
     """Points of standard normal variables, (n, count, size), each respondent's shifted anew."""
     rng = np.random.default_rng(seed)
-    base = qmc.Sobol(size, rng=rng).random(count)
+    base = scipy.stats.qmc.Sobol(size, rng=rng).random(count)
     shifted = (base + rng.uniform(size=(n, 1, size))) % 1.0
     half = 0.5 / 2**32
     return ndtri(np.clip(shifted, half, 1.0 - half))

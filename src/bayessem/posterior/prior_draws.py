@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy import stats
+import scipy  # whose parts load when they are used
 from scipy.special import ndtri
 
 from bayessem.errors import PriorError
@@ -21,32 +21,32 @@ from bayessem.posterior.thresholds import ITEM
 PATIENCE = 1000
 
 
-def _normal(a: dict[str, float]) -> stats.rv_continuous:
-    return stats.norm(a.get("mu", 0.0), a["sigma"])
+def _normal(a: dict[str, float]) -> scipy.stats.rv_continuous:
+    return scipy.stats.norm(a.get("mu", 0.0), a["sigma"])
 
 
-def _student(a: dict[str, float]) -> stats.rv_continuous:
-    return stats.t(a["nu"], a.get("mu", 0.0), a["sigma"])
+def _student(a: dict[str, float]) -> scipy.stats.rv_continuous:
+    return scipy.stats.t(a["nu"], a.get("mu", 0.0), a["sigma"])
 
 
-def _cauchy(a: dict[str, float]) -> stats.rv_continuous:
-    return stats.cauchy(a.get("alpha", 0.0), a["beta"])
+def _cauchy(a: dict[str, float]) -> scipy.stats.rv_continuous:
+    return scipy.stats.cauchy(a.get("alpha", 0.0), a["beta"])
 
 
 # Families whose draws a coordinate's bounds may cut off; PyMC's parametrisation.
-DISTRIBUTIONS: dict[str, Callable[[dict[str, float]], stats.rv_continuous]] = {
+DISTRIBUTIONS: dict[str, Callable[[dict[str, float]], scipy.stats.rv_continuous]] = {
     "normal": _normal,
     "half_normal": _normal,
     "student_t": _student,
     "half_student_t": _student,
     "cauchy": _cauchy,
     "half_cauchy": _cauchy,
-    "uniform": lambda a: stats.uniform(a["lower"], a["upper"] - a["lower"]),
-    "gamma": lambda a: stats.gamma(a["alpha"], scale=1.0 / a["beta"]),
-    "inverse_gamma": lambda a: stats.invgamma(a["alpha"], scale=a["beta"]),
-    "exponential": lambda a: stats.expon(scale=1.0 / a["lam"]),
-    "log_normal": lambda a: stats.lognorm(a["sigma"], scale=math.exp(a["mu"])),
-    "beta": lambda a: stats.beta(a["alpha"], a["beta"]),
+    "uniform": lambda a: scipy.stats.uniform(a["lower"], a["upper"] - a["lower"]),
+    "gamma": lambda a: scipy.stats.gamma(a["alpha"], scale=1.0 / a["beta"]),
+    "inverse_gamma": lambda a: scipy.stats.invgamma(a["alpha"], scale=a["beta"]),
+    "exponential": lambda a: scipy.stats.expon(scale=1.0 / a["lam"]),
+    "log_normal": lambda a: scipy.stats.lognorm(a["sigma"], scale=math.exp(a["mu"])),
+    "beta": lambda a: scipy.stats.beta(a["alpha"], a["beta"]),
 }
 
 

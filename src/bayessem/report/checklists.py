@@ -60,20 +60,6 @@ def wambs(contents: Contents) -> Table:
     name_e, ess = diagnosis.lowest_ess_bulk
     total = fit.settings["draws"] * fit.settings["chains"]
     sensitivity = _sensitivity_answer(contents)
-    flat = contents.ml
-    if flat is None:
-        against_flat = contents.reasons.get("maximum likelihood", OPEN)
-    else:
-        means = fit.parameters.mean(("chain", "draw"))
-        sds = fit.parameters.std(("chain", "draw"))
-        names = list(fit.prepared.table.parameters)
-        distance = np.abs(means.sel(parameter=names).values - flat.x) / sds.sel(parameter=names)
-        worst = int(np.argmax(distance.values))
-        against_flat = (
-            f"against maximum likelihood (no priors) posterior means move by at most "
-            f"{float(distance[worst]):.2f} posterior sd ({names[worst]}), "
-            f"{float(np.median(distance)):.2f} in the median"
-        )
     return _rows(
         [
             ("Do you understand the priors?", _prior_answer(contents)),
@@ -106,7 +92,7 @@ def wambs(contents: Contents) -> Table:
             ),
             (
                 "Is there a notable effect of the prior when compared with non-informative priors?",
-                against_flat,
+                _against_flat(contents),
             ),
             ("Are the results stable from a sensitivity analysis?", sensitivity),
             (
@@ -114,6 +100,23 @@ def wambs(contents: Contents) -> Table:
                 "posterior means, intervals and probabilities throughout",
             ),
         ]
+    )
+
+
+def _against_flat(contents: Contents) -> str:
+    """How far the priors move the posterior means."""
+    flat, fit = contents.ml, contents.fit
+    if flat is None:
+        return contents.reasons.get("maximum likelihood", OPEN)
+    names = list(fit.prepared.table.parameters)
+    means = fit.parameters.mean(("chain", "draw")).sel(parameter=names)
+    sds = fit.parameters.std(("chain", "draw")).sel(parameter=names)
+    distance = np.abs(means.values - flat.x) / sds.values
+    worst = int(np.argmax(distance))
+    return (
+        f"against maximum likelihood (no priors) posterior means move by at most "
+        f"{float(distance[worst]):.2f} posterior sd ({names[worst]}), "
+        f"{float(np.median(distance)):.2f} in the median"
     )
 
 

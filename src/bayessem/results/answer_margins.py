@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # whose parts load when they are used
 from scipy.special import ndtr, ndtri
-from scipy.stats import qmc
 
 from bayessem.errors import NotSupported
 from bayessem.likelihood.family_ordered import probabilities
@@ -177,7 +177,7 @@ def disturbance_points(k: int) -> tuple[np.ndarray, np.ndarray]:
         return points[near], weights[near] / weights[near].sum()
     # scrambled points do not touch the corner; the same ones each time, so that they cancel in
     # differences between parameters
-    points = ndtri(qmc.Sobol(k, rng=np.random.default_rng(0)).random_base2(POINTS))
+    points = ndtri(scipy.stats.qmc.Sobol(k, rng=np.random.default_rng(0)).random_base2(POINTS))
     return points, np.full(len(points), 0.5**POINTS)
 
 

@@ -203,6 +203,28 @@ def row_values(structure: Structure, elements: np.ndarray) -> np.ndarray:
     return out
 
 
+def _signs(
+    turned: dict[tuple[int, int], np.ndarray], group: int, shape: tuple[int, ...]
+) -> np.ndarray:
+    """Which way each construct of a group runs, (..., construct) of 1 and -1."""
+    signs = np.ones(shape)
+    for (own, j), sign in turned.items():
+        if own == group:
+            signs[..., j] = sign
+    return signs
+
+
+def _own_deviations(matrix: np.ndarray, kept: np.ndarray, *, among: bool, scale: str) -> np.ndarray:
+    """Standard deviations (..., variable) of disturbances (`among` constructs) or residuals.
+
+    1 for what keeps its scale when constructs alone are standardised.
+    """
+    sd = np.sqrt(np.abs(np.diagonal(matrix, axis1=-2, axis2=-1)))
+    if scale == "latent":
+        sd = np.where(kept if among else np.ones(sd.shape[-1], bool), 1.0, sd)
+    return sd
+
+
 def standardised(
     structure: Structure, elements: np.ndarray, *, square: str = "factor", scale: str = "all"
 ) -> np.ndarray:
@@ -243,10 +265,7 @@ def standardised(
     for g in range(len(structure.table.groups)):
         moments = model_moments(structure, elements, group=g)
         latent, observed, kept = _deviations(structure, moments, scale)
-        signs = np.ones(latent.shape)
-        for (group, j), sign in turned.items():
-            if group == g:
-                signs[..., j] = sign
+        signs = _signs(turned, g, latent.shape)
         latent = latent * signs
         if structure.slopes and g % 2 == 0:  # no one standard deviation
             for own, moved in zip((latent, observed), structure.randomly_moved, strict=True):
@@ -277,14 +296,11 @@ def standardised(
                         sd = latent if matrix == "disturbances" else observed
                         factor = 1.0 / sd[..., i] ** 2
                     case matrix:
-                        own = np.abs(np.diagonal(matrices[matrix], axis1=-2, axis2=-1))
-                        sd_own = np.sqrt(own)
-                        if scale == "latent":
-                            raw = kept if matrix == "disturbances" else np.ones(own.shape[-1], bool)
-                            sd_own = np.where(raw, 1.0, sd_own)
-                        if matrix == "disturbances":
-                            sd_own = sd_own * signs
-                        factor = 1.0 / (sd_own[..., i] * sd_own[..., j])
+                        among = matrix == "disturbances"
+                        sd = _own_deviations(matrices[matrix], kept, among=among, scale=scale)
+                        if among:
+                            sd = sd * signs
+                        factor = 1.0 / (sd[..., i] * sd[..., j])
                 scaled = values[..., k] * factor
             row = structure.table.rows[k]
             if (
