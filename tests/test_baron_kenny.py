@@ -91,18 +91,3 @@ def rows(**differs):
 )
 def test_conclusion(differs, said):
     assert conclusion(rows(**differs), "M").startswith(said)
-
-
-def test_composites_stay_composites():
-    model = """
-    A <~ p1 + p2 + p3
-    M <~ m1 + m2 + m3
-    Y <~ q1 + q2 + q3
-    M ~ A
-    Y ~ M + A
-    """
-    kept = without(model, ["M"], x="A", y="Y")
-    assert kept == {
-        *(f"{c} <~ {i}{k}" for c, i in (("A", "p"), ("Y", "q")) for k in (1, 2, 3)),
-        "Y ~ A",
-    }

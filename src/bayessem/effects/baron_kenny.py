@@ -45,14 +45,14 @@ def statements_without(
     kept = _causes_without(structure, mediators, x, y)
     measured = set(kept)
     while True:
-        wider = measured | {s.rhs for s in statements if s.op in ("=~", "<~") and s.lhs in measured}
+        wider = measured | {s.rhs for s in statements if s.op == "=~" and s.lhs in measured}
         if wider == measured:
             break
         measured = wider
     out: list[Statement] = []
     for s in statements:
         match s.op:
-            case "=~" | "<~" | "~1":
+            case "=~" | "~1":
                 keep = s.lhs in measured
             case "~":
                 keep = s.lhs in measured and set(s.factors or (s.rhs,)) <= kept
@@ -105,6 +105,9 @@ def total_without_mediators(
         return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({why})"
     if fit.prepared.table.levels > 1:
         why = "of two levels"
+        return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({why})"
+    if any(s.op == "<~" for s in fit.specification.statements):
+        why = "without the mediators composites would have other weights, hence other units"
         return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({why})"
     kept = statements_without(fit.specification.statements, structure, mediators, x, y)
     frame = pd.DataFrame(sample.values, columns=list(sample.variables))
