@@ -33,7 +33,7 @@ from bayessem.report.sections import effects_on_answers
 from bayessem.sem import SEM, load
 from bayessem.syntax.responses import OTHERS
 from bayessem.syntax.specification import Specification
-from bayessem.text.document import Document
+from bayessem.text.document import Document, Table
 from bayessem.text.terminal import document_text
 
 N = 22
@@ -588,6 +588,9 @@ def test_counts_and_survival_of_the_data_lie_beside_those_of_the_model(fit):
     counts = fit.response_check("y")
     assert counts.table["observed"].sum() == fit.prepared.sample.size
     assert counts.table["surprising"].mean() < 0.2
+    (shown,) = [b for b in counts.document().blocks if isinstance(b, Table)]
+    data = next(c for c in shown.columns if c.title == "data")
+    assert all(x.isdigit() for x in data.written())  # frequencies, not 12.000
     survival = fit.response_check("t")
     assert (survival.table["observed"] - survival.table["mean"]).abs().max() < 0.1
     for result in (counts, survival):
