@@ -227,6 +227,24 @@ def _sums_of_monomials(pattern: Pattern, products: ProductPlan) -> list[np.ndarr
     return [np.ascontiguousarray(array, dtype=np.float64).ravel() for array in sums]
 
 
+def _data(patterns: Sequence[Pattern], products: ProductPlan) -> dict[str, np.ndarray]:
+    """What patterns say, one after the other, and where it is."""
+    numbers: list[np.ndarray] = []
+    starts: dict[str, list[int]] = {f"pattern_{x}_at": [] for x in ("mean", "cov", "rows", "terms")}
+    at = 0
+    for x in patterns:
+        for array, where in zip((x.mean, x.covariance, x.rows), starts, strict=False):
+            starts[where].append(at)
+            numbers.append(np.ascontiguousarray(array, dtype=np.float64).ravel())
+            at += numbers[-1].size
+        if products.route == "sums" and len(products.weight_of):
+            starts["pattern_terms_at"].append(at)
+            numbers += _sums_of_monomials(x, products)
+            at += sum(array.size for array in numbers[-3:])
+    places = {name: np.array(found, dtype=np.int64) for name, found in starts.items()}
+    return {**places, "numbers": np.concatenate(numbers)}
+
+
 def build_plan(
     shape: tuple[int, int, int],
     patterns: Sequence[Pattern],
@@ -259,21 +277,6 @@ def build_plan(
     p, m, h = shape
     _check_observed_factors(patterns, products, names)
     widths = [len(x.variables) for x in patterns]
-    numbers: list[np.ndarray] = []
-    mean_at: list[int] = []
-    cov_at: list[int] = []
-    rows_at: list[int] = []
-    terms_at: list[int] = []
-    at = 0
-    for x in patterns:
-        for array, where in ((x.mean, mean_at), (x.covariance, cov_at), (x.rows, rows_at)):
-            where.append(at)
-            numbers.append(np.ascontiguousarray(array, dtype=np.float64).ravel())
-            at += numbers[-1].size
-        if products.route == "sums" and len(products.weight_of):
-            terms_at.append(at)
-            numbers += _sums_of_monomials(x, products)
-            at += sum(array.size for array in numbers[-3:])
     sizes = [
         p,
         m,
@@ -296,10 +299,7 @@ def build_plan(
             "pattern_width": np.array(widths),
             "pattern_at": np.cumsum([0, *widths[:-1]]),
             "pattern_variables": np.concatenate([x.variables for x in patterns]),
-            "pattern_mean_at": np.array(mean_at),
-            "pattern_cov_at": np.array(cov_at),
-            "pattern_rows_at": np.array(rows_at),
-            "pattern_terms_at": np.array(terms_at, dtype=np.int64),
+            **_data(patterns, products),
             "product_order": products.order,
             "product_at": products.factor_at,
             "product_factors": products.multiplied,
@@ -322,7 +322,6 @@ def build_plan(
             ),
             "quadrature": np.array([reach, step]),
             "pattern_weight": np.array([x.weights.sum() for x in patterns]),
-            "numbers": np.concatenate(numbers),
         },
         INTEGER_FIELDS,
         FLOAT_FIELDS,

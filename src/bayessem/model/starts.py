@@ -88,6 +88,21 @@ def _side(rows: Sequence[Parameter], loadings: np.ndarray) -> float:
     return -1.0 if wanted < 0 else 1.0
 
 
+def _scaled(
+    rows: Sequence[Parameter], standardised: np.ndarray, sds: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Loadings (indicator,) in the scale of the construct, and its standard deviation there."""
+    raw = standardised * sds
+    marker = next((i for i, r in enumerate(rows) if r.free < 0 and r.value), None)
+    if marker is None:
+        return raw * _side(rows, raw), 1.0
+    # a marker unrelated to its other items would make all loadings huge
+    weak = math.copysign(0.2, standardised[marker]) * sds[marker]
+    size = raw[marker] if abs(standardised[marker]) > 0.2 else weak
+    size /= float(rows[marker].value or 1.0)
+    return raw / size, size
+
+
 def _group_guess(
     structure: Structure, covariances: np.ndarray, mean: np.ndarray, group: int
 ) -> dict[int, float]:
@@ -121,16 +136,7 @@ def _group_guess(
         sd = np.where(sd > 0, sd, 1.0)  # a construct that nothing measures
         standardised = _component(block / np.outer(sd, sd))
         true_sd = np.array([math.sqrt(variance[r.rhs]) for _, r in own])
-        raw = standardised * true_sd
-        marker = next((i for i, (_, r) in enumerate(own) if r.free < 0 and r.value), None)
-        if marker is None:
-            raw, size = raw * _side([r for _, r in own], raw), 1.0
-        else:
-            # a marker unrelated to its other items would make all loadings huge
-            weak = math.copysign(0.2, standardised[marker]) * true_sd[marker]
-            size = raw[marker] if abs(standardised[marker]) > 0.2 else weak
-            size /= float(own[marker][1].value or 1.0)
-            raw = raw / size
+        raw, size = _scaled([r for _, r in own], standardised, true_sd)
         for i, (k, r) in enumerate(own):
             guess[k] = raw[i]
             share = min(standardised[i] ** 2, 0.9)
