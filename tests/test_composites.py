@@ -474,6 +474,11 @@ def test_effect_sizes_are_those_of_regressions(holzinger):
     assert found["vif"] == pytest.approx(1 / (1 - correlation**2), rel=1e-6)
 
 
+def test_the_total_effect_without_mediators_is_that_of_the_fit(fit):
+    found = str(fit.mediation("A", "T").document())
+    assert "without the mediators composites would have other weights" in found
+
+
 def test_importance_and_performance(fit, holzinger):
     result = fit.importance_performance("T", scale=(0, 10))
     table = result.table.set_index("construct")

@@ -33,7 +33,7 @@ from bayessem.report.sections import effects_on_answers
 from bayessem.sem import SEM, load
 from bayessem.syntax.responses import OTHERS, SHAPE_BOUNDS
 from bayessem.syntax.specification import Specification
-from bayessem.text.document import Document
+from bayessem.text.document import Document, Table
 from bayessem.text.terminal import document_text
 
 N = 22
@@ -568,6 +568,9 @@ def test_counts_and_survival_of_the_data_lie_beside_those_of_the_model(fit):
     counts = fit.response_check("y")
     assert counts.table["observed"].sum() == fit.prepared.sample.size
     assert counts.table["surprising"].mean() < 0.2
+    (shown,) = [b for b in counts.document().blocks if isinstance(b, Table)]
+    data = next(c for c in shown.columns if c.title == "data")
+    assert all(x.isdigit() for x in data.written())  # frequencies, not 12.000
     survival = fit.response_check("t")
     assert (survival.table["observed"] - survival.table["mean"]).abs().max() < 0.1
     for result in (counts, survival):
@@ -818,3 +821,13 @@ def test_distributions_of_tobit_outcomes_have_their_limits():
     other = flagged.fit(data, draws=20, tune=50, chains=1, random_seed=1, progress=False)
     with pytest.raises(ModelError, match="tobit outcomes with limits"):
         other.response_check("y")
+
+
+def test_counts_that_vary_less_than_poisson_counts_are_named():
+    x = np.random.default_rng(1).normal(size=200)
+    # the nearest whole number to the expected count: hardly any variance about it
+    data = pd.DataFrame({"x": x, "y": np.round(np.exp(1.5 + 0.3 * x)).astype(int)})
+    fit = SEM("y ~ x", family={"y": "negative_binomial"}).ml(data, se="none")
+    (said,) = [text for text in fit.problems if "no maximum" in text]
+    assert "the counts of y vary no more than Poisson counts" in said
+    assert "give them the family 'poisson'" in said and "join sparse" not in said

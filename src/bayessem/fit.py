@@ -390,7 +390,7 @@ class Fit(Fitted):
 
         References
         ----------
-        Edwards & Parry (1993), doi:10.2307/256822; Shanock et al. (2010),
+        Edwards & Parry (1993), doi:10.5465/256822; Shanock et al. (2010),
         doi:10.1007/s10869-010-9183-4; Humberg, Nestler & Back (2019),
         doi:10.1177/1948550618757600.
         """

@@ -29,7 +29,7 @@ from bayessem.syntax.responses import Responses
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Heading, Notes, Paragraph, Table
-from bayessem.text.formats import percent_text
+from bayessem.text.formats import COUNT, INTERVAL, NUMBER, TENTHS, interval, percent_text
 
 # Counts that have a row of their own, at most; those above are one.
 LARGEST = 30
@@ -73,6 +73,9 @@ class ResponseCheck(Described):
         """How far data and model are apart, and the table."""
         percent = percent_text(self.ci_prob)
         first = {"counts": "count", "survival": "time", "distribution": "value"}[self.check]
+        # frequencies are whole numbers in the data, averages over draws in the model
+        counts = self.check == "counts"
+        known, drawn, ends = (COUNT, TENTHS, interval(1)) if counts else (NUMBER, NUMBER, INTERVAL)
         shown = self.table
         if self.check == "survival" and len(shown) > SHOWN:
             at = np.linspace(0, len(shown) - 1, SHOWN).round().astype(int)
@@ -80,9 +83,9 @@ class ResponseCheck(Described):
         columns = [
             *(labels(shown, [first]) if first == "count" else [column(shown, first)]),
             *labels(shown, ["group"] if "group" in shown else []),
-            column(shown, "observed", "data"),
-            column(shown, "mean", "model"),
-            intervals(shown, percent),
+            column(shown, "observed", "data", known),
+            column(shown, "mean", "model", drawn),
+            intervals(shown, percent, ends),
         ]
         title = {
             "counts": f"How often each count of {self.y} occurs",

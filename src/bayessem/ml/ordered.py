@@ -47,6 +47,8 @@ ROUNDS, SETTLED = 6, 1e-5
 COARSE = 0.01
 # Degrees of freedom from which on a t distribution is a normal one.
 MOST = 1000.0
+# Overdispersion below which counts are Poisson.
+POISSON = 1e-3
 STANDARD_ERRORS = ("observed", "robust", "none")
 
 
@@ -381,14 +383,36 @@ def _reported_parameters(
     return values(x), change.T
 
 
+def _way_out(prepared: Prepared, elements: np.ndarray) -> str:
+    """What helps where the likelihood has no maximum inside: it rises towards an edge."""
+    table, structure = prepared.table, prepared.structure
+    poisson = sorted(
+        {
+            row.lhs
+            for k, place in structure.places.items()
+            for row in (table.rows[k],)
+            if row.op == "~~"
+            and row.lhs == row.rhs
+            and table.responses.others.get(row.lhs) == "negative_binomial"
+            and elements[structure.element(place)[0]] < POISSON
+        }
+    )
+    if poisson:
+        return (
+            f"given their predictors, the counts of {', '.join(poisson)} vary no more than Poisson "
+            "counts, whose overdispersion is 0: give them the family 'poisson'"
+        )
+    return "join sparse categories, or use sem.fit, whose priors keep loadings finite"
+
+
 def _doubts(prepared: Prepared, density: Density, found: Constrained) -> list[str]:
     """What makes the maximum doubtful: no convergence, bounds, lattices that are too coarse."""
     out = []
     if not found.converged:
         out.append(
             "no maximum of the likelihood was found "
-            f"(Newton decrement {found.decrement:.2g}): do not use these estimates; join sparse "
-            "categories, or use sem.fit, whose priors keep loadings finite"
+            f"(Newton decrement {found.decrement:.2g}): do not use these estimates; "
+            f"{_way_out(prepared, density.elements(found.x))}"
         )
     out += [f"at its bound: {text}{_said_of_bound(text)}" for text in found.active]
     finer = likelihood_density(

@@ -103,7 +103,9 @@ class Prediction(Described):
                 )
             )
         if left > 0:
-            yield Notes((f"... {left} more in .table",))
+            yield Notes(
+                (f"... and {left} more (.table of the result in Python, or --json, has all)",)
+            )
 
     def _categories(self) -> Iterator[Block]:
         """Probabilities of the categories of ordered variables."""
