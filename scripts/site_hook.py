@@ -15,6 +15,9 @@ from latex2mathml.converter import convert
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\s*\\([(\[])(.*?)\\[)\]]\s*</\1>', re.DOTALL)
 TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+# Long ones scroll.
+BLOCK = '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"'
+SEARCH = 'data-md-component="search" role="dialog"'
 # A page that is a file of the repository: <!-- file CHANGELOG.md -->
 INCLUDE = re.compile(r"<!-- file (\S+) -->")
 LINK = re.compile(r"\[([^\]\n]*)\]\((?!https?:|#)([^)\s#]+)(#[^)\s]*)?\)")
@@ -45,9 +48,14 @@ def on_config(config: Any) -> Any:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Formulas as MathML; tables in boxes that scroll by themselves."""
-    content = FORMULA.sub(_mathml, content)
+    """Formulas as MathML; tables in boxes that scroll by themselves, both by keys, too."""
+    content = FORMULA.sub(_mathml, content).replace(BLOCK, f'{BLOCK} tabindex="0"')
     return TABLE.sub(r'<div class="wide" tabindex="0">\g<0></div>', content)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Name the theme's search, which is a dialog without a name to those who cannot see it."""
+    return output.replace(SEARCH, f'{SEARCH} aria-label="Search"')
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:

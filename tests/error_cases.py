@@ -16,6 +16,9 @@ class Case(NamedTuple):
     mended: str = ""
 
 
+SHARES = "data.assign(y=(data.x1 - data.x1.min()) / 10)"
+
+
 def _check(model: str, more: str = "", data: str = "data") -> str:
     """Lines that check a model given as Python's text."""
     return f"bs.SEM({model}).check({data}{', ' + more if more else ''})"
@@ -307,6 +310,21 @@ ORDERED = [
         "Heavy tails in a model with a square",
         'bs.SEM("f =~ x1 + x2 + x3\\nf ~ x4 + x4:x4", family="student")',
     ),
+    Case(
+        "Shares of none with the beta family",
+        _check('"y ~ x2", family={"y": "beta"}', data=SHARES),
+        _check('"y ~ x2", family={"y": "zero_one_beta"}', data=SHARES),
+    ),
+    Case(
+        "Shares of which none is 0 or 1",
+        _check('"y ~ x2", family={"y": "zero_one_beta"}', data="data.assign(y=data.x1 / 10)"),
+        _check('"y ~ x2", family={"y": "beta"}', data="data.assign(y=data.x1 / 10)"),
+    ),
+    Case(
+        "A probability that a family does not have",
+        'bs.SEM("x1 ~ x2\\nx1 | p0", family={"x1": "zero_one_beta"})',
+        'bs.SEM("x1 ~ x2\\nx1 | zoi", family={"x1": "zero_one_beta"})',
+    ),
     Case("Heavy tails beside ordered answers", 'bs.SEM(MODEL, family="student", ordered=["x1"])'),
     Case(
         "A family that names no variable",
@@ -349,11 +367,6 @@ ORDERED = [
             '"f =~ q1 + q2 + q3", ordered=True',
             data="answers.assign(q1=answers.q1.map(dict(enumerate('edcba', 1))))",
         ),
-    ),
-    Case(
-        "Partial pooling of counts",
-        'bs.SEM("f =~ q1 + q2 + q3\\ny ~ f", family={"q1": "poisson"}).fit(answers, '
-        'group="g", pooling=bs.partial("y ~ f"))',
     ),
 ]
 
@@ -415,6 +428,11 @@ LEVELS = [
         "A random slope that is no name",
         'bs.SEM("level: 1\\ny ~ rv(\\"1s\\")*x\\nlevel: 2\\ny ~~ y")',
     ),
+    Case(
+        "Several random slopes of constructs",
+        'bs.SEM("level: 1\\nf =~ a + b\\ny ~ rv(\\"s\\")*f + rv(\\"t\\")*x\\nlevel: 2\\ny ~ x")',
+        'bs.SEM("level: 1\\nf =~ a + b\\ny ~ rv(\\"s\\")*f + rv(\\"t\\")*x\\nlevel: 2\\ny ~~ y")',
+    ),
     Case("A random loading", 'bs.SEM("level: 1\\nf =~ y + rv(\\"s\\")*x + z\\nlevel: 2\\ny ~~ y")'),
     Case(
         "Pooling on two levels",
@@ -432,10 +450,13 @@ COMPOSITES = [
         _check('"c <~ x1 + x2\\nx5 ~ c"'),
     ),
     Case(
-        "A respondent lacks an item",
-        _check('"c <~ x1 + x2 + x3\\nx5 ~ c"', data="data.assign(x2=data.x2.where(data.x2 < 7))"),
+        "A respondent lacks an item of a square",
         _check(
-            '"c <~ x1 + x2 + x3\\nx5 ~ c"',
+            '"c <~ x1 + x2 + x3\\nx5 ~ c + c:c"',
+            data="data.assign(x2=data.x2.where(data.x2 < 7))",
+        ),
+        _check(
+            '"c <~ x1 + x2 + x3\\nx5 ~ c + c:c"',
             'missing="listwise"',
             "data.assign(x2=data.x2.where(data.x2 < 7))",
         ),

@@ -10,9 +10,10 @@ import pytest
 from scipy.stats import norm
 
 import bayessem as bs
-from bayessem.errors import NotSupported
+from bayessem.errors import ModelError, NotSupported
+from bayessem.model.answer_engine import on_lattices
 from bayessem.posterior.answers import loading_scales
-from bayessem.posterior.assemble import posterior_density
+from bayessem.posterior.assemble import likelihood_density, posterior_density
 from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.prior_draws import prior_draws
 
@@ -134,6 +135,83 @@ def test_paths_of_groups_are_recovered_and_shrunk():
     # in units of f's and g's markers, whose residuals in theta are those of the data
     assert np.all(np.abs(mean - SLOPES) < 3.5 * sd)
     assert np.isfinite(fit.loo().elpd)
+
+
+FAMILIES = {
+    "a path to a count": (
+        "f =~ x1 + x2\ny ~ f",
+        {"family": {"y": "negative_binomial"}},
+        ("y ~ f", "y ~ 1", "y ~~ y"),
+    ),
+    "a path to a share of none and all": (
+        "f =~ x1 + x2\ny ~ f",
+        {"family": {"y": "zero_one_beta"}},
+        ("y ~ f",),
+    ),
+    "a path to a censored duration": (
+        "f =~ x1 + x2\ny ~ f",
+        {"family": {"y": "lognormal"}, "censored": {"y": (None, 3.0)}},
+        ("y ~ f",),
+    ),
+}
+
+
+def families_data(family: str, n: int = 40) -> pd.DataFrame:
+    """Three groups whose path to y differs."""
+    rng = np.random.default_rng(5)
+    frames = []
+    for k, slope in enumerate((0.1, 0.4, 0.7)):
+        f = rng.standard_normal(n)
+        part = pd.DataFrame({f"x{j}": f + 0.6 * rng.standard_normal(n) for j in (1, 2)})
+        eta = 0.4 + slope * f
+        part["y"] = {
+            "negative_binomial": rng.poisson(np.exp(eta) * rng.gamma(2.0, 0.5, n)).astype(float),
+            "zero_one_beta": np.where(rng.uniform(size=n) < 0.2, 0.0, rng.beta(2.0, 2.0, n)),
+            "lognormal": np.exp(eta + 0.5 * rng.standard_normal(n)),
+        }[family]
+        frames.append(part.assign(group=f"g{k}"))
+    out = pd.concat(frames, ignore_index=True)
+    if family == "zero_one_beta":
+        out.loc[::9, "y"] = 1.0
+    return out
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_paths_of_counts_durations_and_shares_are_pooled(name):
+    """The likelihood at the elements is that of the groups by themselves; the gradient is its."""
+    model, options, pooled = FAMILIES[name]
+    sem = bs.SEM(model, **options)
+    frame = families_data(options["family"]["y"])
+    own = sem.prepare(frame, group="group", pooling=bs.partial(*pooled))
+    density, start = balanced_density(own, posterior_density(own.space, own.structure, own.sample))
+    x = start + 0.05 * np.random.default_rng(1).standard_normal(density.size)
+    if on_lattices(own.structure):
+        density = with_lattices(own, density, x)
+    value, gradient = density.value_and_gradient(x)
+    assert np.isfinite(value)
+    for i in range(density.size):
+        h = 1e-5 * np.eye(density.size)[i]
+        slope = (density.value_and_gradient(x + h)[0] - density.value_and_gradient(x - h)[0]) / 2e-5
+        assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=5e-4), density.names[i]
+    elements = density.elements(density.natural(x))
+    alone = sem.prepare(frame, group="group", pooling=bs.no_pooling(*pooled))
+    other = likelihood_density(alone.structure, alone.space, alone.sample, at=elements, finer=1.6)
+    assert own.structure.sizes == alone.structure.sizes
+    found = density.respondent_log_likelihood(density.natural(x)[None])[0]
+    names = list(alone.table.parameters)
+    values = np.empty(len(names))
+    for k, place in alone.structure.places.items():
+        row = alone.table.rows[k]
+        if row.free >= 0:
+            values[row.free] = elements[alone.structure.element(place)[0]]
+    expected = other.respondent_log_likelihood(values[None])[0]
+    np.testing.assert_allclose(np.sort(found), np.sort(expected), rtol=0, atol=1e-6)
+
+
+def test_probabilities_of_none_and_all_are_not_pooled():
+    sem = bs.SEM("f =~ x1 + x2\ny ~ f", family={"y": "zero_one_beta"})
+    with pytest.raises(ModelError, match="y.zoi is of the kind 'inflation'"):
+        sem.prepare(families_data("zero_one_beta"), group="group", pooling=bs.partial("y | zoi"))
 
 
 def test_wide_graphs_are_not_pooled():

@@ -212,6 +212,18 @@ def test_the_exit_codes_are_in_the_help(capsys, command):
     assert "1 the model or the data say no; 2 used wrongly" in printed(capsys)
 
 
+def test_the_usage_names_the_arguments(capsys):
+    for command, said in (
+        ("effects", "RUN [DATA]"),
+        ("studies", "[FOLDER]"),
+        ("calibrate", "[FAMILIES...]"),
+        ("fit", "MODEL DATA"),
+    ):
+        assert main([command, "--help"]) == 0
+        first = capsys.readouterr().out.splitlines()[0]
+        assert first == f"Usage: bayessem {command} [OPTIONS] {said}"
+
+
 def test_a_folder_that_cannot_be_written_is_found_before_sampling(
     model, tmp_path, capsys, monkeypatch
 ):

@@ -9,7 +9,8 @@ from scipy.stats import multivariate_normal
 
 import bayessem as bs
 from bayessem.errors import BayessemError
-from bayessem.posterior.assemble import likelihood_density, posterior_density
+from bayessem.model.saturated import saturate
+from bayessem.posterior.assemble import likelihood_density, posterior_density, respondent_order
 from bayessem.posterior.prior_draws import prior_draws
 from bayessem.results.estimates import free_draws
 from bayessem.results.standardize import row_values
@@ -217,11 +218,95 @@ def test_what_no_composite_can_be_is_said(model, said):
         bs.SEM(model)
 
 
+def lacking(data: pd.DataFrame, share: float, items: tuple[str, ...], seed: int) -> pd.DataFrame:
+    """The same without a share of the values of some items."""
+    there = data[list(items)].to_numpy(copy=True)
+    there[np.random.default_rng(seed).random(there.shape) < share] = np.nan
+    return data.assign(**dict(zip(items, there.T, strict=True)))
+
+
+@pytest.mark.parametrize("model", [OUTCOME, CHAIN, SECOND])
+def test_respondents_who_lack_items_count_with_what_they_have(holzinger, model):
+    data = lacking(holzinger, 0.2, ("x1", "x2", "x3", "x5", "x8"), 1)
+    prepared = bs.SEM(model).prepare(data)
+    structure, values = prepared.structure, prepared.sample.values
+    density = posterior_density(prepared.space, structure, prepared.sample)
+    x = 0.3 * np.random.default_rng(1).normal(size=density.size)
+    natural = density.natural(x)
+    m = structure.matrices(density.elements(natural))
+    total = np.linalg.inv(np.eye(len(structure.variables)) - m["paths"])
+    loadings = m["loadings"] @ total
+    covariance = loadings @ m["disturbances"] @ loadings.T + m["residuals"]
+    mean = m["intercepts"] + loadings @ m["means"]
+    expected = []
+    for row in values:
+        o = np.flatnonzero(~np.isnan(row))
+        normal = multivariate_normal(mean[o], covariance[np.ix_(o, o)])
+        expected.append(normal.logpdf(row[o]))
+    found = density.respondent_log_likelihood(natural)[respondent_order(prepared.sample)]
+    assert found == pytest.approx(np.array(expected), rel=1e-9)
+    # what of the items is not the composite has the moments of the saturated model
+    s = saturate(prepared.sample).covariance
+    for c in structure.composites:
+        items, lam = list(c.items), m["loadings"][list(c.items), c.variable]
+        w = np.linalg.solve(s[np.ix_(items, items)], lam)
+        q = w @ s[np.ix_(items, items)] @ w
+        left = s[np.ix_(items, items)] - np.outer(lam, lam) / q
+        assert m["residuals"][np.ix_(items, items)] == pytest.approx(left)
+    _, gradient = density.value_and_gradient(x)
+    step = 1e-6
+    numeric = [
+        (density.value_and_gradient(x + d)[0] - density.value_and_gradient(x - d)[0]) / (2 * step)
+        for d in step * np.eye(len(x))
+    ]
+    assert gradient == pytest.approx(np.array(numeric), rel=1e-5, abs=1e-6 * abs(gradient).max())
+
+
+JOINT = [
+    (
+        0.2,
+        -2252.24170,
+        {"x2": (0.35905, 0.2602), "x3": (0.05151, 0.2676), "C": (0.26491, 0.0691)},
+    ),
+    (
+        0.3,
+        -2093.80077,
+        {"x2": (0.66010, 0.2888), "x3": (-0.06673, 0.2649), "C": (0.28976, 0.0693)},
+    ),
+]
+
+
+@pytest.mark.parametrize(("share", "logl", "values"), JOINT)
+def test_missing_items_cost_next_to_nothing_beside_the_joint_maximum(
+    holzinger, share, logl, values
+):
+    # Joint maximum over the model's parameters and the items' covariances, of the normal density by
+    # pattern written in NumPy (tests/references/composites_missing.py). There these covariances are
+    # free, here at the saturated model's maximum.
+    data = lacking(holzinger, share, ("x1", "x2", "x3"), 1)
+    fit = bs.SEM(CAUSE).ml(data)
+    assert logl - 0.01 < fit.measures["logl"] < logl + 1e-5
+    rows = fit.table.set_index(["lhs", "op", "rhs"])
+    for name, (est, se) in values.items():
+        key = ("textual", "~", "C") if name == "C" else ("C", "<~", name)
+        assert rows.loc[key, "est"] == pytest.approx(est, abs=0.01 * se)
+        assert rows.loc[key, "se"] == pytest.approx(se, rel=0.015)
+
+
+def test_weights_of_respondents_count_in_the_items_too(holzinger):
+    count = np.random.default_rng(1).integers(1, 4, len(holzinger))
+    for data in (holzinger, lacking(holzinger, 0.15, ("x1", "x3"), 2)):
+        weighted = bs.SEM(CAUSE).ml(data.assign(w=count), weights="w").table
+        repeated = bs.SEM(CAUSE).ml(data.loc[data.index.repeat(count)]).table
+        assert weighted.est.to_numpy() == pytest.approx(repeated.est.to_numpy(), abs=1e-6)
+
+
 def test_what_the_data_cannot_be_is_said(holzinger):
     lost = holzinger.copy()
     lost.loc[:4, "x2"] = np.nan
+    square = CAUSE + " + C:C"
     with pytest.raises(BayessemError, match="5 respondents lack an item of the composite 'C'"):
-        bs.SEM(CAUSE).ml(lost)
+        bs.SEM(square).prepare(lost)
     fit = bs.SEM(CAUSE).ml(lost, missing="listwise")
     assert fit.measures["ntotal"] == 296
     with pytest.raises(BayessemError, match="linearly dependent"):
@@ -387,6 +472,11 @@ def test_effect_sizes_are_those_of_regressions(holzinger):
     assert found["mean"] == pytest.approx(f2, abs=2.5 * found["sd"] / np.sqrt(10))
     correlation = np.corrcoef(holzinger.x1, holzinger.x2)[0, 1]
     assert found["vif"] == pytest.approx(1 / (1 - correlation**2), rel=1e-6)
+
+
+def test_the_total_effect_without_mediators_is_that_of_the_fit(fit):
+    found = str(fit.mediation("A", "T").document())
+    assert "without the mediators composites would have other weights" in found
 
 
 def test_importance_and_performance(fit, holzinger):

@@ -142,6 +142,9 @@ def test_what_pdflatex_knows_is_not_declared_anew():
     text = escaped("“Größe” … ‘naïve’ – 5 €")
     assert text == r"``Größe'' \ldots{} `naïve' \textendash{} 5 \texteuro{}"
     assert "DeclareUnicodeCharacter" not in page_latex(text, title="é", subtitle="ł")
+    assert escaped("Ελλάδα ς") == (
+        r"$\mathrm{E}$$\lambda$$\lambda$$\acute{\alpha}$$\delta$$\alpha$ $\varsigma$"
+    )
     cells = Table((Column("two\nlines", ["a\nb"]),), "T")
     assert "\\newline" not in document_latex(Document((cells,)))
 
@@ -154,6 +157,8 @@ def test_a_latex_page_numbers_links_and_declares_what_pdflatex_lacks():
     assert r"\includegraphics[width=0.500\linewidth]{p1.pdf}" in page
     assert r"\title{A \& B}" in page and r"\author{100 \% of it}" in page
     assert f"{{{ord('满'):04X}}}" in page
+    assert page.startswith("% This text has characters such as") and "LuaLaTeX" in page[:120]
+    assert page.index(r"\else") < page.index(r"\setmainfont{Noto Serif CJK SC}")
     assert page.count(r"\begin{longtable*}") == 2
 
 
@@ -182,6 +187,33 @@ def test_texts_break_their_lines_before_numbers_stand_below():
     assert plan.characters <= 100
     assert text_width("满意度 x") == 8
     assert printed_width("12345") == 5 < printed_width("AMCDE") < 10
+
+
+def test_heads_of_numbers_break_between_words_before_columns_stand_below():
+    long = "A group with a name of many words"
+    columns = (
+        Column("", [f"construct =~ item{k}" for k in range(3)]),
+        *(Column(f"{long} {k}", [0.5, 0.6, 0.7], NUMBER) for k in range(7)),
+    )
+    plan = arranged(Table(columns, "T"), 128)
+    assert plan.parts == [list(range(8))] and plan.characters <= 128
+    assert not plan.broken[0]  # names of rows stay whole
+    text = document_latex(Document((Table(columns, "T"),)))
+    assert text.count(r"\raggedleft\arraybackslash") == sum(plan.broken) == 7
+
+
+def test_short_tables_of_word_stay_whole():
+    def kept(rows):
+        table = Table(
+            (Column("", [f"x{k}" for k in range(rows)]), Column("v", [0.5] * rows, NUMBER))
+        )
+        (made,) = docx.Document(io.BytesIO(document_word(Document((table,))))).tables
+        return [
+            cell.paragraphs[0].paragraph_format.keep_with_next for cell in made.columns[0].cells
+        ]
+
+    assert kept(3) == [True, True, True, None]
+    assert kept(30) == [True, *[None] * 30]
 
 
 def test_word_has_real_tables_captions_and_references(tmp_path):

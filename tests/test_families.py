@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from scipy.optimize import minimize
 from scipy.special import expit, ndtr
 from scipy.stats import norm
 
@@ -21,6 +20,7 @@ from bayessem.comparison.criterion import target_of
 from bayessem.criticism.response_check import survival_curve
 from bayessem.effects.category_effects import caused_pairs
 from bayessem.errors import DataError, FitError, ModelError, NotSupported
+from bayessem.fit import Fit
 from bayessem.likelihood.engines import ENGINES
 from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.node_entry import entry
@@ -31,9 +31,9 @@ from bayessem.model.structure import latent_values
 from bayessem.posterior.node_choice import choose_nodes, latent_units
 from bayessem.report.sections import effects_on_answers
 from bayessem.sem import SEM, load
-from bayessem.syntax.responses import OTHERS
+from bayessem.syntax.responses import OTHERS, SHAPE_BOUNDS
 from bayessem.syntax.specification import Specification
-from bayessem.text.document import Document
+from bayessem.text.document import Document, Table
 from bayessem.text.terminal import document_text
 
 N = 22
@@ -60,7 +60,13 @@ def _data() -> pd.DataFrame:
     out.loc[5, "from"] = np.nan
     out["limited"] = np.clip(0.2 + 0.5 * f + rng.normal(size=N), -0.5, 1.0)
     out["share"] = np.clip(expit(0.2 + 0.6 * f + 0.5 * rng.normal(size=N)), 0.02, 0.98)
+    out["edge"] = out["share"]
+    out.loc[[1, 5, 8], "edge"] = 0.0
+    out.loc[[2, 7], "edge"] = 1.0
+    out["whole"] = np.where(np.arange(N) % 5 == 3, 1.0, out["share"])
     out["g"] = np.where(np.arange(N) % 2, "u", "v")
+    out["far"] = f + 0.7 * rng.standard_t(4.0, size=N)
+    out.loc[9, "far"] += 6.0
     return out
 
 
@@ -116,6 +122,19 @@ MODELS: dict[str, tuple[str, pd.DataFrame, dict]] = {
         HOLES,
         {"family": {"limited": "tobit", "share": "beta"}, "censored": {"limited": (-0.5, 1.0)}},
     ),
+    "shares of none and of all": (
+        "A =~ a1 + a2 + edge\nB =~ b1 + b2 + b3\nB ~ A\nwhole ~ A + B",
+        HOLES,
+        {
+            "family": {"edge": "zero_one_beta", "whole": "zero_one_beta"},
+            "ordered": ["b1", "b2", "b3"],
+        },
+    ),
+    "numbers with outliers": (
+        "A =~ a1 + far + a2\nB =~ b1 + b2 + b3\nB ~ A\nz ~ A + B",
+        HOLES,
+        {"family": {"far": "student", "z": "student", "b1": "student"}},
+    ),
     "no construct at all": (
         "many ~ z\nshare ~ z",
         HOLES,
@@ -133,7 +152,9 @@ def _elements(prepared: Prepared) -> np.ndarray:
         row = structure.table.rows[k]
         if row.free < 0:
             continue
-        if row.op == "|":
+        if row.op == "|" and row.rhs in SHAPE_BOUNDS:
+            value = {"zoi": 0.3, "coi": 0.45, "nu": 5.0}[row.rhs]
+        elif row.op == "|":
             value = structure.table.responses.cuts[row.lhs][int(row.rhs[1:]) - 1]
         elif row.op == "~~" and row.lhs == row.rhs:
             value = generator.uniform(0.4, 1.0)
@@ -179,6 +200,12 @@ def _log_answer(prepared: Prepared, i: int, name: str, eta: np.ndarray, v: float
     row = DATA.loc[prepared.sample.rows[i]]
     y, sd = row.get(name, np.nan), np.sqrt(v)
     match responses.others[name]:
+        case "student":
+            return stats.t.logpdf(y, 5.0, eta, sd)
+        case "zero_one_beta":
+            m = expit(eta)
+            inside = 0.7 * stats.beta.pdf(y, m / v, (1.0 - m) / v)
+            return np.log({0.0: 0.3 * 0.55, 1.0: 0.3 * 0.45}.get(y, inside)) + 0.0 * eta
         case "poisson":
             return stats.poisson.logpmf(y, row[responses.exposure[name]] * np.exp(eta))
         case "negative_binomial":
@@ -302,17 +329,20 @@ def test_derivatives_in_numpy_are_those_of_the_density():
         ),
         "limited": np.array([[0.3, 0.3, 0.3], [1.0, 1.0, np.inf], [0.0, -np.inf, 0.0]]),
         "share": np.array([[y, np.log(y), np.log1p(-y)] for y in (0.03, 0.5, 0.9)]),
+        "number": np.array([[-0.4, 0.0, 0.0], [9.0, 0.0, 0.0]]),
     }  # fmt: skip
+    shapes = {"zero_one_beta": (0.3, 0.4), "student": (3.5,)}
     for name, family in FAMILIES.items():
         rows = own[family.reads]
         for eta in np.linspace(-1.5, 1.5, 7):
             at = np.full(len(rows), eta)
             h = 1e-4
-            value, first, second = family.slopes(rows, at, 0.6)
-            up, down = (family.log_density(rows, at + d, 0.6) for d in (h, -h))
-            np.testing.assert_allclose(value, family.log_density(rows, at, 0.6))
+            numbers = (0.6, *shapes.get(name, ()))
+            value, first, second = family.slopes(rows, at, *numbers)
+            up, down = (family.log_density(rows, at + d, *numbers) for d in (h, -h))
+            np.testing.assert_allclose(value, family.log_density(rows, at, *numbers))
             np.testing.assert_allclose(first, (up - down) / (2 * h), rtol=1e-6, atol=1e-6)
-            if name == "beta":  # the expected one
+            if name in ("beta", "zero_one_beta", "student"):  # the expected one
                 continue
             bend = (up - 2 * value + down) / h**2
             np.testing.assert_allclose(second, bend, rtol=1e-4, atol=1e-5, err_msg=name)
@@ -357,7 +387,21 @@ def test_a_count_without_overdispersion_is_a_poisson_count():
             "from 2 .from. to 1 .to. ends before it begins .row 1.",
         ),
         ({"y": [0.2, 1.3, 0.5, 0.4]}, {"family": {"y": "beta"}}, "1.3; shares lie between 0 and 1"),
-        ({"y": [0.2, 0.0, 0.5, 0.4]}, {"family": {"y": "beta"}}, "is 0 in 1 rows.*'tobit'"),
+        (
+            {"y": [0.2, 0.0, 0.5, 0.4]},
+            {"family": {"y": "beta"}},
+            "is 0 in 1 rows.*'zero_one_beta'.*'tobit'",
+        ),
+        (
+            {"y": [0.2, 0.1, 0.5, 0.4]},
+            {"family": {"y": "zero_one_beta"}},
+            "is never 0 or 1; its family is 'beta'",
+        ),
+        (
+            {"y": [1, 0, 1, 1]},
+            {"family": {"y": "zero_one_beta"}},
+            "is 0 or 1 in all rows; its family is 'bernoulli'",
+        ),
     ],
 )
 def test_data_that_no_family_has_are_refused_before_sampling(values, options, message):
@@ -397,78 +441,14 @@ def test_what_no_response_can_be_is_refused_at_once(options, message):
         ("y ~~ y", "poisson", "variance of the Poisson count 'y' is its expected value"),
         ("y ~~ m", "weibull", "'y' .family 'weibull'. has no residual that could covary"),
         ("y | t1", "beta", "gives thresholds to 'y', whose family is 'beta'"),
+        ("y | t1", "zero_one_beta", "has no 't1'; it has zoi and coi, as in 'y | zoi'"),
+        ("y | 1.5*zoi", "zero_one_beta", "is fixed at 1.5; zoi lies from 0 to 1"),
+        ("y | 0.5*nu", "student", "is fixed at 0.5; nu lies above 1"),
     ],
 )
 def test_statements_without_a_parameter_are_refused(line, family, message):
     with pytest.raises(ModelError, match=message):
         Specification(f"y ~ z\nm ~ z\n{line}", family={"y": family})
-
-
-def _regression(n: int = 400) -> pd.DataFrame:
-    rng = np.random.default_rng(11)
-    out = pd.DataFrame({"z": rng.normal(size=n), "w": rng.normal(size=n)})
-    eta = 0.4 + 0.5 * out["z"] - 0.3 * out["w"]
-    out["years"] = rng.uniform(0.5, 4.0, size=n)
-    out["poisson"] = rng.poisson(out["years"] * np.exp(eta))
-    out["negative_binomial"] = rng.poisson(
-        out["years"] * np.exp(eta) * rng.gamma(1.5, 1.0 / 1.5, size=n)
-    )
-    stop = rng.uniform(0.5, 5.0, size=n)
-    for name, noise in (
-        ("lognormal", 0.6 * rng.normal(size=n)),
-        ("weibull", 0.7 * np.log(rng.standard_exponential(size=n))),
-    ):
-        time = np.exp(eta + noise)
-        out[name], out[f"{name}_flag"] = np.minimum(time, stop), (time > stop).astype(int)
-    out["tobit"] = np.maximum(eta + rng.normal(size=n), 0.0)
-    out["beta"] = rng.beta(expit(eta) * 6.0, expit(-eta) * 6.0)
-    return out
-
-
-def _minus_log_likelihood(name: str, d: pd.DataFrame, x: np.ndarray) -> float:
-    """Of intercept, two slopes and the log of the dispersion, by SciPy's distributions alone."""
-    eta, v, y = x[0] + x[1] * d["z"] + x[2] * d["w"], np.exp(x[3]), d[name]
-    mean = d["years"] * np.exp(eta)
-    match name:
-        case "poisson":
-            return -stats.poisson.logpmf(y, mean).sum()
-        case "negative_binomial":
-            return -stats.nbinom.logpmf(y, 1 / v, 1 / (1 + v * mean)).sum()
-        case "tobit":
-            seen = norm.logpdf(y, eta, np.sqrt(v))
-            return -np.where(y <= 0, norm.logcdf(0, eta, np.sqrt(v)), seen).sum()
-        case "beta":
-            return -stats.beta.logpdf(y, expit(eta) / v, expit(-eta) / v).sum()
-        case "lognormal":
-            law = stats.lognorm(np.sqrt(v), scale=np.exp(eta))
-        case "weibull":
-            law = stats.weibull_min(np.pi / np.sqrt(6 * v), scale=np.exp(eta))
-    return -np.where(d[f"{name}_flag"] == 1, law.logsf(y), law.logpdf(y)).sum()
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_maximum_likelihood_of_a_regression(name):
-    data = _regression()
-    options: dict = {"family": {name: name}}
-    if name in ("poisson", "negative_binomial"):
-        options["exposure"] = {name: "years"}
-    if name in ("lognormal", "weibull"):
-        options["censored"] = {name: f"{name}_flag"}
-    if name == "tobit":
-        options["censored"] = {name: (0, None)}
-    ours = SEM(f"{name} ~ z + w", **options).ml(data)
-    values = dict(zip(ours.prepared.table.parameters, ours.x, strict=True))
-    found = minimize(
-        lambda x: _minus_log_likelihood(name, data, x),
-        np.array([0.1, 0.1, 0.1, -0.5]),
-        method="BFGS",
-        options={"gtol": 1e-5},
-    )
-    got = [values[f"{name}{row}"] for row in ("~1", "~z", "~w")]
-    np.testing.assert_allclose(got, found.x[:3], atol=1e-4)
-    if name != "poisson":
-        assert values[f"{name}~~{name}"] == pytest.approx(np.exp(found.x[3]), abs=1e-4)
-    assert ours.measures["logl"] == pytest.approx(-found.fun, abs=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -588,12 +568,15 @@ def test_counts_and_survival_of_the_data_lie_beside_those_of_the_model(fit):
     counts = fit.response_check("y")
     assert counts.table["observed"].sum() == fit.prepared.sample.size
     assert counts.table["surprising"].mean() < 0.2
+    (shown,) = [b for b in counts.document().blocks if isinstance(b, Table)]
+    data = next(c for c in shown.columns if c.title == "data")
+    assert all(x.isdigit() for x in data.written())  # frequencies, not 12.000
     survival = fit.response_check("t")
     assert (survival.table["observed"] - survival.table["mean"]).abs().max() < 0.1
     for result in (counts, survival):
         assert "data" in str(result)
         assert result.plot() is not None
-    with pytest.raises(ModelError, match="about counts and durations"):
+    with pytest.raises(ModelError, match="about counts, durations, shares"):
         fit.response_check("a1")
 
 
@@ -683,6 +666,19 @@ def test_densities_and_probabilities_are_not_compared(study):
 
     check("poisson", "overdispersed")
     check("plain", "normal", "weibull")  # densities of the same numbers
+    targets |= {
+        name: target_of(prepare(SEM("edge ~ z", **options), DATA))
+        for name, options in {
+            "inflated": {"family": {"edge": "zero_one_beta"}},
+            "limits": {"family": {"edge": "tobit"}, "censored": {"edge": (0, 1)}},
+            "number": {},
+            "heavy": {"family": {"edge": "student"}},
+        }.items()
+    }
+    check("inflated", "limits")  # both have probabilities of 0 and 1, and densities between
+    check("number", "heavy")
+    with pytest.raises(FitError):
+        check("inflated", "number")
     with pytest.raises(FitError, match="first has probabilities of the values of y"):
         check("poisson", "plain")
     with pytest.raises(FitError, match="same values of t as censored"):
@@ -723,3 +719,115 @@ def test_a_count_without_constructs_is_checked_and_fitted(text):
     own = sem.ml(data).table.set_index(["lhs", "op", "rhs"]).loc[("y", "~", "x")]
     found = fit.summary().set_index(["lhs", "op", "rhs"]).loc[("y", "~", "x")]
     assert found["mean"] == pytest.approx(own["est"], abs=0.3 * own["se"])
+
+
+@pytest.fixture(scope="module")
+def inflated() -> tuple[pd.DataFrame, Fit]:
+    """A construct with an item that has three typing errors, and a share of none and of all."""
+    rng = np.random.default_rng(3)
+    n = 200
+    f, z = rng.normal(size=(2, n))
+    data = pd.DataFrame({f"a{j}": 0.8 * f + 0.6 * rng.normal(size=n) for j in (1, 2, 3)})
+    data["z"] = z
+    data.loc[[3, 60, 90], "a2"] += 8.0
+    m, u = expit(0.2 + 0.6 * f + 0.3 * z), rng.uniform(size=n)
+    data["y"] = rng.beta(m * 8.0, (1.0 - m) * 8.0)
+    data.loc[u < 0.1, "y"], data.loc[u > 0.93, "y"] = 0.0, 1.0
+    sem = SEM(
+        'F =~ a1 + a2 + a3\ny ~ F + z\ny | prior("beta(2, 8)")*zoi',
+        family={"y": "zero_one_beta", "a2": "student"},
+    )
+    fit = sem.fit(data, draws=250, tune=250, chains=2, random_seed=1, progress=False)
+    return data, fit
+
+
+def test_probabilities_of_none_and_all_have_the_posterior_of_their_counts(inflated):
+    """They depend on nothing else: zoi is beta(2 + edges, 8 + others), coi beta(1 + ones, ...)."""
+    data, fit = inflated
+    found = fit.summary().set_index(["lhs", "op", "rhs"])
+    none, whole = (data["y"] == 0).sum(), (data["y"] == 1).sum()
+    for name, law in {
+        "zoi": stats.beta(2 + none + whole, 8 + len(data) - none - whole),
+        "coi": stats.beta(1 + whole, 1 + none),
+    }.items():
+        row = found.loc[("y", "|", name)]
+        error = law.std() / np.sqrt(row["ess_bulk"])
+        assert row["mean"] == pytest.approx(law.mean(), abs=4.5 * error)
+    said = str(fit)
+    assert "Shapes of distributions" in said and "y | zoi" in said and "Thresholds" not in said
+
+
+def test_expected_shares_have_those_of_none_and_all(inflated):
+    _, fit = inflated
+    found = fit.expected_effects("F", "y", draws=100)
+    names = [(r.lhs, r.op, r.rhs) for r in fit.prepared.table.rows]
+    flat = fit.row_draws.reshape(-1, len(names))
+    flat = flat[np.linspace(0, len(flat) - 1, 100).round().astype(int)]
+    zoi, coi = (flat[:, names.index(("y", "|", x))].mean() for x in ("zoi", "coi"))
+    expected = found.expected["mean"].iloc[0]
+    assert zoi * coi < expected < 1.0 - zoi * (1.0 - coi)
+    inside = (expected - zoi * coi) / (1.0 - zoi)
+    intercept, b = (flat[:, names.index(x)].mean() for x in (("y", "~1", ""), ("y", "~", "z")))
+    at = intercept + b * inflated[0]["z"].to_numpy()
+    assert inside == pytest.approx(expit(at).mean(), abs=0.02)
+    assert fit.ratios().table["ratio"].eq("odds ratio").all()
+
+
+def test_values_that_are_far_out_are_named(inflated):
+    data, fit = inflated
+    weights = fit.weights(draws=100)
+    assert set(weights.outlying) >= {("3", "a2"), ("60", "a2"), ("90", "a2")}
+    assert set(weights.table["respondent"].head(3)) == {"3", "60", "90"}
+    assert weights.table["weight"].head(3).max() < 0.1
+    assert "a2 of 60" in str(weights)
+    loadings = fit.summary().set_index(["lhs", "op", "rhs"])["mean"]
+    assert loadings["F", "=~", "a2"] == pytest.approx(loadings["F", "=~", "a3"], abs=0.3)
+    with pytest.raises(NotSupported, match="all count alike"):
+        SEM("a1 ~ z").ml(data).weights()
+
+
+@pytest.mark.parametrize("name", ["y", "a2"])
+def test_distributions_of_shares_and_numbers_lie_beside_those_of_the_model(inflated, name):
+    data, fit = inflated
+    check = fit.response_check(name, draws=100)
+    first = check.table.iloc[0]
+    assert first["observed"] == pytest.approx((data[name] <= first["value"]).mean())
+    assert check.table["surprising"].mean() < 0.3
+    assert "at most a value" in str(check) and check.plot() is not None
+
+
+def test_a_saved_fit_has_its_shapes(inflated, tmp_path):
+    _, fit = inflated
+    fit.save(tmp_path / "run")
+    back = load(tmp_path / "run")
+    np.testing.assert_array_equal(back.elements, fit.elements)
+    drawn = fit.sem.simulate(fit, 400, random_seed=1)
+    row = fit.summary().set_index(["lhs", "op", "rhs"]).loc[("y", "|", "zoi")]
+    assert drawn["y"].isin([0.0, 1.0]).mean() == pytest.approx(row["mean"], abs=0.1)
+
+
+def test_distributions_of_tobit_outcomes_have_their_limits():
+    rng = np.random.default_rng(6)
+    z = rng.normal(size=150)
+    data = pd.DataFrame({"z": z, "y": np.clip(0.5 * z + rng.normal(size=150), 0.0, 1.0)})
+    data["flag"] = -(data["y"] == 0.0).astype(int)
+    sem = SEM("y ~ z", family={"y": "tobit"}, censored={"y": (0, 1)})
+    fit = sem.fit(data, draws=150, tune=150, chains=2, random_seed=1, progress=False)
+    table = fit.response_check("y", draws=100).table
+    assert table["value"].iloc[0] == 0.0
+    assert table["observed"].iloc[0] == pytest.approx((data["y"] == 0.0).mean())
+    assert abs(table["mean"].iloc[0] - table["observed"].iloc[0]) < 0.15
+    flagged = SEM("y ~ z", family={"y": "tobit"}, censored={"y": "flag"})
+    other = flagged.fit(data, draws=20, tune=50, chains=1, random_seed=1, progress=False)
+    with pytest.raises(ModelError, match="tobit outcomes with limits"):
+        other.response_check("y")
+
+
+def test_counts_that_vary_less_than_poisson_counts_are_named():
+    x = np.random.default_rng(1).normal(size=200)
+    # the nearest whole number to the expected count: hardly any variance about it
+    data = pd.DataFrame({"x": x, "y": np.round(np.exp(1.5 + 0.3 * x)).astype(int)})
+    fit = SEM("y ~ x", family={"y": "negative_binomial"}).ml(data, se="none")
+    (said,) = [text for text in fit.problems if "no maximum" in text]
+    assert "the counts of y vary no more than Poisson counts" in said
+    assert "give them the family 'poisson'" in said and "join sparse" not in said

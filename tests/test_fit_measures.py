@@ -13,7 +13,7 @@ from bayessem.ml.fit_measures import (
     residual_measures,
     rmsea,
 )
-from bayessem.ml.saturated import Saturated
+from bayessem.model.saturated import Saturated
 
 # Holzinger-Swineford, three factors, n = 301: lavaan 0.6-14 (and the lavaan tutorial)
 HS = chi_square_measures(

@@ -1,5 +1,6 @@
 """The code of the documentation and of the README runs, and the calls that they name exist."""
 
+import importlib.util
 import os
 import re
 import shlex
@@ -118,6 +119,41 @@ def test_the_five_lines_of_the_readme_run(folder, capsys):
     exec(compile(block, "README.md", "exec"), {})
     assert "R2 of the outcomes" in capsys.readouterr().out
     assert bayessem.load("runs/example").settings["random_seed"] == 1
+
+
+# What prints no draws, which differ between processors: codebooks, checks, maximum likelihood.
+DRAWS = re.compile(r"\.fit\(|random_seed|replicates|\.plot\(")
+
+
+def before_draws(text: str) -> str:
+    """A page up to the first block that samples."""
+    for found in re.finditer(r"```python\n(.*?)```", text, re.DOTALL):
+        if DRAWS.search(found[1]):
+            return text[: found.start()]
+    return text
+
+
+EXACT = {
+    page: before_draws(text)
+    for page, text in TEXTS.items()
+    if re.search(r"```python\n((?!```).)*```\n\n```text\n", before_draws(text), re.DOTALL)
+}
+
+
+def test_some_pages_print_what_is_the_same_everywhere():
+    assert len(EXACT) >= 8
+
+
+@pytest.mark.parametrize("page", EXACT)
+def test_what_a_page_prints_before_any_draws_is_what_is_printed(page, folder):
+    import pandas as pd
+
+    specification = importlib.util.spec_from_file_location("pages", ROOT / "scripts" / "pages.py")
+    pages = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(pages)
+    width, columns, digits = "display.width", "display.max_columns", "display.precision"
+    with pd.option_context(width, int(pages.COLUMNS), columns, 20, digits, 3):
+        assert pages.rendered(EXACT[page], page) == EXACT[page]
 
 
 def test_what_a_page_prints_is_there():

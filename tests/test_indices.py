@@ -15,8 +15,8 @@ from bayessem.criticism.baseline import baseline_log_likelihoods
 from bayessem.criticism.discrepancy import Counts
 from bayessem.criticism.indices import INDICES, bayesian_indices, effective_parameters, fit_indices
 from bayessem.errors import FitError
-from bayessem.ml.saturated import baseline_log_likelihood, normal_log_likelihood, saturate
-from bayessem.ml.saturated import pattern_moments as patterns_of
+from bayessem.model.saturated import baseline_log_likelihood, normal_log_likelihood, saturate
+from bayessem.model.saturated import pattern_moments as patterns_of
 from bayessem.model.structure import build_structure
 from bayessem.results.simulate import elements_at, simulate
 

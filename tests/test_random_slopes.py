@@ -113,8 +113,11 @@ def test_lavaan_lets_nothing_covary_with_slopes_by_itself():
         ('level: 1\nf =~ rv("s")*x\nlevel: 2\nx ~~ x', ModelError, "only paths"),
         ('level: 1\ny ~ rv("x")*x\nlevel: 2\ny ~~ y', ModelError, "name of another variable"),
         ('level: 1\ny ~ rv("2 s")*x\nlevel: 2\ny ~~ y', ModelError, "needs a name"),
-        ('level: 1\ny ~ rv("s")*x\nlevel: 2\ny ~ x', NotSupported, "is at both levels.*x_w"),
-        ('level: 1\nf =~ a + b\ny ~ rv("s")*f\nlevel: 2\ny ~~ y', NotSupported, "of constructs"),
+        (
+            'level: 1\nf =~ a + b\ny ~ rv("s")*f + rv("t")*x\nlevel: 2\ny ~ x',
+            NotSupported,
+            "s and t are slopes of predictors that are not observed",
+        ),
         ('level: 1\ny ~ rv("s")*x\nx ~ y\nlevel: 2\ny ~~ y', NotSupported, "in turn"),
     ],
 )
@@ -367,3 +370,68 @@ def test_curves_across_levels(fitted, data):
             frame, cluster="firm", draws=10, tune=50, chains=1, random_seed=1, progress=False
         )
         short.what_if("x", "y")
+
+
+CONSTRUCT = """
+level: 1
+  f =~ x1 + x2 + x3
+  y ~ rv("s")*f
+level: 2
+  x1 ~~ x1
+  x2 ~~ x2
+  x3 ~~ x3
+  y ~ z
+  s ~ z
+  s ~~ y
+"""
+TRUTH = {"f=~x2": 0.9, "f=~x3": 0.8, "f~~f": 1, "y~~y[within]": 1, "y~~y[between]": 0.4}
+TRUTH |= {"s~~s": 0.1, "s~~y": 0.08, "s~1": 0.4, "s~z": 0.25, "y~z": 0.3, "z~~z": 1, "z~1": 0}
+TRUTH |= {f"x{i}~~x{i}[within]": 0.5 for i in (1, 2, 3)} | {"y~1[between]": 0}
+TRUTH |= {f"x{i}~~x{i}[between]": 0.2 for i in (1, 2, 3)}
+TRUTH |= {f"x{i}~1[between]": 1 for i in (1, 2, 3)}
+
+
+def test_simulated_slopes_of_constructs_are_those_asked_for():
+    drawn = bs.SEM(CONSTRUCT).simulate(TRUTH, 8000, clusters=1000, random_seed=1)
+    # the covariance of y and x1 inside a cluster is s times the variance of f: .4 + .25 z
+    inside = drawn.groupby("cluster")[["x1", "y"]].cov().unstack()[("x1", "y")].to_numpy()
+    z = drawn.groupby("cluster")["z"].first().to_numpy()
+    design = np.column_stack([np.ones_like(z), z])
+    found, square, *_ = np.linalg.lstsq(design, inside, rcond=None)
+    se = np.sqrt(np.diag(np.linalg.inv(design.T @ design)) * square / (len(z) - 2))
+    assert (np.abs(found - [0.4, 0.25]) < 4 * se).all() and (se < 0.03).all()
+
+
+@pytest.fixture(scope="module")
+def of_construct():
+    sem = bs.SEM(CONSTRUCT)
+    drawn = sem.simulate(TRUTH, 300, clusters=30, random_seed=2)
+    drawn.loc[:4, "x2"] = np.nan
+    fit = sem.fit(
+        drawn, cluster="cluster", draws=20, tune=40, chains=2, random_seed=1, progress=False
+    )
+    return sem, drawn, fit
+
+
+def test_slopes_of_constructs_say_how_they_are_integrated(of_construct, tmp_path):
+    sem, drawn, fit = of_construct
+    said = " ".join(str(sem.check(drawn, cluster="cluster")).split())
+    assert "The predictor of s is not observed: the slope is integrated out on nodes" in said
+    assert fit.draws.attrs["quadrature_error"] < 1e-5
+    fit.save(tmp_path / "run")
+    assert bs.load(tmp_path / "run").summary().equals(fit.summary())
+    # by cluster it is the likelihood itself, which LOO needs
+    assert fit.data["log_likelihood"]["cluster"].sizes["cluster"] == 30
+    assert fit.simple_slopes("f", "y") is not None
+
+
+@pytest.mark.parametrize("unit", ["scores", "new rows", "respondent"])
+def test_what_is_not_there_for_slopes_of_constructs(of_construct, unit):
+    _, drawn, fit = of_construct
+    with pytest.raises(NotSupported, match="within parts .s.: given the data they are not normal"):
+        if unit == "scores":
+            fit.scores(draws=10)
+        elif unit == "new rows":
+            fit.predict(drawn.head(3).assign(y=np.nan), random_seed=1)
+        else:
+            fit.loo(unit="respondent")

@@ -5,6 +5,7 @@ import dataclasses
 import html
 import re
 import sys
+import unicodedata
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -183,6 +184,17 @@ def test_every_citation_is_in_the_list_of_references(page):
     assert len(cited) >= 5
     for family, year in cited:
         assert re.search(rf"{family}, .*\({year}\)", listed), (family, year)
+
+
+def test_references_are_in_the_order_of_a_list_of_references():
+    plain = [
+        (
+            unicodedata.normalize("NFD", "; ".join(r.authors)).encode("ascii", "ignore").lower(),
+            r.year,
+        )
+        for r in REFERENCES.values()
+    ]
+    assert plain == sorted(plain)
 
 
 def test_numbers_are_those_of_the_fit(page, pd_fit):

@@ -5,14 +5,14 @@ from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
 from bayessem.errors import DataError
-from bayessem.ml.saturated import (
+from bayessem.model.data import read_sample
+from bayessem.model.saturated import (
     baseline_log_likelihood,
     covariate_log_likelihood,
     normal_log_likelihood,
     pattern_moments,
     saturate,
 )
-from bayessem.model.data import read_sample
 
 
 def frame(n: int = 80, p: int = 3, share: float = 0.0, seed: int = 0) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -135,3 +136,44 @@ def test_the_version_is_the_same_everywhere():
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     released = re.findall(r"^## \[(\d[^\]]*)\] - (\S+)", changes, re.MULTILINE)
     assert released[0] == (version, date)
+
+
+# Names with a year that are no citations: a data set by whom it was published.
+NO_CITATIONS = {("Houghton", "2007")}
+NAME = r"[A-ZÀ-Ý][\w\-]+"
+CITED = re.compile(
+    rf"({NAME})(?:'s)?(?: (?:&|and) {NAME}| et al\.|(?:, {NAME})+ (?:&|and) {NAME})?,? "
+    r"\(?((?:19|20)\d\d)\b"
+)
+
+
+def test_every_citation_is_among_the_sources():
+    sources = (DOCS / "methods" / "sources.md").read_text(encoding="utf-8")
+    listed = [line for line in sources.splitlines() if line.startswith("- ")]
+    letters = [unicodedata.normalize("NFKD", x.split("(")[0]) for x in listed]
+    plain = ["".join(c for c in x if c.isalpha() or c in " ,").casefold() for x in letters]
+    assert plain == sorted(plain)
+    missing = set()
+    for page in DOCS.rglob("*.md"):
+        if page.name in ("sources.md", "changes.md", "errors.md"):
+            continue
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for found in CITED.finditer(text):
+            name, year = found.groups()
+            known = any(f"({year})" in x and name in x.split(" (")[0] for x in listed)
+            if not known and (name, year) not in NO_CITATIONS:
+                missing.add((page.name, found[0]))
+    assert not missing
+
+
+def test_formulas_that_scroll_can_be_reached_by_keys(site):
+    texts = [page.read_text(encoding="utf-8") for page in site[""].rglob("*.html")]
+    formulas = [x for text in texts for x in re.findall(r'<math [^>]*display="block"[^>]*>', text)]
+    assert formulas and all('tabindex="0"' in x for x in formulas)
+
+
+def test_dialogs_have_names(site):
+    for page in (p for p in site[""].rglob("*.html") if p.name != "404.html"):
+        dialogs = re.findall(r'<[^>]*role="dialog"[^>]*>', page.read_text(encoding="utf-8"))
+        assert all("aria-label=" in x for x in dialogs), page.name
+    assert 'role="dialog"' in (site[""] / "index.html").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ are those of `commands/outcome.py`.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 import warnings
@@ -91,9 +92,27 @@ def _app(tokens: Sequence[str]) -> App:
         app.register_install_completion_command(help="Complete commands and options in this shell.")
     for name in wanted:
         command = COMMANDS[name]
-        epilogue = f"Example: {command.example}\n\n{EXIT_CODES}"
-        app.command(command.run(name), name=name, group=command.family, help_epilogue=epilogue)
+        function = command.run(name)
+        app.command(
+            function,
+            name=name,
+            group=command.family,
+            usage=_usage(name, function),
+            help_epilogue=f"Example: {command.example}\n\n{EXIT_CODES}",
+        )
     return app
+
+
+def _usage(name: str, function: Callable[..., int]) -> str:
+    """The first line of a command's help: its arguments, in brackets what may be left out."""
+    said = []
+    for given in inspect.signature(function).parameters.values():
+        if given.kind is given.VAR_POSITIONAL:
+            said.append(f"[{given.name.upper()}...]")
+        elif given.kind is given.POSITIONAL_ONLY:
+            optional = given.default is not given.empty
+            said.append(f"[{given.name.upper()}]" if optional else given.name.upper())
+    return " ".join(("Usage: bayessem", name, "[OPTIONS]", *said))
 
 
 def _worth_showing(value: Any) -> str | None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bayessem.measurement.quality_result import Measurement
     from bayessem.moderation.pooling_result import PoolingReport
     from bayessem.results.category_probabilities import CategoryProbabilities
+    from bayessem.results.cell_weights import CellWeights
     from bayessem.results.intraclass import IntraclassCorrelations
     from bayessem.results.predict import Prediction
     from bayessem.results.respondent_weights import RespondentWeights
@@ -389,7 +390,7 @@ class Fit(Fitted):
 
         References
         ----------
-        Edwards & Parry (1993), doi:10.2307/256822; Shanock et al. (2010),
+        Edwards & Parry (1993), doi:10.5465/256822; Shanock et al. (2010),
         doi:10.1007/s10869-010-9183-4; Humberg, Nestler & Back (2019),
         doi:10.1177/1948550618757600.
         """
@@ -788,12 +789,13 @@ class Fit(Fitted):
     def response_check(
         self, y: str, *, draws: int = 400, ci_prob: float = 0.95, random_seed: int = 0
     ) -> ResponseCheck:
-        """A count or duration of the data beside the model's: rootogram, or survival curves.
+        """A response of the data beside the model's: rootogram, survival curves, distribution.
 
         Parameters
         ----------
         y : str
-            A count or duration.
+            A count, a duration, a share, a tobit outcome with limits, or a number with heavy tails
+            of its own.
         draws : int
             Draws of the parameters, evenly spaced.
         ci_prob : float
@@ -867,12 +869,16 @@ class Fit(Fitted):
 
         return scores(self, draws=draws, random_seed=random_seed)
 
-    def weights(self, *, draws: int = 400, ci_prob: float = 0.95) -> RespondentWeights:
-        """By how much each respondent counts in a model with heavy tails, and who is outlying.
+    def weights(
+        self, *, draws: int = 400, ci_prob: float = 0.95
+    ) -> RespondentWeights | CellWeights:
+        """By how much respondents or single values count in a model with heavy tails.
 
-        Given the parameters (nu + p) / (nu + d), p the variables that are known of the respondent
-        and d their squared Mahalanobis distance, given the covariates (Lange, Little & Taylor
-        1989, doi:10.1080/01621459.1989.10478852).
+        With `family="student"` respondents: given the parameters (nu + p) / (nu + d), p the
+        variables that are known of one and d their squared Mahalanobis distance, given the
+        covariates (Lange, Little & Taylor 1989, doi:10.1080/01621459.1989.10478852). With
+        `family={"x1": "student"}` the values of x1, by (nu + 1) / (nu + z^2), z their distance from
+        what constructs and predictors make of them; constructs are averaged over.
 
         Parameters
         ----------
@@ -884,7 +890,7 @@ class Fit(Fitted):
         Raises
         ------
         NotSupported
-            For a model without `family="student"`, and data made from a covariance matrix.
+            For a model without heavy tails, and data made from a covariance matrix.
         """
         from bayessem.results.respondent_weights import respondent_weights
 

@@ -92,8 +92,10 @@ class SEM(Specification):
     family : mapping or str, optional
         The same by variable: {"x1": "ordered", "exporter": "bernoulli"}; and counts ("poisson",
         "negative_binomial"), durations ("lognormal", "weibull"), numbers with a floor or ceiling
-        ("tobit") and shares ("beta"): {"partners": "negative_binomial"}. "student" for heavy tails
-        of respondents as a whole, so that outlying ones count less (`Fit.weights`).
+        ("tobit"), shares ("beta"; of which some are 0 or 1 "zero_one_beta") and numbers of which
+        some are far out ("student"): {"partners": "negative_binomial"}. "student" without a
+        variable for heavy tails of respondents as a whole, so that outlying ones count less
+        (`Fit.weights`).
     exposure : mapping, optional
         Column of what a count was counted over: {"partners": "years"}.
     censored : mapping, optional

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.integrate import quad
 from scipy.stats import multivariate_normal, norm, truncnorm
 
+from bayessem.likelihood.rectangle import truncated_pair
 from bayessem.model import answer_engine
 from bayessem.model.check import check
 from bayessem.model.prepare import Prepared, prepare
@@ -27,6 +29,20 @@ MODELS = {
     "ends": ("t ~ G", {"family": {"t": "lognormal"}, "censored": {"t": ("from", "to")}}),
     "observed": ("t ~ G", {"family": {"t": "lognormal"}}),
     "limits": ("u ~ F + z", {"family": {"u": "tobit"}, "censored": {"u": (-0.5, 0.9)}}),
+    "two": (
+        "t ~ G + z\nu ~ F + z",
+        {
+            "family": {"t": "lognormal", "u": "tobit"},
+            "censored": {"t": "flag", "u": (-0.5, 0.9)},
+        },
+    ),
+    "two durations": (
+        "s ~ F\nt ~ G + F",
+        {
+            "family": {"s": "lognormal", "t": "lognormal"},
+            "censored": {"s": ("from", "to"), "t": "flag"},
+        },
+    ),
     "indicator": ("G =~ u", {"family": {"u": "tobit"}, "censored": {"u": (None, 0.9)}}),
 }
 
@@ -45,6 +61,7 @@ def _data() -> pd.DataFrame:
     data["from"], data["to"] = np.floor(2.0 * time) / 2.0, np.floor(2.0 * time) / 2.0 + 0.5
     data.loc[7:9, "to"] = np.nan
     data.loc[10:12, "from"] = data.loc[10:12, "to"] = time[10:13]
+    data["s"] = time
     data["u"] = np.clip(0.5 * f + 0.5 * rng.standard_normal(N), -0.5, 0.9)
     data.loc[:5, "x1"] = np.nan
     data.loc[4:8, "y2"] = np.nan
@@ -66,25 +83,51 @@ def _point(p: Prepared) -> np.ndarray:
 
 def _by_scipy(p: Prepared, elements: np.ndarray) -> np.ndarray:
     """Log p(y_i), covariates included, of each respondent."""
-    ((name, beside),) = p.sample.beside.items()
-    t, log = p.sample.variables.index(name), beside.family == "lognormal"
-    out = np.empty(p.sample.size)
+    out = np.zeros(p.sample.size)
     for i, row in enumerate(p.sample.values):
         moments = model_moments(p.structure, elements, group=int(p.sample.group[i]))
         mean, cov = moments.observed_mean, moments.observed_covariance
-        own = np.array([j for j in range(len(row)) if j != t and not np.isnan(row[j])])
-        out[i] = multivariate_normal(mean[own], cov[np.ix_(own, own)]).logpdf(row[own])
-        if np.isnan(row[t]):
-            continue
-        slopes = np.linalg.solve(cov[np.ix_(own, own)], cov[own, t])
-        m = mean[t] + slopes @ (row[own] - mean[own])
-        s = np.sqrt(cov[t, t] - slopes @ cov[own, t])
-        lower, upper = beside.columns[i]
-        if lower == upper:
-            out[i] += norm(m, s).logpdf(lower) - (lower if log else 0.0)
-        else:
-            out[i] += np.log(norm.cdf((upper - m) / s) - norm.cdf((lower - m) / s))
+        row, ends = row.copy(), {}
+        for name, beside in p.sample.beside.items():
+            t = p.sample.variables.index(name)
+            lower, upper = beside.columns[i]
+            if np.isnan(row[t]):
+                continue
+            if lower == upper:
+                row[t] = lower
+                out[i] -= lower if beside.family == "lognormal" else 0.0
+            else:
+                ends[t] = (lower, upper)
+        own = np.array([j for j in range(len(row)) if j not in ends and not np.isnan(row[j])])
+        out[i] += multivariate_normal(mean[own], cov[np.ix_(own, own)]).logpdf(row[own])
+        if ends:
+            out[i] += np.log(_rectangle(mean, cov, own, row, ends))
     return out
+
+
+def _rectangle(
+    mean: np.ndarray,
+    cov: np.ndarray,
+    own: np.ndarray,
+    row: np.ndarray,
+    ends: dict[int, tuple[float, float]],
+) -> float:
+    """P of intervals given the other variables; of two by integrating SciPy's normal over one."""
+    at = np.array(list(ends))
+    slopes = np.linalg.solve(cov[np.ix_(own, own)], cov[np.ix_(own, at)])
+    m = mean[at] + (row[own] - mean[own]) @ slopes
+    c = cov[np.ix_(at, at)] - slopes.T @ cov[np.ix_(own, at)]
+    s = np.sqrt(np.diag(c))
+    (low, high), *rest = ((np.array(ends[t]) - m[k]) / s[k] for k, t in enumerate(at))
+    if not rest:
+        return norm.cdf(high) - norm.cdf(low)
+    r = c[0, 1] / (s[0] * s[1])
+
+    def at_first(x: float) -> float:
+        a, b = (rest[0] - r * x) / np.sqrt(1.0 - r * r)
+        return norm.pdf(x) * (norm.cdf(b) - norm.cdf(a))
+
+    return quad(at_first, max(low, -9.0), min(high, 9.0), epsabs=1e-13, epsrel=1e-12)[0]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +142,16 @@ def test_density_of_each_respondent(kind, group):
     assert density.value_and_gradient(x)[0] == pytest.approx(expected.sum(), abs=1e-8)
 
 
-@pytest.mark.parametrize(("kind", "group"), [("flag", None), ("ends", "site"), ("indicator", None)])
+@pytest.mark.parametrize(
+    ("kind", "group"),
+    [
+        ("flag", None),
+        ("ends", "site"),
+        ("indicator", None),
+        ("two", None),
+        ("two durations", "site"),
+    ],
+)
 def test_gradient(kind, group):
     p = _prepared(kind, group)
     likelihood = likelihood_density(p.structure, p.space, p.sample)
@@ -117,14 +169,14 @@ def test_gradient(kind, group):
         np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-6 * abs(value))
 
 
-@pytest.mark.parametrize("kind", ["flag", "limits"])
+@pytest.mark.parametrize("kind", ["flag", "limits", "two"])
 def test_it_is_what_nodes_find(kind, monkeypatch):
     p = _prepared(kind)
     density, x = likelihood_density(p.structure, p.space, p.sample), _point(p)
     order = respondent_order(p.sample)
     found = density.respondent_log_likelihood(x[None])[0][order]
     found -= covariate_log_density(p.space, p.structure, p.sample)
-    monkeypatch.setattr(answer_engine, "closed_form", lambda structure: "")
+    monkeypatch.setattr(answer_engine, "closed_form", lambda structure: ())
     nodes = likelihood_density(p.structure, p.space, p.sample, at=density.elements(x), finer=2.0)
     assert nodes.ints[0] != density.ints[0]
     other = nodes.respondent_log_likelihood(x[None])[0][order]
@@ -174,8 +226,8 @@ def test_likelihood_of_ml_is_given_the_covariates(monkeypatch):
     data = _data()
     sem = SEM(MEASURED + lines, **options)
     closed = sem.ml(data)
-    monkeypatch.setattr(answer_engine, "closed_form", lambda structure: "")
-    monkeypatch.setattr("bayessem.ml.ordered.closed_form", lambda structure: "")
+    monkeypatch.setattr(answer_engine, "closed_form", lambda structure: ())
+    monkeypatch.setattr("bayessem.ml.ordered.closed_form", lambda structure: ())
     nodes = sem.ml(data)
     assert closed.logl == pytest.approx(nodes.logl, abs=1e-5)
     np.testing.assert_allclose(closed.x, nodes.x, atol=1e-4)
@@ -227,3 +279,34 @@ def test_residuals_may_covary_beside_a_censored_outcome():
     )
     years = other.predict(_data().iloc[30:33].drop(columns="t"), variables="t", draws=50)
     assert (years.draws.values > 0).all()
+
+
+def test_two_censored_values_of_one_respondent_are_drawn_together():
+    p = _prepared("two")
+    elements = likelihood_density(p.structure, p.space, p.sample).elements(_point(p))
+    at = [p.sample.variables.index(name) for name in p.sample.beside]
+    ends = np.stack([b.columns for b in p.sample.beside.values()], axis=1)
+    both = (ends[..., 0] != ends[..., 1]).all(axis=1) & ~np.isnan(p.sample.values[:, at]).any(
+        axis=1
+    )
+    assert both.any()
+    rng = np.random.default_rng(1)
+    draws = np.array(
+        [completed(p.structure, elements, p.sample, rng).values[:, at] for _ in range(2000)]
+    )
+    moments = model_moments(p.structure, elements)
+    mean, cov = moments.observed_mean, moments.observed_covariance
+    for i in np.flatnonzero(both):
+        row = p.sample.values[i]
+        own = np.array([j for j in range(len(row)) if j not in at and not np.isnan(row[j])])
+        slopes = np.linalg.solve(cov[np.ix_(own, own)], cov[np.ix_(own, at)])
+        m = mean[at] + (row[own] - mean[own]) @ slopes
+        c = cov[np.ix_(at, at)] - slopes.T @ cov[np.ix_(own, at)]
+        s = np.sqrt(np.diag(c))
+        (a, b), (e, d) = (ends[i] - m[:, None]) / s[:, None]
+        exact = truncated_pair(a, b, e, d, c[0, 1] / s.prod())[1:]
+        z = (draws[:, i] - m) / s
+        for got, expected in zip(
+            (z[:, 0], z[:, 1], z[:, 0] ** 2, z[:, 0] * z[:, 1], z[:, 1] ** 2), exact, strict=True
+        ):
+            assert abs(got.mean() - expected) < 5.0 * got.std() / np.sqrt(len(z)) + 2e-3

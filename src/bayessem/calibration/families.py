@@ -145,7 +145,7 @@ FAMILIES = {
     "heavy_tails": Family(TWO_FACTORS + "Y ~ X", 120, missing=0.1, family="student"),
     "count": Family(
         ONE_FACTOR,
-        120,
+        80,
         family={"y": "negative_binomial"},
         exposure={"y": "years"},
         priors=ANSWER_PRIORS,
@@ -159,9 +159,9 @@ FAMILIES = {
         priors=ANSWER_PRIORS,
     ),
     "weibull": Family(
-        ONE_FACTOR, 120, family={"y": "weibull"}, censored={"y": (None, 1.5)}, priors=ANSWER_PRIORS
+        ONE_FACTOR, 80, family={"y": "weibull"}, censored={"y": (None, 1.5)}, priors=ANSWER_PRIORS
     ),
-    "share": Family(ONE_FACTOR, 120, family={"y": "beta"}, priors=SHARE_PRIORS),
+    "share": Family(ONE_FACTOR, 80, family={"y": "beta"}, priors=SHARE_PRIORS),
 }
 
 

@@ -67,9 +67,12 @@ class Studies(Described):
         """The studies and what to run next."""
         listed = Items(tuple(f"{study.script}: {study.about}" for study in self.studies))
         if self.folder:
+            here = Path(self.folder).resolve() == Path.cwd()
+            where = "this folder" if here else self.folder
+            enter = "" if here else f"    cd {self.folder}\n"
             return Document.of(
-                Paragraph(f"Studies and their data are in {self.folder}. To run one:"),
-                Verbatim(f"    cd {self.folder}\n    python models/holzinger_swineford.py"),
+                Paragraph(f"Studies and their data are in {where}. To run one:"),
+                Verbatim(f"{enter}    python models/holzinger_swineford.py"),
                 listed,
                 Lines(("data/README.md says where the data come from.",)),
             )

@@ -58,12 +58,18 @@ def _predicts(prepared: Prepared, name: str) -> str:
     if name in table.ordered or table.responses.others.get(name) in COUNTS:
         return "probability"
     own = sample.beside.get(name)
-    if own is None or not own.censored.any():
+    if own is not None and own.family == "zero_one_beta":  # as of a tobit outcome from 0 to 1
+        y = sample.values[:, sample.variables.index(name), None]
+        censored = ((y == 0.0) | (y == 1.0))[:, 0]
+        ends = np.where(y == 0.0, [-np.inf, 0.0], [1.0, np.inf])
+    elif own is None or not own.censored.any():
         return "density"
-    ends = own.columns if table.responses.others[name] == TOBIT else np.exp(own.columns)
+    else:
+        censored = own.censored
+        ends = own.columns if own.family == TOBIT else np.exp(own.columns)
     # of which answers a density and of which a probability, and of what interval
     return hashlib.sha256(
-        np.ascontiguousarray(np.where(own.censored[:, None], ends, 0.0)).tobytes()
+        np.ascontiguousarray(np.where(censored[:, None], ends, 0.0)).tobytes()
     ).hexdigest()
 
 

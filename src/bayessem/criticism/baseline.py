@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bayessem.ml.saturated import LOG_2PI
 from bayessem.model.conditioning import has_means
 from bayessem.model.prepare import Prepared
+from bayessem.model.saturated import LOG_2PI
 
 
 def baseline_log_likelihoods(

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bayessem.ml.saturated import LOG_2PI, covariate_log_likelihood, saturate
 from bayessem.model.conditioning import has_means
 from bayessem.model.prepare import Prepared
+from bayessem.model.saturated import LOG_2PI, covariate_log_likelihood, saturate
 from bayessem.results.standardize import model_moments
 
 

@@ -90,13 +90,13 @@ def _one_group(
     """Observed values (draw, member, p) of one group."""
     structure, sample = prepared.structure, prepared.sample
     matrices = structure.matrices(elements, group)
-    y, dispersions = with_predictors(prepared, elements, group, members, rng)
+    y, numbers = with_predictors(prepared, elements, group, members, rng)
     counts = structure.table.responses.thresholds
     for name, first in structure.threshold_at.items():  # latent responses: the answers are cut
         j = structure.observed.index(name)
         cut = matrices["thresholds"][:, first : first + counts[name]]
         y[..., j] = (y[..., j, None] > cut[:, None, :]).sum(axis=-1)
-    draw_responses(structure, dispersions, y, kept_beside(sample.beside, members), rng)
+    draw_responses(structure, numbers, y, kept_beside(sample.beside, members), rng)
     return y
 
 
@@ -106,14 +106,14 @@ def with_predictors(
     group: int,
     members: np.ndarray,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Observed values (draw, member, p) of new respondents of one group, and dispersions (draw,).
+) -> tuple[np.ndarray, dict[str, tuple[np.ndarray, ...]]]:
+    """Observed values (draw, member, p) of new respondents of one group, and their numbers.
 
     Of ordered variables latent responses, of counts, durations and shares linear predictors, whose
-    dispersions are by name. Covariates are those of the members.
+    numbers are by name, (draw,) each, dispersions and shapes. Covariates are those of the members.
     """
     structure, sample = prepared.structure, prepared.sample
-    matrices, dispersions = without_dispersions(structure, structure.matrices(elements, group))
+    matrices, numbers = without_dispersions(structure, structure.matrices(elements, group))
     p, m, _ = structure.shape
     draws, n = len(elements), len(members)
     zeta = rng.standard_normal((draws, n, m)) @ _across(_roots(matrices["disturbances"]))
@@ -128,7 +128,7 @@ def with_predictors(
     epsilon = rng.standard_normal((draws, n, p)) @ _across(_roots(matrices["residuals"]))
     logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
     y = matrices["intercepts"][:, None] + eta @ _across(matrices["loadings"]) + epsilon * scale
-    return y, dispersions
+    return y, numbers
 
 
 def _across(matrix: np.ndarray) -> np.ndarray:

@@ -13,11 +13,11 @@ from bayessem.arguments import check_shared
 from bayessem.criticism.answer_residuals import pair_residuals
 from bayessem.criticism.level_indices import refuse_slopes
 from bayessem.errors import FitError, ModelError
-from bayessem.ml.saturated import Saturated, saturate
 from bayessem.ml.two_levels import saturate_levels
 from bayessem.model.conditioning import has_means
 from bayessem.model.design import refuse_design
 from bayessem.model.prepare import Prepared
+from bayessem.model.saturated import Saturated, saturate
 from bayessem.model.thresholds import refuse_tails
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted, refuse_population

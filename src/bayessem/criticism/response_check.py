@@ -1,8 +1,9 @@
-"""Counts beside the counts that a model draws, and survival curves beside those of a model.
+"""Counts, durations, shares and other numbers beside those that a model draws.
 
 How often each count occurs in the data and in data drawn from the model (a rootogram, whose bars
 are square roots of frequencies); the share of durations that exceed each time, from the data
-without a model (Kaplan & Meier's estimate, with intervals Turnbull's) and from the model.
+without a model (Kaplan & Meier's estimate, with intervals Turnbull's) and from the model; the share
+of shares, tobit outcomes or numbers with heavy tails that are at most so large, limits included.
 
 Kleiber, C., & Zeileis, A. (2016). Visualizing count data regressions using rootograms. American
 Statistician, 70, 296-303. doi:10.1080/00031305.2016.1173590
@@ -24,10 +25,11 @@ from bayessem.likelihood.families import FAMILIES
 from bayessem.model.companions import Beside
 from bayessem.results.estimates import tail_probability
 from bayessem.results.fitted import Fitted
+from bayessem.syntax.responses import Responses
 from bayessem.text.columns import column, intervals, labels
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Heading, Notes, Paragraph, Table
-from bayessem.text.formats import percent_text
+from bayessem.text.formats import COUNT, INTERVAL, NUMBER, TENTHS, interval, percent_text
 
 # Counts that have a row of their own, at most; those above are one.
 LARGEST = 30
@@ -35,26 +37,29 @@ LARGEST = 30
 TIMES = 40
 # Passes of Turnbull's self-consistency, at most, and when it stands still.
 PASSES, STILL = 5000, 1e-8
+# Values at which distributions are compared.
+QUANTILES = 20
 # Rows that print.
 SHOWN = 15
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ResponseCheck(Described):
-    """A count or duration of the data beside the model's; `print` it, `.plot()` shows it.
+    """A response of the data beside the model's; `print` it, `.plot()` shows it.
 
     Attributes
     ----------
     y : str
         The response.
     check : str
-        "counts" or "survival".
+        "counts", "survival" or "distribution".
     table : DataFrame
         For "counts" a row a count: count, (group,) observed (how many respondents), mean, lower,
         upper of replicated data, surprising. For "survival" a row a time: time, (group,) observed
         (share of durations that exceed it, without a model), mean, lower, upper of the model's
         survival curve, whose interval is that of the parameters; respondents known to be waiting
-        at that time (at_risk).
+        at that time (at_risk). For "distribution" a row a value: value, (group,) observed (share of
+        respondents at or below it), mean, lower, upper of replicated data, surprising.
     ci_prob : float
         Probability of the equal-tailed intervals.
     """
@@ -67,7 +72,10 @@ class ResponseCheck(Described):
     def document(self) -> Document:
         """How far data and model are apart, and the table."""
         percent = percent_text(self.ci_prob)
-        first = "count" if self.check == "counts" else "time"
+        first = {"counts": "count", "survival": "time", "distribution": "value"}[self.check]
+        # frequencies are whole numbers in the data, averages over draws in the model
+        counts = self.check == "counts"
+        known, drawn, ends = (COUNT, TENTHS, interval(1)) if counts else (NUMBER, NUMBER, INTERVAL)
         shown = self.table
         if self.check == "survival" and len(shown) > SHOWN:
             at = np.linspace(0, len(shown) - 1, SHOWN).round().astype(int)
@@ -75,15 +83,15 @@ class ResponseCheck(Described):
         columns = [
             *(labels(shown, [first]) if first == "count" else [column(shown, first)]),
             *labels(shown, ["group"] if "group" in shown else []),
-            column(shown, "observed", "data"),
-            column(shown, "mean", "model"),
-            intervals(shown, percent),
+            column(shown, "observed", "data", known),
+            column(shown, "mean", "model", drawn),
+            intervals(shown, percent, ends),
         ]
-        title = (
-            f"How often each count of {self.y} occurs"
-            if self.check == "counts"
-            else f"Share of {self.y} that exceeds a time"
-        )
+        title = {
+            "counts": f"How often each count of {self.y} occurs",
+            "survival": f"Share of {self.y} that exceeds a time",
+            "distribution": f"Share of respondents whose {self.y} is at most a value",
+        }[self.check]
         return Document.of(
             Heading(f"Posterior predictive check: {self.y}"),
             Paragraph(self._sentence()),
@@ -92,10 +100,11 @@ class ResponseCheck(Described):
         )
 
     def _sentence(self) -> str:
-        if self.check == "counts":
+        if self.check != "survival":
             out = int(self.table["surprising"].sum())
+            what = "frequencies" if self.check == "counts" else "shares"
             return (
-                f"{out} of {len(self.table)} frequencies lie outside the "
+                f"{out} of {len(self.table)} {what} lie outside the "
                 f"{percent_text(self.ci_prob)} of data drawn from the model."
             )
         gap = (self.table["observed"] - self.table["mean"]).abs()
@@ -106,6 +115,11 @@ class ResponseCheck(Described):
         )
 
     def _notes(self) -> tuple[str, ...]:
+        if self.check == "distribution":
+            return (
+                "Replicated data have the covariates of the data, and its limits; the values are "
+                "quantiles of the data, and limits.",
+            )
         if self.check == "counts":
             return ("Replicated data have the exposures and covariates of the data.",)
         return (
@@ -119,23 +133,42 @@ class ResponseCheck(Described):
 def response_check(
     fit: Fitted, y: str, *, draws: int = 400, ci_prob: float = 0.95, random_seed: int = 0
 ) -> ResponseCheck:
-    """A count or duration of the data beside the model's.
+    """A response of the data beside the model's.
 
     Arguments, result and errors: `Fit.response_check`.
     """
-    others = fit.prepared.table.responses.others
-    reads = FAMILIES[others[y]].reads if y in others else ""
-    if reads not in ("count", "duration"):
-        possible = [x for x, f in others.items() if FAMILIES[f].reads in ("count", "duration")]
-        raise ModelError(
-            f"response_check is about counts and durations ({', '.join(possible) or 'none'}), not "
-            f'{y!r}; fit.predictive_check("indicators") has the others'
-        )
+    check = _check_of(fit.prepared.table.responses, y)
     elements = spaced_draws(fit.elements, whole_number("draws", draws, FitError))
     rng = np.random.default_rng(whole_number("random_seed", random_seed, FitError, least=0))
-    make = _counts if reads == "count" else _survival
-    table = make(fit, y, elements, tail_probability(ci_prob), rng)
-    return ResponseCheck(y, "counts" if reads == "count" else "survival", table, ci_prob)
+    make = {"counts": _counts, "survival": _survival, "distribution": _distribution}[check]
+    return ResponseCheck(y, check, make(fit, y, elements, tail_probability(ci_prob), rng), ci_prob)
+
+
+def _check_of(responses: Responses, y: str) -> str:
+    """Which check suits a response.
+
+    Raises
+    ------
+    ModelError
+        Where none does.
+    """
+    others = responses.others
+    if y not in others:
+        raise ModelError(
+            "response_check is about counts, durations, shares and other responses with families "
+            f"of their own ({', '.join(others) or 'none'}), not {y!r}; "
+            'fit.predictive_check("indicators") has the others'
+        )
+    reads = FAMILIES[others[y]].reads
+    how = responses.censored.get(y)
+    limits = isinstance(how, tuple) and not any(isinstance(x, str) for x in how)
+    if reads == "limited" and not limits:
+        raise ModelError(
+            f"response_check has tobit outcomes with limits; which values of {y!r} are censored "
+            "says a column, and replicated data have none: where the limits are the same for all, "
+            f"censored={{{y!r}: (0, None)}}"
+        )
+    return {"count": "counts", "duration": "survival"}.get(reads, "distribution")
 
 
 def _by_group(fit: Fitted, frames: list[pd.DataFrame]) -> pd.DataFrame:
@@ -178,6 +211,36 @@ def _counts(
     return _by_group(fit, frames)
 
 
+def _distribution(
+    fit: Fitted, y: str, elements: np.ndarray, tail: float, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Shares of respondents at or below values, in the data and in replicated data."""
+    sample = fit.prepared.sample
+    j = sample.variables.index(y)
+    drawn = replicate(fit.prepared, elements, random_seed=rng)[:, :, j]
+    frames = []
+    for g in range(len(sample.groups)):
+        own = (sample.group == g) & ~np.isnan(sample.values[:, j])
+        values = sample.values[own, j]
+        at = np.unique(np.quantile(values, np.linspace(0.0, 0.95, QUANTILES)))
+        observed = (values[:, None] <= at).mean(axis=0)
+        copies = (drawn[:, own, None] <= at).mean(axis=1)
+        lower, upper = np.quantile(copies, [tail, 1.0 - tail], axis=0)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "value": at,
+                    "observed": observed,
+                    "mean": copies.mean(axis=0),
+                    "lower": lower,
+                    "upper": upper,
+                    "surprising": (observed < lower) | (observed > upper),
+                }
+            )
+        )
+    return _by_group(fit, frames)
+
+
 def _survival(
     fit: Fitted, y: str, elements: np.ndarray, tail: float, rng: np.random.Generator
 ) -> pd.DataFrame:
@@ -195,8 +258,8 @@ def _survival(
         curves = np.empty((len(elements), len(times)))
         for d in range(len(elements)):
             part = elements[d : d + 1]
-            eta, dispersions = with_predictors(prepared, part, g, members, rng)
-            at = family.survival(times, eta[0, :, j, None], float(dispersions[y][0]))
+            eta, numbers = with_predictors(prepared, part, g, members, rng)
+            at = family.survival(times, eta[0, :, j, None], float(numbers[y][0][0]))
             curves[d] = at.mean(axis=0)
         lower, upper = np.quantile(curves, [tail, 1.0 - tail], axis=0)
         frames.append(

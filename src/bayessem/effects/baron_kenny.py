@@ -106,6 +106,9 @@ def total_without_mediators(
     if fit.prepared.table.levels > 1:
         why = "of two levels"
         return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({why})"
+    if any(s.op == "<~" for s in fit.specification.statements):
+        why = "without the mediators composites would have other weights, hence other units"
+        return _total_of_fit(fit, x, y, ci_prob), f"the total effect of this fit ({why})"
     kept = statements_without(fit.specification.statements, structure, mediators, x, y)
     frame = pd.DataFrame(sample.values, columns=list(sample.variables))
     grouped = len(sample.groups) > 1

@@ -30,6 +30,7 @@ from bayessem.effects.pathways import position
 from bayessem.errors import ModelError
 from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.family_weibull import VARIANCE
+from bayessem.results.dispersions import shapes_of
 from bayessem.results.estimates import summarise
 from bayessem.results.fitted import Fitted
 from bayessem.results.standardize import model_moments
@@ -45,6 +46,7 @@ EXPECTED = {
     "duration": "duration",
     "share": "share",
     "limited": "value (as it would be without limits)",
+    "number": "value",
 }
 
 
@@ -178,13 +180,14 @@ def expected_effects(
     for g in chosen_groups(table.groups, group):
         found = np.empty((len(elements), 3))
         for d, (own, at) in enumerate(zip(elements, ends_of, strict=True)):
-            etas, dispersion, _ = counterfactuals(prepared, own, g, i, y, at, rng)
+            etas, dispersion, matrices = counterfactuals(prepared, own, g, i, y, at, rng)
+            numbers = (dispersion, *shapes_of(structure, matrices, y))
             nothing = np.zeros((len(etas[0]), 2))
-            found[d] = [family.mean(nothing, eta, dispersion).mean() for eta in etas]
+            found[d] = [family.mean(nothing, eta, *numbers).mean() for eta in etas]
         label = table.groups[g] if len(table.groups) > 1 else ""
         steps = found[:, [1, 2, 2]] - found[:, [0, 1, 0]]
         changes.append(_summary(steps, "effect", EFFECTS, label, ci_prob))
-        if family.reads != "limited":
+        if family.reads not in ("limited", "number"):
             logs = np.log(found[:, [1, 2, 2]] / found[:, [0, 1, 0]])
             ratios.append(_ratio_summary(logs, "effect", EFFECTS, label, ci_prob))
         both = _summary(found[:, [0, 2]], "value", ("from", "to"), label, ci_prob)

@@ -1,4 +1,4 @@
-"""Log-likelihood and gradient where one of normal variables may be known to lie in an interval.
+"""Log-likelihood and gradient where one or two normal variables may be known to lie in intervals.
 
 A log-normal duration or a tobit outcome t is normal with the others y (t the log of a duration), so
 that of a respondent with an interval (a, b)
@@ -12,7 +12,8 @@ given the interval (Fisher's identity), and so is the value but for what is know
     log f = E[log N(y, t)] + log P + (log(2 pi s^2) + E[(t - m)^2] / s^2) / 2.
 
 So an interval costs a mean m and two tails of a normal distribution, and a pattern of missing
-values one inverse of Sigma, of which row t gives beta and s^2.
+values one inverse of Sigma, of which row t gives beta and s^2. Two intervals of one respondent are
+a rectangle under a bivariate normal distribution (rectangle.py), in the same way.
 
 Kalbfleisch & Prentice (2002), The statistical analysis of failure time data, section 3.2. Tobin
 (1958), doi:10.2307/1907382.
@@ -22,12 +23,13 @@ import math
 
 import numpy as np
 
-from bayessem.likelihood.censored_plan import unpack_censored
+from bayessem.likelihood.censored_plan import BOTH, unpack_censored
 from bayessem.likelihood.compiled import compiled, inlined
 from bayessem.likelihood.dense import spd_inverse
 from bayessem.likelihood.family_ordered import interval_probability, residual_density
 from bayessem.likelihood.kernel import LOG_2PI, select
 from bayessem.likelihood.observed_moments import observed_moments, pull_observed_moments
+from bayessem.likelihood.rectangle import truncated_pair
 
 
 @compiled
@@ -49,59 +51,172 @@ def _truncated(low, high):
 
 
 @compiled
+def _regression(inverse, skip, t, variance, weights):
+    """Weights (width,) of deviations of the others for the mean of variable t given them.
+
+    skip : another variable that is not known, -1 for none;  variance : of t given the others.
+    """
+    for j in range(weights.size):
+        weights[j] = -variance * inverse[t, j]
+    weights[t] = 0.0
+    if skip >= 0:  # without the other: t's row of the inverse with that integrated out
+        slope = inverse[t, skip] / inverse[skip, skip]
+        for j in range(weights.size):
+            weights[j] = -variance * (inverse[t, j] - slope * inverse[skip, j])
+        weights[t] = weights[skip] = 0.0
+
+
+@compiled
+def _offset(weights, t, difference):
+    """What of the mean of variable t given the others, from its center, no respondent changes."""
+    m = -difference[t]
+    for j in range(weights.size):
+        m += weights[j] * difference[j]
+    return m
+
+
+@compiled
+def _mean(weights, offset, row, center):
+    """Mean of a variable given the others, from its center."""
+    m = offset
+    for j in range(weights.size):
+        m += weights[j] * (row[j] - center[j])
+    return m
+
+
+@compiled
+def _add_known(row, center, cross, known):
+    """Adds an outcome's expectation times the others' deviations, which are 0 of outcomes."""
+    for j in range(center.size):
+        cross[j] += known * (row[j] - center[j])
+
+
+@compiled
+def _one(low, high, which, weights, offset, t, sd, row, center, moment, tilt, cross, note):
+    """Adds a respondent with one interval to the sums; what that adds to the log-likelihood.
+
+    low, high : ends of the interval from the center.
+    """
+    m = _mean(weights, offset, row, center)
+    log_p, first, second = _truncated((low - m) / sd, (high - m) / sd)
+    if log_p == -np.inf:
+        return -np.inf
+    known = m + sd * first
+    _add_known(row, center, cross, known)
+    moment[t, t] += m * m + 2.0 * m * sd * first + sd * sd * second
+    tilt[t] += known
+    if note.size:
+        note[which], note[2] = m, log_p + 0.5 * LOG_2PI + math.log(sd)
+    return log_p + 0.5 * (LOG_2PI + second) + math.log(sd)
+
+
+@compiled
+def _two(lower, upper, weights, offsets, t, u, sds, r, row, center, moment, tilt, cross, note):
+    """The same of a respondent with two intervals.
+
+    lower, upper : ends of both, not from the center.
+    weights : (2, width), with offsets;  sds, r : of both outcomes given the others, and their
+    correlation;  cross : (2, width).
+    """
+    m = _mean(weights[0], offsets[0], row, center)
+    n = _mean(weights[1], offsets[1], row, center)
+    log_p, x, y, xx, xy, yy = truncated_pair(
+        (lower[0] - center[t] - m) / sds[0],
+        (upper[0] - center[t] - m) / sds[0],
+        (lower[1] - center[u] - n) / sds[1],
+        (upper[1] - center[u] - n) / sds[1],
+        r,
+    )
+    if log_p == -np.inf:
+        return -np.inf
+    first, second = m + sds[0] * x, n + sds[1] * y
+    _add_known(row, center, cross[0], first)
+    _add_known(row, center, cross[1], second)
+    moment[t, t] += m * m + 2.0 * m * sds[0] * x + sds[0] * sds[0] * xx
+    moment[u, u] += n * n + 2.0 * n * sds[1] * y + sds[1] * sds[1] * yy
+    both = m * n + m * sds[1] * y + n * sds[0] * x + sds[0] * sds[1] * xy
+    moment[t, u] += both
+    moment[u, t] += both
+    tilt[t] += first
+    tilt[u] += second
+    rest = 1.0 - r * r
+    size = LOG_2PI + math.log(sds[0]) + math.log(sds[1]) + 0.5 * math.log(rest)
+    if note.size:
+        note[0], note[1], note[2] = m, n, log_p + size
+    return log_p + size + 0.5 * (xx - 2.0 * r * xy + yy) / rest
+
+
+@compiled
 def _intervals(plan, index, rows, difference, center, inverse, moment, tilt, found):
     """What a pattern's intervals add to its log-likelihood and to its sums.
 
     difference : center less mean (width,);  moment : sums of squares and products about the center,
     added to;  tilt : sums of deviations from it, added to;  found : empty, or to be filled with the
-    mean given the others (less the center) and log P of each respondent.
+    means of both outcomes given the others (less the center) and, in the last column, log P and
+    what the density of the outcomes is to be less of.
     """
-    width, t = plan.pattern_width[index], plan.pattern_place[index]
-    variance = 1.0 / inverse[t, t]
-    sd = math.sqrt(variance)
-    weights = np.empty(width)
-    for j in range(width):
-        weights[j] = -variance * inverse[t, j]
-    weights[t] = 0.0
-    shift = -difference[t]
-    for j in range(width):
-        shift += weights[j] * difference[j]
-    value = 0.0
+    width = plan.pattern_width[index]
+    t, u = plan.pattern_place[2 * index], plan.pattern_place[2 * index + 1]
+    alone, together = np.zeros((2, width)), np.zeros((2, width))
+    offsets, others = np.zeros(2), np.zeros(2)  # of alone, and of together
+    sds, joint, r = np.zeros(2), np.zeros(2), 0.0
+    cross = np.zeros((2, width))
+    for which in range(2):
+        v = plan.pattern_place[2 * index + which]
+        if v >= 0:
+            sds[which] = math.sqrt(1.0 / inverse[v, v])
+            _regression(inverse, -1, v, 1.0 / inverse[v, v], alone[which])
+            offsets[which] = _offset(alone[which], v, difference)
+    if t >= 0 and u >= 0:
+        r = -inverse[t, u] / math.sqrt(inverse[t, t] * inverse[u, u])
+        for which in range(2):
+            v, other = (t, u) if which == 0 else (u, t)
+            joint[which] = sds[which] / math.sqrt(1.0 - r * r)
+            _regression(inverse, other, v, joint[which] * joint[which], together[which])
+            others[which] = _offset(together[which], v, difference)
+    value, note = 0.0, np.empty(0)
     for k in range(plan.interval_at[index], plan.interval_at[index + 1]):
-        row = rows[plan.interval_row[k]]
-        m = shift  # mean of the outcome given the others, from its center
-        for j in range(width):
-            m += weights[j] * (row[j] - center[j])
-        low, high = plan.lower[k] - center[t], plan.upper[k] - center[t]
-        log_p, first, second = _truncated((low - m) / sd, (high - m) / sd)
-        if log_p == -np.inf:
-            return -np.inf
-        value += log_p + 0.5 * (LOG_2PI + math.log(variance) + second)
-        known = m + sd * first
-        for j in range(width):
-            if j != t:
-                change = known * (row[j] - center[j])
-                moment[t, j] += change
-                moment[j, t] += change
-        moment[t, t] += m * m + 2.0 * m * sd * first + variance * second
-        tilt[t] += known
+        i, what = plan.interval_row[k], plan.interval_what[k]
+        row = rows[i]
         if len(found):
-            found[plan.interval_row[k], 0] = m
-            found[plan.interval_row[k], 1] = log_p
+            note = found[i]
+        if what == BOTH:
+            value += _two(
+                plan.lower[2 * k : 2 * k + 2], plan.upper[2 * k : 2 * k + 2], together, others, t,
+                u, joint, r, row, center, moment, tilt, cross, note,
+            )  # fmt: skip
+        else:
+            v = plan.pattern_place[2 * index + what]
+            low, high = plan.lower[2 * k + what] - center[v], plan.upper[2 * k + what] - center[v]
+            value += _one(
+                low, high, what, alone[what], offsets[what], v, sds[what], row, center, moment,
+                tilt, cross[what], note,
+            )  # fmt: skip
+        if value == -np.inf:
+            return value
+    for which in range(2):
+        v = plan.pattern_place[2 * index + which]
+        if v >= 0:
+            for j in range(width):
+                moment[v, j] += cross[which, j]
+                moment[j, v] += cross[which, j]
     return value
 
 
 @compiled
 def _forms(plan, index, start, rows, mean, center, inverse, logdet, found, by_respondent):
-    """Log-density of each respondent of a pattern, with found[i] = (m, log P) of intervals."""
-    n, width, t = plan.pattern_count[index], plan.pattern_width[index], plan.pattern_place[index]
+    """Log-density of each respondent of a pattern; found is what `_intervals` filled."""
+    n, width = plan.pattern_count[index], plan.pattern_width[index]
     centred = np.empty((n, width))
     for i in range(n):
         for j in range(width):
             centred[i, j] = rows[i, j] - mean[j]
     for k in range(plan.interval_at[index], plan.interval_at[index + 1]):
-        i = plan.interval_row[k]  # at its mean given the others, the outcome says nothing
-        centred[i, t] = center[t] + found[i, 0] - mean[t]
+        i = plan.interval_row[k]  # at its mean given the others, an outcome says nothing
+        for which in range(2):
+            if plan.interval_what[k] in (which, BOTH):
+                v = plan.pattern_place[2 * index + which]
+                centred[i, v] = center[v] + found[i, which] - mean[v]
     weighted = np.dot(centred, inverse)
     for i in range(n):
         q = 0.0
@@ -110,8 +225,8 @@ def _forms(plan, index, start, rows, mean, center, inverse, logdet, found, by_re
         one = -0.5 * (width * LOG_2PI + logdet + q)
         by_respondent[start + i] = one + plan.row_constant[start + i]
     for k in range(plan.interval_at[index], plan.interval_at[index + 1]):
-        i = plan.interval_row[k]  # without the outcome's part of the density
-        by_respondent[start + i] += found[i, 1] + 0.5 * (LOG_2PI - math.log(inverse[t, t]))
+        i = plan.interval_row[k]  # without the outcomes' part of the density
+        by_respondent[start + i] += found[i, 2]
 
 
 @compiled
@@ -126,7 +241,6 @@ def _pattern(plan, index, start, mean, covariance, d_mean, d_covariance, by_resp
     moment = plan.numbers[at : at + width * width].copy().reshape(width, width)
     at += width * width
     rows = plan.numbers[at : at + n * width].reshape(n, width)
-    t = plan.pattern_place[index]
     tilt = np.zeros(width)  # sums of deviations from the center
     observed = np.empty((width, width))
     select(covariance, variables, observed)
@@ -140,8 +254,8 @@ def _pattern(plan, index, start, mean, covariance, d_mean, d_covariance, by_resp
         local[i] = mean[variables[i]]
         difference[i] = center[i] - local[i]
     value = 0.0
-    found = np.empty((n if by_respondent.size else 0, 2))
-    if t >= 0:
+    found = np.empty((n if by_respondent.size else 0, 3))
+    if plan.interval_at[index + 1] > plan.interval_at[index]:
         value = _intervals(plan, index, rows, difference, center, inverse, moment, tilt, found)
         if value == -np.inf:
             return value

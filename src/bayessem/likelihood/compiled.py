@@ -59,6 +59,7 @@ ENGINES = {
     "bayessem.likelihood.laplace_entry": ("ordered answers of many constructs", 15.0),
     "bayessem.likelihood.student_entry": ("respondents with heavy tails", 8.0),
     "bayessem.likelihood.censored_entry": ("a censored outcome in closed form", 8.0),
+    "bayessem.likelihood.level_nodes_entry": ("random slopes of unobserved predictors", 22.0),
 }
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")

@@ -1,9 +1,10 @@
 """The response families that are neither normal nor ordered: a row each, and their dispatch.
 
 A family is one file: the log-density of an answer at a linear predictor, its derivatives by the
-predictor and by the family's one number of its own (its dispersion, which stands where a residual
-variance stands), the information, draws, expected values, and a variance on the scale of the
-predictor. Answers come as OWN numbers: the answer and two that belong to it (exposure, interval).
+predictor and by the family's numbers, the information, draws, expected values, and a variance on
+the scale of the predictor. The first number is a dispersion, which stands where a residual variance
+stands; up to two more, the shapes, have names (`SHAPES` of syntax/responses.py). Answers come as
+OWN numbers: the answer and two that belong to it (exposure, interval).
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from bayessem.likelihood import (
     family_lognormal,
     family_negative_binomial,
     family_poisson,
+    family_student,
     family_tobit,
     family_weibull,
+    family_zero_one_beta,
 )
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.family_beta import beta_cell, beta_row, beta_slopes
@@ -31,12 +34,27 @@ from bayessem.likelihood.family_negative_binomial import (
     negative_binomial_slopes,
 )
 from bayessem.likelihood.family_poisson import poisson_cell, poisson_row, poisson_slope
+from bayessem.likelihood.family_student import student_cell, student_row, student_slopes
 from bayessem.likelihood.family_weibull import weibull_cell, weibull_slopes
+from bayessem.likelihood.family_zero_one_beta import (
+    zero_one_beta_cell,
+    zero_one_beta_row,
+    zero_one_beta_slopes,
+)
 
 # Numbers of an answer: itself and what belongs to it.
 OWN = 3
 # Kinds of factors, after those of node_plan.py.
-POISSON, NEGATIVE_BINOMIAL, LOGNORMAL, WEIBULL, TOBIT, BETA = range(5, 11)
+(
+    POISSON,
+    NEGATIVE_BINOMIAL,
+    LOGNORMAL,
+    WEIBULL,
+    TOBIT,
+    BETA,
+    ZERO_ONE_BETA,
+    STUDENT,
+) = range(5, 13)
 FIRST = POISSON
 
 
@@ -49,22 +67,33 @@ LINK_WORDS = {
 
 
 @compiled
-def row_constant(kind, own, dispersion):
-    """What of an answer's log-density no predictor changes, and its derivative by dispersion."""
+def row_constant(kind, own, numbers):
+    """What of an answer's log-density no predictor changes, and its derivatives by the numbers.
+
+    numbers : dispersion and shapes, three.
+    """
+    dispersion = numbers[0]
     if kind == POISSON:
-        return poisson_row(own), 0.0
+        return poisson_row(own), 0.0, 0.0, 0.0
     if kind == NEGATIVE_BINOMIAL:
-        return negative_binomial_row(own, dispersion)
+        value, slope = negative_binomial_row(own, dispersion)
+        return value, slope, 0.0, 0.0
     if kind == BETA:
-        return beta_row(own, dispersion)
+        value, slope = beta_row(own, dispersion)
+        return value, slope, 0.0, 0.0
+    if kind == ZERO_ONE_BETA:
+        return zero_one_beta_row(own, numbers)
+    if kind == STUDENT:
+        return student_row(numbers)
     if kind == TOBIT:
-        return 0.0, 0.0
-    return duration_row(own), 0.0
+        return 0.0, 0.0, 0.0, 0.0
+    return duration_row(own), 0.0, 0.0, 0.0
 
 
 @compiled
-def cell_log(kind, own, eta, dispersion):
+def cell_log(kind, own, eta, numbers):
     """The rest of the log-density, at a linear predictor."""
+    dispersion = numbers[0]
     if kind == POISSON:
         return poisson_cell(own, eta)
     if kind == NEGATIVE_BINOMIAL:
@@ -73,26 +102,39 @@ def cell_log(kind, own, eta, dispersion):
         return weibull_cell(own, eta, dispersion)
     if kind == BETA:
         return beta_cell(own, eta, dispersion)
+    if kind == ZERO_ONE_BETA:
+        return zero_one_beta_cell(own, eta, dispersion)
+    if kind == STUDENT:
+        return student_cell(own, eta, numbers)
     return interval_cell(own, eta, dispersion)
 
 
 @compiled
-def cell_slopes(kind, own, eta, dispersion):
-    """Derivatives of the rest by the linear predictor and by the dispersion."""
+def cell_slopes(kind, own, eta, numbers):
+    """Derivatives of the rest by the linear predictor, the dispersion and the first shape."""
+    dispersion = numbers[0]
+    if kind == STUDENT:
+        return student_slopes(own, eta, numbers)
     if kind == POISSON:
-        return poisson_slope(own, eta), 0.0
+        return poisson_slope(own, eta), 0.0, 0.0
     if kind == NEGATIVE_BINOMIAL:
-        return negative_binomial_slopes(own, eta, dispersion)
-    if kind == WEIBULL:
-        return weibull_slopes(own, eta, dispersion)
-    if kind == BETA:
-        return beta_slopes(own, eta, dispersion)
-    return interval_slopes(own, eta, dispersion)
+        by_eta, by_dispersion = negative_binomial_slopes(own, eta, dispersion)
+    elif kind == WEIBULL:
+        by_eta, by_dispersion = weibull_slopes(own, eta, dispersion)
+    elif kind == BETA:
+        by_eta, by_dispersion = beta_slopes(own, eta, dispersion)
+    elif kind == ZERO_ONE_BETA:
+        by_eta, by_dispersion = zero_one_beta_slopes(own, eta, dispersion)
+    else:
+        by_eta, by_dispersion = interval_slopes(own, eta, dispersion)
+    return by_eta, by_dispersion, 0.0
 
 
 @dataclass(frozen=True)
 class Family:
     """A response family; the functions are those of its file.
+
+    Where it has shapes, all functions take them as last arguments.
 
     Attributes
     ----------
@@ -101,7 +143,7 @@ class Family:
     kind : int
         Of its factors.
     reads : str
-        "count", "duration", "limited" or "share": what its column may hold.
+        "count", "duration", "limited", "share" or "number": what its column may hold.
     link : str
         "log", "logit" or "identity": of the expected answer (of a duration, its log is linear).
     ratio : str
@@ -121,12 +163,12 @@ class Family:
     link: str
     ratio: str
     dispersion: str
-    log_density: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
-    slopes: Callable[[np.ndarray, np.ndarray, float], tuple[np.ndarray, np.ndarray, np.ndarray]]
-    information: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
-    mean: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
+    log_density: Callable[..., np.ndarray]
+    slopes: Callable[..., tuple[np.ndarray, np.ndarray, np.ndarray]]
+    information: Callable[..., np.ndarray]
+    mean: Callable[..., np.ndarray]
     draw: Callable[..., np.ndarray]
-    link_variance: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    link_variance: Callable[..., np.ndarray]
     survival: Callable[[np.ndarray, np.ndarray, float], np.ndarray] | None = None
 
 
@@ -183,6 +225,16 @@ FAMILIES: dict[str, Family] = {
         ),
         _row("tobit", TOBIT, family_tobit, "limited", "identity", "", "residual variance"),
         _row("beta", BETA, family_beta, "share", "logit", "odds ratio", "1 / precision"),
+        _row(
+            "zero_one_beta",
+            ZERO_ONE_BETA,
+            family_zero_one_beta,
+            "share",
+            "logit",
+            "odds ratio",
+            "1 / precision",
+        ),
+        _row("student", STUDENT, family_student, "number", "identity", "", "squared scale"),
     )
 }
 BY_KIND: dict[int, Family] = {row.kind: row for row in FAMILIES.values()}

@@ -301,11 +301,14 @@ def _pull_given_own(plan, own, k, d_inverse, d_b, d_c, d_d, d_between):
 
 
 @compiled
-def _clusters(
-    plan, group, mean, between, between_mean, by_pattern, projected, d_by_pattern, d_projected,
-    weights, d_between, d_between_mean, by_cluster,
+def clusters_part(
+    plan, group, mean, between, between_mean, by_pattern, projected, share, d_by_pattern,
+    d_projected, weights, d_between, d_between_mean, by_cluster,
 ):  # fmt: skip
-    """What the effects of a group's clusters add to the log-likelihood, and to the gradient."""
+    """What the effects of a group's clusters add to the log-likelihood, and to the gradient.
+
+    share : what each cluster's derivatives are multiplied by, (cluster,).
+    """
     q, p = plan.effects.size, plan.sizes[0]
     precision, b, t, less = (
         np.empty((q, q)),
@@ -354,41 +357,100 @@ def _clusters(
         value += more
         if by_cluster.size:
             by_cluster[plan.cluster_place[j]] += more
+        part = share[j]
+        if part == 0.0:
+            continue
         for a in range(q):
             if plan.effects[a] >= p:
-                d_between_mean[plan.effects[a]] += s[a]
+                d_between_mean[plan.effects[a]] += part * s[a]
             for c in range(q):
-                d_type[a, c] = -0.5 * (u[a] * u[c] + t[a, c])
-                d_b[a, c] += 0.5 * (s[a] * s[c] - less[a, c])
+                d_type[a, c] = -0.5 * part * (u[a] * u[c] + t[a, c])
+                d_b[a, c] += 0.5 * part * (s[a] * s[c] - less[a, c])
+        for a in range(q):
+            u[a] *= part
         _pull_sums(plan, j, products, u, d_type, d_by_pattern, d_projected, weights)
-        _pull_own(plan, own, k, d_inverse, weighted, s, d_c, d_d, d_between_mean)
+        _pull_own(plan, own, k, d_inverse, weighted, s, part, d_c, d_d, d_between_mean)
     if own >= 0:
         _pull_given_own(plan, own, k, d_inverse, d_b, d_c, d_d, d_between)
     return value
 
 
 @compiled
-def _pull_own(plan, own, k, d_inverse, weighted, s, d_c, d_d, d_between_mean):
-    """Add a cluster's derivatives by C and D (not through B) and by the own variables' means."""
+def _pull_own(plan, own, k, d_inverse, weighted, s, part, d_c, d_d, d_between_mean):
+    """Add a cluster's derivatives by C and D (not through B) and by the own variables' means.
+
+    part : what they are multiplied by.
+    """
     q, r = s.size, weighted.size
     at = plan.own_at[own]
     for i in range(r):
         ks = 0.0
         for a in range(q):
             ks += k[a, i] * s[a]
-            d_c[a, i] += s[a] * weighted[i]
-        d_between_mean[plan.between[plan.own_variables[at + i]]] += weighted[i] - ks
+            d_c[a, i] += part * s[a] * weighted[i]
+        d_between_mean[plan.between[plan.own_variables[at + i]]] += part * (weighted[i] - ks)
         for l in range(r):
-            d_d[i, l] += 0.5 * (weighted[i] * weighted[l] - d_inverse[i, l])
-            d_d[i, l] -= 0.5 * ks * weighted[l]
-            d_d[l, i] -= 0.5 * ks * weighted[l]
+            d_d[i, l] += 0.5 * part * (weighted[i] * weighted[l] - d_inverse[i, l])
+            d_d[i, l] -= 0.5 * part * ks * weighted[l]
+            d_d[l, i] -= 0.5 * part * ks * weighted[l]
+
+
+@compiled
+def project(inverses, effect):
+    """L'A_p and L'A_p L of each pattern."""
+    n_patterns, y, q = inverses.shape[0], effect.shape[0], effect.shape[1]
+    projected, by_pattern = np.empty((n_patterns, q, y)), np.empty((n_patterns, q, q))
+    for index in range(n_patterns):
+        projected[index] = np.dot(effect.T, inverses[index])
+        by_pattern[index] = np.dot(projected[index], effect)
+    return projected, by_pattern
+
+
+@compiled
+def pull_projection(
+    plan, group, inverses, effect, projected, d_by_pattern, d_projected, weights, d_within, d_mean
+):
+    """Adjoint of `project` and of the means in `_products`; derivatives by L."""
+    d_effect = np.zeros(effect.shape)
+    for index in range(inverses.shape[0]):
+        if plan.pattern_group[index] == group:
+            inverse, d_own, d_out = inverses[index], d_by_pattern[index], d_projected[index]
+            d_effect += np.dot(inverse, d_out.T + 2.0 * np.dot(effect, d_own))
+            change = np.dot(effect, np.dot(d_own, effect.T) + d_out)
+            d_mean -= np.dot(weights[index], projected[index])
+            change = 0.5 * (change + change.T)  # A = W^-1: dW = -A dA A
+            d_within -= np.dot(np.dot(inverse, change), inverse)
+    return d_effect
+
+
+@compiled
+def pull_within(plan, elements, gradient, block, moments, d_within, d_mean, d_effect):
+    """Adjoint of the moments of level 1 and of L: adds to the gradient."""
+    p, m = plan.sizes[0], plan.sizes[1]
+    d_covariance, d_all = np.zeros((p, p)), np.zeros(p)
+    for a in range(plan.within.size):
+        d_all[plan.within[a]] = d_mean[a]
+        for c in range(plan.within.size):
+            d_covariance[plan.within[a], plan.within[c]] = d_within[a, c]
+    more = (np.zeros((p, m)), np.zeros((m, m)), np.zeros((m, m)), np.zeros(m))
+    pull_effect_loadings(plan, elements, block, moments[1], d_effect, more[0], more[1])
+    pull_level_moments(plan, elements, gradient, block, moments, d_covariance, d_all, more)
+
+
+@compiled
+def pull_between(plan, elements, gradient, block, moments, d_between, d_between_mean):
+    """Adjoint of the moments of level 2 and of the slopes: adds to the gradient."""
+    p, m = plan.sizes[0], plan.sizes[1]
+    more = (np.zeros((p, m)), np.zeros((m, m)), np.zeros((m, m)), np.zeros(m))
+    pull_with_slopes(plan, elements, block, moments, d_between, d_between_mean, more)
+    d_outer = np.ascontiguousarray(d_between[:p, :p])
+    pull_level_moments(plan, elements, gradient, block, moments, d_outer, d_between_mean[:p], more)
 
 
 @compiled
 def _level_group(plan, group, elements, gradient, by_cluster):
     """Log-likelihood of one group; adds to the gradient by the matrices of its two blocks."""
-    p, m, y, q = plan.sizes[0], plan.sizes[1], plan.within.size, plan.effects.size
-    n_patterns = plan.sizes[3]
+    y, q, n_patterns = plan.within.size, plan.effects.size, plan.sizes[3]
     inner = level_moments(plan, elements, 2 * group)
     outer = level_moments(plan, elements, 2 * group + 1)
     if not (inner[0] and outer[0]):
@@ -404,43 +466,24 @@ def _level_group(plan, group, elements, gradient, by_cluster):
     if value == -np.inf:
         return value
     effect = effect_loadings(plan, elements, 2 * group, inner[1])
-    by_pattern, projected = np.empty((n_patterns, q, q)), np.empty((n_patterns, q, y))
-    for index in range(n_patterns):
-        projected[index] = np.dot(effect.T, inverses[index])
-        by_pattern[index] = np.dot(projected[index], effect)
+    projected, by_pattern = project(inverses, effect)
     d_by_pattern, d_projected = np.zeros((n_patterns, q, q)), np.zeros((n_patterns, q, y))
     weights = np.zeros((n_patterns, q))
     d_between, d_between_mean = np.zeros_like(between), np.zeros_like(between_mean)
-    value += _clusters(
-        plan, group, mean, between, between_mean, by_pattern, projected, d_by_pattern, d_projected,
-        weights, d_between, d_between_mean, by_cluster,
+    value += clusters_part(
+        plan, group, mean, between, between_mean, by_pattern, projected, np.ones(plan.sizes[4]),
+        d_by_pattern, d_projected, weights, d_between, d_between_mean, by_cluster,
     )  # fmt: skip
     if not value > -np.inf:
         return -np.inf
-    d_effect = np.zeros((y, q))
-    for index in range(n_patterns):
-        if plan.pattern_group[index] == group:
-            inverse, d_own, d_out = inverses[index], d_by_pattern[index], d_projected[index]
-            d_effect += np.dot(inverse, d_out.T + 2.0 * np.dot(effect, d_own))
-            change = np.dot(effect, np.dot(d_own, effect.T) + d_out)
-            d_mean -= np.dot(weights[index], projected[index])
-            change = 0.5 * (change + change.T)  # A = W^-1: dW = -A dA A
-            d_within -= np.dot(np.dot(inverse, change), inverse)
-    d_covariance, d_inner_mean = np.zeros((p, p)), np.zeros(p)
+    d_effect = pull_projection(
+        plan, group, inverses, effect, projected, d_by_pattern, d_projected, weights,
+        d_within, d_mean,
+    )  # fmt: skip
+    pull_within(plan, elements, gradient, 2 * group, inner, d_within, d_mean, d_effect)
     for a in range(y):
-        d_inner_mean[plan.within[a]] = d_mean[a]
         d_between_mean[plan.within[a]] += d_mean[a]
-        for c in range(y):
-            d_covariance[plan.within[a], plan.within[c]] = d_within[a, c]
-    more = (np.zeros((p, m)), np.zeros((m, m)), np.zeros((m, m)), np.zeros(m))
-    pull_effect_loadings(plan, elements, 2 * group, inner[1], d_effect, more[0], more[1])
-    pull_level_moments(plan, elements, gradient, 2 * group, inner, d_covariance, d_inner_mean, more)
-    more = (np.zeros((p, m)), np.zeros((m, m)), np.zeros((m, m)), np.zeros(m))
-    pull_with_slopes(plan, elements, 2 * group + 1, outer, d_between, d_between_mean, more)
-    d_outer = np.ascontiguousarray(d_between[:p, :p])
-    pull_level_moments(
-        plan, elements, gradient, 2 * group + 1, outer, d_outer, d_between_mean[:p], more
-    )
+    pull_between(plan, elements, gradient, 2 * group + 1, outer, d_between, d_between_mean)
     return value
 
 

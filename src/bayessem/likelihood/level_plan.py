@@ -20,6 +20,8 @@ from bayessem.likelihood.plan import Pattern, pack, pattern_from_rows
 
 # First number of a packed plan of this engine; a kernel's plan begins with a positive number.
 MARK = -2
+# The same where slopes are integrated out on nodes (level_nodes.py).
+NODES_MARK = -6
 
 INTEGER_FIELDS = (
     "sizes",
@@ -31,6 +33,9 @@ INTEGER_FIELDS = (
     "design",
     "slope_outcome",
     "slope_latent",
+    "turned_outcome",
+    "turned_predictor",
+    "turned_node",
     "pattern_group",
     "pattern_count",
     "pattern_width",
@@ -48,6 +53,7 @@ INTEGER_FIELDS = (
     "entry_at",
     "entry_pattern",
     "entry_mean_at",
+    "entry_square_at",
     "own_at",
     "own_variables",
     "proper",
@@ -65,7 +71,9 @@ class LevelPlan(NamedTuple):
         the random slopes.
     design : what each effect is multiplied by: 0 for 1, k for the predictor of the k-th slope.
     slope_outcome, slope_latent : the latent variable that a slope's path leads to at level 1, and
-        that which it is at level 2.
+        those that slopes are at level 2, after them those that are integrated out on nodes.
+    turned_* : one entry a path whose predictor is not observed: the latent variables that it leads
+        to and comes from, and which of the slopes on nodes its coefficient is.
     pattern_* : one entry a missingness pattern of a group: its group, number of respondents,
         number of variables observed, where its list of variables (places in `within`) starts in
         `pattern_variables`, where its means, covariance (divisor n) and rows start in `numbers`.
@@ -75,7 +83,8 @@ class LevelPlan(NamedTuple):
         the values of those variables start in `numbers`.
     entry_* : the patterns of each cluster (`entry_at`, one more than clusters): which, and where in
         `numbers` start the means of the observed variables, then the sums of products of (1,
-        predictors with random slopes), then those of the predictors with deviations from the means.
+        predictors with random slopes), then those of the predictors with deviations from the means;
+        with slopes on nodes `entry_square_at`, where the sums of products of these deviations do.
     own_at, own_variables : the sets of observed own variables, as places in `between`.
     proper : as in plan.py.
     """
@@ -89,6 +98,9 @@ class LevelPlan(NamedTuple):
     design: np.ndarray
     slope_outcome: np.ndarray
     slope_latent: np.ndarray
+    turned_outcome: np.ndarray
+    turned_predictor: np.ndarray
+    turned_node: np.ndarray
     pattern_group: np.ndarray
     pattern_count: np.ndarray
     pattern_width: np.ndarray
@@ -106,6 +118,7 @@ class LevelPlan(NamedTuple):
     entry_at: np.ndarray
     entry_pattern: np.ndarray
     entry_mean_at: np.ndarray
+    entry_square_at: np.ndarray
     own_at: np.ndarray
     own_variables: np.ndarray
     proper: np.ndarray
@@ -145,7 +158,11 @@ def unpack_levels(ints, floats):
         ints[ints[26] : ints[27]],
         ints[ints[27] : ints[28]],
         ints[ints[28] : ints[29]],
-        floats[ints[30] : ints[31]],
+        ints[ints[29] : ints[30]],
+        ints[ints[30] : ints[31]],
+        ints[ints[31] : ints[32]],
+        ints[ints[32] : ints[33]],
+        floats[ints[34] : ints[35]],
     )
 
 
@@ -166,6 +183,8 @@ class LevelData:
     slopes : tuple of (int, int, int)
         Of each path with a random slope: the latent variable it leads to, the column of its
         predictor (without missing values), and the latent variable of level 2 that it is.
+    turned : tuple of (int, int, int)
+        The same of the slopes of predictors that are latent, by the latent variable.
     """
 
     values: np.ndarray
@@ -174,6 +193,12 @@ class LevelData:
     within: tuple[int, ...]
     between: tuple[int, ...]
     slopes: tuple[tuple[int, int, int], ...] = ()
+    turned: tuple[tuple[int, int, int], ...] = ()
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """The slopes that are integrated out on nodes."""
+        return tuple(dict.fromkeys(slope for _, _, slope in self.turned))
 
 
 def _patterns(data: LevelData) -> tuple[list[Pattern], list[np.ndarray]]:
@@ -211,6 +236,7 @@ def build_level_plan(
     *,
     groups: int = 1,
     proper: Sequence[tuple[int, int, Sequence[int]]] = (),
+    finer: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pack a model's shape (p, m) and its data by cluster for the two-level engine.
 
@@ -220,11 +246,13 @@ def build_level_plan(
     data : the respondents.
     groups : number of groups, of two blocks each.
     proper : as in `plan.build_plan`, by block.
+    finer : how many times as dense as usual the nodes of slopes are.
     """
     split = [i for i in data.within if i in data.between]
     alone = [i for i in data.between if i not in data.within]
     patterns, members = _patterns(data)
     numbers = _Numbers()
+    numbers.add(np.array([finer]))  # the first: level_nodes.py
     fields: dict[str, np.ndarray] = {
         "within": np.array(data.within),
         "split": np.array(split),
@@ -233,7 +261,10 @@ def build_level_plan(
         "effects": np.array([*split, *(shape[0] + k for k in range(len(data.slopes)))]),
         "design": np.array([0] * len(split) + [1 + k for k in range(len(data.slopes))]),
         "slope_outcome": np.array([outcome for outcome, _, _ in data.slopes]),
-        "slope_latent": np.array([latent for _, _, latent in data.slopes]),
+        "slope_latent": np.array([*(latent for _, _, latent in data.slopes), *data.nodes]),
+        "turned_outcome": np.array([outcome for outcome, _, _ in data.turned]),
+        "turned_predictor": np.array([predictor for _, predictor, _ in data.turned]),
+        "turned_node": np.array([data.nodes.index(slope) for _, _, slope in data.turned]),
         "pattern_group": np.array([x.group for x in patterns]),
         "pattern_count": np.array([x.count for x in patterns]),
         "pattern_width": np.array([len(x.variables) for x in patterns]),
@@ -253,7 +284,7 @@ def build_level_plan(
     fields["sizes"] = np.array([*shape, groups, len(patterns), count])
     fields["numbers"] = np.concatenate(numbers.parts)
     ints, floats = pack(fields, INTEGER_FIELDS, FLOAT_FIELDS)
-    return np.concatenate([[MARK], ints]), floats
+    return np.concatenate([[NODES_MARK if data.turned else MARK], ints]), floats
 
 
 def _cluster_fields(
@@ -276,11 +307,14 @@ def _cluster_fields(
     kind = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
     order = np.argsort(kind, kind="stable")
     sums = [_sums(data, x, who, count) for x, who in zip(patterns, members, strict=True)]
-    entry_at, entries, start = [0], [], []
+    squares = [_squares(data, x, who, count) for x, who in zip(patterns, members, strict=True)]
+    entry_at, entries, start, square_at = [0], [], [], []
     for j in order:
         for k in np.flatnonzero(table[j]):
             entries.append(k)
             start.append(numbers.add(sums[k][j]))
+            if data.turned:
+                square_at.append(numbers.add(squares[k][j]))
         entry_at.append(len(entries))
     lists = [np.flatnonzero(k) for k in kinds] if len(alone) else [np.empty(0, dtype=np.int64)]
     known = [values[j][lists[own[j]]] for j in order]
@@ -293,6 +327,7 @@ def _cluster_fields(
         "entry_at": np.array(entry_at),
         "entry_pattern": np.array(entries),
         "entry_mean_at": np.array(start),
+        "entry_square_at": np.array(square_at),
         "own_at": np.cumsum([0, *map(len, lists)]),
         "own_variables": np.concatenate(lists),
     }
@@ -313,3 +348,17 @@ def _sums(data: LevelData, pattern: Pattern, who: np.ndarray, count: int) -> np.
     products = np.zeros((count, design.shape[1] - 1, width))
     np.add.at(products, code, design[:, 1:, None] * deviations[:, None, :])
     return np.concatenate([means, *(x.reshape(count, -1) for x in (squares, products))], axis=1)
+
+
+def _squares(data: LevelData, pattern: Pattern, who: np.ndarray, count: int) -> np.ndarray:
+    """Sums of products of deviations from the cluster's means, (cluster, width, width)."""
+    if not data.turned:
+        return np.empty(0)
+    code, width = data.cluster[who], len(pattern.variables)
+    out = np.zeros((count, width, width))
+    size = np.bincount(code, minlength=count)
+    means = np.zeros((count, width))
+    np.add.at(means, code, pattern.rows)
+    deviations = pattern.rows - (means / np.maximum(size, 1)[:, None])[code]
+    np.add.at(out, code, deviations[:, :, None] * deviations[:, None, :])
+    return out

@@ -282,9 +282,32 @@ def _own(plan, f, row):
 
 
 @compiled
-def _fill_family(plan, f, elements, dispersion, table):
+def _numbers(plan, f, elements):
+    """A family's numbers: its dispersion, and up to two more (0 where there are none)."""
+    first, count = plan.factor[FACTOR * f + 13] // 2, plan.factor[FACTOR * f + 11]
+    return (
+        elements[plan.variance[plan.factor[FACTOR * f + 12]]],
+        elements[first] if count > 0 else 0.0,
+        elements[first + 1] if count > 1 else 0.0,
+    )
+
+
+@compiled
+def _pull_numbers(plan, f, slopes, gradient):
+    """Adds the derivatives by a family's numbers."""
+    first, count = plan.factor[FACTOR * f + 13] // 2, plan.factor[FACTOR * f + 11]
+    if plan.factor[FACTOR * f] != POISSON:
+        gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += slopes[0]
+    if count > 0:
+        gradient[first] += slopes[1]
+    if count > 1:
+        gradient[first + 1] += slopes[2]
+
+
+@compiled
+def _fill_family(plan, f, elements, table):
     """Densities of answers of the other families (families.py)."""
-    kind = plan.factor[FACTOR * f]
+    kind, numbers = plan.factor[FACTOR * f], _numbers(plan, f, elements)
     monomials = _monomials(plan, f)
     mean = np.empty(table.shape[1])
     alike = _alike(plan, f)
@@ -292,35 +315,45 @@ def _fill_family(plan, f, elements, dispersion, table):
         if row == 0 or not alike:
             _means(plan, f, elements, row, monomials, mean)
         own = _own(plan, f, row)
-        constant, _ = row_constant(kind, own, dispersion)
+        constant = row_constant(kind, own, numbers)[0]
         for cell in range(mean.size):
-            table[row, cell] = np.exp(constant + cell_log(kind, own, mean[cell], dispersion))
+            table[row, cell] = np.exp(constant + cell_log(kind, own, mean[cell], numbers))
 
 
 @compiled
-def _pull_family(plan, f, elements, dispersion, counts, gradient):
+def _pull_family(plan, f, elements, counts, gradient):
     """Adds the derivatives of the densities of the other families."""
-    kind = plan.factor[FACTOR * f]
+    kind, numbers = plan.factor[FACTOR * f], _numbers(plan, f, elements)
     monomials = _monomials(plan, f)
     mean, d_mean = np.empty(counts.shape[1]), np.zeros(counts.shape[1])
     alike = _alike(plan, f)
-    d_dispersion = 0.0
+    slopes = np.zeros(3)
     for row in range(counts.shape[0]):
         if row == 0 or not alike:
             _means(plan, f, elements, row, monomials, mean)
             d_mean[:] = 0.0
-        own, weight = _own(plan, f, row), counts[row]
-        _, by_constant = row_constant(kind, own, dispersion)
+        own, weight, total = _own(plan, f, row), counts[row], 0.0
         for cell in range(mean.size):
             if abs(weight[cell]) < NOTHING:  # slopes have no bound where densities are 0
                 continue
-            by_mean, by_dispersion = cell_slopes(kind, own, mean[cell], dispersion)
+            total += weight[cell]
+            by_mean, by_dispersion, by_next = cell_slopes(kind, own, mean[cell], numbers)
             d_mean[cell] += weight[cell] * by_mean
-            d_dispersion += weight[cell] * (by_dispersion + by_constant)
+            slopes[0] += weight[cell] * by_dispersion
+            slopes[1] += weight[cell] * by_next
+        _pull_constant(kind, own, numbers, total, slopes)
         if row == counts.shape[0] - 1 or not alike:
             _pull_means(plan, f, row, monomials, d_mean, gradient)
-    if kind != POISSON:
-        gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += d_dispersion
+    _pull_numbers(plan, f, slopes, gradient)
+
+
+@compiled
+def _pull_constant(kind, own, numbers, total, slopes):
+    """Adds the derivatives of what all cells of a row have in common."""
+    _, by_dispersion, by_next, by_last = row_constant(kind, own, numbers)
+    slopes[0] += total * by_dispersion
+    slopes[1] += total * by_next
+    slopes[2] += total * by_last
 
 
 @compiled
@@ -334,46 +367,46 @@ def in_domain(plan, f, elements):
 def fill_boxes(plan, f, elements, table, boxes):
     """Densities (row, cell) of an answer of two constructs, where boxes (row, 4) say so."""
     kind, inner = plan.factor[FACTOR * f], shape(plan, f)[1]
-    dispersion = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
+    numbers = _numbers(plan, f, elements)
     monomials, mean = _monomials(plan, f), np.empty(table.shape[1])
     alike = _alike(plan, f)
     for row in range(table.shape[0]):
         if row == 0 or not alike:
             _means(plan, f, elements, row, monomials, mean)
         own = _own(plan, f, row)
-        constant, _ = row_constant(kind, own, dispersion)
+        constant = row_constant(kind, own, numbers)[0]
         for v in range(boxes[row, 0], boxes[row, 1]):
             for cell in range(v * inner + boxes[row, 2], v * inner + boxes[row, 3]):
-                table[row, cell] = np.exp(constant + cell_log(kind, own, mean[cell], dispersion))
+                table[row, cell] = np.exp(constant + cell_log(kind, own, mean[cell], numbers))
 
 
 @compiled
 def pull_boxes(plan, f, elements, counts, boxes, gradient):
     """Adds the derivatives of `fill_boxes`; counts are 0 elsewhere."""
     kind, inner = plan.factor[FACTOR * f], shape(plan, f)[1]
-    element = plan.variance[plan.factor[FACTOR * f + 12]]
-    dispersion = elements[element]
+    numbers, slopes = _numbers(plan, f, elements), np.zeros(3)
     monomials = _monomials(plan, f)
     mean, d_mean = np.empty(counts.shape[1]), np.zeros(counts.shape[1])
     alike = _alike(plan, f)
-    d_dispersion, rows = 0.0, counts.shape[0]
+    rows = counts.shape[0]
     for row in range(rows):
         if row == 0 or not alike:
             _means(plan, f, elements, row, monomials, mean)
             d_mean[:] = 0.0
-        own, weight = _own(plan, f, row), counts[row]
-        _, by_constant = row_constant(kind, own, dispersion)
+        own, weight, total = _own(plan, f, row), counts[row], 0.0
         for v in range(boxes[row, 0], boxes[row, 1]):
             for cell in range(v * inner + boxes[row, 2], v * inner + boxes[row, 3]):
                 if abs(weight[cell]) < NOTHING:
                     continue
-                by_mean, by_dispersion = cell_slopes(kind, own, mean[cell], dispersion)
+                total += weight[cell]
+                by_mean, by_dispersion, by_next = cell_slopes(kind, own, mean[cell], numbers)
                 d_mean[cell] += weight[cell] * by_mean
-                d_dispersion += weight[cell] * (by_dispersion + by_constant)
+                slopes[0] += weight[cell] * by_dispersion
+                slopes[1] += weight[cell] * by_next
+        _pull_constant(kind, own, numbers, total, slopes)
         if row == rows - 1 or not alike:
             _pull_means(plan, f, row, monomials, d_mean, gradient)
-    if kind != POISSON:
-        gradient[element] += d_dispersion
+    _pull_numbers(plan, f, slopes, gradient)
 
 
 @compiled
@@ -384,7 +417,7 @@ def fill_answers(plan, f, elements, table):
     if not in_domain(plan, f, elements):
         return False
     if kind >= FIRST:
-        _fill_family(plan, f, elements, variance, table)
+        _fill_family(plan, f, elements, table)
     elif kind == NORMAL:
         _fill_normal(plan, f, elements, variance, table)
     elif plan.factor[FACTOR * f] in (TILT, CROSS):
@@ -399,7 +432,7 @@ def pull_answers(plan, f, elements, table, counts, gradient):
     """Adds the derivatives by elements; counts (row, cell) are those by the log of the table."""
     variance = elements[plan.variance[plan.factor[FACTOR * f + 12]]]
     if plan.factor[FACTOR * f] >= FIRST:
-        _pull_family(plan, f, elements, variance, counts, gradient)
+        _pull_family(plan, f, elements, counts, gradient)
     elif plan.factor[FACTOR * f] == NORMAL:
         _pull_normal(plan, f, elements, variance, counts, gradient)
     elif plan.factor[FACTOR * f] in (TILT, CROSS):

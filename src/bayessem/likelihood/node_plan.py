@@ -67,7 +67,7 @@ class NodeFactor:
     explained : tuple of int
         The variables of a structural block.
     thresholds : (int, int)
-        First element and number.
+        First element and number; of a family its shapes.
     link : int
         Of an ordered answer (family_ordered.py).
     """
@@ -81,6 +81,11 @@ class NodeFactor:
     explained: tuple[int, ...] = ()
     thresholds: tuple[int, int] = (0, 0)
     link: int = 0
+
+    def numbers(self, elements: np.ndarray) -> tuple[float, ...]:
+        """Residual variance or dispersion of an answer, and the shapes of its family."""
+        first, count = self.thresholds
+        return float(elements[self.variances[0]]), *elements[first : first + count].tolist()
 
 
 def apart(factor: NodeFactor) -> tuple[NodeFactor, ...]:

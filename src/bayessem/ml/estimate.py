@@ -36,12 +36,6 @@ from bayessem.ml.ordered import fit_ordered
 from bayessem.ml.problems import improper_solutions, undefined_values
 from bayessem.ml.result import MLFit
 from bayessem.ml.sample import covariate_names, linear_counterpart
-from bayessem.ml.saturated import (
-    Saturated,
-    baseline_log_likelihood,
-    covariate_log_likelihood,
-    saturate,
-)
 from bayessem.ml.student import fit_student
 from bayessem.ml.table import all_values, defined_standardised, estimates
 from bayessem.ml.two_levels import level_information, level_measures, saturate_levels
@@ -49,6 +43,12 @@ from bayessem.model.conditioning import has_means
 from bayessem.model.covariance_input import made_from_moments
 from bayessem.model.level_checks import FAR_SAID, far_predictors
 from bayessem.model.prepare import Prepared
+from bayessem.model.saturated import (
+    Saturated,
+    baseline_log_likelihood,
+    covariate_log_likelihood,
+    saturate,
+)
 from bayessem.model.starts import start_values
 from bayessem.model.thresholds import WITHOUT_CHI_SQUARE, refuse_answers
 from bayessem.posterior.assemble import likelihood_density
@@ -184,6 +184,7 @@ def fit_ml(prepared: Prepared, *, se: str | None = None) -> MLFit:
     problems = (
         *prepared.notes,
         *_convergence(found, saturated, measures),
+        *_coarse(prepared, found),
         *_design_problems(prepared),
         *(f"{', '.join(map(repr, far))}: {FAR_SAID}" for far in [far_predictors(prepared)] if far),
         *singular,
@@ -338,6 +339,21 @@ def _measures(
             covariates=fixed,
         ),
     }
+
+
+def _coarse(prepared: Prepared, found: Constrained) -> list[str]:
+    """What nodes of random slopes twice as dense say of the log-likelihood, where they differ."""
+    if not prepared.structure.slopes_on_nodes:
+        return []
+    fine = likelihood_density(prepared.structure, prepared.space, prepared.sample, finer=2.0)
+    error = abs(float(fine.value_and_gradient(found.x)[0]) - found.value)
+    if error < 1e-4:
+        return []
+    return [
+        f"the log-likelihood is off by {error:.1g}: the slope "
+        f"{', '.join(prepared.structure.slopes_on_nodes)} is nearly determined by other effects of "
+        "the clusters, and its nodes are too far apart; fix a correlation, or leave an effect out"
+    ]
 
 
 def _convergence(

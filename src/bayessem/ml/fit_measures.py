@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2, ncx2
 
-from bayessem.ml.saturated import Saturated
+from bayessem.model.saturated import Saturated
 
 
 @dataclass(frozen=True)

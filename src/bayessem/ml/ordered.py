@@ -39,11 +39,16 @@ from bayessem.results.latent_responses import reported
 from bayessem.results.orientation import direction_signs
 from bayessem.results.reliability import reliability
 from bayessem.results.standardize import r_squared, standardised
+from bayessem.syntax.parameters import ParameterTable
 
 # Lattices are laid anew where the last climb ended, until the log-likelihood changes by less.
 ROUNDS, SETTLED = 6, 1e-5
 # Log-likelihood by which finer lattices may differ before it is said.
 COARSE = 0.01
+# Degrees of freedom from which on a t distribution is a normal one.
+MOST = 1000.0
+# Overdispersion below which counts are Poisson.
+POISSON = 1e-3
 STANDARD_ERRORS = ("observed", "robust", "none")
 
 
@@ -282,12 +287,38 @@ def _maximum(prepared: Prepared) -> tuple[Density, Constrained, np.ndarray]:
                 "fix what is not identified"
             )
         scale = own_scale(prepared, density, x)
-        found = maximise_within(density, prepared.table, x, scale=scale)
+        found = maximise_within(density, _bounded(prepared.table), x, scale=scale)
         x, at = found.x, density.elements(found.x)
         if abs(found.value - last) < SETTLED:
             break
         last = found.value
     return density, found, scale
+
+
+def _bounded(table: ParameterTable) -> ParameterTable:
+    """The table with degrees of freedom that end where they make no difference any more."""
+    tails = [r.op == "|" and r.rhs == "nu" for r in table.rows]
+    rows = [
+        replace(r, upper=min(r.upper, MOST)) if t else r
+        for r, t in zip(table.rows, tails, strict=True)
+    ]
+    return replace(table, rows=tuple(rows))
+
+
+def _said_of_bound(text: str) -> str:
+    """What a family's shape at its bound means, "" of other parameters."""
+    name, _, shape = text.split(" ")[0].partition("|")
+    if shape == "nu" and "<" in text:
+        return (
+            f" ({name} has no heavier tails than a normal variable; without family= the model says "
+            "the same)"
+        )
+    if shape == "coi":
+        value = 0 if ">" in text else 1
+        return (
+            f" (no share is {1 - value}; {name} | {value}*coi says so, and takes a parameter away)"
+        )
+    return ""
 
 
 def own_scale(prepared: Prepared, density: Density, x: np.ndarray) -> np.ndarray:
@@ -352,16 +383,38 @@ def _reported_parameters(
     return values(x), change.T
 
 
+def _way_out(prepared: Prepared, elements: np.ndarray) -> str:
+    """What helps where the likelihood has no maximum inside: it rises towards an edge."""
+    table, structure = prepared.table, prepared.structure
+    poisson = sorted(
+        {
+            row.lhs
+            for k, place in structure.places.items()
+            for row in (table.rows[k],)
+            if row.op == "~~"
+            and row.lhs == row.rhs
+            and table.responses.others.get(row.lhs) == "negative_binomial"
+            and elements[structure.element(place)[0]] < POISSON
+        }
+    )
+    if poisson:
+        return (
+            f"given their predictors, the counts of {', '.join(poisson)} vary no more than Poisson "
+            "counts, whose overdispersion is 0: give them the family 'poisson'"
+        )
+    return "join sparse categories, or use sem.fit, whose priors keep loadings finite"
+
+
 def _doubts(prepared: Prepared, density: Density, found: Constrained) -> list[str]:
     """What makes the maximum doubtful: no convergence, bounds, lattices that are too coarse."""
     out = []
     if not found.converged:
         out.append(
             "no maximum of the likelihood was found "
-            f"(Newton decrement {found.decrement:.2g}): do not use these estimates; join sparse "
-            "categories, or use sem.fit, whose priors keep loadings finite"
+            f"(Newton decrement {found.decrement:.2g}): do not use these estimates; "
+            f"{_way_out(prepared, density.elements(found.x))}"
         )
-    out += [f"at its bound: {text}" for text in found.active]
+    out += [f"at its bound: {text}{_said_of_bound(text)}" for text in found.active]
     finer = likelihood_density(
         prepared.structure,
         prepared.space,

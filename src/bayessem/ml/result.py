@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayessem.ml.saturated import Saturated
 from bayessem.model.prepare import Prepared
+from bayessem.model.saturated import Saturated
+from bayessem.results.cell_weights import CellWeights
 from bayessem.results.respondent_weights import RespondentWeights, respondent_weights
 from bayessem.syntax.parameters import NU
+from bayessem.syntax.responses import SHAPE_BOUNDS
 from bayessem.text.columns import column
 from bayessem.text.described import Described
 from bayessem.text.document import Block, Column, Document, Heading, Lines, Paragraph, Table
@@ -27,8 +29,9 @@ SECTIONS = (
     ("Paths", lambda r: r.op == "~"),
     ("Covariances", lambda r: r.op == "~~" and r.lhs != r.rhs),
     ("Intercepts", lambda r: r.op == "~1"),
-    ("Thresholds", lambda r: r.op == "|"),
+    ("Thresholds", lambda r: r.op == "|" and r.rhs not in SHAPE_BOUNDS),
     ("Variances", lambda r: r.op == "~~" and r.lhs == r.rhs),
+    ("Shapes of distributions", lambda r: r.op == "|" and r.rhs in SHAPE_BOUNDS),
     ("Degrees of freedom", lambda r: r.op == NU),
     ("Defined", lambda r: r.op == ":="),
 )
@@ -118,8 +121,8 @@ class MLFit(Described):
         """Number of parameters, equality constraints taken off."""
         return int(self.measures["npar"])
 
-    def weights(self) -> RespondentWeights:
-        """By how much each respondent counts in a model with heavy tails; see `Fit.weights`."""
+    def weights(self) -> RespondentWeights | CellWeights:
+        """By how much respondents, or values, count in a model with heavy tails; `Fit.weights`."""
         return respondent_weights(self)
 
     def document(self) -> Document:

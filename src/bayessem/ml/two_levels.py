@@ -17,10 +17,10 @@ from scipy.optimize import minimize
 from bayessem.errors import DataError
 from bayessem.ml.fit_measures import Ends, chi_square_measures, information_criteria
 from bayessem.ml.information import moment_derivatives
-from bayessem.ml.saturated import LOG_2PI, Saturated
 from bayessem.model.data import Sample
 from bayessem.model.level_data import dependent_within, level_moments
 from bayessem.model.prepare import Prepared
+from bayessem.model.saturated import LOG_2PI, Saturated
 from bayessem.model.space import build_space
 from bayessem.model.structure import Structure, build_structure
 from bayessem.posterior.assemble import likelihood_density

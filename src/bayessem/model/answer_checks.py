@@ -10,15 +10,15 @@ from bayessem.model.data import Sample, category_counts
 from bayessem.model.findings import Finding
 from bayessem.model.node_model import NodeModel
 from bayessem.model.prepare import Prepared
-from bayessem.syntax.responses import COUNTS
+from bayessem.syntax.responses import COUNTS, SHARES, STUDENT
 
 # A category with fewer answers is sparse: what is known about its threshold is mostly the prior.
 SPARSE = 5
 TOPIC, FAMILIES_TOPIC = "ordered answers", "response families"
 # What is said where one outcome leaves the likelihood in closed form, and what follows.
 CLOSED = (
-    "given the other variables it (a duration's log) is normal, so that the likelihood is in "
-    "closed form",
+    "given the other variables that (of a duration the log) is normal, so that the likelihood is "
+    "in closed form",
     "no integral is needed, however many constructs there are",
 )
 # Variables that a finding lists.
@@ -30,9 +30,9 @@ def answer_findings(prepared: Prepared) -> list[Finding]:
     table = prepared.table
     if not table.answered:
         return []
-    outcome = closed_form(prepared.structure)
-    if outcome:
-        said = f"{outcome} is {table.responses.others[outcome]}; {CLOSED[0]}"
+    if closed_form(prepared.structure):
+        named = ", ".join(f"{x} is {kind}" for x, kind in table.responses.others.items())
+        said = f"{named}; {CLOSED[0]}"
         return [Finding(False, FAMILIES_TOPIC, said, CLOSED[1]), *_others(prepared.sample)]
     try:
         engine, model = answer_engine(prepared.structure, prepared.sample)
@@ -81,9 +81,21 @@ def _others(sample: Sample) -> list[Finding]:
                 "predictors explain some of it; what they leave is the overdispersion of "
                 "'negative_binomial', and fit.response_check shows the counts beside the model's"
             )
-        elif one.family == "beta":
+        elif one.family in SHARES:
+            none, whole = int((y == 0).sum()), int((y == 1).sum())
             message = f"{name}: {len(y)} shares from {y.min():.3g} to {y.max():.3g}"
             remedy = "paths are of the logit of the expected share"
+            if one.family == "zero_one_beta":
+                message += f", {none} of them 0 and {whole} of them 1"
+                remedy += " of those that are neither 0 nor 1, whose probabilities are zoi and coi"
+        elif one.family == STUDENT:
+            middle = float(np.median(y))
+            spread = 1.4826 * float(np.median(np.abs(y - middle)))
+            far = int((np.abs(y - middle) > 4.0 * spread).sum())
+            message = f"{name}: {far} of {len(y)} values further than 4 sd of most from the median"
+            remedy = (
+                "nu is estimated; below 10 they matter, above 30 a normal variable does as well"
+            )
         else:
             gone = one.censored[known]
             low, high = np.isinf(one.columns[known]).T

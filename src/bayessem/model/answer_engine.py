@@ -1,7 +1,8 @@
 """How constructs are integrated out beside answers that are not normal.
 
-A log-normal duration or tobit outcome in a linear model of normal variables needs no integral: it
-is normal given the others, and a censored one a probability of that (censored_kernel.py).
+One or two log-normal durations or tobit outcomes in a linear model of normal variables need no
+integral: they are normal given the others, and censored ones a probability of that
+(censored_kernel.py).
 Nodes are exact and serve where the graph's junction tree is narrow. Where it is wide, and the
 model is linear in its constructs, Laplace's approximation is sampled, and its draws are weighted to
 the exact posterior (results/reweighting.py).
@@ -19,17 +20,17 @@ from bayessem.syntax.responses import TOBIT
 NODES, LAPLACE = "nodes", "laplace"
 
 
-def closed_form(structure: Structure) -> str:
-    """The one outcome with a family of its own that leaves the likelihood in closed form, or "".
+def closed_form(structure: Structure) -> tuple[str, ...]:
+    """The outcomes with families of their own that leave the likelihood in closed form, or ().
 
-    Log-normal or tobit, and all else normal and linear.
+    One or two, log-normal or tobit, and all else normal and linear.
     """
     table = structure.table
     others = table.responses.others
-    if table.ordered or structure.products or len(others) != 1:
-        return ""
-    ((name, family),) = others.items()
-    return name if family in ("lognormal", TOBIT) else ""
+    if table.ordered or structure.products or len(others) > 2:
+        return ()
+    closed = all(family in ("lognormal", TOBIT) for family in others.values())
+    return tuple(others) if closed else ()
 
 
 def on_lattices(structure: Structure) -> bool:

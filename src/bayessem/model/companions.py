@@ -16,7 +16,15 @@ import numpy as np
 
 from bayessem.errors import DataError
 from bayessem.model.columns import number_column
-from bayessem.syntax.responses import COUNTS, DURATIONS, TOBIT, Censored, Responses
+from bayessem.syntax.responses import (
+    COUNTS,
+    DURATIONS,
+    SHARES,
+    STUDENT,
+    TOBIT,
+    Censored,
+    Responses,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,12 +102,16 @@ def read_answers(
         return y, Beside(family, _exposure(data, name, responses.exposure.get(name), y))
     if absent:
         return np.full(len(data), np.nan), Beside(family, np.zeros((len(data), 2)))
-    if family == "beta":
+    if family in SHARES:
         y = number_column(data, name, "family")
-        _check_shares(name, y)
-        known = np.where(np.isnan(y), 0.5, y)
+        _check_shares(name, family, y)
+        inside = (y > 0) & (y < 1)  # not where it is missing
+        known = np.where(inside, y, 0.5)
         both = np.column_stack([np.log(known), np.log1p(-known)])
-        return y, Beside(family, np.where(np.isnan(y)[:, None], 0.0, both))
+        return y, Beside(family, np.where(inside[:, None], both, 0.0))
+    if family == STUDENT:
+        y = number_column(data, name, "family")
+        return y, Beside(family, np.zeros((len(y), 2)))
     return _in_intervals(data, name, family, responses.censored.get(name))
 
 
@@ -155,20 +167,30 @@ def _exposure(data: pd.DataFrame, name: str, column: str | None, y: np.ndarray) 
     return out
 
 
-def _check_shares(name: str, y: np.ndarray) -> None:
+def _check_shares(name: str, family: str, y: np.ndarray) -> None:
     known = y[~np.isnan(y)]
     outside = known[(known < 0) | (known > 1)]
     if len(outside):
         raise DataError(
-            f"{name!r} (family 'beta') has the value {outside[0]:g}; shares lie between 0 and 1 "
-            f"(percentages: data[{name!r}] / 100)"
+            f"{name!r} (family {family!r}) has the value {outside[0]:g}; shares lie between 0 and "
+            f"1 (percentages: data[{name!r}] / 100)"
         )
     edge = known[(known == 0) | (known == 1)]
-    if len(edge):
+    if family == "beta" and len(edge):
         raise DataError(
             f"{name!r} (family 'beta') is {edge[0]:g} in {len(edge)} rows, which has probability 0 "
-            "under a beta distribution; the family 'tobit' has shares of none and of all: "
-            f"family={{{name!r}: 'tobit'}}, censored={{{name!r}: (0, 1)}}"
+            "under a beta distribution; shares of none and of all have the family "
+            f"'zero_one_beta' (family={{{name!r}: 'zero_one_beta'}}), or are the ends of a scale "
+            f"that goes on: family={{{name!r}: 'tobit'}}, censored={{{name!r}: (0, 1)}}"
+        )
+    if family == "zero_one_beta" and len(known) and len(edge) in (0, len(known)):
+        raise DataError(
+            f"{name!r} (family 'zero_one_beta') is "
+            + (
+                "never 0 or 1; its family is 'beta'"
+                if not len(edge)
+                else "0 or 1 in all rows; its family is 'bernoulli', two categories"
+            )
         )
 
 
@@ -296,10 +318,13 @@ def link_scores(values: np.ndarray, beside: Beside) -> np.ndarray:
     """
     if beside.family in DURATIONS:
         return np.log(values)
-    if beside.family == TOBIT:
+    if beside.family in (TOBIT, STUDENT):
         return values
-    if beside.family == "beta":
-        return np.log(values) - np.log1p(-values)
+    if beside.family in SHARES:  # of 0 and 1 as if half of the nearest other share
+        inside = values[(values > 0) & (values < 1)]
+        least = 0.5 * min(inside.min(), 1.0 - inside.max()) if len(inside) else 0.25
+        kept = np.clip(values, least, 1.0 - least)
+        return np.log(kept) - np.log1p(-kept)
     exposure = np.exp(beside.columns[:, 0])
     known = ~np.isnan(values)
     raw = np.log(values + 0.5) - beside.columns[:, 0]

@@ -10,6 +10,12 @@ Cov(e) are those of the sample, for every w, and the variance of c (or of its di
 The maximum is lavaan's with the moments of the items fixed to those of the sample; as a posterior,
 it is what integrating the saturated part out gives, but for a power of order 1 / n.
 
+Where items have missing values, respondents enter by what they have (normal theory by pattern), and
+S is that of the saturated model of all observed variables, found by EM. That is the moment which
+estimates with complete items have, but no longer the value at which the likelihood of the whole
+model is highest, and its uncertainty is not in the posterior; both are of the order of the square
+of the share of information that is missing (measured in docs/composites.md).
+
 The likelihood knows a direction of the weights; one weight of 1 is a scale. Sampled is the
 direction, a point of the unit sphere in stereographic projection: with all weights a multiple of
 B (1 - |t|^2, 2 t), where B'(W'S W)B = I and the first column of B (the pole) is the direction that
@@ -35,6 +41,7 @@ from bayessem.errors import DataError, NotSupported
 from bayessem.model.cells import Factor, Number, Term
 from bayessem.model.composite_means import group_levels
 from bayessem.model.data import Sample
+from bayessem.model.saturated import saturate
 from bayessem.model.structure import Composite, Structure
 
 # A fixed weight that counts as 0 beside the others would make them endless.
@@ -96,26 +103,38 @@ class Filled:
 def item_covariances(structure: Structure, sample: Sample) -> tuple[np.ndarray, ...]:
     """Covariances (divisor n) of the items of each of `structure.composites`.
 
+    With missing values those of the saturated model of all observed variables (full-information
+    maximum likelihood), as they are of covariates that have some.
+
     Raises
     ------
     DataError
-        For items with missing values, and items of which one is a sum of others.
+        For items of which one is a sum of others, and for missing values of the items of a
+        composite that is a factor of a product.
     """
-    out = []
+    out, whole = [], dict[int, np.ndarray]()
+    factors = {j for product in structure.products for j in product}
     for c in structure.composites:
         names = [structure.observed[i] for i in c.items]
         columns = [sample.variables.index(name) for name in names]
-        values = sample.values[sample.group == c.group][:, columns]
+        members = sample.group == c.group
+        values = sample.values[members][:, columns]
         absent = np.isnan(values)
         composite = structure.variables[c.variable]
-        if absent.any():
+        if not absent.any():
+            weights = None if sample.weights is None else sample.weights[members]
+            covariance = np.cov(values.T, bias=True, aweights=weights)
+        elif c.variable in factors:
             n, worst = int(absent.any(axis=1).sum()), names[int(absent.sum(axis=0).argmax())]
             raise DataError(
                 f"{n} respondents lack an item of the composite {composite!r} (most often "
-                f"{worst}), and a weighted sum needs all of its items; use missing='listwise', or "
-                "impute them before the fit"
+                f"{worst}), which is a factor of a product: squares and products of weighted sums "
+                "need all items; use missing='listwise', or impute them before the fit"
             )
-        covariance = np.cov(values.T, bias=True)
+        else:
+            if c.group not in whole:
+                whole[c.group] = _saturated_covariance(sample, c.group)
+            covariance = whole[c.group][np.ix_(columns, columns)]
         sd = np.sqrt(np.diag(covariance))
         if (sd == 0).any() or np.linalg.eigvalsh(covariance / np.outer(sd, sd))[0] < 1e-10:
             raise DataError(
@@ -125,6 +144,18 @@ def item_covariances(structure: Structure, sample: Sample) -> tuple[np.ndarray, 
             )
         out.append(covariance)
     return tuple(out)
+
+
+def _saturated_covariance(sample: Sample, group: int) -> np.ndarray:
+    """Covariances (p, p) of all observed variables of a group that miss some values."""
+    found = saturate(sample, group=group)
+    if not found.converged:
+        raise DataError(
+            "the covariances of the items of composites, some of which are missing, were not found "
+            f"in {found.iterations} steps of EM: too many values are missing together; use "
+            "missing='listwise', or impute them before the fit"
+        )
+    return found.covariance
 
 
 def _design(structure: Structure, composite: Composite, names: Sequence[str]) -> np.ndarray:

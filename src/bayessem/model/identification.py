@@ -6,6 +6,7 @@ Identification, Equivalent Models and Computer Algebra).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,7 +56,13 @@ def _slope_moments(structure: Structure, elements: np.ndarray, sds: np.ndarray) 
     for inner in range(0, len(sds), 2):
         outer = inner + 1
         effect = (m["loadings"][inner] @ total[inner])[:, [s.outcome for s in slopes]]
-        effect = effect * sds[inner][[s.column for s in slopes]] / sds[inner][:, None]  # (p, slope)
+        size = [  # of what is not observed, as the model has it
+            sds[inner][s.column]
+            if s.column >= 0
+            else math.sqrt(latent[inner][s.predictor, s.predictor])
+            for s in slopes
+        ]
+        effect = effect * size / sds[inner][:, None]  # (p, slope)
         spread = np.einsum("it,ju,tu->ijtu", effect, effect, latent[outer][np.ix_(at, at)])
         cross = m["loadings"][outer] @ latent[outer][:, at] / sds[outer][:, None]
         crossed = np.einsum("it,jt->ijt", effect, cross)
@@ -254,13 +261,15 @@ def null_space(prepared: Prepared) -> list[list[str]]:
 
     The Jacobian of the implied moments by the parameters is computed at several random points; a
     direction is undetermined when it is in the null space at all of them (Wald 1950; Bekker,
-    Merckens & Wansbeek 1994). Coefficients of product terms and degrees of freedom are left out:
-    they are identified by moments of higher order than the second.
+    Merckens & Wansbeek 1994). Coefficients of product terms and shapes of distributions are left
+    out: they are identified by moments of higher order than the second.
     """
     structure, table = prepared.structure, prepared.table
     generator = np.random.default_rng(0)
     products = {
-        table.rows[k].free for k, p in structure.places.items() if p.matrix in ("products", "tails")
+        table.rows[k].free
+        for k, p in structure.places.items()
+        if p.matrix in ("products", "shapes")
     }
     keep = [i for i in range(len(table.parameters)) if i not in products]
     if not keep:

@@ -98,7 +98,7 @@ def _slope_findings(prepared: Prepared) -> list[Finding]:
     out: list[Finding] = []
     if not table.slopes:
         return out
-    predictors = list(dict.fromkeys(row.rhs for row in table.rows if row.slope))
+    predictors = _known_predictors(table)
     icc = intraclass(prepared.sample, predictors)
     apart = [f"{n!r} ({icc[n]:.2f})" for n in predictors if icc[n] > BLENDED]
     if apart:
@@ -141,12 +141,21 @@ def _slope_findings(prepared: Prepared) -> list[Finding]:
     return out
 
 
+def _known_predictors(table: ParameterTable) -> list[str]:
+    """Predictors with random slopes that are observed, not constructs or within parts."""
+    alone = set(table.observed) - set(table.split)
+    return list(dict.fromkeys(r.rhs for r in table.rows if r.slope and r.rhs in alone))
+
+
 def far_predictors(prepared: Prepared) -> list[str]:
     """Predictors with random slopes whose mean is far from 0."""
     sample = prepared.sample
     at = {name: i for i, name in enumerate(sample.variables)}
-    predictors = dict.fromkeys(row.rhs for row in prepared.table.rows if row.slope)
-    return [n for n in predictors if abs(sample.means[at[n]]) > FAR * sample.sds[at[n]]]
+    return [
+        n
+        for n in _known_predictors(prepared.table)
+        if abs(sample.means[at[n]]) > FAR * sample.sds[at[n]]
+    ]
 
 
 def _pooled_groups(prepared: Prepared) -> list[Finding]:

@@ -68,7 +68,8 @@ def check_clusters(sample: Sample, table: ParameterTable) -> None:
         for name in table.level_variables[0]:
             _require_variation(sample, name, members, inside)
     for row in table.rows:
-        if row.slope and row.group == 0:
+        known = row.rhs in table.observed and row.rhs not in table.split
+        if row.slope and row.group == 0 and known:
             _require_complete(sample, row.rhs, row.slope)
 
 

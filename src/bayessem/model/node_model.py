@@ -31,6 +31,7 @@ from bayessem.likelihood.node_plan import (
 )
 from bayessem.model.data import Sample
 from bayessem.model.structure import Place, Structure
+from bayessem.syntax.responses import SHAPES
 from bayessem.syntax.table import cycles
 
 # Of a factor over nodes; numbers end at 709, and the posterior goes beyond the points looked at.
@@ -348,7 +349,9 @@ class _Builder:
             beside = self.sample.beside[name].columns[self.sample.group == group]
         factor = self._with_data(kind, answers, terms, group, (), beside)
         if kind != ORDERED:
-            return replace(factor, variances=(variance,))
+            shapes = len(SHAPES.get(responses.others.get(name, ""), ()))
+            at = self._element("shapes", structure.shape_at[name], 0, group) if shapes else 0
+            return replace(factor, variances=(variance,), thresholds=(at, shapes))
         first = self._element("thresholds", structure.threshold_at[name], 0, group)
         thresholds = (first, responses.thresholds[name])
         link = CODES[responses.link]

@@ -151,8 +151,8 @@ def _check_poolable(name: str, member: Coordinate, *, has_prior: bool, zero_mean
     """Refuse kinds that cannot be pooled, and a prior of a mean that is 0."""
     if member.kind not in POOLABLE:
         raise ModelError(
-            f"pooling: {name} is a {member.kind}; loadings, paths, products, intercepts, means and "
-            "variances can be pooled"
+            f"pooling: {name} is of the kind {member.kind!r}; loadings, paths, products, "
+            "intercepts, means and variances can be pooled"
         )
     if zero_mean and has_prior:
         raise PriorError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayessem.errors import ModelError, NotSupported
-from bayessem.model.answer_engine import BY_POOLING, require_nodes
+from bayessem.model.answer_engine import BY_POOLING, on_lattices, require_nodes
 from bayessem.model.categories import cuts
 from bayessem.model.clusters import require_cluster_argument
 from bayessem.model.composites import item_covariances
@@ -286,8 +286,10 @@ def prepare_sample(
         _refuse_partial(structure, sample)
     if table.answered and table.composites:
         raise NotSupported(
-            f"composites are not there yet in models with {table.answers_said}; leave "
-            f"{table.declared} out (the answers are then numbers)"
+            f"composites are not there yet in models with {table.answers_said}: sums over "
+            "constructs need answers and items that are independent given the constructs, and the "
+            f"items of a composite are not; leave {table.declared} out (the answers are then "
+            "numbers)"
         )
     if table.levels > 1:
         if pooling is not None:
@@ -372,17 +374,12 @@ def _refuse_partial(structure: Structure, sample: Sample) -> None:
         raise NotSupported(
             f"weights= is not there yet with partial pooling; {instead}, or leave the weights out"
         )
-    if table.responses.others:
-        raise NotSupported(
-            f"partial pooling is not there yet for models with {table.answers_said}; {instead}, or "
-            f"leave {table.declared} out"
-        )
     if table.heavy_tailed:
         raise NotSupported(
             f"partial pooling is not there yet for models with heavy tails; {instead}, or leave "
             "family= out"
         )
-    if table.ordered:
+    if on_lattices(structure):
         require_nodes(structure, sample, BY_POOLING)
     if table.composites:
         raise NotSupported(

@@ -62,6 +62,7 @@ KINDS = (
     "covariance",
     "correlation",
     "tail",
+    "inflation",
     "pool_mean",
     "pool_sd",
     "pool_slope",
@@ -239,7 +240,8 @@ def default_prior(kind: str, *, scale: float) -> Prior:
     latent variable 0.75 of its scale. Correlations are uniform over the positive definite
     matrices, LKJ(1). The thresholds of an ordered variable get the prior under which the
     proportions of its categories are uniform over all proportions. The degrees of freedom of heavy
-    tails get gamma(2, 0.1), with a mean of 20, cut off at 2, below which there is no variance.
+    tails get gamma(2, 0.1), with a mean of 20, cut off at 2 (below which there is no variance) and
+    those of one variable at 1; probabilities of shares that are 0 or 1 are uniform.
     With 75 to 300 respondents the posterior means of the reference cases then lie within a quarter
     to half a standard error of maximum likelihood (tests/test_fit.py).
     """
@@ -259,4 +261,6 @@ def default_prior(kind: str, *, scale: float) -> Prior:
         return Prior("direction")
     if kind == "tail":  # Juarez & Steel (2010), doi:10.1198/jbes.2009.07145
         return Prior("gamma", alpha=2, beta=0.1)
+    if kind == "inflation":
+        return Prior("beta", alpha=1, beta=1)
     raise PriorError(f"no kind of parameter {kind!r}; kinds: {', '.join(KINDS)}")

@@ -168,8 +168,8 @@ def kind_of_row(row: Parameter, place: Place | None) -> str:
         return "loading"
     if place.matrix == "thresholds":
         return "threshold"
-    if place.matrix == "tails":
-        return "tail"
+    if place.matrix == "shapes":
+        return "inflation" if row.rhs in ("zoi", "coi") else "tail"
     if place.matrix in ("paths", "products", "intercepts", "means"):
         return {"paths": "path", "products": "product", "intercepts": "intercept"}.get(
             place.matrix, "mean"

@@ -18,12 +18,15 @@ from bayessem.model.signs import construct_order, one_sided
 from bayessem.model.space import Coordinate, Space
 from bayessem.model.structure import Structure
 from bayessem.syntax.parameters import NU, Parameter, ParameterTable
+from bayessem.syntax.responses import SHAPE_BOUNDS
 from bayessem.syntax.table import cycles
 
 # Variance of a random slope to begin with, as a share of var(outcome) / var(predictor).
 SLOPES_DIFFER = 0.05
 # Degrees of freedom of heavy tails to begin with.
 TAILS = 8.0
+# Start values of the probabilities that a share is 0 or 1, and 1 then.
+INFLATION = {"zoi": 0.2, "coi": 0.5}
 
 
 def start_values(structure: Structure, covariances: np.ndarray, means: np.ndarray) -> np.ndarray:
@@ -150,8 +153,8 @@ def _group_guess(
         if r.op == "~~" and r.lhs == r.rhs:
             share = explained.get(r.lhs, 0.0 if r.lhs in table.latent else 0.5)
             guess[k] = variance[r.lhs] * (1.0 - share)
-        elif r.op == NU:
-            guess[k] = TAILS
+        elif r.op == NU or (r.op == "|" and r.rhs in SHAPE_BOUNDS):
+            guess[k] = INFLATION.get(r.rhs, TAILS)
         elif r.op == "|":
             guess[k] = table.responses.cuts[r.lhs][int(r.rhs[1:]) - 1]
         elif r.op == "~1":

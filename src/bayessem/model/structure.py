@@ -17,6 +17,7 @@ import numpy as np
 from bayessem.errors import ModelError
 from bayessem.likelihood.products import ProductPlan, plan_products
 from bayessem.syntax.parameters import NU, Parameter, ParameterTable
+from bayessem.syntax.responses import SHAPE_BOUNDS
 
 MATRICES = (
     "loadings",
@@ -27,14 +28,15 @@ MATRICES = (
     "means",
     "products",
     "thresholds",
-    "tails",
+    "shapes",
 )
 
 
 def matrix_shapes(p: int, m: int, h: int, t: int = 0, d: int = 0) -> dict[str, tuple[int, ...]]:
     """Shape of each model matrix: p observed, m latent variables, h products, t thresholds.
 
-    d : 1 where respondents have heavy tails, whose degrees of freedom come last.
+    d : numbers that distributions have beside means and variances, which come last: degrees of
+        freedom of respondents with heavy tails, or `Responses.shapes` in their order.
     """
     return {
         "loadings": (p, m),
@@ -45,7 +47,7 @@ def matrix_shapes(p: int, m: int, h: int, t: int = 0, d: int = 0) -> dict[str, t
         "means": (m,),
         "products": (m, h),
         "thresholds": (t,),
-        "tails": (d,),
+        "shapes": (d,),
     }
 
 
@@ -98,7 +100,8 @@ class RandomSlope:
     outcome, predictor : int
         Where the path leads to and comes from, as positions in `Structure.variables`.
     column : int
-        The predictor's column of the data.
+        The predictor's column of the data, -1 where it is not observed: a construct, or the within
+        part of a variable at both levels.
     slope : int
         The variable of level 2, by its position in `Structure.variables`.
     """
@@ -176,7 +179,8 @@ class Structure:
     @property
     def sizes(self) -> tuple[int, int, int, int, int]:
         """What the shapes of the matrices depend on: (p, m, h, t, d) of `matrix_shapes`."""
-        return (*self.shape, self.thresholds, int(self.table.heavy_tailed))
+        shapes = len(self.table.responses.shapes)
+        return (*self.shape, self.thresholds, shapes + int(self.table.heavy_tailed))
 
     @property
     def threshold_at(self) -> dict[str, int]:
@@ -185,6 +189,14 @@ class Structure:
         for name, count in self.table.responses.thresholds.items():
             out[name] = at
             at += count
+        return out
+
+    @property
+    def shape_at(self) -> dict[str, int]:
+        """Where the shapes of each response that has some start in the vector `shapes`."""
+        out: dict[str, int] = {}
+        for at, (name, _) in enumerate(self.table.responses.shapes):
+            out.setdefault(name, at)
         return out
 
     @property
@@ -245,12 +257,19 @@ class Structure:
     def slopes(self) -> tuple[RandomSlope, ...]:
         """Where the random slopes of a two-level model are; the same in all groups."""
         at = {name: i for i, name in enumerate(self.variables)}
-        column = {name: i for i, name in enumerate(self.observed)}
+        alone = set(self.observed) - set(self.table.split)
+        column = {name: i for i, name in enumerate(self.observed) if name in alone}
         return tuple(
-            RandomSlope(at[row.lhs], at[row.rhs], column[row.rhs], at[row.slope])
+            RandomSlope(at[row.lhs], at[row.rhs], column.get(row.rhs, -1), at[row.slope])
             for row in self.table.rows
             if row.slope and row.group == 0
         )
+
+    @property
+    def slopes_on_nodes(self) -> tuple[str, ...]:
+        """The random slopes of predictors that are not observed, which are integrated out."""
+        found = (self.variables[s.slope] for s in self.slopes if s.column < 0)
+        return tuple(dict.fromkeys(found))
 
     @cached_property
     def randomly_moved(self) -> tuple[frozenset[int], frozenset[int]]:
@@ -363,6 +382,7 @@ def _place(
     variable: dict[str, int],
     product: dict[str, int],
     first: dict[str, int],
+    shape: dict[tuple[str, str], int],
 ) -> Place:
     if row.op == "=~":
         j = variable[row.lhs]
@@ -384,7 +404,9 @@ def _place(
             )
         return Place("residuals", observed[row.lhs], observed[row.rhs], row.group)
     if row.op == NU:
-        return Place("tails", 0, 0, row.group)
+        return Place("shapes", 0, 0, row.group)
+    if row.op == "|" and row.rhs in SHAPE_BOUNDS:
+        return Place("shapes", shape[row.lhs, row.rhs], 0, row.group)
     if row.op == "|":
         return Place("thresholds", first[row.lhs] + int(row.rhs[1:]) - 1, 0, row.group)
     if row.lhs in variable:
@@ -406,8 +428,9 @@ def build_structure(table: ParameterTable) -> Structure:
     product = {name: t for t, (name, _) in enumerate(table.products)}
     terms = tuple(tuple(variable[x] for x in factors) for _, factors in table.products)
     empty = Structure(table, table.observed, variables, terms, {})
+    shape = {pair: at for at, pair in enumerate(table.responses.shapes)}
     places = {
-        k: _place(row, observed, variable, product, empty.threshold_at)
+        k: _place(row, observed, variable, product, empty.threshold_at, shape)
         for k, row in enumerate(table.rows)
         if _has_place(row, table)
     }

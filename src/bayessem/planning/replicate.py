@@ -155,7 +155,7 @@ def _with_holes(
     known = {
         *table.exogenous,
         *table.between_only,
-        *(structure.observed[s.column] for s in structure.slopes),
+        *(structure.observed[s.column] for s in structure.slopes if s.column >= 0),
     }
     names = [name for name in structure.observed if name not in known]
     gone = rng.random((len(frame), len(names))) < share

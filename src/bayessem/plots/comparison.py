@@ -84,7 +84,7 @@ def plot_pareto_k(result: Loo, *, ax: Axes | None = None, names: int = 5) -> Axe
     zero_line(ax, vertical=False)
     ax.set_xlim(0, len(k) + 1)
     ax.set_ylim(min(-0.1, float(k.min()) - 0.05), max(0.8, 1.12 * float(k.max())))
-    ax.set_xlabel("respondent, in the order of the data")
+    ax.set_xlabel(f"{result.target.unit}, in the order of the data")
     ax.set_ylabel("Pareto k")
     if bad.any():
         above(ax, ncols=3)

@@ -26,6 +26,7 @@ from bayessem.plots.style import (
 )
 from bayessem.plots.wrapping import inches, line_height, wrapped
 from bayessem.results.fitted import Fitted
+from bayessem.syntax.responses import SHAPE_BOUNDS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +43,7 @@ KINDS = (
     "variance",
     "intercept",
     "threshold",
+    "shape",
     "tail",
     "defined",
 )
@@ -65,7 +67,7 @@ def plot_estimates(
         A sampled model.
     kinds : sequence of str
         Which parameters: "path", "product" (squares and interactions), "loading", "covariance",
-        "variance", "intercept", "threshold", "tail", "defined".
+        "variance", "intercept", "threshold", "shape" (of a response), "tail", "defined".
     standardized : bool
         Standardised values; a square has the coefficient of the squared standardised factor.
         Where a parameter has none (intercepts and defined ones may), it is left out.
@@ -155,7 +157,7 @@ def _kind(row: dict) -> str:
         case "~1":
             return "intercept"
         case "|":
-            return "threshold"
+            return "shape" if row["rhs"] in SHAPE_BOUNDS else "threshold"
         case "nu":
             return "tail"
     return "defined"
@@ -174,6 +176,8 @@ def _label(row: dict) -> str:
             return both if row["lhs"] != row["rhs"] else f"variance of {row['lhs']}"
         case "~1":
             return f"intercept of {row['lhs']}"
+        case "|" if row["rhs"] in SHAPE_BOUNDS:
+            return f"{row['rhs']} of {row['lhs']}"
         case "|":
             return f"threshold {row['rhs'][1:]} of {row['lhs']}"
     return term_name(row["lhs"])

@@ -13,6 +13,7 @@ from bayessem.measurement.tables import HTMT_LIMITS, THRESHOLDS, VERDICTS
 from bayessem.plots.style import (
     COLOURS,
     INK,
+    NORMAL,
     QUIET,
     TWO,
     colour,
@@ -22,7 +23,7 @@ from bayessem.plots.style import (
     width_of,
     without_scale,
 )
-from bayessem.plots.wrapping import inches, line_height, wrapped
+from bayessem.plots.wrapping import BOLD, inches, line_height, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # Points of the letters of names; inches for those of indicators and for names that stand upright.
 NAMES, INDICATORS, UPRIGHT = 6.5, 1.15, 1.1
+# Of the width, up to the titles at the right.
+LEFT = 0.38
 
 
 # Characters of a variable's label that fit beside an axis.
@@ -65,12 +68,18 @@ def plot_measurement(result: Measurement, *, group: str | None = None) -> Figure
     figure = new_figure(width=TWO, height=height)
     ratios = (1, max(1.6, 0.4 + 1.1 * observed / max(constructs, 1)))
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.35), height_ratios=ratios)
-    left = figure.add_subplot(grid[:, 0])
-    upper, lower = figure.add_subplot(grid[0, 1]), figure.add_subplot(grid[1, 1])
-    title = f" [{shown}]" if shown else ""
-    _loadings(left, loadings, f"Standardised loadings{title}")
-    _reliability(upper, _of(result.reliability, shown))
-    _matrix(lower, result, shown)
+    title = "Standardised loadings"
+    if shown:
+        whole, room = f"{title} [{shown}]", LEFT * TWO
+        # beside the title at the right
+        fits = inches(whole, BOLD * NORMAL) <= room
+        title = whole if fits else f"{title}\n{wrapped(f'[{shown}]', room, BOLD * NORMAL)}"
+    _loadings(figure.add_subplot(grid[:, 0]), loadings, title)
+    reliability = _of(result.reliability, shown)
+    if len(reliability):
+        _reliability(figure.add_subplot(grid[0, 1]), reliability)
+    # composites have no reliability: theirs is the matrix alone
+    _matrix(figure.add_subplot(grid[1 if len(reliability) else slice(None), 1]), result, shown)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Rootograms of counts, and survival curves of durations, beside the model's."""
+"""Rootograms, survival curves and distributions of responses, beside the model's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LABELLED = 12
 
 @styled
 def plot_response_check(result: ResponseCheck) -> Figure:
-    """Frequencies of counts, or survival curves, of data and model; a panel a group.
+    """Frequencies, survival curves or distributions of data and model; a panel a group.
 
     Parameters
     ----------
@@ -37,7 +37,8 @@ def plot_response_check(result: ResponseCheck) -> Figure:
     percent = f"model, {100 * result.ci_prob:g} %"
     for ax, group in zip(axes, groups, strict=False):
         own = table[table["group"] == group] if group else table
-        (_rootogram if result.check == "counts" else _curves)(ax, own, percent)
+        draw = {"counts": _rootogram, "survival": _curves, "distribution": _steps}[result.check]
+        draw(ax, own, percent)
     axes[0].set_xlabel(result.y)
     if len(groups) == 1:
         above(axes[0], ncols=2)
@@ -75,3 +76,15 @@ def _curves(ax: Axes, own: pd.DataFrame, percent: str) -> None:
     ax.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", ".25", ".50", ".75", "1"])
     ax.set_xlim(left=0.0)
     ax.set_ylabel("share that is longer")
+
+
+def _steps(ax: Axes, own: pd.DataFrame, percent: str) -> None:
+    """The data's distribution in steps, and the band of replicated data."""
+    ax.fill_between(
+        own["value"], own["lower"], own["upper"], color=COLOURS[1], alpha=0.2, linewidth=0
+    )
+    ax.plot(own["value"], own["mean"], color=COLOURS[1], linewidth=1.0, label=percent)
+    ax.step(own["value"], own["observed"], where="post", color=COLOURS[0], label="data")
+    ax.set_ylim(0.0, 1.02)
+    ax.set_yticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0", ".25", ".50", ".75", "1"])
+    ax.set_ylabel("share that is at most this")

@@ -65,9 +65,9 @@ def answers_plan(
     proper : tuple
         Covariance blocks to be checked, as in `likelihood.plan.build_plan`.
     """
-    outcome = engines.closed_form(structure)
-    if outcome:
-        return censored_plan(structure, sample, outcome, proper=proper)
+    outcomes = engines.closed_form(structure)
+    if outcomes:
+        return censored_plan(structure, sample, outcomes, proper=proper)
     engine, model = engines.answer_engine(structure, sample)
     if engine == engines.LAPLACE:
         ENGINES.load(LAPLACE)

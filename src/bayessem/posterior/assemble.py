@@ -62,6 +62,7 @@ def kernel_plan(
     step: float = 0,
     integrate: bool = True,
     route: str = "",
+    finer: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan of a model with its data; `reach` and `step` override the quadrature's.
 
@@ -70,6 +71,7 @@ def kernel_plan(
         sampled latents whose products have no integral: the density then serves to transform
         coordinates and fill matrices alone, its value and gradient are not those of the model.
     route : how products are integrated out, instead of the cheapest way (`plan_products`).
+    finer : how many times as dense as usual the nodes of random slopes are.
 
     Raises
     ------
@@ -79,7 +81,7 @@ def kernel_plan(
         For a missing value of an observed variable that is a factor of a product.
     """
     if structure.table.levels > 1:
-        return level_plan(structure, sample, proper=proper)
+        return level_plan(structure, sample, proper=proper, finer=finer)
     if structure.table.heavy_tailed:
         return student_plan(structure, sample_patterns(sample), base, proper=proper)
     products = structure.product_plan(route) if integrate else NO_PRODUCTS
@@ -277,7 +279,8 @@ def posterior_density(
 ) -> Density:
     """The posterior of a model on unconstrained coordinates, as one program; see `kernel_plan`.
 
-    at, finer : of the engine for ordered answers; see `answers.answers_plan`.
+    at, finer : of the engine for ordered answers (`answers.answers_plan`); finer of random slopes
+        on nodes, too.
     """
     shown = None
     if structure.by_items is not structure:
@@ -323,6 +326,7 @@ def posterior_density(
             step=step,
             integrate=integrate,
             route=route,
+            finer=finer,
         )
     density = build_density(space.names, fields, plan, respondents=unit_count(sample))
     return replace(density, shown=shown)
@@ -369,7 +373,8 @@ def likelihood_density(
 ) -> Density:
     """The likelihood as a function of the table's free parameters (variances, not sds).
 
-    at, finer : of the engine for ordered answers; see `answers.answers_plan`.
+    at, finer : of the engine for ordered answers (`answers.answers_plan`); finer of random slopes
+        on nodes, too.
     """
     table = structure.table
     names = table.parameters
@@ -398,7 +403,7 @@ def likelihood_density(
         order = respondent_order(sample)
         plan = answers_plan(structure, sample, space.base, order, at=at, finer=finer)
     else:
-        plan = kernel_plan(wide, sample, own.base)
+        plan = kernel_plan(wide, sample, own.base, finer=finer)
     density = build_density(names, fields, plan, respondents=unit_count(sample))
     if wide is structure:
         return density

@@ -1,4 +1,4 @@
-"""The plan of the engine of one censored outcome for a model and its data."""
+"""The plan of the engine of censored outcomes for a model and its data."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from bayessem.syntax.responses import DURATIONS
 
 
 def censored_plan(
-    structure: Structure, sample: Sample, outcome: str, *, proper: tuple = ()
+    structure: Structure, sample: Sample, outcomes: tuple[str, ...], *, proper: tuple = ()
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan; the engine is loaded, compiled first where no model has needed it yet.
 
-    outcome : name of the variable that may be censored.
+    outcomes : names of the variables that may be censored.
     """
     ENGINES.load(CENSORED)
-    beside = sample.beside[outcome]
     return build_censored_plan(
         structure.shape[:2],
         sample_patterns(sample),
-        sample.variables.index(outcome),
-        [beside.columns[members] for _, _, members in sample.patterns()],
+        [sample.variables.index(name) for name in outcomes],
+        [
+            [sample.beside[name].columns[members] for _, _, members in sample.patterns()]
+            for name in outcomes
+        ],
         groups=len(sample.groups),
-        log=structure.table.responses.others[outcome] in DURATIONS,
+        logs=[structure.table.responses.others[name] in DURATIONS for name in outcomes],
         proper=proper,
     )

@@ -184,7 +184,7 @@ def _information(factor: NodeFactor, elements: np.ndarray, eta: np.ndarray) -> n
         beside = np.zeros((len(eta), OWN - 1))
         if len(factor.data):
             beside = factor.data[_some_rows(factor, len(eta)), 1:OWN]
-        return BY_KIND[factor.kind].information(beside, eta, variance)
+        return BY_KIND[factor.kind].information(beside, eta, *factor.numbers(elements))
     first, count = factor.thresholds
     thresholds = elements[first : first + count]
     scale = math.sqrt(variance / VARIANCES[factor.link])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+
+from bayessem.text.progress import Bar
 
 
 class _ArvizLater(ModuleType):
@@ -51,6 +54,8 @@ VARIABLE = "unconstrained"
 
 # Seconds between two looks at draws that come, and how many times as long as a look they are.
 EVERY, SELDOM = 1.0, 20.0
+# Columns of nutpie's table of progress, whose rows would break in a narrower terminal.
+TABLE = 110
 Trace = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
@@ -69,11 +74,34 @@ def run_nutpie(
     **options
         Of `nutpie.sample`.
     """
-    if seen is None:
-        return _arrays(nutpie.sample(model, return_raw_trace=True, **options))
-    trace = _arrays(_watched(model, seen, options))
+    with _progress(options) as options:
+        if seen is None:
+            return _arrays(nutpie.sample(model, return_raw_trace=True, **options), model.n_dim)
+        trace = _arrays(_watched(model, seen, options), model.n_dim)
     seen(trace)
     return trace
+
+
+@contextmanager
+def _progress(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The options, with one line of progress where nutpie's table would not fit the terminal."""
+    columns = shutil.get_terminal_size().columns
+    if not (options.get("progress_bar") and sys.stderr.isatty() and columns < TABLE):
+        yield options
+        return
+    total = options["chains"] * (options["tune"] + options["draws"])
+    bar = Bar("draws", total, sys.stderr)
+
+    def show(chains: Sequence[Any]) -> None:
+        done, wrong = (
+            sum(getattr(c, n) for c in chains) for n in ("finished_draws", "divergences")
+        )
+        bar.show(min(done, total), f", {wrong} divergences" if wrong else "")
+
+    try:
+        yield {**options, "progress_bar": False, "progress_callback": show}
+    finally:
+        bar.clear()
 
 
 def _watched(model: CompiledModel, seen: Callable[[Trace], None], options: dict[str, Any]) -> Any:
@@ -86,7 +114,7 @@ def _watched(model: CompiledModel, seen: Callable[[Trace], None], options: dict[
                 return sampler.wait(timeout=pause)
             except TimeoutError:
                 began = time.perf_counter()
-                seen(_arrays(sampler.inspect()))
+                seen(_arrays(sampler.inspect(), model.n_dim))
                 pause = max(EVERY, SELDOM * (time.perf_counter() - began))
     except KeyboardInterrupt:
         return sampler.abort()
@@ -95,7 +123,8 @@ def _watched(model: CompiledModel, seen: Callable[[Trace], None], options: dict[
         raise
 
 
-def _arrays(trace: Any) -> Trace:
+def _arrays(trace: Any, size: int) -> Trace:
+    """Draws of so many numbers, and statistics."""
     draws, stats = trace.get_arrow_trace()
     warmup = [int(pyarrow.array(batch.column("tuning")).true_count) for batch in stats]
     out = {}
@@ -103,16 +132,19 @@ def _arrays(trace: Any) -> Trace:
         columns = [batch.column(name) for batch in stats]
         if not columns[0].field.metadata.get(b"dims") and name not in ("chain", "draw"):
             out[name] = _stacked(columns, warmup)
-    return _stacked([batch.column(VARIABLE) for batch in draws], warmup), out
+    return _stacked([batch.column(VARIABLE) for batch in draws], warmup, size), out
 
 
-def _stacked(columns: Sequence[Any], warmup: Sequence[int]) -> np.ndarray:
-    """Arrow columns, one a chain, as an array (chain, draw, ...) without the warm-up draws."""
+def _stacked(columns: Sequence[Any], warmup: Sequence[int], size: int = 0) -> np.ndarray:
+    """Arrow columns, one a chain, as an array (chain, draw, ...) without the warm-up draws.
+
+    `size` is of a list, which a chain that was interrupted before its first draw does not say.
+    """
     chains = []
     for column, first in zip(columns, warmup, strict=True):
         array = pyarrow.array(column)[first:]
         if pyarrow.types.is_large_list(array.type):
-            chains.append(array.flatten().to_numpy().reshape(len(array), -1))
+            chains.append(array.flatten().to_numpy().reshape(len(array), size))
         elif pyarrow.types.is_string(array.type):
             chains.append(np.array(array.to_pylist(), dtype=object).astype(str))
         else:

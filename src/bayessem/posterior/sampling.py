@@ -314,6 +314,8 @@ def _news(
 
 def exact(approximation: Approximation, result: Draws, seed: int) -> Draws:
     """Draws of the exact posterior from those of an approximation of it (reweighting.py)."""
+    if not result.values.shape[1]:
+        return result
     if approximation.density.approximate:
         return reweighted(approximation.density, None, result, seed)
     if approximation.finer is not None:

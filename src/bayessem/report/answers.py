@@ -28,8 +28,9 @@ INDICATORS = 14
 
 
 def answers(contents: Contents) -> Iterator[Block]:
-    """Whether the sampler did its work, the hypotheses, the paths, what they amount to."""
-    yield from contents.fit.diagnosis.document().blocks
+    """The hypotheses, the paths, what they amount to; where sampling failed, first that."""
+    if not contents.fit.diagnosis.ok:
+        yield from contents.fit.diagnosis.document().blocks
     if contents.hypotheses is not None:
         yield contents.hypotheses.answers()
         yield contents.hypotheses.shown()
@@ -53,7 +54,7 @@ def answers(contents: Contents) -> Iterator[Block]:
 
 
 def verdicts(contents: Contents) -> Iterator[str]:
-    """Measurement, fit and prediction in a sentence each."""
+    """Measurement, fit, prediction and sampling in a sentence each."""
     if contents.measurement is not None:
         yield _measured(contents.measurement)
     if contents.indices is not None:
@@ -79,6 +80,11 @@ def verdicts(contents: Contents) -> Iterator[str]:
         yield (
             f"Prediction of a {who}: elpd {number(found.elpd, 1)} (standard error "
             f"{number(found.se, 1)})" + (f", uncertain for {unsure} {unit}s." if unsure else ".")
+        )
+    if contents.fit.diagnosis.ok:
+        yield (
+            "Sampling: all diagnostics are within their limits (R-hat at most "
+            f"{contents.fit.diagnosis.worst_rhat[1]:.3f}; section Computation)."
         )
 
 
@@ -198,10 +204,12 @@ def used_references(contents: Contents) -> list[str]:
     fit = contents.fit
     table = fit.prepared.table
     latent_products = any(f in table.latent for _, factors in table.products for f in factors)
+    families = table.responses.others.values()
     used: Iterable[tuple[bool, tuple[str, ...]]] = (
         (True, ("abrilpla2023", "vehtari2021", "rosseel2012", "depaoli2017", "kruschke2021")),
         (latent_products, ("klein2000",)),
-        (table.heavy_tailed, ("lange1989",)),
+        (table.heavy_tailed or "student" in families, ("lange1989",)),
+        ("zero_one_beta" in families, ("ospina2010",)),
         (
             contents.measurement is not None,
             ("fornell1981", "henseler2015", "ronkko2022"),

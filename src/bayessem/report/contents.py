@@ -42,6 +42,7 @@ from bayessem.shapes.response_surface_result import ResponseSurface
 from bayessem.shapes.shape import shape
 from bayessem.shapes.shape_result import Shape
 from bayessem.shapes.surface_coefficients import surface_triples
+from bayessem.syntax.responses import STUDENT
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def gather(
             is not None
         ),
         weights=result("weights", lambda: respondent_weights(fit))
-        if prepared.table.heavy_tailed
+        if prepared.table.heavy_tailed or STUDENT in prepared.table.responses.others.values()
         else None,
         intraclass=result("intraclass correlations", lambda: intraclass_correlations(fit))
         if prepared.table.split

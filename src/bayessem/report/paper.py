@@ -23,6 +23,11 @@ from bayessem.text.numbers import bounded, number
 SURE = 0.95
 
 
+# What a family is called where its name is not a distribution's, and whose it is.
+DISTRIBUTIONS = {"zero_one_beta": "zero-and-one-inflated beta", "student": "t"}
+SOURCES = {"zero_one_beta": "ospina2010", "student": "lange1989"}
+
+
 def methods(contents: Contents) -> Paragraph:
     """The paragraph about model, data, priors, computation and what counts as support."""
     return Paragraph(" ".join(_methods(contents)))
@@ -54,8 +59,9 @@ def _methods(contents: Contents) -> Iterator[str]:
         )
     for name, family in table.responses.others.items():
         yield (
-            f"{name} was modelled by the {family.replace('_', ' ')} distribution "
-            f"({FAMILIES[family].link} link)."
+            f"{name} was modelled by the {DISTRIBUTIONS.get(family, family.replace('_', ' '))} "
+            f"distribution ({FAMILIES[family].link} link)"
+            + (f" {cite(SOURCES[family])}." if family in SOURCES else ".")
         )
     if table.heavy_tailed:
         given = f" given {', '.join(table.exogenous)}" if table.exogenous else ""

@@ -104,7 +104,7 @@ _ALL = (
         "edwards1993", ("Edwards, J. R.", "Parry, M. E."), 1993,
         "On the use of polynomial regression equations as an alternative to difference scores in "
         "organizational research",
-        "Academy of Management Journal", "36", "6", "1577–1613", "10.2307/256822",
+        "Academy of Management Journal", "36", "6", "1577–1613", "10.5465/256822",
     ),
     Reference(
         "fornell1981", ("Fornell, C.", "Larcker, D. F."), 1981,
@@ -160,14 +160,14 @@ _ALL = (
         "Psychometrika", "65", "4", "457–474", "10.1007/BF02296338",
     ),
     Reference(
+        "kruschke2021", ("Kruschke, J. K.",), 2021, "Bayesian analysis reporting guidelines",
+        "Nature Human Behaviour", "5", "10", "1282–1291", "10.1038/s41562-021-01177-7",
+    ),
+    Reference(
         "lange1989", ("Lange, K. L.", "Little, R. J. A.", "Taylor, J. M. G."), 1989,
         "Robust statistical modeling using the t distribution",
         "Journal of the American Statistical Association", "84", "408", "881–896",
         "10.1080/01621459.1989.10478852",
-    ),
-    Reference(
-        "kruschke2021", ("Kruschke, J. K.",), 2021, "Bayesian analysis reporting guidelines",
-        "Nature Human Behaviour", "5", "10", "1282–1291", "10.1038/s41562-021-01177-7",
     ),
     Reference(
         "lind2010", ("Lind, J. T.", "Mehlum, H."), 2010,
@@ -179,6 +179,10 @@ _ALL = (
         "merkle2019", ("Merkle, E. C.", "Furr, D.", "Rabe-Hesketh, S."), 2019,
         "Bayesian comparison of latent variable models: Conditional versus marginal likelihoods",
         "Psychometrika", "84", "3", "802–829", "10.1007/s11336-019-09679-0",
+    ),
+    Reference(
+        "ospina2010", ("Ospina, R.", "Ferrari, S. L. P."), 2010, "Inflated beta distributions",
+        "Statistical Papers", "51", "1", "111–126", "10.1007/s00362-008-0125-4",
     ),
     Reference(
         "ronkko2022", ("Rönkkö, M.", "Cho, E."), 2022,

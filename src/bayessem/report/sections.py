@@ -410,8 +410,13 @@ def reproduce(contents: Contents) -> Blocks:
         # earlier versions knew neither clusters nor weights
         if fit.settings.get(key) != defaults.get(key, object())
     )
-    options = ", ".join(f"{k}={v!r}" for k, v in fit.specification.options.items() if v)
-    call = f"sem = bs.SEM(model{', ' + options if options else ''})\n"
+    options = "".join(f", {k}={v!r}" for k, v in fit.specification.changed.items())
+    call = (
+        "import bayessem as bs\n\n"
+        'data = bs.read_data("...")  # the file with the data; the hash of what was used is below\n'
+        'model = """..."""  # the text in the section Model and data\n'
+        f"sem = bs.SEM(model{options})\n"
+    )
     extra = ""
     if fit.settings["priors"]:
         extra += f", priors={fit.settings['priors']!r}"

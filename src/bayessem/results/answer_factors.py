@@ -188,7 +188,7 @@ def joint_log(
             value = -0.5 * (off * off / variance + math.log(variance) + LOG_2PI)
         elif factor.kind in BY_KIND:
             eta = predictor(factor, elements, rows, at)
-            value = BY_KIND[factor.kind].log_density(rows, eta, elements[factor.variances[0]])
+            value = BY_KIND[factor.kind].log_density(rows, eta, *factor.numbers(elements))
         else:
             eta = predictor(factor, elements, rows, at)
             lower, upper = edges(factor, elements, rows[:, 0].astype(np.int64), eta)
@@ -258,7 +258,7 @@ def slopes(factors: Sequence[NodeFactor], elements: np.ndarray, at: np.ndarray) 
             first, second = off / variance, np.full(len(off), -1.0 / variance)
         elif factor.kind in BY_KIND:
             family = BY_KIND[factor.kind]
-            own, first, second = family.slopes(rows, eta, elements[factor.variances[0]])
+            own, first, second = family.slopes(rows, eta, *factor.numbers(elements))
         else:
             lower, upper = edges(factor, elements, rows[:, 0].astype(np.int64), eta)
             own, first, second = _interval_slopes(factor.link, lower, upper)

@@ -17,7 +17,7 @@ from bayessem.likelihood.family_ordered import probabilities
 from bayessem.model.data import Sample
 from bayessem.model.structure import Structure
 from bayessem.results.answer_scores import AnswerScores, known_values
-from bayessem.results.dispersions import limited
+from bayessem.results.dispersions import limited, shapes_of
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,10 @@ def predict_answers(
                     how = structure.table.responses
                     own = sample.beside[name].columns[members]
                     family = FAMILIES[how.others[name]]
-                    new = limited(family.draw(own, mean, variance, rng), how.censored.get(name))
+                    shapes = shapes_of(structure, matrices, name)
+                    new = limited(
+                        family.draw(own, mean, variance, rng, *shapes), how.censored.get(name)
+                    )
                 else:
                     mean, variance = predictor(structure, matrices, name, drawn)
                     new = mean + math.sqrt(variance) * rng.standard_normal(len(members))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bayessem.errors import NotSupported
 from bayessem.model.data import Sample
 from bayessem.model.structure import Structure
 from bayessem.results.standardize import model_moments
@@ -71,7 +72,20 @@ def effect_columns(structure: Structure) -> list[int]:
 
 
 def group_moments(structure: Structure, elements: np.ndarray, group: int) -> LevelMoments:
-    """Moments of a group of a two-level model at draws (draw, elements)."""
+    """Moments of a group of a two-level model at draws (draw, elements).
+
+    Raises
+    ------
+    NotSupported
+        For random slopes of predictors that are not observed.
+    """
+    if structure.slopes_on_nodes:
+        raise NotSupported(
+            "what is known of a cluster's intercepts and slopes (scores, predictions of new rows, "
+            "LOO by respondent) is not there for random slopes of constructs and within parts "
+            f"({', '.join(structure.slopes_on_nodes)}): given the data they are not normal; "
+            "loo() by cluster, kfold and simulate are there"
+        )
     table, slopes = structure.table, structure.slopes
     inner, outer = (model_moments(structure, elements, group=2 * group + k) for k in range(2))
     at = [structure.observed.index(name) for name in table.level_variables[0]]

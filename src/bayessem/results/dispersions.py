@@ -13,9 +13,10 @@ import numpy as np
 from bayessem.likelihood.families import FAMILIES
 from bayessem.model.companions import Beside
 from bayessem.model.structure import Structure
+from bayessem.syntax.responses import SHAPES
 
 # Families whose dispersion is the residual variance on the scale of the predictor.
-PLAIN = ("lognormal", "weibull", "tobit")
+PLAIN = ("lognormal", "weibull", "tobit", "student")
 
 
 def dispersion_place(structure: Structure, name: str) -> tuple[str, int]:
@@ -25,14 +26,27 @@ def dispersion_place(structure: Structure, name: str) -> tuple[str, int]:
     return "residuals", structure.observed.index(name)
 
 
+def shapes_of(
+    structure: Structure, matrices: Mapping[str, np.ndarray], name: str
+) -> tuple[np.ndarray, ...]:
+    """The shapes (...) of a response's family."""
+    count = len(SHAPES.get(structure.table.responses.others[name], ()))
+    first = structure.shape_at.get(name, 0)
+    return tuple(np.array(matrices["shapes"][..., first + k]) for k in range(count))
+
+
 def without_dispersions(
     structure: Structure, matrices: Mapping[str, np.ndarray]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The matrices with 0 in place of dispersions, and the dispersions (...) by response."""
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[np.ndarray, ...]]]:
+    """The matrices with 0 in place of dispersions; by response its numbers, (...) each.
+
+    The first number is the dispersion, the others are the shapes of its family.
+    """
     out, found = dict(matrices), {}
     for name in structure.table.responses.others:
         matrix, i = dispersion_place(structure, name)
-        found[name] = np.array(matrices[matrix][..., i, i])
+        own = np.array(matrices[matrix][..., i, i])
+        found[name] = (own, *shapes_of(structure, matrices, name))
         if out[matrix] is matrices[matrix]:
             out[matrix] = np.array(matrices[matrix])
         out[matrix][..., i, i] = 0.0
@@ -41,7 +55,7 @@ def without_dispersions(
 
 def draw_responses(
     structure: Structure,
-    dispersions: Mapping[str, np.ndarray],
+    numbers: Mapping[str, tuple[np.ndarray, ...]],
     predictors: np.ndarray,
     beside: Mapping[str, Beside],
     rng: np.random.Generator,
@@ -54,8 +68,8 @@ def draw_responses(
     ----------
     structure : Structure
         The model.
-    dispersions : mapping of str to ndarray (...)
-        By response.
+    numbers : mapping of str to tuple of ndarray (...)
+        By response, as `without_dispersions` has them.
     predictors : ndarray (..., n, p)
         Of the observed variables; changed.
     beside : mapping of str to Beside
@@ -68,7 +82,8 @@ def draw_responses(
         j = structure.observed.index(name)
         eta = predictors[..., j]
         own = beside[name].columns if name in beside else np.zeros((eta.shape[-1], 2))
-        drawn = FAMILIES[family].draw(own, eta, dispersions[name][..., None], rng)
+        dispersion, *shapes = (x[..., None] for x in numbers[name])
+        drawn = FAMILIES[family].draw(own, eta, dispersion, rng, *shapes)
         predictors[..., j] = limited(drawn, responses.censored.get(name))
 
 

@@ -510,11 +510,12 @@ def _quadrature_error(
 ) -> tuple[float, float]:
     """Largest change of a draw's log-likelihood with four times the nodes; 0 for linear models.
 
-    With ordered answers, of the node engine with `finer` times the nodes. First of draws at even
-    distances; then, of the node engine, of those in which a parameter is smallest or largest: its
-    lattice suits all but the farthest draws.
+    With random slopes on nodes, with twice as many; with ordered answers, of the node engine with
+    `finer` times the nodes. First of draws at even distances; then, of the node engine, of those in
+    which a parameter is smallest or largest: its lattice suits all but the farthest draws.
     """
-    if not prepared.structure.products and not on_lattices(prepared.structure):
+    structure = prepared.structure
+    if not (structure.products or structure.slopes_on_nodes or on_lattices(structure)):
         return 0.0, 0.0
     from bayessem.likelihood.plan import REACH, STEP
 
@@ -525,6 +526,8 @@ def _quadrature_error(
 
     flat = values.reshape(-1, values.shape[-1])
     some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
+    if structure.slopes_on_nodes:
+        return error(some, finer=2.0), 0.0
     if not prepared.table.answered:
         return error(some, reach=REACH + 8.0, step=STEP / 4.0), 0.0
     ends = _ends(flat)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bayessem.syntax.parameters import NU
+from bayessem.syntax.responses import SHAPE_BOUNDS
 from bayessem.text.columns import column, intervals
 from bayessem.text.document import Column, Table
 from bayessem.text.formats import COUNT, NUMBER, RAW, RAW_INTERVAL, percent_text, shortened
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 ALL, FEW = "all groups", 3
 # Characters of a variable's label on the terminal.
 LABEL = 30
+# In place of | for what is no threshold (`syntax.responses.SHAPES`).
+SHAPE = "shape"
 SECTIONS = (
     ("=~", "Loadings"),
     ("<~", "Weights"),
@@ -25,6 +28,7 @@ SECTIONS = (
     ("~~", "Variances and covariances"),
     ("~1", "Intercepts and means"),
     ("|", "Thresholds"),
+    (SHAPE, "Shapes of distributions"),
     (NU, "Degrees of freedom"),
 )
 
@@ -52,8 +56,10 @@ def estimates_tables(
     percent = percent_text(ci_prob)
     squares = "std_square" in summary and has_square(summary["rhs"])
     summary = _once(summary)
+    shape = (summary["op"] == "|") & summary["rhs"].isin(SHAPE_BOUNDS)
+    kind = summary["op"].mask(shape, SHAPE)
     for op, title in SECTIONS:
-        part = summary[summary["op"] == op]
+        part = summary[kind == op]
         if part.empty:
             continue
         fixed = part["sd"] == 0

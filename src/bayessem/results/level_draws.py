@@ -322,7 +322,9 @@ def check_slope_predictors(structure: Structure, sample: Sample) -> None:
         Naming it.
     """
     named: Mapping[str, str] = {
-        structure.observed[s.column]: structure.variables[s.slope] for s in structure.slopes
+        structure.observed[s.column]: structure.variables[s.slope]
+        for s in structure.slopes
+        if s.column >= 0
     }
     for name, slope in named.items():
         gone = int(np.isnan(sample.values[:, sample.variables.index(name)]).sum())

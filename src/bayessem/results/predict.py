@@ -103,7 +103,9 @@ class Prediction(Described):
                 )
             )
         if left > 0:
-            yield Notes((f"... {left} more in .table",))
+            yield Notes(
+                (f"... and {left} more (.table of the result in Python, or --json, has all)",)
+            )
 
     def _categories(self) -> Iterator[Block]:
         """Probabilities of the categories of ordered variables."""
@@ -161,8 +163,8 @@ def predict(
     flat = fit.elements.reshape(-1, fit.elements.shape[-1])
     chosen = np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)
     rng = np.random.default_rng(random_seed)
-    outcome = closed_form(structure)
-    if table.answered and not outcome:
+    outcomes = closed_form(structure)
+    if table.answered and not outcomes:
         found = predict_answers(structure, flat[chosen], sample, wanted, rng)
         return _of_answers(found, prepared.sample, sample, wanted, ci_prob)
     latent = [structure.variables.index(x) for x in wanted if x not in structure.observed]
@@ -170,14 +172,14 @@ def predict(
     names = [structure.variables[i] for i in latent] + [structure.observed[i] for i in observed]
     out = np.empty((len(chosen), sample.size, len(names)))
     for at, k in enumerate(chosen):
-        rows = completed(structure, flat[k], sample, rng) if outcome else sample
+        rows = completed(structure, flat[k], sample, rng) if outcomes else sample
         scale = scale_given(structure, flat[k], rows, rng)
         eta = draw_scores(structure, flat[k], rows, rng, scale)
         out[at, :, : len(latent)] = eta[:, latent]
         out[at, :, len(latent) :] = _observed(
             structure, flat[k], rows, eta, np.broadcast_to(scale, sample.size), rng
         )[:, observed]
-    if outcome in names:
+    for outcome in set(outcomes) & set(names):
         at = names.index(outcome)
         out[..., at] = _as_measured(out[..., at], outcome, table.responses)
     order = [names.index(x) for x in wanted]

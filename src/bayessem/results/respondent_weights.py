@@ -16,9 +16,11 @@ from scipy.special import chdtrc
 from bayessem.arguments import check_shared, whole_number
 from bayessem.errors import FitError, NotSupported
 from bayessem.model.covariance_input import require_respondents
+from bayessem.results.cell_weights import CellWeights, cell_weights
 from bayessem.results.estimates import tail_probability
 from bayessem.results.simulate import Estimated
 from bayessem.results.tails import degrees_of_freedom, distances, weights_of
+from bayessem.syntax.responses import STUDENT
 from bayessem.text.columns import column, intervals, labels, marks, more_rows
 from bayessem.text.described import Described
 from bayessem.text.document import Document, Notes, Paragraph, Table
@@ -98,8 +100,8 @@ class RespondentWeights(Described):
 @check_shared
 def respondent_weights(
     fit: Estimated, *, draws: int = DRAWS, ci_prob: float = 0.95
-) -> RespondentWeights:
-    """How much each respondent counts.
+) -> RespondentWeights | CellWeights:
+    """How much each respondent counts, or each value of variables with tails of their own.
 
     Arguments, result and errors: `Fit.weights`; of maximum likelihood at its estimates.
     """
@@ -107,10 +109,12 @@ def respondent_weights(
 
     prepared = fit.prepared
     structure, sample = prepared.structure, prepared.sample
+    if STUDENT in structure.table.responses.others.values():
+        return cell_weights(fit, draws=draws, ci_prob=ci_prob)
     if not structure.table.heavy_tailed:
         raise NotSupported(
             "respondents of this model all count alike; SEM(model, family='student') has heavy "
-            "tails, with weights by respondent"
+            "tails, with weights by respondent, and family={'x1': 'student'} with weights by value"
         )
     require_respondents(sample, "a weight")
     draws = whole_number("draws", draws, FitError)

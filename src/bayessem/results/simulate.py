@@ -349,7 +349,9 @@ def _moved(
             if not any(s.predictor in moved({o.outcome}) for o in waiting if o is not s)
         )
         waiting.remove(ready)
-        amount = cluster_eta[:, ready.slope] * y[:, ready.column]
+        observed = ready.column >= 0  # else a construct or a within part, about its mean there
+        value = y[:, ready.column] if observed else eta[:, ready.predictor]
+        amount = cluster_eta[:, ready.slope] * value
         change = amount[:, None] * total[:, ready.outcome]
         eta, y = eta + change, y + change @ matrices["loadings"].T
     return eta, y
@@ -374,7 +376,7 @@ def _one_group(
     given: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Latent (n, m) and observed (n, p) values of a group, with `given` values of covariates."""
-    matrices, dispersions = without_dispersions(structure, structure.matrices(elements, group))
+    matrices, numbers = without_dispersions(structure, structure.matrices(elements, group))
     p, m, _ = structure.shape
     groups = structure.table.groups
     where = f" of group {groups[group]!r}" if len(groups) > 1 else ""
@@ -389,7 +391,7 @@ def _one_group(
     epsilon = rng.standard_normal((n, p)) @ _root(matrices["residuals"], f"residuals{where}").T
     logistic_residuals(structure, structure.observed, matrices["residuals"], epsilon, rng)
     y = matrices["intercepts"] + eta @ matrices["loadings"].T + epsilon * scale
-    draw_responses(structure, dispersions, y, beside or {}, rng)
+    draw_responses(structure, numbers, y, beside or {}, rng)
     return eta, y
 
 

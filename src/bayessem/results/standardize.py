@@ -272,8 +272,8 @@ def standardised(
                 own[..., list(moved)] = np.nan
         matrices = structure.matrices(elements, g)
         for k, place in structure.places.items():
-            if place.group != g or place.matrix == "tails":
-                continue  # degrees of freedom have no scale
+            if place.group != g or place.matrix == "shapes":
+                continue  # neither degrees of freedom nor probabilities have a scale
             i, j = place.i, place.j
             with np.errstate(all="ignore"):
                 match place.matrix:

@@ -16,7 +16,7 @@ from bayessem.results.standardize import model_moments
 
 def degrees_of_freedom(structure: Structure, elements: np.ndarray) -> np.ndarray:
     """Nu of flat model matrices (..., elements), which is the same in all groups, (...)."""
-    return structure.matrices(elements, 0)["tails"][..., 0]
+    return structure.matrices(elements, 0)["shapes"][..., 0]
 
 
 def distances(

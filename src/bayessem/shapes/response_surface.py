@@ -1,6 +1,6 @@
 """Response surface analysis: how y depends on x and z together, and whether their agreement counts.
 
-Edwards & Parry (1993, doi:10.2307/256822); the conditions of a congruence effect are those of
+Edwards & Parry (1993, doi:10.5465/256822); the conditions of a congruence effect are those of
 Humberg, Nestler & Back (2019, doi:10.1177/1948550618757600).
 """
 

@@ -1,6 +1,6 @@
 """A quadratic surface of y over x and z: its lines, stationary point and principal axes.
 
-Y = b0 + b1 X + b2 Z + b3 X^2 + b4 X Z + b5 Z^2 (Edwards & Parry 1993, doi:10.2307/256822). Along
+Y = b0 + b1 X + b2 Z + b3 X^2 + b4 X Z + b5 Z^2 (Edwards & Parry 1993, doi:10.5465/256822). Along
 the line of congruence, X = Z, it has slope a1 and curvature a2; along the line of incongruence,
 Z = -X, a3 and a4; a5 = b3 - b5 says whether it is turned. With B the matrix of the second-order
 terms the principal axes are the eigenvectors of B through the stationary point; each is computed

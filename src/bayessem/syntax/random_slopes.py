@@ -96,10 +96,11 @@ def check_slopes(inner: Sequence[Statement], outer: Sequence[Statement], roles: 
     ModelError
         For a slope with the name of another variable.
     NotSupported
-        For a predictor that is a construct or split into a within and a between part, or that its
-        outcome explains in turn.
+        For a predictor that its outcome explains in turn, and for several slopes of predictors that
+        are not observed.
     """
     at_two = {name for s in outer for name in (s.lhs, s.rhs)}
+    hidden: list[str] = []
     own = {*roles.observed, *roles.latent}
     for statement in inner:
         name, x = slope_of(statement), statement.rhs
@@ -110,18 +111,15 @@ def check_slopes(inner: Sequence[Statement], outer: Sequence[Statement], roles: 
                 f"{statement.where}: the random slope {name!r} has the name of another variable; "
                 "a slope is measured by nothing else"
             )
-        if x in roles.latent:
+        if (x in roles.latent or x in at_two) and name not in hidden:
+            hidden.append(name)
+        if len(hidden) > 1:
             raise NotSupported(
-                f"{statement.where}: random slopes of constructs are not there yet; with the mean "
-                f"of the items of {x!r} as a column of the data, less its cluster mean, in place "
-                "of the construct the slope can be random"
-            )
-        if x in at_two:
-            raise NotSupported(
-                f"{statement.where}: {x!r} is at both levels, and the slope of an unobserved "
-                "within part cannot be random yet; take the cluster mean off in the data "
-                f"(data['{x}_w'] = data['{x}'] - data.groupby(cluster)['{x}'].transform('mean')), "
-                f"use {x}_w at level 1 and the cluster mean at level 2"
+                f"{statement.where}: {' and '.join(hidden)} are slopes of predictors that are not "
+                "observed (constructs, or within parts of variables at both levels); one of them "
+                "can be integrated out, several would take thousands of nodes a cluster: give "
+                "several paths one slope, or let one predictor be a column of the data less its "
+                "cluster mean, at level 1 alone"
             )
         if x in _explained_by(inner, statement.lhs):
             raise NotSupported(

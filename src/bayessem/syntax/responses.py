@@ -32,11 +32,15 @@ COUNTS = ("poisson", "negative_binomial")
 DURATIONS = ("lognormal", "weibull")
 TOBIT = "tobit"
 # Families with a dispersion (but for Poisson) in place of a residual variance; the numbers are in
-# likelihood/families.py.
-OTHERS = (*COUNTS, *DURATIONS, TOBIT, "beta")
-FAMILIES = (NORMAL, "ordered", "bernoulli", *OTHERS)
-# What family= may be in place of a mapping: of all that is random about a respondent.
+# likelihood/families.py. In place of a mapping, "student" is of all that is random about a
+# respondent.
 STUDENT = "student"
+SHARES = ("beta", "zero_one_beta")
+OTHERS = (*COUNTS, *DURATIONS, TOBIT, *SHARES, STUDENT)
+# Numbers that a family has beside its dispersion, as in `share | zoi`, and between what.
+SHAPES = {"zero_one_beta": ("zoi", "coi"), STUDENT: ("nu",)}
+SHAPE_BOUNDS = {"zoi": (0.0, 1.0), "coi": (0.0, 1.0), "nu": (1.0, math.inf)}
+FAMILIES = (NORMAL, "ordered", "bernoulli", *OTHERS)
 Families = Mapping[str, str] | str
 # Of a pair in censored=: limits (numbers) or columns (texts).
 Censored = str | tuple[str, str] | tuple[float | None, float | None]
@@ -63,7 +67,8 @@ class Responses:
     cuts : mapping
         Start values of the thresholds of each, from the data.
     others : mapping
-        Family (of `OTHERS`) of each count, duration, limited outcome and share.
+        Family (of `OTHERS`) of each count, duration, limited outcome, share, and number with heavy
+        tails of its own.
     exposure : mapping
         Column of the exposure of counts.
     censored : mapping
@@ -81,6 +86,13 @@ class Responses:
     exposure: Mapping[str, str] = field(default_factory=dict)
     censored: Mapping[str, Censored] = field(default_factory=dict)
     heavy_tailed: bool = False
+
+    @property
+    def shapes(self) -> tuple[tuple[str, str], ...]:
+        """(variable, name) of each number that a family has beside its dispersion."""
+        return tuple(
+            (name, shape) for name, kind in self.others.items() for shape in SHAPES.get(kind, ())
+        )
 
     @property
     def residual_variance(self) -> float:
@@ -138,6 +150,9 @@ def read_responses(
                 f"{said[0].where} gives thresholds to '{name}', which is no observed variable of "
                 f"the model.{did_you_mean(name, roles.observed)}"
             )
+        if found.get(name) in SHAPES:
+            _check_shapes(name, found[name], said)
+            continue
         if found.get(name) in (NORMAL, *OTHERS):
             raise ModelError(
                 f"{said[0].where} gives thresholds to '{name}', whose family is {found[name]!r}; "
@@ -156,7 +171,8 @@ def read_responses(
         for name in families
     }
     for name, said in written.items():
-        _check_written(name, said, given.get(name))
+        if name in families:
+            _check_written(name, said, given.get(name))
     for name, kind in families.items():
         if kind == "bernoulli" and thresholds[name] > 1:
             raise ModelError(
@@ -404,4 +420,14 @@ def _check_written(name: str, said: Sequence[Statement], categories: int | None)
             raise ModelError(
                 f"{statement.where}: {name!r} has {categories} categories in the data, hence "
                 f"{categories - 1} threshold{'s' * (categories > 2)}, and no {statement.rhs}"
+            )
+
+
+def _check_shapes(name: str, kind: str, said: Sequence[Statement]) -> None:
+    """Refuse numbers that a family does not have."""
+    for statement in said:
+        if statement.rhs not in SHAPES[kind]:
+            raise ModelError(
+                f"{statement.where}: {name!r} (family {kind!r}) has no {statement.rhs!r}; it has "
+                f"{' and '.join(SHAPES[kind])}, as in '{name} | {SHAPES[kind][0]}'"
             )

@@ -19,7 +19,7 @@ from itertools import combinations, combinations_with_replacement
 
 from bayessem.errors import ModelError, NotSupported, SyntaxProblem
 from bayessem.syntax.expression import number_text
-from bayessem.syntax.responses import Responses
+from bayessem.syntax.responses import SHAPE_BOUNDS, Responses
 from bayessem.syntax.roles import FORMULAS, Roles
 from bayessem.syntax.statements import Statement, parse
 
@@ -191,7 +191,7 @@ def _user_row(same: Sequence[Statement], roles: Roles, options: Options, *, grou
         value=_default_value(first, roles, options),
         statement=first,
     )
-    return _modified(row, _merged_modifiers(same, options, group))
+    return _bounded(_modified(row, _merged_modifiers(same, options, group)))
 
 
 def _default_value(statement: Statement, roles: Roles, options: Options) -> float | None:
@@ -243,6 +243,19 @@ def _shown(value: float | str | None) -> str:
     return value if isinstance(value, str) else number_text(value)
 
 
+def _bounded(row: Row) -> Row:
+    """The row of a family's shape, between what that may be."""
+    if row.op != "|" or row.rhs not in SHAPE_BOUNDS:
+        return row
+    low, high = SHAPE_BOUNDS[row.rhs]
+    closed = high < math.inf  # a probability may be 0 or 1
+    value = row.value
+    if value is not None and not (low < value < high or (closed and value in (low, high))):
+        between = f"from {low:g} to {high:g}" if closed else f"above {low:g}"
+        raise ModelError(f"{row.where} is fixed at {number_text(value)}; {row.rhs} lies {between}")
+    return replace(row, lower=max(row.lower, low), upper=min(row.upper, high))
+
+
 def _modified(row: Row, given: Mapping[str, float | str | None]) -> Row:
     slope = str(given.get("rv", ""))
     value = 0.0 if slope else given.get("fixed", row.value)
@@ -275,6 +288,8 @@ def _added_rows(roles: Roles, options: Options, group: int) -> Iterator[Row]:
     yield from _variances(roles, options, group)
     for name, count in options.responses.thresholds.items():
         yield from (Row(name, "|", f"t{c + 1}", group) for c in range(count))
+    for name, shape in options.responses.shapes:
+        yield _bounded(Row(name, "|", shape, group))
     if options.auto:
         yield from _covariances(roles, options, group)
     yield from _covariate_moments(roles, options, group)
@@ -396,8 +411,8 @@ def _family(row: Row, roles: Roles) -> str:
         return "composite.weights"
     if row.op == "~":
         return "regressions"
-    if row.op == "|":
-        return "thresholds"
+    if row.op == "|":  # of a family's shapes what goes for its dispersion
+        return "residuals" if row.rhs in SHAPE_BOUNDS else "thresholds"
     if not latent and row.lhs in roles.covariates:
         return "covariates"
     if row.op == "~~" and (row.exogenous or row.lhs == row.rhs in roles.composites):

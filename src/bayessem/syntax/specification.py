@@ -97,10 +97,16 @@ class Specification(Described):
         """The parameter table."""
         return self.table.document()
 
-    def __repr__(self) -> str:
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The options that are not the defaults."""
         defaults = inspect.signature(Specification).parameters
-        changed = {k: v for k, v in self.options.items() if v != defaults[k].default}
-        extra = "".join(f", {k}={v!r}" for k, v in changed.items())
+        # of a saved fit, sequences are lists
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in self.options.items()}
+        return {k: v for k, v in given.items() if v != defaults[k].default}
+
+    def __repr__(self) -> str:
+        extra = "".join(f", {k}={v!r}" for k, v in self.changed.items())
         return f"{type(self).__name__}({model_text(self.statements)!r}{extra})"
 
     def extended(

@@ -97,9 +97,12 @@ def build_table(
         Variances and covariances stay those of the variables. Else the
         family by variable: "normal", "ordered", "bernoulli" (two categories); of counts "poisson"
         and "negative_binomial" (log link), of durations "lognormal" and "weibull", of numbers with
-        a floor or ceiling "tobit", of shares "beta" (logit link). `y ~~ y` is then the family's
-        dispersion: the overdispersion a of a negative binomial count (variance m + a m^2), the
-        residual variance of a log duration or of a tobit outcome, 1 / precision of a share.
+        a floor or ceiling "tobit", of shares "beta" (logit link) and "zero_one_beta" (of which some
+        are 0 or 1, with the probabilities `y | zoi` and, of these, `y | coi` of 1), of numbers with
+        heavy tails of their own "student" (degrees of freedom `y | nu`, above 1). `y ~~ y` is then
+        the family's dispersion: the overdispersion a of a negative binomial count (variance
+        m + a m^2), the residual variance of a log duration or of a tobit outcome, 1 / precision of
+        a share, the squared scale of a t.
     link : {"probit", "logit"}
         Distribution of the latent responses' residuals: normal or logistic.
     parameterization : {"delta", "theta"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bayessem.text.document import Table
@@ -95,25 +95,43 @@ class Arranged:
 
 
 def arranged(table: Table, room: int) -> Arranged:
-    """Fit a table into so many digits of print: texts break their lines, numbers never do."""
-    natural = [
-        max(printed_width(line) for text in (c.title, *c.written()) for line in text.split("\n"))
-        for c in table.columns
-    ]
-    widths = list(natural)
-    excess = sum(widths) + GAP * len(widths) - room
-    while excess > 0:
-        texts = [
-            i
-            for i, column in enumerate(table.columns)
-            if not column.format.right and widths[i] > NARROWEST
-        ]
-        if not texts:
-            break
-        longest = max(texts, key=lambda i: widths[i])
-        others = [widths[i] for i in texts if widths[i] < widths[longest]]
-        step = min(excess, max(widths[longest] - max([NARROWEST, *others]), 1))
-        widths[longest] -= step
-        excess -= step
+    """Fit a table into so many digits of print: heads of numbers break between words, then texts.
+
+    Numbers never do.
+    """
+    cells = [_widest(c.written()) for c in table.columns]
+    heads = [_widest((c.title,)) for c in table.columns]
+    natural = [max(pair) for pair in zip(cells, heads, strict=True)]
+    excess = sum(natural) + GAP * len(natural) - room
+    numbers = {
+        i: max(cells[i], _widest(column.title.split()))
+        for i, column in enumerate(table.columns)
+        if column.format.right
+    }
+    widths, excess = _narrowed(natural, numbers, excess)
+    texts = {i: NARROWEST for i, column in enumerate(table.columns) if not column.format.right}
+    widths, _ = _narrowed(widths, texts, excess)
     broken = [w < n for w, n in zip(widths, natural, strict=True)]
     return Arranged(beside(widths, table.keys, room, gap=GAP), widths, broken)
+
+
+def _widest(texts: Iterable[str]) -> int:
+    """Of the lines of some texts."""
+    return max((printed_width(line) for text in texts for line in text.split("\n")), default=0)
+
+
+def _narrowed(
+    widths: Sequence[int], least: Mapping[int, int], excess: int
+) -> tuple[list[int], int]:
+    """Take what is too much from the widest of some columns alike, and what is left of it."""
+
+    def cut(limit: int) -> list[int]:
+        return [min(w, max(limit, least[i])) if i in least else w for i, w in enumerate(widths)]
+
+    out, left = list(widths), excess
+    for limit in range(max(widths, default=0), -1, -1):
+        if left <= 0:
+            break
+        out = cut(limit)
+        left = excess - (sum(widths) - sum(out))
+    return out, left

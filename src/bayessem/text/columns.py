@@ -49,7 +49,11 @@ def marks(frame: pd.DataFrame, name: str, word: str) -> Column:
 def more_rows(frame: pd.DataFrame, shown: int) -> Lines:
     """How many rows a table of the first ones leaves out; nothing when it has all."""
     left = len(frame) - shown
-    return Lines((f"... and {left} more in .table",) if left > 0 else ())
+    return Lines(
+        (f"... and {left} more (.table of the result in Python, or --json, has all)",)
+        if left > 0
+        else ()
+    )
 
 
 def summary(

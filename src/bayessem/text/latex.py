@@ -43,6 +43,12 @@ def _greek() -> dict[str, str]:
         for name in names:
             known = name.upper().replace("LAMBDA", "LAMDA")  # as Unicode spells it
             out[unicodedata.lookup(f"GREEK {size} LETTER {known}")] = rf"$\{name}$"
+    out |= {"ο": "$o$", "ς": r"$\varsigma$"}
+    latin = zip("ΑΒΕΖΗΙΚΜΝΟΡΤΧ", "ABEZHIKMNOPTX", strict=True)
+    out |= {capital: rf"$\mathrm{{{letter}}}$" for capital, letter in latin}
+    for accented in "άέήίόύώ":  # few fonts of other scripts have them
+        letter = out[unicodedata.normalize("NFD", accented)[0]].strip("$")
+        out[accented] = rf"$\acute{{{letter}}}$"
     return out
 
 
@@ -122,6 +128,12 @@ PREAMBLE = r"""\documentclass{article}
 \newcommand{\roombelow}{\par\ifdim\dimexpr\pagegoal-\pagetotal<8\baselineskip\pagebreak\fi}
 """
 
+# Fonts with Chinese, Japanese, Korean, Greek and Cyrillic letters, as systems and TeX have them.
+FONTS = {
+    "main": ("Noto Serif CJK SC", "Source Han Serif SC", "Noto Sans CJK SC", "SimSun", "Songti SC"),
+    "mono": ("Noto Sans Mono CJK SC", "Noto Sans CJK SC", "SimSun", "Songti SC"),
+}
+
 # A figure and its number to the name of its file and its width in inches.
 Pictures = Callable[[Figure, int], tuple[str, float]]
 # Inches between the margins of a page of its own.
@@ -171,21 +183,36 @@ def fragment_latex(document: Document) -> str:
 def page_latex(body: str, *, title: str, subtitle: str) -> str:
     """A page of its own around the body of a document.
 
-    Characters that pdfLaTeX's fonts do not have (Chinese, Japanese, ...) are shown as their
-    numbers there; XeLaTeX and LuaLaTeX need a font that has them.
+    Characters that pdfLaTeX's fonts do not have (Chinese, Japanese, Korean, ...) are shown as their
+    numbers there; XeLaTeX and LuaLaTeX take the first of `FONTS` that is installed, and a comment
+    at the top says so.
     """
     strange = sorted({c for c in body + title if ord(c) > LAST_LATIN and c not in SPECIAL})
-    declared = "".join(
-        f"  \\DeclareUnicodeCharacter{{{ord(c):04X}}}{{[U+{ord(c):04X}]}}\n" for c in strange
-    )
-    known = (
-        f"\\ifpdftex % characters that its fonts do not have\n{declared}\\fi\n" if strange else ""
-    )
+    first, known = "", ""
+    if strange:
+        declared = "".join(
+            f"  \\DeclareUnicodeCharacter{{{ord(c):04X}}}{{[U+{ord(c):04X}]}}\n" for c in strange
+        )
+        known = f"\\ifpdftex\n{declared}\\else\n{_fonts()}\\fi\n"
+        first = (
+            f"% This text has characters such as {' '.join(strange[:3])}: compile it with LuaLaTeX "
+            "or XeLaTeX.\n% pdfLaTeX shows their numbers. Name a font of yours with \\setmainfont "
+            "where those below are not installed.\n"
+        )
     return (
-        f"{PREAMBLE}{known}\\title{{{escaped(typeset(title))}}}\n"
+        f"{first}{PREAMBLE}{known}\\title{{{escaped(typeset(title))}}}\n"
         f"\\author{{{escaped(typeset(subtitle))}}}\n\\date{{}}\n"
         f"\\begin{{document}}\n\\maketitle\n\n{body}\n\n\\end{{document}}\n"
     )
+
+
+def _fonts() -> str:
+    """The first font that is installed; Latin Modern where there is none."""
+    lines = []
+    for kind, names in FONTS.items():
+        chosen = "".join(rf"\IfFontExistsTF{{{x}}}{{\set{kind}font{{{x}}}}}{{" for x in names)
+        lines.append(f"  {chosen}{'}' * len(names)}\n")
+    return "".join(lines)
 
 
 def _said(text: str, numbering: Numbering) -> str:
@@ -278,10 +305,12 @@ def _cell(text: str) -> str:
 
 def _columns(table: Table, plan: Arranged, part: list[int]) -> str:
     """What each column is: numbers to the right, texts to the left or broken into lines."""
+    right = [column.format.right for column in table.columns]
     kinds = [
-        rf">{{\raggedright\arraybackslash}}p{{{0.43 * plan.widths[i]:.1f}em}}"
+        rf">{{\ragged{'left' if right[i] else 'right'}\arraybackslash}}"
+        rf"p{{{0.43 * plan.widths[i]:.1f}em}}"
         if plan.broken[i]
-        else ("r" if table.columns[i].format.right else "l")
+        else ("r" if right[i] else "l")
         for i in part
     ]
     return f"@{{}}{''.join(kinds)}@{{}}"

@@ -32,6 +32,10 @@ from bayessem.text.pictures import picture
 WIDTH, MARGIN = 6.5, 1.0
 # Points of the letters of prose, and of tables: the largest in which a table fits.
 PROSE, LARGEST, SMALLEST = 11.0, 10.0, 7.0
+# Points above a caption, so that it does not look like the last line of the table before it.
+ABOVE = 12.0
+# Rows up to which a table is not broken between pages.
+TOGETHER = 12
 # Of a letter, in points a point of its size: of digits and of mixed text.
 LETTER = 0.52
 ROOM = int(72 * WIDTH / (LETTER * SMALLEST))
@@ -97,7 +101,7 @@ class _Writer:
                 setattr(section, f"{side}_margin", Inches(MARGIN))
         for style in self.file.styles:
             if getattr(style, "font", None) is None or not style.name.startswith(
-                ("Normal", "Heading", "Title", "List", "Caption", "Subtitle")
+                ("Normal", "Heading", "Header", "Title", "List", "Caption", "Subtitle")
             ):
                 continue
             style.font.name = FONT
@@ -119,6 +123,15 @@ class _Writer:
             self.file.add_heading(_clean(typeset(title)), 0)
             if subtitle:
                 self.file.add_paragraph(_clean(typeset(subtitle)))
+            self._count_pages()
+
+    def _count_pages(self) -> None:
+        """The number of the page, at the top right as APA has it."""
+        from docx.enum.text import WD_ALIGN_PARAGRAPH
+
+        head = self.file.sections[0].header.paragraphs[0]
+        head.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+        self._field(head, "PAGE", "1")
 
     def contents(self, headings: Sequence[str]) -> None:
         """A table of contents, which Word computes anew when the file is opened."""
@@ -200,6 +213,7 @@ class _Writer:
         number.add_run(f"{place.kind} ")
         self._field(number, rf"SEQ {place.kind} \* ARABIC", str(place.number))
         self._close_bookmark(number)
+        number.paragraph_format.space_before = Pt(ABOVE)
         number.paragraph_format.space_after = Pt(0)
         title.add_run(_clean(typeset(place.caption)))
         for paragraph in (number, title):
@@ -294,12 +308,15 @@ def _table_xml(table: Table, plan: Arranged, part: list[int], size: float, label
     widths = [round(letter * (plan.widths[i] + GAP)) for i in part]
     grid = "".join(f'<w:gridCol w:w="{w}"/>' for w in widths)
     titles = [c.title for c in chosen]
-    rows = [_row_xml(titles, chosen, widths, size, "head")] if any(titles) else []
+    rows = [_row_xml(titles, chosen, widths, size, {"head"})] if any(titles) else []
     written = [c.written() for c in chosen]
     last = len(written[0]) - 1
+    together = last < TOGETHER
     for k, cells in enumerate(zip(*written, strict=True)):
-        kinds = (["only"] if not rows else []) + (["last"] if k == last else [])
-        rows.append(_row_xml(cells, chosen, widths, size, " ".join(kinds)))
+        kinds = {"last"} if k == last else {"kept"} if together else set()
+        rows.append(
+            _row_xml(cells, chosen, widths, size, kinds | ({"only"} if not rows else set()))
+        )
     margin = round(letter * GAP / 2)
     return (
         f'<w:tbl {NAMESPACE}><w:tblPr><w:tblW w:w="{sum(widths)}" w:type="dxa"/>'
@@ -311,25 +328,34 @@ def _table_xml(table: Table, plan: Arranged, part: list[int], size: float, label
     )
 
 
-def _row_xml(cells: Any, columns: list[Column], widths: list[int], size: float, kind: str) -> str:
-    """A row: rules above and below the head, and below the last one; without a head above all."""
-    above, below = kind in ("head", "only", "only last"), kind.endswith(("head", "last"))
+def _row_xml(
+    cells: Any, columns: list[Column], widths: list[int], size: float, kinds: set[str]
+) -> str:
+    """A row: the "head", or one with no head above ("only"), the "last", "kept" with the next.
+
+    Rules are above and below the head, and below the last one; without a head above all.
+    """
+    head, above, below = (
+        "head" in kinds,
+        bool({"head", "only"} & kinds),
+        bool({"head", "last"} & kinds),
+    )
     rule = '<w:{} w:val="single" w:sz="{}" w:space="0" w:color="auto"/>'
     top = rule.format("top", 8) if above else ""
-    bottom = rule.format("bottom", 4 if kind == "head" else 8) if below else ""
+    bottom = rule.format("bottom", 4 if head else 8) if below else ""
     borders = f"<w:tcBorders>{top}{bottom}</w:tcBorders>" if top or bottom else ""
-    repeated = "<w:tblHeader/>" if kind == "head" else ""
+    repeated = "<w:tblHeader/>" if head else ""
     out = [f"<w:tr><w:trPr><w:cantSplit/>{repeated}</w:trPr>"]
     for cell, column, width in zip(cells, columns, widths, strict=True):
         right = column.format.right
-        text = cell if kind == "head" else minus_signs(cell) if right else typeset(cell)
+        text = cell if head else minus_signs(cell) if right else typeset(cell)
         lines = "<w:br/>".join(
             f'<w:t xml:space="preserve">{escape(_clean(line))}</w:t>' for line in text.split("\n")
         )
         out.append(
             f'<w:tc><w:tcPr><w:tcW w:w="{width}" w:type="dxa"/>{borders}'
-            f'<w:vAlign w:val="{"bottom" if kind == "head" else "top"}"/></w:tcPr>'
-            f"<w:p><w:pPr>{'<w:keepNext/>' if kind == 'head' else ''}"
+            f'<w:vAlign w:val="{"bottom" if head else "top"}"/></w:tcPr>'
+            f"<w:p><w:pPr>{'<w:keepNext/>' if {'head', 'kept'} & kinds else ''}"
             f'<w:spacing w:before="20" w:after="20" w:line="240" w:lineRule="auto"/>'
             f'<w:jc w:val="{"right" if right else "left"}"/></w:pPr>'
             f'<w:r><w:rPr><w:sz w:val="{round(2 * size)}"/></w:rPr>{lines}</w:r></w:p></w:tc>'
