@@ -157,6 +157,24 @@ def test_unstandardised_values_need_no_means():
         population(bs.SEM(SIMPLE), {"y~x": 1.0, "x~~x": 1.0}, groups=None, standardized=False)
 
 
+def test_means_are_0_but_where_a_level_has_one():
+    sem = bs.SEM("level: 1\ny ~ x\nlevel: 2\ny ~ w")
+    values = {"y~x": 0.3, "y~w": 0.2, "y~~y[within]": 1.0, "y~~y[between]": 0.5}
+    values |= {"x~~x": 1.0, "w~~w": 1.0}
+    plain = population(sem, values, groups=None, standardized=False)
+    (levels,) = [r for r in plain.structure.table.parameters if r.startswith("y~1")]
+    named = population(sem, values | {levels: 2.0}, groups=None, standardized=False)
+    place = next(
+        p
+        for k, p in plain.structure.places.items()
+        if plain.structure.table.rows[k].free >= 0
+        and plain.structure.table.parameters[plain.structure.table.rows[k].free] == levels
+    )
+    moved = named.elements - plain.elements
+    assert moved[0, list(plain.structure.element(place))].tolist() == [2.0]
+    assert np.count_nonzero(moved) == 1
+
+
 def test_what_no_truth_can_be():
     with pytest.raises(ModelError, match="values by name"):
         population(bs.SEM(SIMPLE), 3, groups=None, standardized=False)

@@ -19,7 +19,7 @@ from bayessem.errors import ModelError, NotSupported, did_you_mean
 from bayessem.model.structure import Place, Structure, build_structure
 from bayessem.results.simulate import elements_at
 from bayessem.results.standardize import model_moments
-from bayessem.syntax.parameters import Parameter
+from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.syntax.rows import row_name_key
 from bayessem.syntax.specification import Specification
 from bayessem.syntax.table import build_table
@@ -137,12 +137,23 @@ def _by_hand(
     if standardized:
         elements = _from_standardised(structure, values)
     else:
-        rows = structure.table.rows
-        zero = {r.name: 0.0 for r in rows if r.op == "~1" and (r.free >= 0 or r.exogenous)}
-        given = {row_name_key(name) or name for name in values}
-        known = {name: x for name, x in zero.items() if row_name_key(name) not in given}
-        elements = elements_at(structure, {**known, **values})
+        elements = elements_at(structure, {**_zero_means(structure.table, values), **values})
     return Population(structure, elements[None], {})
+
+
+def _zero_means(table: ParameterTable, values: Mapping[str, float]) -> dict[str, float]:
+    """Intercepts and means that no value was given for, by the names that tell them apart."""
+
+    def key(name: str) -> Any:
+        return row_name_key(name) or "".join(name.split())
+
+    given, zero = {key(name) for name in values}, {}
+    for row in table.rows:
+        if row.op == "~1" and (row.free >= 0 or row.exogenous):
+            unique = table.parameters[row.free] if row.free >= 0 else row.name
+            if given.isdisjoint(map(key, (unique, row.name, row.label or unique))):
+                zero[unique] = 0.0
+    return zero
 
 
 def _value(row: Parameter, unique: str, values: Mapping[str, float]) -> tuple[str, float] | None:
