@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -24,7 +25,7 @@ from bayessem.posterior import answered, answers, laplace_choice, laplace_tails,
 from bayessem.posterior.assemble import posterior_density, respondent_order
 from bayessem.posterior.laplace_choice import laplace_arrays
 from bayessem.posterior.laplace_tails import COMPARED, fitted_tail, outward
-from bayessem.posterior.reweighting import log_ratios, resample
+from bayessem.posterior.reweighting import Weights, log_ratios, resample
 from bayessem.posterior.sampling import Approximation
 from bayessem.syntax.specification import Specification
 from tests.test_nodes import DATA, HOLES, MODELS, _brute_force, _elements, _prepared
@@ -388,7 +389,14 @@ def test_weighted_draws_are_of_the_exact_posterior(monkeypatch):
         answer_engine_module, "answer_engine", lambda s, d: (LAPLACE, factor_model(s, d))
     )
     fit = sem.fit(data, **settings)
-    monkeypatch.setattr(sampling, "exact", lambda density, result, seed: result)
+    drawn = settings["draws"] * settings["chains"]
+    monkeypatch.setattr(
+        sampling,
+        "reweighted",
+        lambda density, sampled, result, seed: dataclasses.replace(
+            result, weights=Weights(0.0, drawn, drawn)
+        ),
+    )
     monkeypatch.setattr(answered, "lowered", lambda found: found)
     raw = sem.fit(data, **settings | {"random_seed": 3})
     mean, sd = exact.summary()["mean"], exact.summary()["sd"]

@@ -94,7 +94,6 @@ def test_a_covariate_at_both_levels_is_random():
         ("level: team\ny ~ x", SyntaxProblem, "levels are"),
         ("level: 1\ny ~ 1\nlevel: 2\ny ~ w", ModelError, "belongs to level 2"),
         ("level: 1\ny ~ x + x:z + z\nlevel: 2\ny ~ w", NotSupported, "products"),
-        ('level: 1\ny ~ rv("s")*x\nlevel: 2\ny ~ w + x', NotSupported, "transform.'mean'."),
         ("level: 1\nf =~ y1 + y2\nlevel: 2\ny1 ~ f", ModelError, "give the construct another"),
     ],
 )

@@ -77,6 +77,8 @@ def test_defaults_scale_with_the_data(kind):
         assert one == ten == Prior("induced_dirichlet", alpha=1)
     elif kind == "tail":  # degrees of freedom have no units
         assert one == ten == Prior("gamma", alpha=2, beta=0.1)
+    elif kind == "inflation":  # probabilities
+        assert one == ten == Prior("beta", alpha=1, beta=1)
     elif kind == "weight":  # uniform over directions, whatever the units
         assert one == ten == Prior("direction")
     else:

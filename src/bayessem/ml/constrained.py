@@ -24,6 +24,8 @@ from bayessem.syntax.expression import Expression, evaluate
 from bayessem.syntax.parameters import ParameterTable
 
 TOLERANCE = 1e-7  # of a constraint, in units of the parameters' rough standard errors
+# How far inside of a bound a maximum on it is put, in the same units.
+INSIDE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -311,6 +313,22 @@ def _unit(function: Callable[[np.ndarray], float], x: np.ndarray, scale: np.ndar
     return float(np.linalg.norm(_gradient(function, x, scale) * scale)) or 1.0
 
 
+def _not_beyond(
+    function: Callable[[np.ndarray], float], x: np.ndarray, basis: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """A point a hair inside of a bound, where rounding left it on the bound or beyond.
+
+    What is not defined beyond (the log of a probability) has no value there.
+    """
+    missing = INSIDE * _unit(function, x, scale) - function(x)
+    if missing <= 0.0:
+        return x
+    gradient = _gradient(function, x, scale)
+    move = basis @ (basis.T @ gradient)
+    size = float(gradient @ move)
+    return x + move * missing / size if size > 0.0 else x
+
+
 def _maximise_bound(
     density: Density,
     table: ParameterTable,
@@ -353,6 +371,9 @@ def _maximise_bound(
     binding = [
         (text, g) for text, g in constraints.at_least if g(point) <= 1e-5 * _unit(g, point, scale)
     ]
+    if not equal:
+        for _, g in binding:
+            point = _not_beyond(g, point, basis, scale)
     gradients = [_gradient(g, point, scale) for g in [*equal, *(g for _, g in binding)]]
     rows = np.array([*constraints.matrix, *gradients]).reshape(-1, len(point))
     free = _null_basis(rows, along_parameters)

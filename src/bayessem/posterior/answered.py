@@ -15,7 +15,7 @@ from bayessem.posterior.coarse_nodes import coarse_density
 from bayessem.posterior.covariate_means import at_means, covariate_shifts
 from bayessem.posterior.density import Density
 from bayessem.posterior.laplace_tails import lowered, refuse_far
-from bayessem.posterior.optimise import climb
+from bayessem.posterior.optimise import PRECISION, climb
 from bayessem.posterior.sampling import CLOSE, Approximation, again, approximate
 
 # Climbs after which lattices are chosen anew before the maximum is looked for to full precision:
@@ -61,9 +61,9 @@ def answered(
         return posterior_density(space, structure, sample, at=at, finer=finer)
 
     for _ in range(0 if density.approximate else ROUNDS):
-        point = climb(own, point)
+        point = climb(own, point, rough=True)
         own = own.with_plan(plan(own.natural(point), 1.0 / ROUGH))
-    found = approximate(own, point, precision=1e-12 if density.approximate else CLOSE)
+    found = approximate(own, point, precision=PRECISION if density.approximate else CLOSE)
     rng = np.random.default_rng(0)
 
     def points(count: int, spread: float = 1.0) -> np.ndarray:

@@ -96,7 +96,7 @@ def _maximum_of_answers(prepared: Prepared) -> Maximum:
     own = density.answered(loading_scales(space, structure, sample))
     point = own.answered_point(initial_point(space, prepared.table, values))
     for _ in range(ROUNDS):
-        point = climb(own, point)
+        point = climb(own, point, rough=True)
         at = own.elements(own.natural(point))
         own = own.with_plan(posterior_density(space, structure, sample, at=at))
     found = maximise(own, point)

@@ -19,7 +19,7 @@ import numpy as np
 
 from bayessem.errors import FitError
 from bayessem.posterior.density import Density
-from bayessem.posterior.optimise import Maximum, inverse_root, maximise
+from bayessem.posterior.optimise import PRECISION, Maximum, inverse_root, maximise
 from bayessem.posterior.program import FOLD
 from bayessem.posterior.reweighting import Weights, log_ratios, resample
 from bayessem.threads import cores_here, one_blas_thread
@@ -145,7 +145,9 @@ def _mirrored_root(curvature: np.ndarray, fold: np.ndarray) -> np.ndarray:
 
 
 @one_blas_thread()
-def approximate(density: Density, start: np.ndarray, *, precision: float = 1e-12) -> Approximation:
+def approximate(
+    density: Density, start: np.ndarray, *, precision: float = PRECISION
+) -> Approximation:
     """Find the maximum of a posterior and its curvature, and choose the coordinates.
 
     precision : of `maximise`.
@@ -193,7 +195,7 @@ def again(found: Approximation, density: Density) -> Approximation:
     if decrement < SAME:
         maximum = replace(found.maximum, value=value, decrement=decrement)
         return replace(found, density=density, maximum=maximum)
-    precision = 1e-12 if density.approximate else CLOSE
+    precision = PRECISION if density.approximate else CLOSE
     maximum = maximise(density, found.maximum.x, precision=precision)
     fold = density.fields["transform"] == FOLD
     root = _mirrored_root(maximum.hessian, fold) if fold.any() else inverse_root(maximum.hessian)
