@@ -410,8 +410,7 @@ def test_weighted_draws_are_of_the_exact_posterior(monkeypatch):
     assert off(fit) < 1.5 and off(raw) > 3.0
     # the weights make the error of a standard deviation about .045: over all of them, not of each
     assert np.sqrt(np.mean((fit.summary()["sd"] / sd - 1.0) ** 2)) < 0.07
-    k, tail = fit.draws.attrs["weights_k"], 3.0 * np.sqrt(drawn)
-    assert k - 2.0 * (1.0 + k) / np.sqrt(tail) < 0.7  # in standard errors of a tail's estimate
+    assert fit.draws.attrs["weights_k"] < 0.7
     assert 300 < fit.draws.attrs["weights_effective"] < 2500
     gap = (
         fit.loo(moment_match=False, refit=False).elpd

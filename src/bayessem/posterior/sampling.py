@@ -192,7 +192,7 @@ def again(found: Approximation, density: Density) -> Approximation:
     """
     value, gradient = density.value_and_gradient(found.maximum.x)
     decrement = float(np.sum((gradient @ found.root) ** 2))
-    if decrement < SAME:
+    if decrement < SAME and not density.approximate:  # whose tails are measured from the maximum
         maximum = replace(found.maximum, value=value, decrement=decrement)
         return replace(found, density=density, maximum=maximum)
     precision = PRECISION if density.approximate else CLOSE
