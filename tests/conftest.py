@@ -29,6 +29,14 @@ settings.register_profile("bayessem", deadline=None, derandomize=True)
 settings.load_profile("bayessem")
 
 
+@pytest.fixture(autouse=True)
+def no_figure_is_left():
+    """Figures that a test leaves open would count in the warning about too many of another."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture(scope="session")
 def pd_fit():
     """Political Democracy at the default settings."""

@@ -89,7 +89,9 @@ def test_respondents_are_sums_over_the_construct():
 
 
 def test_psis_agrees_with_fits_without_the_respondent():
-    found = psis_loo(fitted()).pointwise["elpd"].to_numpy()
+    # as many draws as the fits without a respondent have: its weights are uneven
+    settings = {"draws": 4000, "tune": 500, "chains": 2, "random_seed": 1, "progress": False}
+    found = psis_loo(model().fit(answers(), **settings)).pointwise["elpd"].to_numpy()
     for i in (0, 2, 40):
         assert found[i] == pytest.approx(left_out(i), abs=0.1)
 
