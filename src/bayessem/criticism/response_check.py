@@ -180,6 +180,23 @@ def _by_group(fit: Fitted, frames: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def _beside(
+    name: str, at: np.ndarray, observed: np.ndarray, copies: np.ndarray, tail: float
+) -> pd.DataFrame:
+    """The data's numbers (place,) beside those of replicated data (draw, place)."""
+    lower, upper = np.quantile(copies, [tail, 1.0 - tail], axis=0)
+    return pd.DataFrame(
+        {
+            name: at,
+            "observed": observed,
+            "mean": copies.mean(axis=0),
+            "lower": lower,
+            "upper": upper,
+            "surprising": (observed < lower) | (observed > upper),
+        }
+    )
+
+
 def _counts(
     fit: Fitted, y: str, elements: np.ndarray, tail: float, rng: np.random.Generator
 ) -> pd.DataFrame:
@@ -195,19 +212,8 @@ def _counts(
         observed = np.bincount(np.minimum(values, most + 1), minlength=most + 2)
         copies = np.minimum(drawn[:, own], most + 1.0).astype(np.int64)
         counted = np.stack([np.bincount(c, minlength=most + 2) for c in copies])
-        lower, upper = np.quantile(counted, [tail, 1.0 - tail], axis=0)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "count": [*map(str, range(most + 1)), f"> {most}"],
-                    "observed": observed,
-                    "mean": counted.mean(axis=0),
-                    "lower": lower,
-                    "upper": upper,
-                    "surprising": (observed < lower) | (observed > upper),
-                }
-            )
-        )
+        counts = np.array([*map(str, range(most + 1)), f"> {most}"], dtype=object)
+        frames.append(_beside("count", counts, observed, counted, tail))
     return _by_group(fit, frames)
 
 
@@ -225,19 +231,7 @@ def _distribution(
         at = np.unique(np.quantile(values, np.linspace(0.0, 0.95, QUANTILES)))
         observed = (values[:, None] <= at).mean(axis=0)
         copies = (drawn[:, own, None] <= at).mean(axis=1)
-        lower, upper = np.quantile(copies, [tail, 1.0 - tail], axis=0)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "value": at,
-                    "observed": observed,
-                    "mean": copies.mean(axis=0),
-                    "lower": lower,
-                    "upper": upper,
-                    "surprising": (observed < lower) | (observed > upper),
-                }
-            )
-        )
+        frames.append(_beside("value", at, observed, copies, tail))
     return _by_group(fit, frames)
 
 
