@@ -212,7 +212,7 @@ def _counts(
         observed = np.bincount(np.minimum(values, most + 1), minlength=most + 2)
         copies = np.minimum(drawn[:, own], most + 1.0).astype(np.int64)
         counted = np.stack([np.bincount(c, minlength=most + 2) for c in copies])
-        counts = np.array([*map(str, range(most + 1)), f"> {most}"], dtype=object)
+        counts = np.array([*map(str, range(most + 1)), f"> {most}"])
         frames.append(_beside("count", counts, observed, counted, tail))
     return _by_group(fit, frames)
 
