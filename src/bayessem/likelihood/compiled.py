@@ -271,6 +271,14 @@ def inlined(function: Callable) -> Any:
     return _jit(function, inline="always")
 
 
+def in_callers(function: Callable) -> Any:
+    """`compiled`, but put into all callers as machine code: for a small function within loops.
+
+    A loop that calls a function is not turned into vector instructions.
+    """
+    return _jit(function, forceinline=True)
+
+
 _functions: list[CFunction] = []
 
 

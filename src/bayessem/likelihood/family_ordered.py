@@ -15,11 +15,11 @@ import numpy as np
 from scipy.special import ndtr
 
 from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.elementary import exponential, normal_tail
 
 PROBIT, LOGIT = 0, 1
 CODES = {"probit": PROBIT, "logit": LOGIT}
 VARIANCES = (1.0, math.pi**2 / 3.0)
-ROOT_HALF = math.sqrt(0.5)
 INVERSE_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
@@ -27,16 +27,17 @@ INVERSE_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 def residual_below(link, x):
     """P(residual < x), to full relative accuracy where x < 0."""
     if link == 0:
-        return 0.5 * math.erfc(-ROOT_HALF * x)
-    return 1.0 / (1.0 + math.exp(-x))
+        near, _ = normal_tail(abs(x))
+        return near if x < 0.0 else 1.0 - near
+    return 1.0 / (1.0 + exponential(-x))
 
 
 @compiled
 def residual_density(link, x):
     """Density of the residual at x."""
     if link == 0:
-        return INVERSE_SQRT_2PI * math.exp(-0.5 * x * x)
-    e = math.exp(-abs(x))
+        return INVERSE_SQRT_2PI * exponential(-0.5 * x * x)
+    e = exponential(-abs(x))
     return e / ((1.0 + e) * (1.0 + e))
 
 
@@ -63,7 +64,7 @@ def _density(link, z):
     f = residual_density(link, z)
     if link == 0:
         return f, -z * f, (z * z - 1.0) * f
-    e = math.exp(-abs(z))
+    e = exponential(-abs(z))
     lean = (1.0 - e) / (1.0 + e) if z < 0.0 else (e - 1.0) / (1.0 + e)
     return f, lean * f, (lean * lean - 2.0 * f) * f
 

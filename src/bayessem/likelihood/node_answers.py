@@ -1,70 +1,16 @@
-"""Tables of answers' probabilities over the nodes of latent variables, and their derivatives.
-
-Every linear predictor is a sum of terms: an element times a product of latent variables, times a
-covariate where there is one. The products are the same for all rows of a table.
-"""
+"""Tables of answers' probabilities over the nodes of latent variables, and their derivatives."""
 
 import numpy as np
 
 from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.elementary import exponential, normal_tail
 from bayessem.likelihood.families import FIRST, OWN, POISSON, cell_log, cell_slopes, row_constant
-from bayessem.likelihood.family_normal import LOG_SQRT_2PI
-from bayessem.likelihood.family_ordered import VARIANCES, residual_below, residual_density
-from bayessem.likelihood.node_plan import CROSS, FACTOR, NORMAL, TERM, TILT, place, shape
+from bayessem.likelihood.family_ordered import INVERSE_SQRT_2PI, VARIANCES
+from bayessem.likelihood.node_plan import CROSS, FACTOR, NORMAL, TERM, TILT, shape
+from bayessem.likelihood.node_predictors import NONE, covariate, means, monomials, pull_means
 
 # Posterior weight of a node that adds nothing to a derivative; most nodes have less.
 NOTHING = 1e-15
-
-
-@compiled
-def _monomials(plan, f):
-    """Products of latent variables of a factor's terms, (term, cell)."""
-    one, two, three = shape(plan, f)
-    first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
-    out = np.ones((terms, one * two * three))
-    for k in range(terms):
-        powers = plan.term[TERM * (first + k) + 1 : TERM * (first + k) + 4]
-        for cell in range(out.shape[1]):
-            for _ in range(powers[0]):
-                out[k, cell] *= place(plan, f, 0, cell // (two * three))
-            for _ in range(powers[1]):
-                out[k, cell] *= place(plan, f, 1, cell // three % two)
-            for _ in range(powers[2]):
-                out[k, cell] *= place(plan, f, 2, cell % three)
-    return out
-
-
-@compiled
-def _covariate(plan, f, term, row):
-    """What the data multiply a term by in one row."""
-    column = plan.term[TERM * term + 4]
-    if column < 0:
-        return 1.0
-    return plan.data[plan.factor[FACTOR * f + 9] + row * plan.factor[FACTOR * f + 10] + column]
-
-
-@compiled
-def _means(plan, f, elements, row, monomials, mean):
-    """Linear predictors (cell,) of one row."""
-    first = plan.factor[FACTOR * f + 8]
-    mean[:] = 0.0
-    for k in range(monomials.shape[0]):
-        t = first + k
-        weight = elements[plan.term[TERM * t]] * _covariate(plan, f, t, row)
-        own = monomials[k]
-        for cell in range(mean.size):
-            mean[cell] += weight * own[cell]
-
-
-@compiled
-def _pull_means(plan, f, row, monomials, d_mean, gradient):
-    """Adds the derivatives by the terms' elements from those by the predictors of one row."""
-    first = plan.factor[FACTOR * f + 8]
-    for k in range(monomials.shape[0]):
-        t, own, s = first + k, monomials[k], 0.0
-        for cell in range(d_mean.size):
-            s += d_mean[cell] * own[cell]
-        gradient[plan.term[TERM * t]] += s * _covariate(plan, f, t, row)
 
 
 @compiled
@@ -83,29 +29,29 @@ def _alike(plan, f):
 @compiled
 def _fill_normal(plan, f, elements, variance, table):
     """Densities of numbers."""
-    monomials = _monomials(plan, f)
+    products = monomials(plan, f, NONE)
     mean = np.empty(table.shape[1])
     alike = _alike(plan, f)
-    scale = 1.0 / np.sqrt(variance)
+    scale, half = INVERSE_SQRT_2PI / np.sqrt(variance), -0.5 / variance
     for row in range(table.shape[0]):
         if row == 0 or not alike:
-            _means(plan, f, elements, row, monomials, mean)
-        y = _answer(plan, f, row)
+            means(plan, f, elements, row, products, mean)
+        y, own = _answer(plan, f, row), table[row]
         for cell in range(mean.size):
             e = y - mean[cell]
-            table[row, cell] = scale * np.exp(-0.5 * e * e / variance - LOG_SQRT_2PI)
+            own[cell] = scale * exponential(half * e * e)
 
 
 @compiled
 def _pull_normal(plan, f, elements, variance, counts, gradient):
     """Adds the derivatives of the densities of numbers."""
-    monomials = _monomials(plan, f)
+    products = monomials(plan, f, NONE)
     mean, d_mean = np.empty(counts.shape[1]), np.zeros(counts.shape[1])
     alike = _alike(plan, f)
     total, squares = 0.0, 0.0
     for row in range(counts.shape[0]):
         if row == 0 or not alike:
-            _means(plan, f, elements, row, monomials, mean)
+            means(plan, f, elements, row, products, mean)
             d_mean[:] = 0.0
         y, own = _answer(plan, f, row), counts[row]
         for cell in range(mean.size):
@@ -114,22 +60,22 @@ def _pull_normal(plan, f, elements, variance, counts, gradient):
             d_mean[cell] += own[cell] * e / variance
             squares += own[cell] * e * e
         if row == counts.shape[0] - 1 or not alike:
-            _pull_means(plan, f, row, monomials, d_mean, gradient)
+            pull_means(plan, f, row, products, d_mean, gradient)
     element = plan.variance[plan.factor[FACTOR * f + 12]]
     gradient[element] += 0.5 * (squares / variance - total) / variance
 
 
 @compiled
-def _parts(plan, f, elements, row, monomials, part):
+def _parts(plan, f, elements, row, products, part):
     """Sums of the terms of a part of a normal answer in one row, into part (2, cell).
 
     Of a tilt: those without latent variables, and those with. Of a cross: by target.
     """
     first = plan.factor[FACTOR * f + 8]
     part[:] = 0.0
-    for k in range(monomials.shape[0]):
-        weight = elements[plan.term[TERM * (first + k)]] * _covariate(plan, f, first + k, row)
-        own, to = monomials[k], part[_side(plan, f, first + k)]
+    for k in range(products.shape[0]):
+        weight = elements[plan.term[TERM * (first + k)]] * covariate(plan, f, first + k, row)
+        own, to = products[k], part[_side(plan, f, first + k)]
         for cell in range(to.size):
             to[cell] += weight * own[cell]
 
@@ -146,23 +92,23 @@ def _side(plan, f, t):
 @compiled
 def _fill_part(plan, f, elements, variance, table):
     """What a tilt or a cross multiplies the density by; see node_plan.apart."""
-    monomials = _monomials(plan, f)
-    part = np.empty((2, table.shape[1]))
+    products = monomials(plan, f, NONE)
+    part, precision = np.empty((2, table.shape[1])), 1.0 / variance
     cross = plan.factor[FACTOR * f] == CROSS
     for row in range(table.shape[0]):
         if row == 0 or not _alike(plan, f):
-            _parts(plan, f, elements, row, monomials, part)
-        y = _answer(plan, f, row)
-        for cell in range(table.shape[1]):
+            _parts(plan, f, elements, row, products, part)
+        y, own = _answer(plan, f, row), table[row]
+        for cell in range(own.size):
             one, two = part[0, cell], part[1, cell]
             form = -one * two if cross else (y - one - 0.5 * two) * two
-            table[row, cell] = np.exp(form / variance)
+            own[cell] = exponential(form * precision)
 
 
 @compiled
 def _pull_part(plan, f, elements, variance, counts, gradient):
     """Adds the derivatives of `_fill_part`."""
-    monomials = _monomials(plan, f)
+    products = monomials(plan, f, NONE)
     cells = counts.shape[1]
     part, d_part = np.empty((2, cells)), np.zeros((2, cells))
     cross, alike = plan.factor[FACTOR * f] == CROSS, _alike(plan, f)
@@ -170,7 +116,7 @@ def _pull_part(plan, f, elements, variance, counts, gradient):
     d_variance = 0.0
     for row in range(counts.shape[0]):
         if row == 0 or not alike:
-            _parts(plan, f, elements, row, monomials, part)
+            _parts(plan, f, elements, row, products, part)
             d_part[:] = 0.0
         y = _answer(plan, f, row)
         for cell in range(cells):
@@ -179,12 +125,12 @@ def _pull_part(plan, f, elements, variance, counts, gradient):
             d_part[1, cell] += -g * one if cross else g * (y - one - two)
             d_variance -= g * (-one * two if cross else (y - one - 0.5 * two) * two)
         if row == counts.shape[0] - 1 or not alike:
-            for k in range(monomials.shape[0]):
-                t, own, s = first + k, monomials[k], 0.0
+            for k in range(products.shape[0]):
+                t, own, s = first + k, products[k], 0.0
                 by = d_part[_side(plan, f, t)]
                 for cell in range(cells):
                     s += by[cell] * own[cell]
-                gradient[plan.term[TERM * t]] += s * _covariate(plan, f, t, row)
+                gradient[plan.term[TERM * t]] += s * covariate(plan, f, t, row)
     gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += d_variance / variance
 
 
@@ -198,11 +144,52 @@ def _link(plan, f, variance):
 
 
 @compiled
+def _either_side(link, threshold, mean, by, below, above):
+    """Probabilities (cell,) to either side of a threshold, each to full relative accuracy.
+
+    by : one over the residual's scale.
+    """
+    if link == 0:
+        for cell in range(mean.size):
+            z = (threshold - mean[cell]) * by
+            near, _ = normal_tail(abs(z))
+            below[cell] = near if z < 0.0 else 1.0 - near
+            above[cell] = 1.0 - near if z < 0.0 else near
+    else:
+        for cell in range(mean.size):
+            z = (threshold - mean[cell]) * by
+            near = 1.0 / (1.0 + exponential(abs(z)))
+            below[cell] = near if z < 0.0 else 1.0 - near
+            above[cell] = 1.0 - near if z < 0.0 else near
+
+
+@compiled
+def _pull_threshold(link, threshold, mean, by, lower, upper, d_mean):
+    """Derivatives by a threshold and by the scale, but for `by`; adds those by means (cell,).
+
+    lower, upper : (cell,) counts of the two categories there, over their probabilities.
+    """
+    d_threshold, d_scale = 0.0, 0.0
+    for cell in range(mean.size):
+        z = (threshold - mean[cell]) * by
+        if link == 0:
+            density = INVERSE_SQRT_2PI * exponential(-0.5 * z * z)
+        else:
+            e = exponential(-abs(z))
+            density = e / ((1.0 + e) * (1.0 + e))
+        own = density * (lower[cell] - upper[cell]) * by
+        d_threshold += own
+        d_scale -= own * z
+        d_mean[cell] -= own
+    return d_threshold, d_scale
+
+
+@compiled
 def _fill_ordered(plan, f, elements, variance, table):
     """Probabilities of categories: of the residual between two thresholds."""
     link, first, last, scale = _link(plan, f, variance)
     thresholds = elements[first : first + last]
-    monomials = _monomials(plan, f)
+    products = monomials(plan, f, NONE)
     cells = table.shape[1]
     mean = np.empty(cells)
     alike = _alike(plan, f)
@@ -215,21 +202,16 @@ def _fill_ordered(plan, f, elements, variance, table):
         if not alike:
             begin, end = max(category, 1), min(category + 2, last + 1)
         if row == 0 or not alike:
-            _means(plan, f, elements, row, monomials, mean)
+            means(plan, f, elements, row, products, mean)
             for c in range(begin, end):
-                for cell in range(cells):
-                    z = (thresholds[c - 1] - mean[cell]) / scale
-                    near = residual_below(link, -abs(z))
-                    below[c, cell] = near if z < 0.0 else 1.0 - near
-                    above[c, cell] = 1.0 - near if z < 0.0 else near
+                _either_side(link, thresholds[c - 1], mean, 1.0 / scale, below[c], above[c])
         if 0 < category < last and not thresholds[category - 1] < thresholds[category]:
             table[row] = 0.0
             continue
+        own, low, high = table[row], below[category : category + 2], above[category : category + 2]
         for cell in range(cells):
-            if below[category, cell] < 0.5:
-                table[row, cell] = below[category + 1, cell] - below[category, cell]
-            else:
-                table[row, cell] = above[category, cell] - above[category + 1, cell]
+            one, two = low[1, cell] - low[0, cell], high[0, cell] - high[1, cell]
+            own[cell] = one if low[0, cell] < 0.5 else two
 
 
 @compiled
@@ -241,7 +223,7 @@ def _pull_ordered(plan, f, elements, variance, table, counts, gradient):
     """
     link, first, last, scale = _link(plan, f, variance)
     thresholds = elements[first : first + last]
-    monomials = _monomials(plan, f)
+    products = monomials(plan, f, NONE)
     cells = table.shape[1]
     mean, d_mean = np.empty(cells), np.empty(cells)
     ratio = np.zeros((last + 1, cells))  # by category
@@ -257,18 +239,15 @@ def _pull_ordered(plan, f, elements, variance, table, counts, gradient):
             begin, end = max(category, 1), min(category + 2, last + 1)
         if alike and row < table.shape[0] - 1:
             continue
-        _means(plan, f, elements, row, monomials, mean)
+        means(plan, f, elements, row, products, mean)
         d_mean[:] = 0.0
         for c in range(begin, end):
-            total = 0.0
-            for cell in range(cells):
-                z = (thresholds[c - 1] - mean[cell]) / scale
-                by = residual_density(link, z) * (ratio[c - 1, cell] - ratio[c, cell]) / scale
-                total += by
-                d_mean[cell] -= by
-                d_scale -= by * z
-            gradient[first + c - 1] += total
-        _pull_means(plan, f, row, monomials, d_mean, gradient)
+            by_threshold, by_scale = _pull_threshold(
+                link, thresholds[c - 1], mean, 1.0 / scale, ratio[c - 1], ratio[c], d_mean
+            )
+            gradient[first + c - 1] += by_threshold
+            d_scale += by_scale
+        pull_means(plan, f, row, products, d_mean, gradient)
         ratio[category] = 0.0
     # the variance is the scale's square times that of the standard form
     gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += 0.5 * d_scale * scale / variance
@@ -308,12 +287,12 @@ def _pull_numbers(plan, f, slopes, gradient):
 def _fill_family(plan, f, elements, table):
     """Densities of answers of the other families (families.py)."""
     kind, numbers = plan.factor[FACTOR * f], _numbers(plan, f, elements)
-    monomials = _monomials(plan, f)
+    products = monomials(plan, f, NONE)
     mean = np.empty(table.shape[1])
     alike = _alike(plan, f)
     for row in range(table.shape[0]):
         if row == 0 or not alike:
-            _means(plan, f, elements, row, monomials, mean)
+            means(plan, f, elements, row, products, mean)
         own = _own(plan, f, row)
         constant = row_constant(kind, own, numbers)[0]
         for cell in range(mean.size):
@@ -324,13 +303,13 @@ def _fill_family(plan, f, elements, table):
 def _pull_family(plan, f, elements, counts, gradient):
     """Adds the derivatives of the densities of the other families."""
     kind, numbers = plan.factor[FACTOR * f], _numbers(plan, f, elements)
-    monomials = _monomials(plan, f)
+    products = monomials(plan, f, NONE)
     mean, d_mean = np.empty(counts.shape[1]), np.zeros(counts.shape[1])
     alike = _alike(plan, f)
     slopes = np.zeros(3)
     for row in range(counts.shape[0]):
         if row == 0 or not alike:
-            _means(plan, f, elements, row, monomials, mean)
+            means(plan, f, elements, row, products, mean)
             d_mean[:] = 0.0
         own, weight, total = _own(plan, f, row), counts[row], 0.0
         for cell in range(mean.size):
@@ -343,7 +322,7 @@ def _pull_family(plan, f, elements, counts, gradient):
             slopes[1] += weight[cell] * by_next
         _pull_constant(kind, own, numbers, total, slopes)
         if row == counts.shape[0] - 1 or not alike:
-            _pull_means(plan, f, row, monomials, d_mean, gradient)
+            pull_means(plan, f, row, products, d_mean, gradient)
     _pull_numbers(plan, f, slopes, gradient)
 
 
@@ -368,11 +347,11 @@ def fill_boxes(plan, f, elements, table, boxes):
     """Densities (row, cell) of an answer of two constructs, where boxes (row, 4) say so."""
     kind, inner = plan.factor[FACTOR * f], shape(plan, f)[1]
     numbers = _numbers(plan, f, elements)
-    monomials, mean = _monomials(plan, f), np.empty(table.shape[1])
+    products, mean = monomials(plan, f, NONE), np.empty(table.shape[1])
     alike = _alike(plan, f)
     for row in range(table.shape[0]):
         if row == 0 or not alike:
-            _means(plan, f, elements, row, monomials, mean)
+            means(plan, f, elements, row, products, mean)
         own = _own(plan, f, row)
         constant = row_constant(kind, own, numbers)[0]
         for v in range(boxes[row, 0], boxes[row, 1]):
@@ -385,13 +364,13 @@ def pull_boxes(plan, f, elements, counts, boxes, gradient):
     """Adds the derivatives of `fill_boxes`; counts are 0 elsewhere."""
     kind, inner = plan.factor[FACTOR * f], shape(plan, f)[1]
     numbers, slopes = _numbers(plan, f, elements), np.zeros(3)
-    monomials = _monomials(plan, f)
+    products = monomials(plan, f, NONE)
     mean, d_mean = np.empty(counts.shape[1]), np.zeros(counts.shape[1])
     alike = _alike(plan, f)
     rows = counts.shape[0]
     for row in range(rows):
         if row == 0 or not alike:
-            _means(plan, f, elements, row, monomials, mean)
+            means(plan, f, elements, row, products, mean)
             d_mean[:] = 0.0
         own, weight, total = _own(plan, f, row), counts[row], 0.0
         for v in range(boxes[row, 0], boxes[row, 1]):
@@ -405,7 +384,7 @@ def pull_boxes(plan, f, elements, counts, boxes, gradient):
                 slopes[1] += weight[cell] * by_next
         _pull_constant(kind, own, numbers, total, slopes)
         if row == rows - 1 or not alike:
-            _pull_means(plan, f, row, monomials, d_mean, gradient)
+            pull_means(plan, f, row, products, d_mean, gradient)
     _pull_numbers(plan, f, slopes, gradient)
 
 

@@ -159,7 +159,9 @@ def _line_back(plan, s, elements, kernel, product, span, windows, sums, by_one, 
     moved = np.empty(kernel.shape)
     collect(by_one.reshape(product.shape[0], 1, kernel.shape[2]), product, span, windows, moved)
     moved *= kernel
-    pull_line(plan, s, elements, kernel.ravel(), sums.ravel(), moved.ravel(), gradient)
+    q, nodes = kernel.shape[0], kernel.shape[2]
+    pull_line(plan, s, elements, kernel.reshape(q, nodes), sums.reshape(q, nodes),
+              moved.reshape(q, nodes), gradient)  # fmt: skip
 
 
 @compiled

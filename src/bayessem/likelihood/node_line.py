@@ -33,10 +33,19 @@ def fill_line(plan, s, elements, table):
         return False
     lowest, width, _, _, _ = _span(plan, s, elements)
     v, nodes = plan.step[STEP * s], plan.line[3 * s + 2]
-    first, step, sd = plan.node_first[v], plan.node_step[v], np.sqrt(variance)
-    for m in range(nodes):
-        fill_given(first - (lowest + width * m), sd, step, plan.node_count[v], table, m, nodes)
+    offset, q = _offsets(plan.node_first[v] - lowest, width, nodes), plan.node_count[v]
+    own = table[: q * nodes].reshape(q, nodes)
+    fill_given(offset, np.sqrt(variance), plan.node_step[v], own)
     return True
+
+
+@compiled
+def _offsets(highest, width, nodes):
+    """The first node's distance (node of the predictor,) from the predictor."""
+    out = np.empty(nodes)
+    for m in range(nodes):
+        out[m] = highest - width * m
+    return out
 
 
 @compiled
@@ -49,18 +58,17 @@ def pull_line(plan, s, elements, table, counts, by_one, gradient):
     f = plan.step[STEP * s + 10] // 2
     lowest, width, constant, one, two = _span(plan, s, elements)
     v, nodes = plan.step[STEP * s], plan.line[3 * s + 2]
-    q, first, step = plan.node_count[v], plan.node_first[v], plan.node_step[v]
+    first, step = plan.node_first[v], plan.node_step[v]
     element = plan.variance[plan.factor[FACTOR * f + 12]]
-    sd = np.sqrt(elements[element])
+    sd, offset = np.sqrt(elements[element]), _offsets(first - lowest, width, nodes)
+    by_mean, by_x = np.empty(nodes), np.empty(nodes)
+    gradient[element] += pull_given(offset, sd, step, table, counts, by_mean)
+    pull_given(offset, sd, step, table, by_one, by_x)
     d_constant, d_one, moved = 0.0, 0.0, 0.0
     for m in range(nodes):
-        mean = lowest + width * m
-        by_mean, by_variance = pull_given(first - mean, sd, step, q, table, counts, m, nodes)
-        by_x, _ = pull_given(first - mean, sd, step, q, table, by_one, m, nodes)
-        d_constant += by_mean
-        d_one += by_x
-        moved += by_mean * (mean - constant)
-        gradient[element] += by_variance
+        d_constant += by_mean[m]
+        d_one += by_x[m]
+        moved += by_mean[m] * (lowest + width * m - constant)
     d_two = (moved - one * d_one) / two
     begin = plan.factor[FACTOR * f + 8]
     for t in range(begin, begin + plan.factor[FACTOR * f + 7]):

@@ -11,6 +11,7 @@ import numpy as np
 
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.dense import spd_inverse
+from bayessem.likelihood.elementary import exponential
 from bayessem.likelihood.families import FIRST
 from bayessem.likelihood.node_answers import fill_answers, in_domain, pull_answers
 from bayessem.likelihood.node_given import fill_given, pull_given
@@ -26,6 +27,7 @@ from bayessem.likelihood.node_plan import (
     place,
     shape,
 )
+from bayessem.likelihood.node_predictors import blocks, means, monomials, pull_means
 
 LOG_2PI = np.log(2.0 * np.pi)
 
@@ -153,47 +155,32 @@ def _causes(own):
 @compiled
 def _fill_one(plan, f, elements, own, sd, table):
     """Table (row, nodes) of one variable of which the means do not depend on it."""
-    one, two, three = shape(plan, f)
-    sides, strides = np.array([one, two, three]), np.array([two * three, three, 1])
-    other, last = _causes(own)
-    width = plan.node_step[plan.factor[FACTOR * f + 2 + own]]
-    x, mean = np.zeros(3), np.empty(1)
-    monomial = np.empty(plan.factor[FACTOR * f + 7])
-    lowest = place(plan, f, own, 0)
+    before, nodes, behind = blocks(plan, f, own)
+    width, lowest = plan.node_step[plan.factor[FACTOR * f + 2 + own]], place(plan, f, own, 0)
+    products, mean = monomials(plan, f, own), np.empty(before * behind)
     for row in range(table.shape[0]):
-        for a in range(sides[other]):
-            x[other] = place(plan, f, other, a)
-            for b in range(sides[last]):
-                x[last] = place(plan, f, last, b)
-                _predictors(plan, f, elements, row, x, monomial, mean)
-                start = a * strides[other] + b * strides[last]
-                fill_given(lowest - mean[0], sd, width, sides[own], table[row], start, strides[own])
+        means(plan, f, elements, row, products, mean)
+        offset = (lowest - mean).reshape(before, behind)
+        cells = table[row].reshape(before, nodes, behind)
+        for b in range(before):
+            fill_given(offset[b], sd, width, cells[b])
 
 
 @compiled
 def _pull_one(plan, f, elements, own, sd, table, counts, gradient):
     """Adds the derivatives of `_fill_one`."""
-    one, two, three = shape(plan, f)
-    sides, strides = np.array([one, two, three]), np.array([two * three, three, 1])
-    other, last = _causes(own)
-    width = plan.node_step[plan.factor[FACTOR * f + 2 + own]]
-    first, terms = plan.factor[FACTOR * f + 8], plan.factor[FACTOR * f + 7]
-    x, mean, monomial = np.zeros(3), np.empty(1), np.empty(terms)
-    lowest, d_variance = place(plan, f, own, 0), 0.0
+    before, nodes, behind = blocks(plan, f, own)
+    width, lowest = plan.node_step[plan.factor[FACTOR * f + 2 + own]], place(plan, f, own, 0)
+    products, mean = monomials(plan, f, own), np.empty(before * behind)
+    d_mean, d_variance = np.empty((before, behind)), 0.0
     for row in range(counts.shape[0]):
-        for a in range(sides[other]):
-            x[other] = place(plan, f, other, a)
-            for b in range(sides[last]):
-                x[last] = place(plan, f, last, b)
-                _predictors(plan, f, elements, row, x, monomial, mean)
-                start = a * strides[other] + b * strides[last]
-                by_mean, by_variance = pull_given(
-                    lowest - mean[0], sd, width, sides[own], table[row], counts[row], start,
-                    strides[own],
-                )  # fmt: skip
-                d_variance += by_variance
-                for m in range(terms):
-                    gradient[plan.term[TERM * (first + m)]] += by_mean * monomial[m]
+        means(plan, f, elements, row, products, mean)
+        offset = (lowest - mean).reshape(before, behind)
+        cells = table[row].reshape(before, nodes, behind)
+        weights = counts[row].reshape(before, nodes, behind)
+        for b in range(before):
+            d_variance += pull_given(offset[b], sd, width, cells[b], weights[b], d_mean[b])
+        pull_means(plan, f, row, products, d_mean.reshape(before * behind), gradient)
     gradient[plan.variance[plan.factor[FACTOR * f + 12]]] += d_variance
 
 
@@ -222,7 +209,7 @@ def _fill_block(plan, f, elements, own, inverse, constant, table):
                         zero, linear, square = _form(inverse, e)
                     d = e[0] + (width * k if free else 0.0)
                     q = zero + d * (linear + square * d)
-                    table[row, start + k * strides[own]] = np.exp(constant - 0.5 * q)
+                    table[row, start + k * strides[own]] = exponential(constant - 0.5 * q)
     _normalise(plan, f, table)
 
 
