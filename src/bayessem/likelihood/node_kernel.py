@@ -38,19 +38,25 @@ from bayessem.likelihood.node_windows import WINDOW, above, boxes_of, find_windo
 def _answers(plan, s, tables, product):
     """The product (row, v) of the tables of answers that are about a step's variable alone."""
     rows, q = product.shape
-    product[:] = 1.0
     first = plan.step[STEP * s + 9]
-    for k in range(first, first + plan.step[STEP * s + 8]):
-        number, at = plan.part[PART * k + 1], plan.part[PART * k + 3]
-        if plan.part[PART * k] != UNARY:
-            continue
-        first_cell = plan.factor[FACTOR * number + 6]
-        for u in range(rows):
-            row = plan.row[at + u]
-            if row >= 0:
-                begin = np.uint64(first_cell + row * q)
+    for u in range(rows):
+        own, empty = product[u], True
+        for k in range(first, first + plan.step[STEP * s + 8]):
+            if plan.part[PART * k] != UNARY:
+                continue
+            row = plan.row[plan.part[PART * k + 3] + u]
+            if row < 0:
+                continue
+            begin = np.uint64(plan.factor[FACTOR * plan.part[PART * k + 1] + 6] + row * q)
+            if empty:
                 for v in range(np.uint64(q)):
-                    product[u, v] *= tables[begin + v]
+                    own[v] = tables[begin + v]
+            else:
+                for v in range(np.uint64(q)):
+                    own[v] *= tables[begin + v]
+            empty = False
+        if empty:
+            own[:] = 1.0
 
 
 @compiled

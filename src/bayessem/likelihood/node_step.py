@@ -72,23 +72,34 @@ def message_row(plan, messages, number, row, size):
 
 
 @compiled
-def _shared(plan, s, tables, kernel):
-    """Product of the tables that all rows of a step share, (v, a, b)."""
-    q, one, two = kernel.shape
-    kernel[:] = 1.0
+def _size(plan, k, q, one, two):
+    """Cells of a table that all rows of a step share, of part k."""
+    number, neighbour = plan.part[PART * k + 1], plan.part[PART * k + 2]
+    if neighbour == 0:
+        return q * one
+    if neighbour == 1:
+        return q * two
+    return q if plan.factor[FACTOR * number + 1] == 1 else q * one * two
+
+
+@compiled
+def _shared(plan, s, tables, q, one, two):
+    """Product (v, a, b) of the tables that all rows of a step share; where it is one, a view."""
     first = plan.step[STEP * s + 9]
+    found, alone = 0, -1
     for k in range(first, first + plan.step[STEP * s + 8]):
-        if plan.part[PART * k] != SHARED:
-            continue
-        number, neighbour = plan.part[PART * k + 1], plan.part[PART * k + 2]
-        size = q * one * two
-        if neighbour == 0:
-            size = q * one
-        elif neighbour == 1:
-            size = q * two
-        elif plan.factor[FACTOR * number + 1] == 1:
-            size = q
-        _multiply(kernel, table_row(plan, tables, number, 0, size), neighbour)
+        if plan.part[PART * k] == SHARED:
+            found += 1
+            alone = k
+    if found == 1 and _size(plan, alone, q, one, two) == q * one * two:
+        own = table_row(plan, tables, plan.part[PART * alone + 1], 0, q * one * two)
+        return own.reshape(q, one, two)
+    kernel = np.ones((q, one, two))
+    for k in range(first, first + plan.step[STEP * s + 8]):
+        if plan.part[PART * k] == SHARED:
+            number, size = plan.part[PART * k + 1], _size(plan, k, q, one, two)
+            _multiply(kernel, table_row(plan, tables, number, 0, size), plan.part[PART * k + 2])
+    return kernel
 
 
 @compiled
@@ -150,8 +161,7 @@ def shared_kernel(plan, s, tables):
     if line:
         at = plan.factor[FACTOR * (plan.step[STEP * s + 10] // 2) + 6]
         return tables[at : at + q * line].reshape(q, 1, line)
-    kernel = np.empty((q, one, two))
-    _shared(plan, s, tables, kernel)
+    kernel = _shared(plan, s, tables, q, one, two)
     return kernel if two > 1 else kernel.reshape(q, two, one)
 
 

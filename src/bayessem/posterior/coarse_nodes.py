@@ -31,7 +31,7 @@ LADDER, RETREATS = (1.25, 1.5, 1.75, 2.0, 2.5, 3.0), 3
 # .61 (the same 7 steps a draw), with .25 to .17 (133 steps a draw), in a model of 31 parameters.
 SPREAD = 0.05
 # What is left out of the sums, beside all (node_plan.NEGLIGIBLE).
-NEGLIGIBLE = 1e-9
+NEGLIGIBLE = 1e-7
 
 
 def coarse_density(
