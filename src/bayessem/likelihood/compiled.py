@@ -389,7 +389,12 @@ def compile_elsewhere(*modules: str) -> None:
         what = ", ".join(ENGINES[m][0] for m in jobs)
         say(f"compiling {what}, this once; {_estimate([ENGINES[m][1] for m in jobs])} ...")
         path = os.pathsep.join(p for p in (*sys.path, str(PACKAGE.parent)) if p)
-        environment = {**os.environ, "PYTHONPATH": path, COMPILES: str(_FOLDER)}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": path,
+            COMPILES: str(_FOLDER),
+            "NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING": "1",  # nobody sees the messages it colours
+        }
         run = "from bayessem.likelihood.compiled import compile_module as c; c({!r})"
         _run_all([[sys.executable, "-c", run.format(m)] for m in jobs], environment)
 
