@@ -38,7 +38,7 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache
 
-from bayessem.likelihood.machine_code import compile_object, load, path_of, read, write
+from bayessem.likelihood.machine_code import compile_object, compile_together, load, path_of, read, write
 
 PACKAGE = Path(__file__).resolve().parents[1]
 OWN = stat.S_IRWXU  # for its owner alone
@@ -331,13 +331,14 @@ def compile_module(module: str) -> None:
     assert _FOLDER is not None
     gc.disable()  # a tenth of the time, for what the process keeps to its end anyway
     importlib.import_module(module)
-    objects = {
-        f.name: compile_object(
-            f.function, f.signature, optimise_callees=module not in WHOLE, **OPTIONS
-        )
-        for f in _functions
-        if f.module == module
-    }
+    functions = {f.name: (f.function, f.signature) for f in _functions if f.module == module}
+    if module in WHOLE:
+        objects = compile_together(functions, **OPTIONS)
+    else:
+        objects = {
+            name: compile_object(*function, optimise_callees=True, **OPTIONS)
+            for name, function in functions.items()
+        }
     for code in objects.values():
         load(*code)  # ends this process, rather than the user's, where it cannot be linked
     write(path_of(_FOLDER, module), objects)

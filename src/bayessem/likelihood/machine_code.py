@@ -146,6 +146,29 @@ def compile_object(
     return made.native_name, library._codegen._tm.emit_object(library._final_module)
 
 
+def compile_together(
+    functions: Mapping[str, tuple[Callable, Any]], **options: Any
+) -> dict[str, tuple[str, bytes]]:
+    """`compile_object` of functions by name, as one object file for all of them.
+
+    They share their callees, which are optimised once and only together.
+    """
+    with _without_running(False):
+        made = {
+            name: numba.cfunc(signature, **options)(function)
+            for name, (function, signature) in functions.items()
+        }
+        first, *others = made.values()
+        library = first._library
+        for function in others:
+            part = function._library._get_module_for_linking()
+            part.get_function(function.native_name).linkage = llvm.Linkage.external
+            library._final_module.link_in(part, preserve=True)
+        library._optimize_final_module()
+    code = library._codegen._tm.emit_object(library._final_module)
+    return {name: (function.native_name, code) for name, function in made.items()}
+
+
 @cache
 def _machine() -> str:
     """What machine code depends on besides the sources."""
