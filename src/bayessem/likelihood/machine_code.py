@@ -1,6 +1,6 @@
 """Object files of C functions: compiled without being run, kept on disk, loaded and checked.
 
-A file holds all C functions of one module. Numba's own cache would have to read in the whole of
+A file holds all C functions of one module, in one object file or in several. Numba's own cache would have to read in the whole of
 Numba's type system before it loads the first function, a quarter of a second, and does not survive
 a damaged file.
 """
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +184,10 @@ def path_of(folder: Path, module: str) -> Path:
 
 def write(path: Path, objects: Mapping[str, tuple[str, bytes]]) -> None:
     """Keep the symbol and object file of functions by name; readers see all of it or nothing."""
-    index = {name: (symbol, len(code)) for name, (symbol, code) in objects.items()}
-    content = json.dumps(index).encode() + b"\n" + b"".join(code for _, code in objects.values())
+    files = list(dict.fromkeys(code for _, code in objects.values()))
+    index = {name: (symbol, files.index(code)) for name, (symbol, code) in objects.items()}
+    head = json.dumps([index, [len(code) for code in files]])
+    content = head.encode() + b"\n" + b"".join(files)
     digest = hashlib.sha256(content).hexdigest().encode()
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.write_bytes(digest + content)
@@ -201,11 +204,10 @@ def read(path: Path) -> dict[str, tuple[str, bytes]]:
     if hashlib.sha256(content).hexdigest().encode() != raw[:DIGEST]:
         return {}
     head, code = content.split(b"\n", 1)
-    out, at = {}, 0
-    for name, (symbol, size) in json.loads(head).items():
-        out[name] = (symbol, code[at : at + size])
-        at += size
-    return out
+    index, sizes = json.loads(head)
+    ends = list(accumulate(sizes, initial=0))
+    files = [code[start:end] for start, end in pairwise(ends)]
+    return {name: (symbol, files[at]) for name, (symbol, at) in index.items()}
 
 
 @cache
@@ -218,15 +220,17 @@ def _declare_helpers() -> None:
         llvm.add_symbol(name if name.startswith("_") else f"NRT_{name}", address)
 
 
-_engines: list[llvm.ExecutionEngine] = []  # which own the machine code
-
-
-def load(symbol: str, code: bytes) -> int:
-    """Address of a function in an object file."""
+@cache
+def _engine(code: bytes) -> llvm.ExecutionEngine:
+    """What owns the machine code of an object file, once in a process."""
     _declare_helpers()
     machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
-    _engines.append(engine)
-    return engine.get_function_address(symbol)
+    return engine
+
+
+def load(symbol: str, code: bytes) -> int:
+    """Address of a function in an object file."""
+    return _engine(code).get_function_address(symbol)
