@@ -1,10 +1,10 @@
 """Compiled functions and the folder their machine code is kept in.
 
 What Python and the sampler call are C functions (`c_function`). Their machine code is compiled in
-other processes when it is first needed, and loaded from the folder
-(machine_code.py): in the process that compiles it, Numba links a function with the copies of its
-callees that happen to be there, which round differently in the last digit, and the same seed would
-give other draws the first time.
+other processes when it is first needed, and loaded from the folder (machine_code.py): in the
+process that compiles it, Numba links a function with the copies of its callees that happen to be
+there, which round differently in the last digit, and the same seed would give other draws the first
+time.
 
 The folder carries a hash of all compiled sources, because Numba's own cache does not notice a
 change in a callee: an upgrade never runs old code. A damaged file counts as a missing one, and
@@ -38,7 +38,14 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache
 
-from bayessem.likelihood.machine_code import compile_object, compile_together, load, path_of, read, write
+from bayessem.likelihood.machine_code import (
+    compile_object,
+    compile_together,
+    load,
+    path_of,
+    read,
+    write,
+)
 
 PACKAGE = Path(__file__).resolve().parents[1]
 OWN = stat.S_IRWXU  # for its owner alone

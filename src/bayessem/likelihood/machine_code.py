@@ -1,8 +1,8 @@
 """Object files of C functions: compiled without being run, kept on disk, loaded and checked.
 
-A file holds all C functions of one module, in one object file or in several. Numba's own cache would have to read in the whole of
-Numba's type system before it loads the first function, a quarter of a second, and does not survive
-a damaged file.
+A file holds all C functions of one module, in one object file or in several. Numba's own cache
+would have to read in the whole of Numba's type system before it loads the first function, a quarter
+of a second, and does not survive a damaged file.
 """
 
 from __future__ import annotations

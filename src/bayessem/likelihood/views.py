@@ -1,4 +1,4 @@
-"""Packed arrays by name, in compiled code: two addresses, of which a field is made where it is read.
+"""Packed arrays by name, in compiled code: two addresses, from which a field is made when read.
 
 As a named tuple, all its arrays would be copied and counted at every call of a function that takes
 a model: seven numbers an array, three hundred in all, which is half of what compiling them takes.
@@ -119,9 +119,7 @@ def views(name: type, integers: Sequence[str], floats: Sequence[str]) -> Callabl
     def addresses(typing_context, ints, floats):
         def generate(context, builder, signature, arguments):
             packed = cgutils.create_struct_proxy(kind)(context, builder)
-            for array, numbers, which in zip(
-                arguments, signature.args, _NUMBERS, strict=True
-            ):
+            for array, numbers, which in zip(arguments, signature.args, _NUMBERS, strict=True):
                 data = make_array(numbers)(context, builder, array).data
                 setattr(packed, which, data)
             return packed._getvalue()
