@@ -53,12 +53,16 @@ class Packed(types.Type):
 
 _NUMBERS = {"ints": types.int64, "floats": types.float64}
 _ARRAYS = {name: types.Array(numbers, 1, "C") for name, numbers in _NUMBERS.items()}
+_ADDRESS = {
+    name: types.CPointer(numbers)  # type: ignore[attr-defined]
+    for name, numbers in _NUMBERS.items()
+}
 
 
 @register_model(Packed)
 class _Addresses(models.StructModel):
     def __init__(self, manager: Any, kind: Packed) -> None:
-        members = [(name, types.CPointer(numbers)) for name, numbers in _NUMBERS.items()]
+        members = [(name, _ADDRESS[name]) for name in _NUMBERS]
         super().__init__(manager, kind, members)
 
 
@@ -109,7 +113,8 @@ def views(name: type, integers: Sequence[str], floats: Sequence[str]) -> Callabl
         Fields of the integer and of the float array, in their order (`plan.pack`).
     """
     kind = Packed(integers, floats)
-    places = [kind.place(field) for field in name._fields]  # type: ignore[attr-defined]
+    found = map(kind.place, name._fields)  # type: ignore[attr-defined]
+    places = [place for place in found if place is not None]
 
     def unpack(ints: np.ndarray, floats: np.ndarray) -> Any:
         arrays = {"ints": ints, "floats": floats}
