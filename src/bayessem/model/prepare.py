@@ -355,8 +355,8 @@ def _designed(
 def _spaces(
     structure: Structure,
     sample: Sample,
-    moments: tuple[np.ndarray, np.ndarray | None],
-    priors: Mapping[str, str | Prior],
+    moments: tuple[np.ndarray, np.ndarray],
+    priors: Mapping[str, str | Prior] | None,
     partial: Pooling | None,
     *,
     predictor: np.ndarray | None,
