@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numba import types
 
@@ -176,6 +177,14 @@ def test_one_changed_byte_is_seen(tmp_path):
     assert machine_code.read(path) == {}
 
 
+def test_an_object_file_of_several_functions_is_kept_once(tmp_path):
+    code = bytes(range(256)) * 100
+    objects = {"f": ("one", code), "g": ("two", b"other"), "h": ("three", code)}
+    machine_code.write(tmp_path / "a.object", objects)
+    assert machine_code.read(tmp_path / "a.object") == objects
+    assert (tmp_path / "a.object").stat().st_size < 1.1 * len(code)
+
+
 def test_two_processes_may_start_cold_at_once(package):
     started = [package.start() for _ in range(2)]
     said = [package.end(process)[1] for process in started]
@@ -248,6 +257,40 @@ def test_the_estimate_counts_jobs_cores_and_what_else_runs(monkeypatch):
     assert compiled._estimate([24.0, 16.0]) == "about 40 seconds"
 
 
+def test_modules_are_shared_out_the_longest_first():
+    shares = compiled._shared_out(list(compiled.CORE))
+    assert [share for share, _ in shares] == [
+        ["bayessem.likelihood.entry"],
+        ["bayessem.posterior.entry", "bayessem.likelihood.terms"],
+    ]
+    assert shares[1][1] == sum(compiled.ENGINES[m][1] for m in compiled.TOGETHER)
+    assert [share for share, _ in compiled._shared_out(["bayessem.likelihood.terms"])] == [
+        ["bayessem.likelihood.terms"]
+    ]
+    every = [m for share, _ in compiled._shared_out(list(compiled.ENGINES)) for m in share]
+    assert sorted(every) == sorted(compiled.ENGINES)
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_no_more_processes_at_once_than_cores(monkeypatch, tmp_path, cores):
+    monkeypatch.setattr(compiled.os, "cpu_count", lambda: cores)
+    log = tmp_path / "log"
+    code = (
+        "import os, sys, time\n"
+        "def say(what):\n"
+        "    with open(sys.argv[1], 'a') as log: log.write(what + sys.argv[2] + ' ')\n"
+        "say('+'); time.sleep(0.2); say('-')"
+    )
+    commands = [[sys.executable, "-c", code, str(log), name] for name in "abcd"]
+    compiled._run_all(commands, dict(os.environ))
+    events = log.read_text().split()
+    assert sorted(events) == sorted(sign + name for name in "abcd" for sign in "+-")
+    running = np.cumsum([1 if event[0] == "+" else -1 for event in events])
+    assert running.max() == cores
+    if cores == 1:
+        assert "".join(events) == "+a-a+b-b+c-c+d-d"
+
+
 def test_warm_compiles_every_engine(monkeypatch):
     asked = []
     monkeypatch.setattr(compiled, "compile_elsewhere", lambda *modules: asked.extend(modules))
@@ -309,3 +352,55 @@ def test_arrays_are_freed_where_references_are_counted_without_locks(tmp_path, o
     total, made, freed = done.stdout.split()
     assert float(total) == 3 + 3 * (0 + 1 + 2) + 3 * (3 + 4 + 5)
     assert int(made) == int(freed) >= 7
+
+
+TOGETHER = """
+import ctypes
+import numpy as np
+from numba import carray, types
+from bayessem.likelihood.compiled import OPTIONS, compiled
+from bayessem.likelihood.machine_code import compile_together, load
+
+@compiled
+def squares(n):
+    out = np.empty(n)
+    for i in range(n):
+        out[i] = i * i
+    return out
+
+def total(n):
+    return squares(n).sum()
+
+def fill(n, address):
+    carray(address, (4,))[:] = squares(n)
+    return 0.0
+
+made = compile_together(
+    {
+        "total": (total, types.float64(types.int64)),
+        "fill": (fill, types.float64(types.int64, types.CPointer(types.float64))),
+    },
+    **OPTIONS,
+)
+assert made["total"][1] is made["fill"][1]
+assert made["total"][0] != made["fill"][0]
+add = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64)(load(*made["total"]))
+put = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int64, ctypes.c_void_p)(load(*made["fill"]))
+out = np.zeros(4)
+put(4, out.ctypes.data)
+print(add(4), *out)
+put(3, out.ctypes.data)
+print(*out)
+"""
+
+
+def test_functions_of_one_object_file_and_an_error_in_one(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", TOGETHER],
+        env={**os.environ, "PYTHONPATH": SOURCE, compiled.COMPILES: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:2] == ["14.0 0.0 1.0 4.0 9.0", "0.0 1.0 4.0 9.0"]
+    assert "ValueError: cannot assign slice from input of different size" in done.stderr

@@ -79,7 +79,7 @@ def elements_node(
     TensorVariable
         The observed random variable (respondent, p). Its log-probability is by respondent.
     """
-    drawn = unpack.py_func(*plan).product_order.tolist()
+    drawn = unpack(*plan).product_order.tolist()
     most = max(map(len, terms), default=0)
     ordered = np.full((len(drawn), 1 + most), -1)
     for row, t in enumerate(drawn):

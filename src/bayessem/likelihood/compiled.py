@@ -1,10 +1,10 @@
 """Compiled functions and the folder their machine code is kept in.
 
 What Python and the sampler call are C functions (`c_function`). Their machine code is compiled in
-other processes, one a module, when it is first needed, and loaded from the folder
-(machine_code.py): in the process that compiles it, Numba links a function with the copies of its
-callees that happen to be there, which round differently in the last digit, and the same seed would
-give other draws the first time.
+other processes when it is first needed, and loaded from the folder (machine_code.py): in the
+process that compiles it, Numba links a function with the copies of its callees that happen to be
+there, which round differently in the last digit, and the same seed would give other draws the first
+time.
 
 The folder carries a hash of all compiled sources, because Numba's own cache does not notice a
 change in a callee: an upgrade never runs old code. A damaged file counts as a missing one, and
@@ -38,7 +38,14 @@ from typing import Any
 import numba
 from numba.core.caching import FunctionCache
 
-from bayessem.likelihood.machine_code import compile_object, load, path_of, read, write
+from bayessem.likelihood.machine_code import (
+    compile_object,
+    compile_together,
+    load,
+    path_of,
+    read,
+    write,
+)
 
 PACKAGE = Path(__file__).resolve().parents[1]
 OWN = stat.S_IRWXU  # for its owner alone
@@ -48,9 +55,9 @@ COMPILES = "BAYESSEM_COMPILES"
 
 # Modules with C functions: what they compute, and the seconds of one core that compiling takes.
 ENGINES = {
-    "bayessem.likelihood.entry": ("the likelihood", 20.0),
-    "bayessem.posterior.entry": ("the posterior density", 16.0),
-    "bayessem.likelihood.terms": ("products of one latent variable", 6.0),
+    "bayessem.likelihood.entry": ("the likelihood", 16.0),
+    "bayessem.posterior.entry": ("the posterior density", 9.0),
+    "bayessem.likelihood.terms": ("products of one latent variable", 3.0),
     "bayessem.posterior.moves_entry": ("coordinates of hierarchies and thresholds", 6.0),
     "bayessem.likelihood.contour": ("products of several latent variables", 10.0),
     "bayessem.likelihood.grid": ("products of several latent variables, by a grid", 27.0),
@@ -63,6 +70,10 @@ ENGINES = {
 }
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")
+
+# Those that one process compiles, one after the other: Numba starts once. They have no compiled
+# function in common, whose machine code would depend on which of them came first.
+TOGETHER = ("bayessem.posterior.entry", "bayessem.likelihood.terms")
 
 # Those whose functions are optimised only together. Integrals would round differently then.
 WHOLE = ("bayessem.likelihood.entry", "bayessem.posterior.entry")
@@ -339,13 +350,14 @@ def compile_module(module: str) -> None:
     assert _FOLDER is not None
     gc.disable()  # a tenth of the time, for what the process keeps to its end anyway
     importlib.import_module(module)
-    objects = {
-        f.name: compile_object(
-            f.function, f.signature, optimise_callees=module not in WHOLE, **OPTIONS
-        )
-        for f in _functions
-        if f.module == module
-    }
+    functions = {f.name: (f.function, f.signature) for f in _functions if f.module == module}
+    if module in WHOLE:
+        objects = compile_together(functions, **OPTIONS)
+    else:
+        objects = {
+            name: compile_object(*function, optimise_callees=True, **OPTIONS)
+            for name, function in functions.items()
+        }
     for code in objects.values():
         load(*code)  # ends this process, rather than the user's, where it cannot be linked
     write(path_of(_FOLDER, module), objects)
@@ -384,7 +396,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def compile_elsewhere(*modules: str) -> None:
-    """Compile what is missing of modules, side by side in processes of their own, and wait.
+    """Compile what is missing of modules, side by side in other processes, and wait.
 
     What fails there is compiled in this process, when it is called.
     """
@@ -395,33 +407,45 @@ def compile_elsewhere(*modules: str) -> None:
         if not jobs:
             return
         what = ", ".join(ENGINES[m][0] for m in jobs)
-        say(f"compiling {what}, this once; {_estimate([ENGINES[m][1] for m in jobs])} ...")
+        processes = _shared_out(jobs)
+        say(f"compiling {what}, this once; {_estimate([s for _, s in processes])} ...")
         path = os.pathsep.join(p for p in (*sys.path, str(PACKAGE.parent)) if p)
-        environment = {**os.environ, "PYTHONPATH": path, COMPILES: str(_FOLDER)}
-        run = "from bayessem.likelihood.compiled import compile_module as c; c({!r})"
-        _run_all([[sys.executable, "-c", run.format(m)] for m in jobs], environment)
+        environment = {
+            **os.environ,
+            "PYTHONPATH": path,
+            COMPILES: str(_FOLDER),
+            "NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING": "1",  # nobody sees the messages it colours
+        }
+        run = "from bayessem.likelihood.compiled import compile_module as c; [c(m) for m in {!r}]"
+        _run_all([[sys.executable, "-c", run.format(m)] for m, _ in processes], environment)
+
+
+def _shared_out(jobs: list[str]) -> list[tuple[list[str], float]]:
+    """Modules by the process that compiles them, and its seconds; the longest first."""
+    alone = [[m] for m in jobs if m not in TOGETHER]
+    shares = [*alone, [m for m in TOGETHER if m in jobs]]
+    seconds = [(share, sum(ENGINES[m][1] for m in share)) for share in shares if share]
+    return sorted(seconds, key=lambda share: -share[1])
 
 
 def _run_all(commands: list[list[str]], environment: dict[str, str]) -> None:
-    """Run commands side by side, and wait."""
-    started: list[subprocess.Popen] = []
+    """Run commands in their order, as many side by side as there are cores, and wait."""
+    waiting = list(reversed(commands))
+    running: list[subprocess.Popen] = []
+    nothing = subprocess.DEVNULL
     try:
-        for command in commands:
-            started.append(
-                subprocess.Popen(
-                    command,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
+        while waiting or running:
+            while waiting and len(running) < (os.cpu_count() or 1):
+                process = subprocess.Popen(
+                    waiting.pop(), env=environment, stdin=nothing, stdout=nothing, stderr=nothing
                 )
-            )
-        for process in started:
-            process.wait()
+                running.append(process)
+            time.sleep(0.02)
+            running = [process for process in running if process.poll() is None]
     except OSError:
         pass
     finally:
-        for process in started:
+        for process in running:
             process.kill()
             process.wait()
 

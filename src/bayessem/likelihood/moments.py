@@ -129,13 +129,14 @@ def polynomials(covariance, mean, weights, plan):
 
 
 @compiled
-def pull_polynomials(inverse_root, linear, product, latent, weights, d_latent, d_linear, plan):
-    """Adjoint of `polynomials`: (dV, da, dT). `d_latent` is used up; `d_linear` adds to dN."""
+def _pull_products(product, latent, weights, d_latent, plan):
+    """Adjoint of the products and of what they add to the latents, last product first: dT.
+
+    `d_latent` becomes what the derivatives are before any product is added.
+    """
     n_monomials = latent.shape[1]
     m, h = weights.shape
-    f = plan.sizes[5]
-    factors, multiplied = plan.factors, plan.product_factors
-    table = plan.monomial_product
+    multiplied, table = plan.product_factors, plan.monomial_product
     d_weights = np.empty((m, h))
     d_product = np.empty(n_monomials)
     for t in plan.product_order[::-1]:
@@ -165,6 +166,14 @@ def pull_polynomials(inverse_root, linear, product, latent, weights, d_latent, d
             d_latent[multiplied[k]] += d_factor
             d_product[:] = d_before
         d_latent[multiplied[at]] += d_product
+    return d_weights
+
+
+@compiled
+def pull_polynomials(inverse_root, linear, product, latent, weights, d_latent, d_linear, plan):
+    """Adjoint of `polynomials`: (dV, da, dT). `d_latent` is used up; `d_linear` adds to dN."""
+    m, f, factors = weights.shape[0], plan.sizes[5], plan.factors
+    d_weights = _pull_products(product, latent, weights, d_latent, plan)
     d_mean = d_latent[:m, 0].copy()
     for i in range(m):
         for j in range(f):

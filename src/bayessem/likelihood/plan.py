@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bayessem.errors import DataError
-from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.products import NO_PRODUCTS, ProductPlan
+from bayessem.likelihood.views import views
 
 # Quadrature of one square: nodes reach to exp(-REACH) of the peak, STEP times the distance at which
 # the log integrand has dropped by 2 apart (see integral.py). lattice.py starts from the same two.
@@ -131,43 +131,7 @@ def pack(
     return np.concatenate([header, integers]), floats
 
 
-@compiled
-def unpack(ints, floats):
-    """The packed arrays as a Plan of views."""
-    return Plan(
-        ints[ints[0] : ints[1]],
-        ints[ints[1] : ints[2]],
-        ints[ints[2] : ints[3]],
-        ints[ints[3] : ints[4]],
-        ints[ints[4] : ints[5]],
-        ints[ints[5] : ints[6]],
-        ints[ints[6] : ints[7]],
-        ints[ints[7] : ints[8]],
-        ints[ints[8] : ints[9]],
-        ints[ints[9] : ints[10]],
-        ints[ints[10] : ints[11]],
-        ints[ints[11] : ints[12]],
-        ints[ints[12] : ints[13]],
-        ints[ints[13] : ints[14]],
-        ints[ints[14] : ints[15]],
-        ints[ints[15] : ints[16]],
-        ints[ints[16] : ints[17]],
-        ints[ints[17] : ints[18]],
-        ints[ints[18] : ints[19]],
-        ints[ints[19] : ints[20]],
-        ints[ints[20] : ints[21]],
-        ints[ints[21] : ints[22]],
-        ints[ints[22] : ints[23]],
-        ints[ints[23] : ints[24]],
-        ints[ints[24] : ints[25]],
-        ints[ints[25] : ints[26]],
-        ints[ints[26] : ints[27]],
-        floats[ints[28] : ints[29]],
-        floats[ints[29] : ints[30]],
-        floats[ints[30] : ints[31]],
-        ints,
-        floats,
-    )
+unpack = views(Plan, INTEGER_FIELDS, FLOAT_FIELDS)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ one is the constrained optimiser (SLSQP) called, and the constraints that bind b
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -329,17 +329,17 @@ def _not_beyond(
     return x + move * missing / size if size > 0.0 else x
 
 
-def _maximise_bound(
-    density: Density,
-    table: ParameterTable,
-    constraints: Constraints,
-    x: np.ndarray,
-    basis: np.ndarray,
-    along_parameters: np.ndarray,
-) -> Constrained:
-    """SLSQP along the linear equalities, then Newton steps along everything that binds."""
-    affine = Affine(density, x, basis)
-    scale = np.diag(along_parameters)
+def _climb(
+    affine: Affine,
+    equal: Sequence[Callable[[np.ndarray], float]],
+    at_least: Sequence[Callable[[np.ndarray], float]],
+    scale: np.ndarray,
+) -> tuple[np.ndarray, bool]:
+    """SLSQP to the maximum where some functions are 0 and some not negative; whether it ended.
+
+    Each function is in its own unit, that of the distance that matters at the start.
+    """
+    x, basis = affine.centre, affine.matrix
 
     def objective(u: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = affine.value_and_gradient(u)
@@ -352,10 +352,6 @@ def _maximise_bound(
             "jac": lambda u: basis.T @ _gradient(function, x + basis @ u, scale) / unit,
         }
 
-    def zero(expression: Expression) -> Callable[[np.ndarray], float]:
-        return lambda point: float(evaluate(expression, named_values(table, point)))
-
-    equal = [zero(e) for e in constraints.curved]
     found = minimize(
         objective,
         np.zeros(basis.shape[1]),
@@ -363,11 +359,47 @@ def _maximise_bound(
         method="SLSQP",
         constraints=[
             *({"type": "eq", **along(g)} for g in equal),
-            *({"type": "ineq", **along(g)} for _, g in constraints.at_least),
+            *({"type": "ineq", **along(g)} for g in at_least),
         ],
         options={"maxiter": 1000, "ftol": 1e-11},
     )
-    point = x + basis @ found.x
+    return x + basis @ found.x, found.status == 0
+
+
+def _finish(
+    density: Density, point: np.ndarray, free: np.ndarray, *, straight: bool, ended: bool
+) -> tuple[np.ndarray, float, bool, float]:
+    """Newton steps along the free directions where these are straight lines; else only the check.
+
+    Returns the point, the log-density there, whether it is a maximum, and Newton's decrement.
+    """
+    inner, start = cast(Density, Affine(density, point, free)), np.zeros(free.shape[1])
+    if straight:
+        best = maximise(inner, start)
+        return point + free @ best.x, best.value, bool(best.converged), best.decrement
+    # a step would leave a curved constraint
+    value, gradient = inner.value_and_gradient(start)
+    decrement = float(gradient @ np.linalg.pinv(hessian(inner, start)) @ gradient)
+    return point, value, ended and decrement < 1e-4, decrement
+
+
+def _maximise_bound(
+    density: Density,
+    table: ParameterTable,
+    constraints: Constraints,
+    x: np.ndarray,
+    basis: np.ndarray,
+    along_parameters: np.ndarray,
+) -> Constrained:
+    """SLSQP along the linear equalities, then Newton steps along everything that binds."""
+    scale = np.diag(along_parameters)
+
+    def zero(expression: Expression) -> Callable[[np.ndarray], float]:
+        return lambda point: float(evaluate(expression, named_values(table, point)))
+
+    equal = [zero(e) for e in constraints.curved]
+    above = [g for _, g in constraints.at_least]
+    point, ended = _climb(Affine(density, x, basis), equal, above, scale)
     binding = [
         (text, g) for text, g in constraints.at_least if g(point) <= 1e-5 * _unit(g, point, scale)
     ]
@@ -375,28 +407,21 @@ def _maximise_bound(
         for _, g in binding:
             point = _not_beyond(g, point, basis, scale)
     gradients = [_gradient(g, point, scale) for g in [*equal, *(g for _, g in binding)]]
-    rows = np.array([*constraints.matrix, *gradients]).reshape(-1, len(point))
-    free = _null_basis(rows, along_parameters)
-    inner = cast(Density, Affine(density, point, free))
-    if equal:  # a straight step would leave a curved constraint
-        value, gradient = inner.value_and_gradient(np.zeros(free.shape[1]))
-        curvature = hessian(inner, np.zeros(free.shape[1]))
-        decrement = float(gradient @ np.linalg.pinv(curvature) @ gradient)
-        converged = found.status == 0 and decrement < 1e-4
-    else:
-        best = maximise(inner, np.zeros(free.shape[1]))
-        value, decrement = best.value, best.decrement
-        point, converged = point + free @ best.x, best.converged
-    held = _null_basis(
-        np.array([*constraints.matrix, *gradients[: len(equal)]]).reshape(-1, len(point)),
-        along_parameters,
+
+    def directions(held: Sequence[np.ndarray]) -> np.ndarray:
+        rows = np.array([*constraints.matrix, *held]).reshape(-1, len(point))
+        return _null_basis(rows, along_parameters)
+
+    free = directions(gradients)
+    point, value, converged, decrement = _finish(
+        density, point, free, straight=not equal, ended=ended
     )
     return Constrained(
         point,
         value,
         free,
-        bool(converged),
+        converged,
         decrement,
-        len(point) - held.shape[1],
+        len(point) - directions(gradients[: len(equal)]).shape[1],
         tuple(text for text, _ in binding),
     )

@@ -276,27 +276,13 @@ def prepare_sample(
     if structure.products:
         require_respondents(sample, "the likelihood of a product term")
     sample, notes = condition(sample, table)
-    if sample.design is not None:
-        design = sample.design.scaled()
-        sample = replace(sample, design=design)
-        check_design(structure, weights=design.column or None, cluster=design.cluster or None)
-        notes = (*notes, f"respondents are {design.said}")
+    sample, notes = _designed(sample, structure, notes)
     partial = pooling if pooling is not None and pooling.how == "partial" else None
     if partial is not None:
         _refuse_partial(structure, sample)
-    if table.answered and table.composites:
-        raise NotSupported(
-            f"composites are not there yet in models with {table.answers_said}: sums over "
-            "constructs need answers and items that are independent given the constructs, and the "
-            f"items of a composite are not; leave {table.declared} out (the answers are then "
-            "numbers)"
-        )
+    _refuse_answered_composites(table)
     if table.levels > 1:
-        if pooling is not None:
-            raise NotSupported(
-                "pooling= is not there yet in two-level models; leave it out (group_equal= makes "
-                "parameters equal across groups)"
-            )
+        _refuse_pooled_levels(pooling)
         check_clusters(sample, table)
         notes = (*notes, *crossed_note(sample))
     elif asked["group"] is not None:
@@ -304,26 +290,15 @@ def prepare_sample(
         keys = {key for key in map(row_name_key, pooled) if key is not None}
         check_groups(sample, table, group=asked["group"], pooled=keys)
     covariances, means = moments_of(sample, table)
-    priors = by_name(priors, table)
-    own: Mapping[str, str | Prior] = {}
-    if partial is not None:
-        own, priors = split_priors(partial, priors)
-    space = build_space(
+    space, unpooled = _spaces(
         structure,
-        means=sample.means,
-        sds=sample.sds,
-        covariances=covariances,
-        group_means=means,
-        priors=priors,
-        items=item_covariances(structure, sample),
+        sample,
+        (covariances, means),
+        by_name(priors, table),
+        partial,
+        predictor=predictor,
+        zero_mean=zero_mean,
     )
-    check_used(priors, table, {c.kind for c in space.coordinates})
-    unpooled = None
-    if partial is not None:
-        unpooled = space
-        space = pool_space(
-            space, structure, partial, predictor=predictor, priors=own, zero_mean=zero_mean
-        )
     space, refused = _constrained(space, structure)
     return Prepared(
         specification,
@@ -364,6 +339,70 @@ def _table(
         }
         table = replace(table, responses=replace(table.responses, cuts=found))
     return table, zero_mean
+
+
+def _designed(
+    sample: Sample, structure: Structure, notes: tuple[str, ...]
+) -> tuple[Sample, tuple[str, ...]]:
+    """A sample drawn by a design with the weights that count, and a note that says so."""
+    if sample.design is None:
+        return sample, notes
+    design = sample.design.scaled()
+    check_design(structure, weights=design.column or None, cluster=design.cluster or None)
+    return replace(sample, design=design), (*notes, f"respondents are {design.said}")
+
+
+def _spaces(
+    structure: Structure,
+    sample: Sample,
+    moments: tuple[np.ndarray, np.ndarray],
+    priors: Mapping[str, str | Prior] | None,
+    partial: Pooling | None,
+    *,
+    predictor: np.ndarray | None,
+    zero_mean: tuple[str, ...],
+) -> tuple[Space, Space | None]:
+    """The parameters with their priors; and, where groups are partially pooled, those before it."""
+    own: Mapping[str, str | Prior] = {}
+    if partial is not None:
+        own, priors = split_priors(partial, priors)
+    covariances, means = moments
+    space = build_space(
+        structure,
+        means=sample.means,
+        sds=sample.sds,
+        covariances=covariances,
+        group_means=means,
+        priors=priors,
+        items=item_covariances(structure, sample),
+    )
+    check_used(priors, structure.table, {c.kind for c in space.coordinates})
+    if partial is None:
+        return space, None
+    pooled = pool_space(
+        space, structure, partial, predictor=predictor, priors=own, zero_mean=zero_mean
+    )
+    return pooled, space
+
+
+def _refuse_answered_composites(table: ParameterTable) -> None:
+    """Refuse composites beside answers, counts and the like (`NotSupported`)."""
+    if table.answered and table.composites:
+        raise NotSupported(
+            f"composites are not there yet in models with {table.answers_said}: sums over "
+            "constructs need answers and items that are independent given the constructs, and the "
+            f"items of a composite are not; leave {table.declared} out (the answers are then "
+            "numbers)"
+        )
+
+
+def _refuse_pooled_levels(pooling: Pooling | None) -> None:
+    """Refuse pooling in a two-level model (`NotSupported`)."""
+    if pooling is not None:
+        raise NotSupported(
+            "pooling= is not there yet in two-level models; leave it out (group_equal= makes "
+            "parameters equal across groups)"
+        )
 
 
 def _refuse_partial(structure: Structure, sample: Sample) -> None:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bayessem.likelihood.compiled import compiled
+from bayessem.likelihood.views import views
 
 # transforms
 IDENTITY, LOG, INTERVAL, BELOW, FOLD, SOFT, ASINH = range(7)
@@ -144,53 +144,4 @@ class Layout(NamedTuple):
     number_power: np.ndarray
 
 
-@compiled
-def layout_of(ints, floats):
-    """Views of the two arrays, by name."""
-    return Layout(
-        ints[ints[0] : ints[1]],
-        ints[ints[1] : ints[2]],
-        ints[ints[2] : ints[3]],
-        ints[ints[3] : ints[4]],
-        ints[ints[4] : ints[5]],
-        ints[ints[5] : ints[6]],
-        ints[ints[6] : ints[7]],
-        ints[ints[7] : ints[8]],
-        ints[ints[8] : ints[9]],
-        ints[ints[9] : ints[10]],
-        ints[ints[10] : ints[11]],
-        ints[ints[11] : ints[12]],
-        ints[ints[12] : ints[13]],
-        ints[ints[13] : ints[14]],
-        ints[ints[14] : ints[15]],
-        ints[ints[15] : ints[16]],
-        ints[ints[16] : ints[17]],
-        ints[ints[17] : ints[18]],
-        ints[ints[18] : ints[19]],
-        ints[ints[19] : ints[20]],
-        ints[ints[20] : ints[21]],
-        ints[ints[21] : ints[22]],
-        ints[ints[22] : ints[23]],
-        ints[ints[23] : ints[24]],
-        ints[ints[24] : ints[25]],
-        ints[ints[25] : ints[26]],
-        ints[ints[26] : ints[27]],
-        ints[ints[27] : ints[28]],
-        ints[ints[28] : ints[29]],
-        ints[ints[29] : ints[30]],
-        floats[ints[31] : ints[32]],
-        floats[ints[32] : ints[33]],
-        floats[ints[33] : ints[34]],
-        floats[ints[34] : ints[35]],
-        floats[ints[35] : ints[36]],
-        floats[ints[36] : ints[37]],
-        floats[ints[37] : ints[38]],
-        floats[ints[38] : ints[39]],
-        floats[ints[39] : ints[40]],
-        floats[ints[40] : ints[41]],
-        floats[ints[41] : ints[42]],
-        floats[ints[42] : ints[43]],
-        floats[ints[43] : ints[44]],
-        floats[ints[44] : ints[45]],
-        floats[ints[45] : ints[46]],
-    )
+layout_of = views(Layout, INTEGER_FIELDS, FLOAT_FIELDS)

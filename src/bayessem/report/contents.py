@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -132,6 +132,14 @@ def gather(
             reasons[name] = str(problem)
             return None
 
+    def caused(outcomes: Sequence[str], named: str, compute: Callable[..., Any]) -> tuple[Any, ...]:
+        """A result for each of these outcomes and what causes it, without those that failed."""
+        found = [
+            result(named.format(x=x, y=y), partial(compute, fit, x, y, random_seed=random_seed))
+            for x, y in caused_pairs(prepared.structure, outcomes)
+        ]
+        return tuple(one for one in found if one is not None)
+
     prepared = fit.prepared
     mediations, shapes, surfaces = _relations(fit, result, random_seed)
     latent = bool(prepared.table.constructs)
@@ -143,17 +151,7 @@ def gather(
         shapes=shapes,
         surfaces=surfaces,
         measurement=result("measurement", lambda: measurement(fit)) if latent else None,
-        indices=result("indices", lambda: fit_indices(fit, random_seed=random_seed)),
-        residuals=result("residuals", lambda: residuals(fit)),
-        predictive=result(
-            "predictive check", lambda: predictive_check(fit, random_seed=random_seed)
-        ),
-        loo=result("loo", lambda: loo(fit)),
-        sensitivity=result("sensitivity", lambda: sensitivity(fit)),
-        priors=result(
-            "prior consequences", lambda: prior_consequences(prepared, random_seed=random_seed)
-        ),
-        ml=result("maximum likelihood", lambda: maximum_likelihood(prepared)),
+        **_criticism(fit, result, random_seed),
         pooling=result("pooling", lambda: pooling_report(fit)) if pooled else None,
         reasons=reasons,
         hypotheses=hypotheses,
@@ -162,29 +160,11 @@ def gather(
         )
         if prepared.table.ordered
         else None,
-        category_effects=tuple(
-            found
-            for x, y in caused_pairs(prepared.structure, prepared.table.ordered)
-            if (
-                found := result(
-                    f"categories of {y} by {x}",
-                    partial(category_effects, fit, x, y, random_seed=random_seed),
-                )
-            )
-            is not None
+        category_effects=caused(
+            prepared.table.ordered, "categories of {y} by {x}", category_effects
         ),
         ratios=result("ratios", lambda: ratios(fit)) if others else None,
-        expected_effects=tuple(
-            found
-            for x, y in caused_pairs(prepared.structure, others)
-            if (
-                found := result(
-                    f"expected {y} by {x}",
-                    partial(expected_effects, fit, x, y, random_seed=random_seed),
-                )
-            )
-            is not None
-        ),
+        expected_effects=caused(others, "expected {y} by {x}", expected_effects),
         weights=result("weights", lambda: respondent_weights(fit))
         if prepared.table.heavy_tailed or STUDENT in prepared.table.responses.others.values()
         else None,
@@ -192,6 +172,25 @@ def gather(
         if prepared.table.split
         else None,
     )
+
+
+def _criticism(
+    fit: Fitted, result: Callable[[str, Callable[[], Any]], Any], random_seed: int
+) -> dict[str, Any]:
+    """What is said of every model's fit, by its name in `Contents`."""
+    return {
+        "indices": result("indices", lambda: fit_indices(fit, random_seed=random_seed)),
+        "residuals": result("residuals", lambda: residuals(fit)),
+        "predictive": result(
+            "predictive check", lambda: predictive_check(fit, random_seed=random_seed)
+        ),
+        "loo": result("loo", lambda: loo(fit)),
+        "sensitivity": result("sensitivity", lambda: sensitivity(fit)),
+        "priors": result(
+            "prior consequences", lambda: prior_consequences(fit.prepared, random_seed=random_seed)
+        ),
+        "ml": result("maximum likelihood", lambda: maximum_likelihood(fit.prepared)),
+    }
 
 
 def _relations(

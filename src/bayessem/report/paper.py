@@ -13,8 +13,10 @@ from bayessem.posterior.diagnostics import ESS, RHAT
 from bayessem.report.contents import Contents
 from bayessem.report.groups import blocks_are, is_grouped
 from bayessem.report.references import cite
+from bayessem.results.fitted import Fitted
 from bayessem.shapes.cubic_result import CUBIC_SHAPES, CubicShape
 from bayessem.shapes.shape_result import SHAPES
+from bayessem.syntax.parameters import ParameterTable
 from bayessem.text.document import Block, Paragraph
 from bayessem.text.numbering import reference
 from bayessem.text.numbers import bounded, number
@@ -50,6 +52,18 @@ def _methods(contents: Contents) -> Iterator[str]:
             f"{100 * (1 - known.mean()):.1f} % of the values were missing; all observed values "
             "were used (full-information likelihood, assuming that values are missing at random)."
         )
+    yield from _distributions(table)
+    yield from _structure(fit)
+    own = "given by us and, where we gave none, weakly informative" if settings["priors"] else (
+        "weakly informative and scaled by the standard deviations of the variables"
+    )  # fmt: skip
+    yield f"Priors were {own} ({reference('priors')})."
+    yield _computation(contents)
+    yield from _support(contents)
+
+
+def _distributions(table: ParameterTable) -> Iterator[str]:
+    """What is said of variables and respondents that are not normal."""
     if table.ordered:
         link = table.responses.link
         yield (
@@ -69,6 +83,11 @@ def _methods(contents: Contents) -> Iterator[str]:
             f"Respondents were drawn from a multivariate t distribution{given}, whose degrees of "
             f"freedom were estimated, so that outlying ones count less {cite('lange1989')}."
         )
+
+
+def _structure(fit: Fitted) -> Iterator[str]:
+    """How latent variables, their products and groups enter."""
+    table, settings = fit.prepared.table, fit.settings
     if table.latent and settings.get("latents", "integrated") == "integrated":
         yield "Latent variables were integrated out of the likelihood."
     if any(f in table.latent for _, factors in table.products for f in factors):
@@ -81,11 +100,10 @@ def _methods(contents: Contents) -> Iterator[str]:
             f"Across groups we used {fit.prepared.pooling}: parameters of the groups are draws "
             f"from a common distribution whose spread is estimated {cite('gelman2006')}."
         )
-    own = "given by us and, where we gave none, weakly informative" if settings["priors"] else (
-        "weakly informative and scaled by the standard deviations of the variables"
-    )  # fmt: skip
-    yield f"Priors were {own} ({reference('priors')})."
-    yield _computation(contents)
+
+
+def _support(contents: Contents) -> Iterator[str]:
+    """What is reported of a parameter, and what of a hypothesis."""
     yield (
         "We report posterior means with equal-tailed 95 % credible intervals (CrI) and the "
         "posterior probability of the sign."
