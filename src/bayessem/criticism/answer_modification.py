@@ -19,16 +19,8 @@ import numpy as np
 
 from bayessem.criticism.score_tests import DETERMINED
 from bayessem.errors import NotSupported
-from bayessem.ml.limited_information import group_scores, inverse_root
-from bayessem.results.answer_margins import (
-    Margins,
-    expected_moments,
-    given_constructs,
-    margins_of,
-    moment_covariance,
-    observed_of,
-    points_of,
-)
+from bayessem.results.answer_margins import Margins, margins_of
+from bayessem.results.answer_moments import group_moments, inverse_root
 from bayessem.results.fitted import Fitted
 from bayessem.syntax.parameters import Parameter
 
@@ -53,23 +45,17 @@ def answer_modifications(
     """
     prepared = fit.prepared
     margins = margins_of(prepared, "a modification index")
-    points = points_of(margins)
-    groups = range(len(prepared.sample.groups))
     centre = fit.elements.mean(axis=(0, 1))
-    roots, observed = [], []
-    for g, scores in zip(groups, group_scores(margins, prepared), strict=True):
-        one = observed_of(margins, scores)
-        given = given_constructs(margins, centre, g, points)
-        roots.append(inverse_root(moment_covariance(margins, given) * one.shares))
-        observed.append(one.moments)
+    moments = group_moments(margins, prepared, centre)
+    roots = [inverse_root(one.covariance()) for one in moments]
 
     def whitened(flat: np.ndarray) -> np.ndarray:
         """Expected moments (point, ...) of all groups, in units of their sampling error."""
-        parts = [expected_moments(margins, flat, g, points) @ roots[g] for g in groups]
+        parts = [one.expected(flat) @ root for one, root in zip(moments, roots, strict=True)]
         return np.concatenate(parts, axis=1)
 
     basis = _free_directions(fit, whitened)
-    error = np.concatenate([o @ r for o, r in zip(observed, roots, strict=True)])
+    error = np.concatenate([o.observed @ r for o, r in zip(moments, roots, strict=True)])
     error = error - whitened(elements)
     error = error - error @ basis @ basis.T
     out = np.full((len(elements), len(rows), 3), np.nan)

@@ -439,6 +439,12 @@ def _notes_on_answers(
         "to answers that have nothing to do with each other. fit.residuals() says where it comes "
         "from."
     ]
+    if fit.prepared.table.exogenous:
+        notes.append(
+            f"All is given the covariates ({', '.join(fit.prepared.table.exogenous)}), with the "
+            "products of answers and covariates among the moments; answers that have nothing to do "
+            "with each other depend on no covariate."
+        )
     if p_d >= counts.moments:
         notes.append(
             f"BRMSEA and BTLI are not defined: the model uses {number(p_d, 1)} effective "
