@@ -1256,7 +1256,7 @@ class Fit(Fitted):
     def modification_indices(
         self,
         *,
-        kinds: Sequence[str] = ("cross-loading", "residual covariance"),
+        kinds: Sequence[str] = ("cross-loading", "residual covariance", "direct effect"),
         draws: int = 100,
         ci_prob: float = 0.95,
         random_seed: int = 0,
@@ -1264,10 +1264,13 @@ class Fit(Fitted):
     ) -> Modifications:
         """Modification index and expected value of fixed cross-loadings and residual covariances.
 
+        Of models with ordered answers direct effects of covariates, too.
+
         Parameters
         ----------
         kinds : sequence of str
-            Out of "cross-loading", "residual covariance".
+            Out of "cross-loading", "residual covariance", "direct effect" (of a covariate on an
+            indicator, an outcome or a construct; of models with ordered answers).
         draws : int
             Evenly spaced draws that are used.
         ci_prob : float

@@ -31,6 +31,8 @@ from bayessem.results.fitted import Fitted
 
 # Draws at which moments are computed, replicated data sets, and draws of independent answers.
 DRAWS, REPLICAS, BASELINE_DRAWS = 1000, 400, 1000
+# Draws at the least, where those with covariates take long.
+LEAST = 200
 # Data sets that are drawn at a time.
 BATCH = 50
 
@@ -91,7 +93,7 @@ def answer_discrepancy(
     prepared, sample = fit.prepared, fit.prepared.sample
     margins = margins_of(prepared, "a fit index")
     moments = group_moments(margins, prepared, fit.elements.mean(axis=(0, 1)))
-    draw = thinned(fit.elements, affordable_draws(moments, DRAWS, REPLICAS))
+    draw = thinned(fit.elements, affordable_draws(moments, DRAWS, LEAST))
     kept = fit.elements[:, draw]
     flat = kept.reshape(-1, kept.shape[-1])
     roots = [inverse_root(one.covariance()) for one in moments]
@@ -156,9 +158,7 @@ def _independent(
     for one in moments:
         own = [
             _own_draws(known, n, categories, generator)
-            for known, n, categories in zip(
-                one.own, one.answered, one.margins.counts, strict=True
-            )
+            for known, n, categories in zip(one.own, one.answered, one.margins.counts, strict=True)
         ]
         expected = one.independent_expected(own)
         centre = expected.mean(axis=0)

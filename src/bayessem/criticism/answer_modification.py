@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bayessem.criticism.score_tests import DETERMINED
-from bayessem.errors import NotSupported
 from bayessem.results.answer_margins import Margins, margins_of
 from bayessem.results.answer_moments import group_moments, inverse_root
 from bayessem.results.fitted import Fitted
@@ -90,14 +89,25 @@ def _free_directions(fit: Fitted, whitened: Callable[[np.ndarray], np.ndarray]) 
 def _moved(margins: Margins, centre: np.ndarray, row: Parameter) -> tuple[np.ndarray, float]:
     """What is added to flat matrices to free a parameter a little, and how much of it."""
     structure = margins.structure
-    i = structure.observed.index(row.rhs)
-    out = np.zeros_like(centre)
+    observed, variables = structure.observed, structure.variables
     if row.op == "=~":
-        j = structure.variables.index(row.lhs)
-        places = structure.element_of("loadings", i, j, row.group)
+        at = ("loadings", observed.index(row.rhs), variables.index(row.lhs))
     elif row.op == "~~":
-        places = structure.element_of("residuals", structure.observed.index(row.lhs), i, row.group)
-    else:
-        raise NotSupported(f"{row.name} is neither a cross-loading nor a residual covariance")
-    out[list(places)] = SMALL
-    return out, SMALL
+        at = ("residuals", observed.index(row.lhs), observed.index(row.rhs))
+    elif row.lhs in variables:
+        at = ("paths", variables.index(row.lhs), variables.index(row.rhs))
+    else:  # as a loading on the covariate
+        at = ("loadings", observed.index(row.lhs), variables.index(row.rhs))
+    out = np.zeros_like(centre)
+    size = SMALL / _sd_of(margins, centre, row)
+    out[list(structure.element_of(*at, row.group))] = size
+    return out, size
+
+
+def _sd_of(margins: Margins, centre: np.ndarray, row: Parameter) -> float:
+    """The sd of a covariate whose effect is freed, the unit in which steps are small."""
+    if row.op != "~":
+        return 1.0
+    structure = margins.structure
+    i = structure.variables.index(row.rhs)
+    return float(np.sqrt(structure.matrices(centre, row.group)["disturbances"][i, i]))

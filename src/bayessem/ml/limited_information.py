@@ -35,6 +35,7 @@ from bayessem.results.given_margins import rows_of
 from bayessem.results.given_polychoric import expected_regressions, observed_sums, regressions
 from bayessem.results.polychoric import expected_correlations, observed_correlations
 
+
 def group_scores(margins: Margins, prepared: Prepared) -> list[np.ndarray]:
     """Scores (respondent, p) of each group."""
     sample = prepared.sample
@@ -98,6 +99,9 @@ def limited_information(
         moments.
     """
     groups = len(prepared.sample.groups)
+    most = groups * (margins.size + len(margins.names) * len(margins.given))
+    if most <= basis.shape[1]:
+        return {}
     moments = group_moments(margins, prepared, elements(x))
     df = sum(len(one.observed) for one in moments) - basis.shape[1]
     if df <= 0:

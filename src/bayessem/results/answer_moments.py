@@ -30,19 +30,20 @@ from bayessem.results.answer_margins import (
 )
 from bayessem.results.given_margins import (
     NormalAverages,
+    PointAverages,
     Rows,
     average_covariance,
     averages,
     covariance_given,
-    expected_by_points,
     normal_averages,
     observed_given,
+    point_averages,
     points_given,
     rows_of,
 )
 
-# Numbers whose expectations are computed for draws in a reasonable time (a minute or so).
-AFFORDABLE = 3e9
+# Numbers whose expectations are computed for draws in a reasonable time (15 seconds or so).
+AFFORDABLE = 3e8
 # Share of the largest eigenvalue of a correlation matrix of moments that counts as 0.
 FLAT = 1e-10
 
@@ -180,12 +181,12 @@ class GivenMoments(GroupMoments):
     Attributes
     ----------
     rows : Rows
-    normal : NormalAverages or None
-        What the model expects where latent responses are normal.
+    model : NormalAverages or PointAverages
+        What the model expects.
     """
 
     rows: Rows
-    normal: NormalAverages | None
+    model: NormalAverages | PointAverages
 
     @property
     def places(self) -> list[slice]:
@@ -199,9 +200,7 @@ class GivenMoments(GroupMoments):
 
     def expected(self, elements: np.ndarray) -> np.ndarray:
         """What the model expects, (draw, moment), at flat matrices (draw, elements)."""
-        if self.normal is not None:
-            return self.normal(elements)
-        return expected_by_points(self.margins, elements, self.group, self.rows)
+        return self.model(elements)
 
     def covariance(self) -> np.ndarray:
         """Covariance matrix (moment, moment) of the averages at the centre."""
@@ -216,8 +215,8 @@ class GivenMoments(GroupMoments):
         margins, rows = self.margins, self.rows
         means, (first, second) = _means(margins, own), margins.pairs
         both = (rows.known * rows.times[:, None]).T @ rows.known
-        every = [np.broadcast_to(one[..., None, :], (*one.shape[:-1], len(rows.times), one.shape[-1]))
-                 for one in own]  # fmt: skip
+        n = len(rows.times)
+        every = [np.repeat(one[..., None, :], n, axis=-2) for one in own]
         products = means[..., first] * means[..., second] * both[first, second]
         return averages(margins, rows, every, products)
 
@@ -253,9 +252,7 @@ def _means(margins: Margins, own: Sequence[np.ndarray]) -> np.ndarray:
     )  # fmt: skip
 
 
-def group_moments(
-    margins: Margins, prepared: Prepared, centre: np.ndarray
-) -> list[GroupMoments]:
+def group_moments(margins: Margins, prepared: Prepared, centre: np.ndarray) -> list[GroupMoments]:
     """The moments of each group of the data, about flat model matrices.
 
     Parameters
@@ -270,7 +267,8 @@ def group_moments(
     NotSupported
         For two variables that nobody has both of.
     """
-    sample, out = prepared.sample, []
+    sample = prepared.sample
+    out: list[GroupMoments] = []
     points = None if margins.given else points_of(margins)
     for g in range(len(sample.groups)):
         scores = scores_of(margins, sample.values[sample.group == g])
@@ -279,9 +277,11 @@ def group_moments(
             out.append(PlainMoments(margins, g, centre, data.moments, data, points))
             continue
         rows = rows_of(margins, prepared, g)
-        normal = normal_averages(margins, centre, g, rows) if margins.normal else None
+        about = normal_averages if margins.normal else point_averages
         observed = observed_given(margins, rows, scores)
-        out.append(GivenMoments(margins, g, centre, observed, rows, normal))
+        out.append(
+            GivenMoments(margins, g, centre, observed, rows, about(margins, centre, g, rows))
+        )
     return out
 
 
@@ -290,7 +290,6 @@ def affordable_draws(moments: Sequence[GroupMoments], most: int, least: int) -> 
     cost = 1.0
     for one in moments:
         if isinstance(one, GivenMoments):
-            each = 1 if one.normal is not None else len(points_given(one.margins)[1])
-            cost += len(one.rows.times) * each * sum(one.margins.own)
+            each = 1 if one.margins.normal else len(points_given(one.margins)[1])
+            cost += len(one.model.rows.times) * each * sum(one.margins.own)
     return int(np.clip(AFFORDABLE / cost, least, most))
-

@@ -11,7 +11,7 @@ model expects are what these estimate, whatever it says about the distribution o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -22,6 +22,7 @@ from bayessem.results.given_margins import (
     Rows,
     constructs_given,
     enough_nodes,
+    fewer_rows,
     reduced_form,
 )
 from bayessem.results.polychoric import (
@@ -36,7 +37,7 @@ from bayessem.results.polychoric import (
 # A threshold of a category that nobody gave, at the lower or upper end.
 FAR = 8.0
 # Respondents at whose covariates the answers of a model are regressed, and quasi-random points.
-RESPONDENTS, POWER = 300, 7
+RESPONDENTS, POINTS = 300, 7
 # Halvings of a step that does not climb.
 HALVINGS = 12
 
@@ -248,7 +249,7 @@ def observed_sums(margins: Margins, rows: Rows, scores: np.ndarray) -> Sums:
 
 def expected_sums(margins: Margins, rows: Rows, elements: np.ndarray, group: int) -> Sums:
     """Of what a model expects at flat matrices (elements,), by points of the constructs."""
-    points = disturbance_points(len(moved_variables(margins)), RULE, POWER)
+    points = disturbance_points(len(moved_variables(margins)), RULE, POINTS)
     n, each = len(rows.times), len(points[1])
     given = constructs_given(margins, elements, group, rows.x, points)
     parts, score = [], given.score.reshape(n, each, -1)
@@ -273,16 +274,6 @@ def expected_sums(margins: Margins, rows: Rows, elements: np.ndarray, group: int
     return Sums(margins.counts, rows.x, own, pair)
 
 
-def some_rows(rows: Rows) -> Rows:
-    """Evenly spaced rows, which stand for all; respondents are not looked up in these."""
-    if len(rows.times) <= RESPONDENTS:
-        return rows
-    at = np.linspace(0, len(rows.times) - 1, RESPONDENTS).round().astype(int)
-    return replace(
-        rows, x=rows.x[at], z=rows.z[at], known=rows.known[at], times=rows.times[at]
-    )
-
-
 def expected_regressions(
     margins: Margins, rows: Rows, elements: np.ndarray, group: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -295,6 +286,6 @@ def expected_regressions(
     if margins.normal:
         form = reduced_form(margins, elements, group)
         return form.slopes, form.correlation[..., first, second]
-    some = some_rows(rows)
+    some = fewer_rows(rows, RESPONDENTS)
     found = [regressions(expected_sums(margins, some, one, group)) for one in elements]
     return np.stack([f.slopes for f in found]), np.stack([f.correlations for f in found])
