@@ -27,7 +27,7 @@ from bayessem.model.structure import Structure, latent_values
 from bayessem.results.standardize import model_moments
 
 # Gauss-Hermite nodes by number of disturbances; quasi-random points (a power of 2) beyond.
-RULE = {0: 1, 1: 81, 2: 41, 3: 21}
+RULE = {1: 81, 2: 41, 3: 21}
 POINTS = 13
 # Gauss-Legendre nodes on the angle; correlations of .99 are exact to 1e-9.
 NODES = 40
@@ -173,6 +173,8 @@ def disturbance_points(
 
     rule : nodes by number of disturbances;  power : of 2, the quasi-random points beyond.
     """
+    if k == 0:
+        return np.zeros((1, 0)), np.ones(1)
     if k in rule:
         at, weight = np.polynomial.hermite_e.hermegauss(rule[k])
         points = np.stack(np.meshgrid(*[at] * k, indexing="ij"), axis=-1).reshape(-1, k)

@@ -33,7 +33,6 @@ from bayessem.results.given_margins import (
     PointAverages,
     Rows,
     average_covariance,
-    averages,
     covariance_given,
     normal_averages,
     observed_given,
@@ -212,13 +211,10 @@ class GivenMoments(GroupMoments):
 
     def independent_expected(self, own: Sequence[np.ndarray]) -> np.ndarray:
         """Of independent answers with own moments (..., k) of each variable, (..., moment)."""
-        margins, rows = self.margins, self.rows
-        means, (first, second) = _means(margins, own), margins.pairs
-        both = (rows.known * rows.times[:, None]).T @ rows.known
-        n = len(rows.times)
-        every = [np.repeat(one[..., None, :], n, axis=-2) for one in own]
-        products = means[..., first] * means[..., second] * both[first, second]
-        return averages(margins, rows, every, products)
+        means, (first, second) = _means(self.margins, own), self.margins.pairs
+        z = (self.rows.known * self.rows.times[:, None]).T @ self.rows.z / self.answered[:, None]
+        parts = [x for i, one in enumerate(own) for x in (one, means[..., i, None] * z[i])]
+        return np.concatenate([*parts, means[..., first] * means[..., second]], axis=-1)
 
     def independent_covariance(self, own: Sequence[np.ndarray]) -> np.ndarray:
         """Covariance matrix (moment, moment) of independent answers with own moments (k,)."""

@@ -13,6 +13,7 @@ quadratic form of all moments.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -38,9 +39,11 @@ from bayessem.results.answer_margins import (
 # Gauss-Hermite nodes of each respondent by number of disturbances, and the power of 2 of
 # quasi-random points beyond. Moments are off by less than .01 of their standard errors at 500
 # respondents with loadings of 1.5 on the residual's scale (of .04 with loadings of 2).
-RULE, POWER = {0: 1, 1: 21, 2: 13, 3: 9}, 9
+RULE, POWER = {1: 21, 2: 13, 3: 9}, 9
 # Points, and the fewest rows, by which it is told what changes with the parameters.
 TOLD, FEWEST = 20_000, 50
+# Variance of combinations of covariates among these, where it is 1 among all.
+LEAST = 0.3
 # Numbers that an array has at a time, which bounds the memory (32 MB).
 BLOCK = 4_000_000
 # Covariates that vary by less of the largest combination's sd are combinations of others.
@@ -48,6 +51,8 @@ FLAT = 1e-8
 # Nodes of the integral over a correlation up to .3, .75 and .925 (Genz 2004,
 # doi:10.1023/B:STCO.0000035304.20635.31).
 ENOUGH = ((0.3, 6), (0.75, 12), (0.925, 20))
+# Terms of the tetrachoric series that are exact.
+TERMS = 3
 
 
 @dataclass(frozen=True)
@@ -297,7 +302,14 @@ def fewer_rows(rows: Rows, most: int) -> Rows:
     upto = np.cumsum(rows.times)
     wanted = (np.arange(most) + 0.5) * upto[-1] / most
     at, times = np.unique(np.searchsorted(upto, wanted), return_counts=True)
-    return Rows(rows.x[at], rows.z[at], np.ones_like(rows.known[at]), times.astype(np.float64), at)
+    share = times / times.sum()
+    off = rows.z[at] - share @ rows.z[at]
+    covariance = (off * share[:, None]).T @ off
+    if np.linalg.eigvalsh(covariance)[0] < LEAST:
+        return rows  # a covariate that hardly varies among these
+    # as for all: deviations of variance 1 that are not correlated
+    z = off @ np.linalg.inv(np.linalg.cholesky(covariance)).T
+    return Rows(rows.x[at], z, np.ones_like(rows.known[at]), times.astype(np.float64), at)
 
 
 @dataclass(frozen=True)
@@ -395,30 +407,63 @@ def enough_nodes(correlation: float) -> int:
     return next((nodes for most, nodes in ENOUGH if abs(correlation) <= most), NODES)
 
 
+def tetrachoric_functions(cut: np.ndarray, terms: int = TERMS) -> list[np.ndarray]:
+    """He_k phi / sqrt(k + 1)! of thresholds (..., threshold), k = 0, ..., terms - 1.
+
+    Covariances of two answers are sums of powers r, r^2, ... of the correlation times products of
+    these (Pearson 1900, doi:10.1098/rsta.1900.0022).
+    """
+    density = np.exp(-0.5 * cut * cut) / math.sqrt(2.0 * math.pi)
+    polynomials = [np.ones_like(cut), cut]
+    for k in range(1, terms):
+        polynomials.append(cut * polynomials[k] - k * polynomials[k - 1])
+    return [
+        p * density / math.sqrt(math.factorial(k + 1)) for k, p in enumerate(polynomials[:terms])
+    ]
+
+
+def _series(first: np.ndarray, second: np.ndarray, r: float) -> tuple[np.ndarray, ...]:
+    """The series' sum over cells (row,), and derivatives by thresholds (row, a), (row, b), r."""
+    a, b = tetrachoric_functions(first, TERMS + 1), tetrachoric_functions(second, TERMS + 1)
+    value, by_r = np.zeros(len(first)), np.zeros(len(first))
+    by_a, by_b = np.zeros_like(first), np.zeros_like(second)
+    for k in range(TERMS):
+        left, right = a[k].sum(axis=1), b[k].sum(axis=1)
+        value += r ** (k + 1) * left * right
+        by_r += (k + 1) * r**k * left * right
+        # (He_k phi)' = -He_(k + 1) phi
+        slope = -math.sqrt(k + 2.0) * r ** (k + 1)
+        by_a += slope * a[k + 1] * right[:, None]
+        by_b += slope * b[k + 1] * left[:, None]
+    return value, by_a, by_b, by_r
+
+
 def excess_sums(margins: Margins, rows: Rows, form: ReducedForm) -> tuple[np.ndarray, np.ndarray]:
-    """Covariances of two scores given covariates, summed over respondents, and their derivatives.
+    """What covariances of two scores, summed over respondents, are beyond the series' first terms.
 
     Returns
     -------
     sums : ndarray (pair,)
     slopes : ndarray (pair, coordinate)
-        By `ReducedForm.coordinates`.
+        Derivatives by `ReducedForm.coordinates`.
     """
     first, second = margins.pairs
     q = rows.x.shape[1]
     starts = np.concatenate([[0], np.cumsum([len(t) + q for t in form.thresholds])])
     sums = np.zeros(len(first))
     slopes = np.zeros((len(first), starts[-1] + len(first)))
-    cells = max(margins.counts) ** 2
-    for part in blocks(rows, 8 * cells):
+    for part in blocks(rows, 8 * max(margins.counts) ** 2):
         x = rows.x[part]
         cuts = [form.cut(i, x) for i in range(len(margins.names))]
         for c, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-            r = form.correlation[i, j]
+            r = float(form.correlation[i, j])
             weight = rows.times[part] * rows.known[part, i] * rows.known[part, j]
             excess = bivariate_excess(cuts[i], cuts[j], np.full(len(x), r), enough_nodes(r))
-            sums[c] += weight @ excess.sum(axis=(1, 2))
-            by_i, by_j, by_r = _excess_slopes(cuts[i], cuts[j], r)
+            whole = (excess.sum(axis=(1, 2)), *_excess_slopes(cuts[i], cuts[j], r))
+            value, by_i, by_j, by_r = (
+                w - s for w, s in zip(whole, _series(cuts[i], cuts[j], r), strict=True)
+            )
+            sums[c] += weight @ value
             for k, by in ((i, by_i), (j, by_j)):
                 own = np.concatenate([weight @ by, -(weight * by.sum(axis=1)) @ x])
                 slopes[c, starts[k] : starts[k + 1]] += own
@@ -442,8 +487,9 @@ def _excess_slopes(
 class NormalAverages:
     """Expected averages of normal latent responses about a point.
 
-    Shares, and means of scores given covariates, are exact; covariances of two scores, small beside
-    these, are linear in thresholds, slopes and correlations about the point.
+    Shares, means of scores given covariates and the first terms of covariances of two scores, by
+    powers of their correlation, are exact; what is left of these is linear in thresholds, slopes
+    and correlations about the point.
 
     Attributes
     ----------
@@ -467,21 +513,26 @@ class NormalAverages:
         """Expected averages (draw, moment) at flat matrices (draw, elements)."""
         margins, rows = self.margins, self.rows
         first, second = margins.pairs
-        step = max(1, BLOCK // (len(rows.times) * sum(margins.own)))
+        step = max(1, BLOCK // (len(rows.times) * (TERMS + 2) * sum(margins.own)))
         weights = rows.known.T * np.sqrt(rows.times)
         out = []
         for start in range(0, len(elements), step):
             form = reduced_form(margins, elements[start : start + step], self.group)
-            own, score = [], []
+            own: list[np.ndarray] = []
+            terms: list[list[np.ndarray]] = [[] for _ in range(TERMS + 1)]
             for i in range(len(margins.names)):
-                above = ndtr(-form.cut(i, rows.x))
+                cut = form.cut(i, rows.x)
+                above = ndtr(-cut)
                 end = np.zeros((*above.shape[:-1], 1))
                 own.append(-np.diff(np.concatenate([above, end], axis=-1), axis=-1))
-                score.append(above.sum(axis=-1) * weights[i])
-            means = np.stack(score, axis=1)  # (draw, p, row)
-            products = (means @ np.swapaxes(means, 1, 2))[:, first, second]
+                for k, one in enumerate((above, *tetrachoric_functions(cut))):
+                    terms[k].append(one.sum(axis=-1) * weights[i])
             moved = form.coordinates(margins.pairs) - self.at
-            products = products + self.sums + moved @ self.slopes.T
+            products = self.sums + moved @ self.slopes.T
+            r = form.correlation[:, first, second]
+            for k, parts in enumerate(terms):
+                by_row = np.stack(parts, axis=1)  # (draw, p, row)
+                products += r**k * (by_row @ np.swapaxes(by_row, 1, 2))[:, first, second]
             out.append(averages(margins, rows, own, products))
         return np.concatenate(out)
 
