@@ -108,7 +108,8 @@ def rasch_m2(counted: pd.Series) -> tuple[float, float, np.ndarray]:
     """Maximum, M2 and estimates of the Rasch model, from its definition and nothing of bayessem's.
 
     Five intercepts and the sd of the normal construct, by 2,001 nodes; M2 of the shares of right
-    answers to each question and to each two (Maydeu-Olivares & Joe 2005), 15 - 6 degrees of freedom.
+    answers to each question and to each two (Maydeu-Olivares & Joe 2005); 15 - 6 degrees of
+    freedom.
     """
     patterns = np.array(list(itertools.product((0, 1), repeat=5)))
     n = np.array([counted.get(tuple(p), 0) for p in patterns])

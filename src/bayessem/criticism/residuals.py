@@ -165,7 +165,8 @@ class Residuals(Described):
                     intervals(shown, percent_text(self.ci_prob)),
                     column(shown, "p_large", f"P(|residual| > {limit})"),
                     marks(shown, "large", "large"),
-                )
+                ),
+                "Slopes on covariates (observed - implied)",
             ),
         ]
 
