@@ -458,3 +458,25 @@ def test_direct_effects_are_those_of_covariates(data):
     with pytest.raises(ModelError, match="ordered answers with covariates"):
         modification_indices(fit, kinds=("direct effect",))
     assert residuals(fit).slopes.empty
+
+
+def test_a_covariate_that_does_not_vary_in_a_group():
+    """Its moments are combinations of others and do not count; its slope is not told."""
+    own = drawn(300).assign(g=np.where(np.arange(300) < 120, "a", "b"))
+    own.loc[own["g"] == "a", "w"] = 0
+    sem = model(MIMIC)
+    prepared = sem.prepare(own, group="g")
+    margins = margins_of(prepared, "this")
+    values = {k: TRUE[k.split("[")[0]] for k in prepared.table.parameters if k[0] in "fx"}
+    values |= {f"{k}[{g}]": v for k, v in COVARIATES.items() for g in "ab"}
+    values = {k: v for k, v in values.items() if k in prepared.table.parameters}
+    known = {k: v for k, v in COVARIATES.items() if k not in values}
+    structure = prepared.structure
+    elements = with_residuals(structure, elements_at(structure, values | known))
+    one, two = group_moments(margins, prepared, elements)
+    assert (len(one.observed), len(two.observed)) == (10 + 5 + 10, 10 + 10 + 10)
+    fit = SimpleNamespace(
+        prepared=prepared, elements=np.tile(elements, (1, 2, 1)), draws=xr.DataTree()
+    )
+    slopes = residuals(fit).slopes
+    assert len(slopes) == 15 and set(slopes.loc[slopes["group"] == "a", "covariate"]) == {"z"}

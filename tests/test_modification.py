@@ -145,7 +145,11 @@ def test_bad_requests_say_what_would_work(hs_fit):
         modification_indices(hs_fit, kinds=("path",))
     with pytest.raises(FitError, match="draws has to be at least 1"):
         modification_indices(hs_fit, draws=0)
-    assert len(KINDS) == 2
+    with pytest.raises(
+        ModelError, match="no fixed direct effect, which are looked at in models of"
+    ):
+        modification_indices(hs_fit, kinds=("direct effect",))
+    assert len(KINDS) == 3
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.1])

@@ -110,4 +110,5 @@ def _sd_of(margins: Margins, centre: np.ndarray, row: Parameter) -> float:
         return 1.0
     structure = margins.structure
     i = structure.variables.index(row.rhs)
-    return float(np.sqrt(structure.matrices(centre, row.group)["disturbances"][i, i]))
+    sd = float(np.sqrt(structure.matrices(centre, row.group)["disturbances"][i, i]))
+    return sd if sd > 0 else 1.0

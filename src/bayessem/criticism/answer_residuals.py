@@ -54,7 +54,7 @@ class PairResiduals:
         A row a cell: lhs, rhs, lhs_answer, rhs_answer, observed and expected count, z.
     slopes : ndarray (p, q)
         On the covariates: of latent responses (of numbers), in units of their residual's sd, a sd
-        of the covariate.
+        of the covariate; nan of one that does not vary.
     implied_slopes : ndarray (chain, draw, p, q)
     """
 
@@ -161,6 +161,7 @@ def _given(margins: Margins, prepared: Prepared, group: int, used: np.ndarray) -
     slopes, implied = expected_regressions(margins, rows, flat, group)
     expected, variance = expected_tables_given(margins, rows, _some(flat, TABLE_DRAWS), group)
     sd = np.array([sample.sds[sample.variables.index(name)] for name in margins.given])
+    sd[np.ptp(rows.x, axis=0) == 0] = np.nan  # nothing is known of a slope
     return _Found(
         observed=found.correlations,
         implied=implied,

@@ -458,9 +458,10 @@ def _notes_on_answers(
             "independent answers fit as well: there is little to explain in these data."
         )
     if not fit.prepared.sample.complete:
+        but = " but the covariates" if fit.prepared.table.exogenous else ""
         notes.append(
             "Moments are those of the answers that are known, replicated data have the same "
-            "missing: right where nothing observed says which are missing."
+            f"missing: right where nothing observed{but} says which are missing."
         )
     return notes
 

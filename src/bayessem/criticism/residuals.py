@@ -295,14 +295,16 @@ def _slopes(found: list[_Found], ci_prob: float) -> pd.DataFrame:
     for one in found:
         if one.slopes is None or one.implied_slopes is None or not one.regressed:
             continue
-        value = one.slopes - one.implied_slopes
+        there = np.flatnonzero(~np.isnan(one.slopes))
+        observed, implied = one.slopes[there], one.implied_slopes[..., there]
+        value = observed - implied
         out = summarise(value, ci_prob=ci_prob, quality=False).drop(columns="p_positive")
         first = {
-            "variable": [y for y, _ in one.regressed],
-            "covariate": [x for _, x in one.regressed],
+            "variable": [one.regressed[k][0] for k in there],
+            "covariate": [one.regressed[k][1] for k in there],
             "group": one.group,
-            "observed": one.slopes,
-            "implied": one.implied_slopes.mean(axis=(0, 1)),
+            "observed": observed,
+            "implied": implied.mean(axis=(0, 1)),
         }
         for k, (name, values) in enumerate(first.items()):
             out.insert(k, name, values)

@@ -16,7 +16,7 @@ With covariates that the model conditions on, the moments are given these, with 
 answers and covariates (results/given_margins.py), and independent answers depend on no covariate.
 
 With missing values the moments are those of the answers that are known, which is right where
-nothing observed says which are missing.
+nothing observed, but the covariates, says which are missing.
 """
 
 from __future__ import annotations
