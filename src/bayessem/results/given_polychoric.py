@@ -38,6 +38,8 @@ from bayessem.results.polychoric import (
 FAR = 8.0
 # Respondents at whose covariates the answers of a model are regressed, and quasi-random points.
 RESPONDENTS, POINTS = 300, 7
+# How far from 0 a search for a correlation begins at most, and the step at which it ends.
+FIRST, CLOSE = 0.9, 1e-8
 # Halvings of a step that does not climb.
 HALVINGS = 12
 
@@ -163,7 +165,9 @@ def _regression(sums: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return np.array([b[0], sd]), b[1:] / sd
 
 
-def residual_polychoric(table: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
+def residual_polychoric(
+    table: np.ndarray, first: np.ndarray, second: np.ndarray, start: float = 0.0
+) -> float:
     """The correlation that makes tables of answers likeliest, given thresholds.
 
     Parameters
@@ -172,8 +176,10 @@ def residual_polychoric(table: np.ndarray, first: np.ndarray, second: np.ndarray
         Counts or probabilities.
     first, second : ndarray (row, a - 1), (row, b - 1)
         Thresholds given the covariates.
+    start : float
+        Where the search begins.
     """
-    low, high, r = -MOST, MOST, 0.0
+    low, high, r = -MOST, MOST, float(np.clip(start, -FIRST, FIRST))
     each = table.sum(axis=(1, 2))[:, None, None]
     for _ in range(ROUNDS):
         at = np.full(len(table), r)
@@ -184,7 +190,7 @@ def residual_polychoric(table: np.ndarray, first: np.ndarray, second: np.ndarray
         new = r + slope / float(np.sum(each * change**2 / p))
         new = new if low < new < high else 0.5 * (low + high)
         moved, r = abs(new - r), new
-        if moved < SETTLED:
+        if moved < CLOSE:
             break
     return r
 
@@ -209,13 +215,20 @@ def regressions(sums: Sums) -> Regressions:
     out = []
     for i, j in zip(*np.triu_indices(len(sums.own), 1), strict=True):
         table = sums.pair(int(i), int(j))
-        if sums.counts[i] and sums.counts[j]:
-            out.append(residual_polychoric(table, cuts[i], cuts[j]))
-        else:
-            n, a, b, both = table.T
-            covariance = both - a * score[j] - b * score[i] + n * score[i] * score[j]
-            out.append(float(np.sum(covariance) / np.sum(n * spread[i] * spread[j])))
+        ordered = sums.counts[i] and sums.counts[j]
+        n, a, b, both = (_of_table(table) if ordered else table).T
+        covariance = both - a * score[j] - b * score[i] + n * score[i] * score[j]
+        r = float(np.sum(covariance) / np.sum(n * spread[i] * spread[j]))
+        out.append(residual_polychoric(table, cuts[i], cuts[j], r) if ordered else r)
     return Regressions(thresholds, np.array(slopes), np.array(out))
+
+
+def _of_table(table: np.ndarray) -> np.ndarray:
+    """Numbers, sums of both scores and of their product (row, 4), of tables (row, a, b)."""
+    i, j = np.arange(table.shape[1]), np.arange(table.shape[2])
+    columns = [np.ones_like(i), i], [np.ones_like(j), j]
+    each = [(0, 0), (1, 0), (0, 1), (1, 1)]
+    return np.stack([table @ columns[1][q] @ columns[0][p] for p, q in each], axis=1)
 
 
 def observed_sums(margins: Margins, rows: Rows, scores: np.ndarray) -> Sums:
