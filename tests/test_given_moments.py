@@ -455,7 +455,7 @@ def test_direct_effects_are_those_of_covariates(data):
     from bayessem.criticism.modification import modification_indices
 
     fit = drawn_at(model(MEASURED).ml(data, se="none"))
-    with pytest.raises(ModelError, match="ordered answers with covariates"):
+    with pytest.raises(ModelError, match="one level with covariates"):
         modification_indices(fit, kinds=("direct effect",))
     assert residuals(fit).slopes.empty
 

@@ -1262,15 +1262,15 @@ class Fit(Fitted):
         random_seed: int = 0,
         progress: bool = True,
     ) -> Modifications:
-        """Modification index and expected value of fixed cross-loadings and residual covariances.
+        """Modification index and expected value of what is fixed at 0: loadings, covariances.
 
-        Of models with ordered answers direct effects of covariates, too.
+        Direct effects of covariates, too.
 
         Parameters
         ----------
         kinds : sequence of str
             Out of "cross-loading", "residual covariance", "direct effect" (of a covariate on an
-            indicator, an outcome or a construct; of models with ordered answers).
+            indicator, an outcome or a construct; in models of one level).
         draws : int
             Evenly spaced draws that are used.
         ci_prob : float

@@ -1,7 +1,8 @@
 # Answers given covariates by lavaan: `Rscript covariates.R` in this folder writes covariates.json.
 # Sample statistics of weighted least squares (thresholds, slopes and correlations of latent
 # responses given the covariates; Muthen 1984), estimates of DWLS, SRMR and CRMR; without covariates
-# SRMR and CRMR of answers of several categories, of two groups, and beside a number.
+# SRMR and CRMR of answers of several categories, of two groups, and beside a number; score tests of
+# direct effects on the same answers as numbers.
 suppressMessages({library(lavaan); library(jsonlite)})
 d <- read.csv("covariates.csv")
 items <- paste0("x", 1:5)
@@ -33,4 +34,10 @@ plain <- function(model, ...) {
 out$plain <- plain(measured, ordered = items)
 out$groups <- plain(measured, ordered = items, group = "g")
 out$beside <- plain(paste(measured, "+ y"), ordered = items)
+# the answers as numbers: score tests of direct effects
+numbers <- sem(paste(measured, "\n f ~ z + w"), d, meanstructure = TRUE)
+direct <- expand.grid(lhs = items, rhs = c("z", "w"), stringsAsFactors = FALSE)
+added <- paste(paste(direct$lhs, "~", direct$rhs), collapse = "\n")
+scores <- lavTestScore(numbers, add = added)
+out$direct <- list(lhs = direct$lhs, rhs = direct$rhs, mi = scores$uni$X2)
 write(toJSON(out, digits = 9, auto_unbox = TRUE, pretty = FALSE), "covariates.json")

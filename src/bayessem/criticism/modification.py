@@ -1,6 +1,6 @@
 """Posterior modification indices: what freeing a fixed parameter would do.
 
-Loadings, residual covariances and, of ordered answers, direct effects of covariates.
+Loadings, residual covariances and direct effects of covariates.
 
 The statistics are those of `criticism/score_tests.py` (of ordered answers: answer_modification.py),
 at draws of the posterior: each index and expected change has a distribution. The table's sd and
@@ -125,7 +125,7 @@ def modification_indices(
     rows = candidate_rows(structure, kinds)
     if not rows:
         where = (
-            ", which are looked at in models of ordered answers with covariates"
+            ", which are looked at in models of one level with covariates"
             if KINDS[2] in kinds
             else ""
         )
@@ -248,7 +248,7 @@ def _notes(
         )
     structure, given = fit.prepared.structure, fit.prepared.table.exogenous
     promoted = [x for x in structure.observed if x in structure.variables]
-    if fit.prepared.table.ordered and given:
+    if given:
         promoted = [x for x in promoted if x not in given]
         notes.append(f"All is given the covariates ({', '.join(given)}).")
     if promoted:
