@@ -22,7 +22,8 @@ from bayessem.errors import ModelError, NotSupported
 from bayessem.ml.limited_information import residual_size
 from bayessem.results.answer_margins import Margins, margins_of, scores_of
 from bayessem.results.answer_moments import group_moments, inverse_root
-from bayessem.results.given_margins import expected_by_points, reduced_form, rows_of
+from bayessem.results.given_margins import expected_by_points, rows_of
+from bayessem.results.given_normal import reduced_form
 from bayessem.results.given_polychoric import (
     Regressions,
     expected_regressions,

@@ -29,17 +29,16 @@ from bayessem.results.answer_margins import (
     scores_of,
 )
 from bayessem.results.given_margins import (
-    NormalAverages,
     PointAverages,
     Rows,
     average_covariance,
     covariance_given,
-    normal_averages,
     observed_given,
     point_averages,
     points_given,
     rows_of,
 )
+from bayessem.results.given_normal import NormalAverages, normal_averages
 
 # Numbers whose expectations are computed for draws in a reasonable time (15 seconds or so).
 AFFORDABLE = 3e8

@@ -21,10 +21,9 @@ from bayessem.results.given_margins import (
     RULE,
     Rows,
     constructs_given,
-    enough_nodes,
     fewer_rows,
-    reduced_form,
 )
+from bayessem.results.given_normal import enough_nodes, reduced_form
 from bayessem.results.polychoric import (
     MOST,
     ROUNDS,

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from bayessem.results.answer_margins import Margins
-from bayessem.results.given_margins import Rows, blocks, enough_nodes, points_given, reduced_form
+from bayessem.results.given_margins import Rows, blocks, points_given
+from bayessem.results.given_normal import enough_nodes, reduced_form
 from bayessem.results.given_polychoric import expected_sums
 from bayessem.results.polychoric import Tables, rectangles
 
