@@ -17,7 +17,7 @@ from scipy.special import ndtr
 import bayessem as bs
 from bayessem.criticism.residuals import residuals
 from bayessem.errors import NotSupported
-from bayessem.ml.limited_information import group_scores, inverse_root, residual_size
+from bayessem.ml.limited_information import group_scores, residual_size
 from bayessem.results.answer_margins import (
     disturbance_points,
     expected_moments,
@@ -28,6 +28,7 @@ from bayessem.results.answer_margins import (
     points_of,
     scores_of,
 )
+from bayessem.results.answer_moments import inverse_root
 from bayessem.results.polychoric import observed_correlations, polychoric, rectangles
 from bayessem.results.simulate import elements_at, simulate, with_residuals
 
@@ -246,18 +247,15 @@ def test_groups_have_moments_of_their_own(lsat7):
 
 
 def test_what_has_no_moments_of_its_own_is_refused():
-    data = bs.SEM(ONE, std_lv=True, ordered=True).simulate(
-        {**{f"f=~i{k}": 0.7 for k in range(1, 6)}, **{f"i{k}|t1": 0.0 for k in range(1, 6)}},
-        80,
-        random_seed=1,
-    )
-    data["z"] = np.random.default_rng(0).normal(size=80)
-    prepared = bs.SEM(f"{ONE}\nf ~ z", std_lv=True, ordered=True).prepare(data)
-    with pytest.raises(NotSupported, match="without covariates"):
-        margins_of(prepared, "a fit index")
-    assert (
-        "c2" not in bs.SEM(f"{ONE}\nf ~ z", std_lv=True, ordered=True).ml(data, se="none").measures
-    )
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"z": rng.normal(size=80), "n": rng.poisson(2.0, size=80)})
+    data["y"] = rng.integers(0, 3, size=80)
+    alone = bs.SEM("y ~ z", ordered=["y"]).prepare(data)
+    with pytest.raises(NotSupported, match=r"explains y alone; fit\.predictive_check\(\)"):
+        margins_of(alone, "a fit index")
+    counts = bs.SEM("y ~ z\nn ~ z\ny ~~ 0*n", ordered=["y"], family={"n": "poisson"})
+    with pytest.raises(NotSupported, match="ordered and normal variables"):
+        margins_of(counts.prepare(data), "a fit index")
 
 
 def test_modification_indices_say_what_freeing_would_gain():

@@ -1,6 +1,10 @@
 """Modification indices: lavaan's at the maximum, stable over the draws, planted ones found."""
 
+import json
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from drawn import measured
 from example_models import ABILITIES, DEMOCRACY, QUADRATIC, abilities, democracy
@@ -24,6 +28,7 @@ from bayessem.model.structure import build_structure
 from bayessem.posterior.assemble import likelihood_density
 from bayessem.results.simulate import elements_at, simulate
 
+REFERENCES = Path(__file__).parent / "references"
 ITEMS = [f"x{k}" for k in range(1, 10)]
 
 # lavaan 0.6-14: modindices(sem(model, data, meanstructure = TRUE)), mi and epc
@@ -137,7 +142,26 @@ def test_candidates_are_what_is_not_in_the_model():
     assert {"F=~g2", "G=~f1"} <= names
     assert "f1~~f2" not in names
     assert not [n for n in names if "g3" in n and "~~" in n]  # its residual variance is 0
-    assert not [n for n in names if "x" in n]
+    assert not [r for r in rows if r.op != "~" and "x" in r.name]
+    effects = {r.name for r in rows if r.op == "~"}
+    assert effects == {"F~x", *(f"{c}{k}~x" for c in "fg" for k in (1, 2, 3))}
+
+
+def test_direct_effects_of_covariates_are_lavaans():
+    """lavTestScore of items on covariates, and what freeing one changes."""
+    data = pd.read_csv(REFERENCES / "covariates.csv")
+    expected = json.loads((REFERENCES / "covariates.json").read_text())["direct"]
+    text = "f =~ x1 + x2 + x3 + x4 + x5\nf ~ z + w"
+    ml = SEM(text).ml(data, se="none")
+    rows = candidate_rows(ml.prepared.structure, ("direct effect",))
+    values = modification_values(ml.prepared, ml.elements[None], rows)[0]
+    found = {(r.lhs, r.rhs): v for r, v in zip(rows, values, strict=True)}
+    assert len(rows) == 10
+    for lhs, rhs, mi in zip(expected["lhs"], expected["rhs"], expected["mi"], strict=True):
+        assert found[lhs, rhs][0] == pytest.approx(mi, abs=1e-4)
+    freed = SEM(f"{text}\nx2 ~ w").ml(data, se="none").table
+    own = freed[(freed["lhs"] == "x2") & (freed["op"] == "~")]["est"].iloc[0]
+    assert found["x2", "w"][1] == pytest.approx(own, rel=0.02)
 
 
 def test_bad_requests_say_what_would_work(hs_fit):
@@ -145,7 +169,11 @@ def test_bad_requests_say_what_would_work(hs_fit):
         modification_indices(hs_fit, kinds=("path",))
     with pytest.raises(FitError, match="draws has to be at least 1"):
         modification_indices(hs_fit, draws=0)
-    assert len(KINDS) == 2
+    with pytest.raises(
+        ModelError, match="no fixed direct effect, which are looked at in models of one"
+    ):
+        modification_indices(hs_fit, kinds=("direct effect",))
+    assert len(KINDS) == 3
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.1])

@@ -1256,18 +1256,21 @@ class Fit(Fitted):
     def modification_indices(
         self,
         *,
-        kinds: Sequence[str] = ("cross-loading", "residual covariance"),
+        kinds: Sequence[str] = ("cross-loading", "residual covariance", "direct effect"),
         draws: int = 100,
         ci_prob: float = 0.95,
         random_seed: int = 0,
         progress: bool = True,
     ) -> Modifications:
-        """Modification index and expected value of fixed cross-loadings and residual covariances.
+        """Modification index and expected value of what is fixed at 0: loadings, covariances.
+
+        Direct effects of covariates, too.
 
         Parameters
         ----------
         kinds : sequence of str
-            Out of "cross-loading", "residual covariance".
+            Out of "cross-loading", "residual covariance", "direct effect" (of a covariate on an
+            indicator, an outcome or a construct; in models of one level).
         draws : int
             Evenly spaced draws that are used.
         ci_prob : float

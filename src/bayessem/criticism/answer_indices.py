@@ -8,7 +8,8 @@ pD = tr(W V), V their posterior covariance matrix. So D_s stands where the devia
 stands in the indices of Garnier-Villarreal & Jorgensen (2020, doi:10.1037/met0000224): the
 noncentrality is D_s - p*, its degrees of freedom p* - pD. BRMSEA is then the posterior of RMSEA2
 (Maydeu-Olivares & Joe 2014, doi:10.1080/00273171.2014.911075); CFI and TLI are relative to
-independent answers (Cai, Chung & Lee 2021, doi:10.1007/s11121-021-01253-4).
+independent answers (Cai, Chung & Lee 2021, doi:10.1007/s11121-021-01253-4). With covariates all is
+given these (results/given_margins.py).
 """
 
 from __future__ import annotations
@@ -19,23 +20,19 @@ import numpy as np
 
 from bayessem.criticism.discrepancy import Counts
 from bayessem.criticism.replicate import replicate
-from bayessem.ml.limited_information import group_scores, independent, inverse_root
-from bayessem.results.answer_margins import (
-    Margins,
-    Observed,
-    expected_moments,
-    given_constructs,
-    margins_of,
-    moment_covariance,
-    observed_moments,
-    observed_of,
-    points_of,
-    scores_of,
+from bayessem.results.answer_margins import margins_of, scores_of
+from bayessem.results.answer_moments import (
+    GroupMoments,
+    affordable_draws,
+    group_moments,
+    inverse_root,
 )
 from bayessem.results.fitted import Fitted
 
 # Draws at which moments are computed, replicated data sets, and draws of independent answers.
 DRAWS, REPLICAS, BASELINE_DRAWS = 1000, 400, 1000
+# Draws at the least, where those with covariates take long.
+LEAST = 200
 # Data sets that are drawn at a time.
 BATCH = 50
 
@@ -95,20 +92,13 @@ def answer_discrepancy(
     """
     prepared, sample = fit.prepared, fit.prepared.sample
     margins = margins_of(prepared, "a fit index")
-    points = points_of(margins)
-    draw = thinned(fit.elements, DRAWS)
+    moments = group_moments(margins, prepared, fit.elements.mean(axis=(0, 1)))
+    draw = thinned(fit.elements, affordable_draws(moments, DRAWS, LEAST))
     kept = fit.elements[:, draw]
     flat = kept.reshape(-1, kept.shape[-1])
-    data = [observed_of(margins, scores) for scores in group_scores(margins, prepared)]
-    centre = flat.mean(axis=0)
-    roots = [
-        inverse_root(
-            moment_covariance(margins, given_constructs(margins, centre, g, points)) * one.shares
-        )
-        for g, one in enumerate(data)
-    ]
-    expected = [expected_moments(margins, flat, g, points) for g in range(len(data))]
-    values = _distance(data, expected, roots)
+    roots = [inverse_root(one.covariance()) for one in moments]
+    expected = [one.expected(flat) for one in moments]
+    values = _distance(moments, expected, roots)
     p_d = sum(
         float(np.sum(((own - own.mean(axis=0)) @ root) ** 2)) / len(own)
         for own, root in zip(expected, roots, strict=True)
@@ -119,13 +109,11 @@ def answer_discrepancy(
     for start in range(0, wanted, BATCH):
         some = at[start : start + BATCH]
         drawn = replicate(prepared, flat[some], random_seed=generator)
-        off = [own[some] for own in expected]
         replicated[start : start + BATCH] = sum(
-            _squares(observed_moments(margins, scores_of(margins, drawn[:, sample.group == g]))
-                     - off[g], roots[g])
-            for g in range(len(data))
-        )  # fmt: skip
-    baseline, p_d0 = _independent(margins, data, generator)
+            _squares(one.of(scores_of(margins, drawn[:, sample.group == g])) - off[some], root)
+            for g, (one, off, root) in enumerate(zip(moments, expected, roots, strict=True))
+        )
+    baseline, p_d0 = _independent(moments, generator)
     return AnswerDiscrepancy(
         draw=draw,
         values=values.reshape(kept.shape[:2]),
@@ -135,7 +123,10 @@ def answer_discrepancy(
         replicated=replicated,
         compared=values[at],
         counts=Counts(
-            len(data) * margins.size, len(margins.names), sample.size, len(sample.groups)
+            sum(len(one.observed) for one in moments),
+            len(margins.names),
+            sample.size,
+            len(sample.groups),
         ),
     )
 
@@ -145,48 +136,45 @@ def _squares(off: np.ndarray, root: np.ndarray) -> np.ndarray:
 
 
 def _distance(
-    data: list[Observed], expected: list[np.ndarray], roots: list[np.ndarray]
+    moments: list[GroupMoments], expected: list[np.ndarray], roots: list[np.ndarray]
 ) -> np.ndarray:
     """D (draw,) of the data from expected moments (draw, moment) of each group."""
     parts = [
-        _squares(one.moments - own, root)
-        for one, own, root in zip(data, expected, roots, strict=True)
+        _squares(one.observed - own, root)
+        for one, own, root in zip(moments, expected, roots, strict=True)
     ]
     return np.sum(parts, axis=0)
 
 
 def _independent(
-    margins: Margins, data: list[Observed], generator: np.random.Generator
+    moments: list[GroupMoments], generator: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """D under draws of independent answers (draw,), and their effective parameters.
 
     Shares have the posterior of a uniform prior, numbers that of a flat prior of their mean and log
     variance.
     """
-    starts = np.concatenate([[0], np.cumsum(margins.own)])
-    first, second = margins.pairs
     total, p_d = np.zeros(BASELINE_DRAWS), 0.0
-    for one in data:
-        own, score = [], []
-        for k, categories in enumerate(margins.counts):
-            part = slice(starts[k], starts[k + 1])
-            n = 1.0 / one.shares[starts[k], starts[k]]  # respondents who gave an answer
-            known = one.moments[part]
-            if categories:
-                counts = n * np.concatenate([[1.0 - known.sum()], known])
-                drawn = generator.dirichlet(np.maximum(counts, 0.0) + 1.0, BASELINE_DRAWS)[:, 1:]
-                own.append(drawn)
-                score.append(drawn @ np.arange(1.0, categories))
-                continue
-            variance = known[1] - known[0] ** 2
-            variance = n * variance / generator.chisquare(n - 1.0, BASELINE_DRAWS)
-            mean = known[0] + np.sqrt(variance / n) * generator.standard_normal(BASELINE_DRAWS)
-            own.append(np.stack([mean, variance + mean**2], axis=-1))
-            score.append(mean)
-        means = np.stack(score, axis=-1)
-        expected = np.concatenate([*own, means[:, first] * means[:, second]], axis=1)
-        given = independent(margins, expected.mean(axis=0))
-        root = inverse_root(moment_covariance(margins, given) * one.shares)
-        total += _squares(one.moments - expected, root)
-        p_d += float(np.mean(_squares(expected - expected.mean(axis=0), root)))
+    for one in moments:
+        own = [
+            _own_draws(known, n, categories, generator)
+            for known, n, categories in zip(one.own, one.answered, one.margins.counts, strict=True)
+        ]
+        expected = one.independent_expected(own)
+        centre = expected.mean(axis=0)
+        root = inverse_root(one.independent_covariance([centre[place] for place in one.places]))
+        total += _squares(one.observed - expected, root)
+        p_d += float(np.mean(_squares(expected - centre, root)))
     return total, p_d
+
+
+def _own_draws(
+    known: np.ndarray, n: float, categories: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Draws (draw, k) of a variable's own moments (k,), of n answers."""
+    if categories:
+        counts = n * np.concatenate([[1.0 - known.sum()], known])
+        return generator.dirichlet(np.maximum(counts, 0.0) + 1.0, BASELINE_DRAWS)[:, 1:]
+    variance = n * (known[1] - known[0] ** 2) / generator.chisquare(n - 1.0, BASELINE_DRAWS)
+    mean = known[0] + np.sqrt(variance / n) * generator.standard_normal(BASELINE_DRAWS)
+    return np.stack([mean, variance + mean**2], axis=-1)

@@ -18,17 +18,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bayessem.criticism.score_tests import DETERMINED
-from bayessem.errors import NotSupported
-from bayessem.ml.limited_information import group_scores, inverse_root
-from bayessem.results.answer_margins import (
-    Margins,
-    expected_moments,
-    given_constructs,
-    margins_of,
-    moment_covariance,
-    observed_of,
-    points_of,
-)
+from bayessem.results.answer_margins import Margins, margins_of
+from bayessem.results.answer_moments import group_moments, inverse_root
 from bayessem.results.fitted import Fitted
 from bayessem.syntax.parameters import Parameter
 
@@ -53,23 +44,17 @@ def answer_modifications(
     """
     prepared = fit.prepared
     margins = margins_of(prepared, "a modification index")
-    points = points_of(margins)
-    groups = range(len(prepared.sample.groups))
     centre = fit.elements.mean(axis=(0, 1))
-    roots, observed = [], []
-    for g, scores in zip(groups, group_scores(margins, prepared), strict=True):
-        one = observed_of(margins, scores)
-        given = given_constructs(margins, centre, g, points)
-        roots.append(inverse_root(moment_covariance(margins, given) * one.shares))
-        observed.append(one.moments)
+    moments = group_moments(margins, prepared, centre)
+    roots = [inverse_root(one.covariance()) for one in moments]
 
     def whitened(flat: np.ndarray) -> np.ndarray:
         """Expected moments (point, ...) of all groups, in units of their sampling error."""
-        parts = [expected_moments(margins, flat, g, points) @ roots[g] for g in groups]
+        parts = [one.expected(flat) @ root for one, root in zip(moments, roots, strict=True)]
         return np.concatenate(parts, axis=1)
 
     basis = _free_directions(fit, whitened)
-    error = np.concatenate([o @ r for o, r in zip(observed, roots, strict=True)])
+    error = np.concatenate([o.observed @ r for o, r in zip(moments, roots, strict=True)])
     error = error - whitened(elements)
     error = error - error @ basis @ basis.T
     out = np.full((len(elements), len(rows), 3), np.nan)
@@ -104,14 +89,26 @@ def _free_directions(fit: Fitted, whitened: Callable[[np.ndarray], np.ndarray]) 
 def _moved(margins: Margins, centre: np.ndarray, row: Parameter) -> tuple[np.ndarray, float]:
     """What is added to flat matrices to free a parameter a little, and how much of it."""
     structure = margins.structure
-    i = structure.observed.index(row.rhs)
-    out = np.zeros_like(centre)
+    observed, variables = structure.observed, structure.variables
     if row.op == "=~":
-        j = structure.variables.index(row.lhs)
-        places = structure.element_of("loadings", i, j, row.group)
+        at = ("loadings", observed.index(row.rhs), variables.index(row.lhs))
     elif row.op == "~~":
-        places = structure.element_of("residuals", structure.observed.index(row.lhs), i, row.group)
-    else:
-        raise NotSupported(f"{row.name} is neither a cross-loading nor a residual covariance")
-    out[list(places)] = SMALL
-    return out, SMALL
+        at = ("residuals", observed.index(row.lhs), observed.index(row.rhs))
+    elif row.lhs in variables:
+        at = ("paths", variables.index(row.lhs), variables.index(row.rhs))
+    else:  # as a loading on the covariate
+        at = ("loadings", observed.index(row.lhs), variables.index(row.rhs))
+    out = np.zeros_like(centre)
+    size = SMALL / _sd_of(margins, centre, row)
+    out[list(structure.element_of(*at, row.group))] = size
+    return out, size
+
+
+def _sd_of(margins: Margins, centre: np.ndarray, row: Parameter) -> float:
+    """The sd of a covariate whose effect is freed, the unit in which steps are small."""
+    if row.op != "~":
+        return 1.0
+    structure = margins.structure
+    i = structure.variables.index(row.rhs)
+    sd = float(np.sqrt(structure.matrices(centre, row.group)["disturbances"][i, i]))
+    return sd if sd > 0 else 1.0

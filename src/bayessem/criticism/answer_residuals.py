@@ -4,6 +4,8 @@ Residual correlations are polychoric (or polyserial) ones of the data less what 
 the model. The table of two answers is compared with the one that the model expects by its
 chi-square, as an index of local dependence (Chen & Thissen 1997, doi:10.3102/10769986022003265),
 and cell by cell in standard errors (Maydeu-Olivares & Joe 2014, doi:10.1080/00273171.2014.911075).
+With covariates, correlations are those given these, beside the slopes of the latent responses on
+the covariates (Muthen 1984, doi:10.1007/BF02294210), and expected tables those of the respondents.
 """
 
 from __future__ import annotations
@@ -15,8 +17,12 @@ import numpy as np
 import pandas as pd
 
 from bayessem.criticism.answer_indices import thinned
-from bayessem.results.answer_margins import margins_of, points_of, scores_of
+from bayessem.model.prepare import Prepared
+from bayessem.results.answer_margins import Margins, margins_of, points_of, scores_of
 from bayessem.results.fitted import Fitted
+from bayessem.results.given_margins import rows_of
+from bayessem.results.given_polychoric import expected_regressions, observed_sums, regressions
+from bayessem.results.given_tables import expected_tables_given
 from bayessem.results.polychoric import (
     Tables,
     expected_correlations,
@@ -27,6 +33,8 @@ from bayessem.results.polychoric import (
 
 # Draws whose expected tables are averaged, or whose correlations have to be found from tables.
 DRAWS = 100
+# The same with covariates, where each respondent has tables of their own.
+TABLE_DRAWS, SEARCHES = 20, 40
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,10 @@ class PairResiduals:
         Chi-square of the table of both and its degrees of freedom; nan where one is a number.
     cells : DataFrame
         A row a cell: lhs, rhs, lhs_answer, rhs_answer, observed and expected count, z.
+    slopes : ndarray (p, q)
+        On the covariates: of latent responses (of numbers), in units of their residual's sd, a sd
+        of the covariate; nan of one that does not vary.
+    implied_slopes : ndarray (chain, draw, p, q)
     """
 
     names: tuple[str, ...]
@@ -54,6 +66,8 @@ class PairResiduals:
     x2: np.ndarray
     x2_df: np.ndarray
     cells: pd.DataFrame
+    slopes: np.ndarray
+    implied_slopes: np.ndarray
 
 
 def pair_residuals(fit: Fitted) -> list[PairResiduals]:
@@ -66,55 +80,115 @@ def pair_residuals(fit: Fitted) -> list[PairResiduals]:
     """
     prepared, sample = fit.prepared, fit.prepared.sample
     margins = margins_of(prepared, "residual analysis")
-    points = points_of(margins)
-    first, second = margins.pairs
-    labels = [list(map(str, sample.categories[j])) for j in margins.columns]
     used = fit.elements
     if not margins.normal:  # found by a search for each draw
-        used = used[:, thinned(used, DRAWS)]
-    flat = used.reshape(-1, used.shape[-1])
-    some = flat[np.linspace(0, len(flat) - 1, min(DRAWS, len(flat))).round().astype(int)]
+        used = used[:, thinned(used, SEARCHES if margins.given else DRAWS)]
+    of = _given if margins.given else _plain
+    labels = [list(map(str, sample.categories[j])) for j in margins.columns]
+    first, second = margins.pairs
     out = []
     for g in range(len(sample.groups)):
-        scores = scores_of(margins, sample.values[sample.group == g])
-        implied = expected_correlations(margins, flat, g, points)
-        counts = observed_tables(margins, scores)
-        expected = {
-            pair: table.mean(axis=0) * counts[pair].sum()
-            for pair, table in expected_tables(margins, some, g, points).items()
-        }
+        found = of(margins, prepared, g, used)
         x2, df = np.full(len(first), np.nan), np.full(len(first), np.nan)
         for c, pair in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-            if pair in counts:
-                x2[c] = np.sum((counts[pair] - expected[pair]) ** 2 / expected[pair])
-                df[c] = np.prod(np.array(counts[pair].shape) - 1)
+            if pair in found.counts:
+                observed, expected = found.counts[pair], found.expected[pair]
+                x2[c] = np.sum((observed - expected) ** 2 / expected)
+                df[c] = np.prod(np.array(observed.shape) - 1)
         out.append(
             PairResiduals(
                 names=margins.names,
                 rows=second,
                 columns=first,
-                observed=observed_correlations(margins, scores),
-                implied=implied.reshape(*used.shape[:2], -1),
+                observed=found.observed,
+                implied=found.implied.reshape(*used.shape[:2], -1),
                 x2=x2,
                 x2_df=df,
-                cells=cell_residuals(margins.names, labels, counts, expected),
+                cells=cell_residuals(
+                    margins.names, labels, found.counts, found.expected, found.variance
+                ),
+                slopes=found.slopes,
+                implied_slopes=found.implied_slopes.reshape(*used.shape[:2], *found.slopes.shape),
             )
         )
     return out
 
 
+@dataclass(frozen=True)
+class _Found:
+    """Correlations (pair,) and (draw, pair), tables by pair, slopes (p, q) and (draw, p, q)."""
+
+    observed: np.ndarray
+    implied: np.ndarray
+    counts: Tables
+    expected: Tables
+    variance: Tables
+    slopes: np.ndarray
+    implied_slopes: np.ndarray
+
+
+def _some(flat: np.ndarray, most: int) -> np.ndarray:
+    return flat[np.linspace(0, len(flat) - 1, min(most, len(flat))).round().astype(int)]
+
+
+def _plain(margins: Margins, prepared: Prepared, group: int, used: np.ndarray) -> _Found:
+    """Without covariates."""
+    points, flat = points_of(margins), used.reshape(-1, used.shape[-1])
+    scores = scores_of(margins, prepared.sample.values[prepared.sample.group == group])
+    counts = observed_tables(margins, scores)
+    expected = {
+        pair: table.mean(axis=0) * counts[pair].sum()
+        for pair, table in expected_tables(margins, _some(flat, DRAWS), group, points).items()
+    }
+    p = len(margins.names)
+    return _Found(
+        observed=observed_correlations(margins, scores),
+        implied=expected_correlations(margins, flat, group, points),
+        counts=counts,
+        expected=expected,
+        variance={pair: e * (1.0 - e / counts[pair].sum()) for pair, e in expected.items()},
+        slopes=np.zeros((p, 0)),
+        implied_slopes=np.zeros((len(flat), p, 0)),
+    )
+
+
+def _given(margins: Margins, prepared: Prepared, group: int, used: np.ndarray) -> _Found:
+    """Given the covariates."""
+    sample, flat = prepared.sample, used.reshape(-1, used.shape[-1])
+    scores = scores_of(margins, sample.values[sample.group == group])
+    rows = rows_of(margins, prepared, group)
+    found = regressions(observed_sums(margins, rows, scores))
+    slopes, implied = expected_regressions(margins, rows, flat, group)
+    expected, variance = expected_tables_given(margins, rows, _some(flat, TABLE_DRAWS), group)
+    sd = np.array([sample.sds[sample.variables.index(name)] for name in margins.given])
+    sd[np.ptp(rows.x, axis=0) == 0] = np.nan  # nothing is known of a slope
+    return _Found(
+        observed=found.correlations,
+        implied=implied,
+        counts=observed_tables(margins, scores),
+        expected=expected,
+        variance=variance,
+        slopes=found.slopes * sd,
+        implied_slopes=slopes * sd,
+    )
+
+
 def cell_residuals(
-    names: Sequence[str], labels: Sequence[Sequence[str]], counts: Tables, expected: Tables
+    names: Sequence[str],
+    labels: Sequence[Sequence[str]],
+    counts: Tables,
+    expected: Tables,
+    variance: Tables,
 ) -> pd.DataFrame:
     """Cells of all tables, those furthest from what is expected first.
 
-    counts, expected : (a, b) each;  z : (observed - expected) / sqrt(expected (1 - share)).
+    counts, expected, variance : (a, b) each, the last of the counts;  z : in their sd.
     """
     frames = []
     for (i, j), table in counts.items():
         rows, columns = (k.ravel() for k in np.indices(table.shape))
         e = expected[i, j].ravel()
-        sd = np.sqrt(e * (1.0 - e / table.sum()))
+        sd = np.sqrt(np.maximum(variance[i, j].ravel(), 0.0))
         frames.append(
             pd.DataFrame(
                 {

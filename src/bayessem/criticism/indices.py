@@ -439,6 +439,12 @@ def _notes_on_answers(
         "to answers that have nothing to do with each other. fit.residuals() says where it comes "
         "from."
     ]
+    if fit.prepared.table.exogenous:
+        notes.append(
+            f"All is given the covariates ({', '.join(fit.prepared.table.exogenous)}), with the "
+            "products of answers and covariates among the moments; answers that have nothing to do "
+            "with each other depend on no covariate."
+        )
     if p_d >= counts.moments:
         notes.append(
             f"BRMSEA and BTLI are not defined: the model uses {number(p_d, 1)} effective "
@@ -452,9 +458,10 @@ def _notes_on_answers(
             "independent answers fit as well: there is little to explain in these data."
         )
     if not fit.prepared.sample.complete:
+        but = " but the covariates" if fit.prepared.table.exogenous else ""
         notes.append(
             "Moments are those of the answers that are known, replicated data have the same "
-            "missing: right where nothing observed says which are missing."
+            f"missing: right where nothing observed{but} says which are missing."
         )
     return notes
 

@@ -1,4 +1,6 @@
-"""Posterior modification indices: what freeing a fixed loading or residual covariance would do.
+"""Posterior modification indices: what freeing a fixed parameter would do.
+
+Loadings, residual covariances and direct effects of covariates.
 
 The statistics are those of `criticism/score_tests.py` (of ordered answers: answer_modification.py),
 at draws of the posterior: each index and expected change has a distribution. The table's sd and
@@ -107,7 +109,7 @@ def modification_indices(
     random_seed: int = 0,
     progress: bool = True,
 ) -> Modifications:
-    """Modification index and expected value of every fixed cross-loading and residual covariance.
+    """Modification index and expected value of every fixed parameter of these kinds.
 
     Arguments, result and errors: `Fit.modification_indices`.
     """
@@ -122,7 +124,12 @@ def modification_indices(
     some = flat[np.linspace(0, len(flat) - 1, min(draws, len(flat))).round().astype(int)]
     rows = candidate_rows(structure, kinds)
     if not rows:
-        raise ModelError(f"the model has no fixed {' or '.join(kinds)}")
+        where = (
+            ", which are looked at in models of one level with covariates"
+            if KINDS[2] in kinds
+            else ""
+        )
+        raise ModelError(f"the model has no fixed {' or '.join(kinds)}{where}")
     if fit.prepared.table.ordered:
         values = answer_modifications(fit, some, rows)
         return _summary(fit, rows, values, some, ci_prob)
@@ -163,6 +170,11 @@ def _standard_factors(
         for k, row in enumerate(rows):
             if row.group != g:
                 continue
+            if row.op == "~":
+                y = structure.variables.index(row.lhs) if row.lhs in structure.variables else -1
+                sd = latent[:, y] if y >= 0 else observed[:, position[row.lhs]]
+                out[:, k] = latent[:, structure.variables.index(row.rhs)] / sd
+                continue
             i = position[row.rhs]
             if row.op == "=~":
                 out[:, k] = latent[:, structure.variables.index(row.lhs)] / observed[:, i]
@@ -183,7 +195,7 @@ def _summary(
     mixture = (epc[:, None] + sd[:, None] * scores[None, :, None]).reshape(-1, epc.shape[1])
     kept = [r for r, k in zip(rows, known, strict=True) if k]
     standard = epc * _standard_factors(fit.prepared, elements, kept) if kept else epc
-    kind = {"=~": KINDS[0], "~~": KINDS[1]}
+    kind = {"=~": KINDS[0], "~~": KINDS[1], "~": KINDS[2]}
     table = pd.DataFrame(
         {
             "lhs": [r.lhs for r in kept],
@@ -234,7 +246,11 @@ def _notes(
             "Could not be estimated besides the free parameters, and left out: "
             f"{', '.join(dict.fromkeys(lost))}."
         )
-    promoted = [x for x in fit.prepared.structure.observed if x in fit.prepared.structure.variables]
+    structure, given = fit.prepared.structure, fit.prepared.table.exogenous
+    promoted = [x for x in structure.observed if x in structure.variables]
+    if given:
+        promoted = [x for x in promoted if x not in given]
+        notes.append(f"All is given the covariates ({', '.join(given)}).")
     if promoted:
         notes.append(
             f"Observed variables with paths ({', '.join(promoted)}) measure no construct and are "

@@ -62,6 +62,11 @@ class Residuals(Described):
         Of ordered variables, a row a pair of answers to two of them, the furthest from what is
         expected first: lhs, rhs, lhs_answer, rhs_answer, group, observed and expected count, z
         (difference in standard errors).
+    slopes : DataFrame
+        Of ordered variables and numbers beside them in models with covariates, the largest first:
+        variable, covariate, group, observed, implied, mean, sd, lower, upper of the residual,
+        p_large, large; slopes of a regression on all covariates, in sds of the latent response
+        (the number) given these a sd of the covariate.
     """
 
     table: pd.DataFrame
@@ -71,6 +76,7 @@ class Residuals(Described):
     ci_prob: float
     notes: tuple[str, ...]
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    slopes: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def matrix(self, group: str = "") -> pd.DataFrame:
         """Mean residual correlations of a group as a square table, 0 on the diagonal."""
@@ -123,13 +129,46 @@ class Residuals(Described):
             )
         )
         of = " of latent responses" if len(self.cells) else ""
+        if len(self.slopes):
+            of += " given the covariates"
         return Document.of(
             Heading(f"Residual correlations{of} (observed - implied)"),
             Paragraph(f"{count}. Root mean square (CRMR) {crmr}. The largest:"),
             pairs,
+            *self._slopes(),
             *self._cells(),
             Notes(self.notes),
         )
+
+    def _slopes(self) -> list[Block]:
+        """The slopes on covariates that are furthest from the model's."""
+        if self.slopes.empty:
+            return []
+        large, limit = int(self.slopes["large"].sum()), number(LARGE, 2)
+        shown = self.slopes.head(max(SHOWN // 2, min(large, SHOWN)))
+        count = (
+            f"{large} of {len(self.slopes)} slopes on covariates "
+            f"{'is' if large == 1 else 'are'} further than {limit} from the model's on average"
+            if large
+            else f"No slope on a covariate is further than {limit} from the model's on average "
+            f"({len(self.slopes)} slopes)"
+        )
+        return [
+            Paragraph(f"{count}. The furthest:"),
+            Table(
+                (
+                    Column("", (shown["variable"] + " ~ " + shown["covariate"]).tolist()),
+                    *labels(shown, ("group",)),
+                    column(shown, "observed"),
+                    column(shown, "implied"),
+                    column(shown, "mean", "residual"),
+                    intervals(shown, percent_text(self.ci_prob)),
+                    column(shown, "p_large", f"P(|residual| > {limit})"),
+                    marks(shown, "large", "large"),
+                ),
+                "Slopes on covariates (observed - implied)",
+            ),
+        ]
 
     def _cells(self) -> list[Block]:
         """The pairs of answers that are furthest from what the model expects."""
@@ -214,6 +253,7 @@ def residuals(fit: Fitted, *, ci_prob: float = 0.95) -> Residuals:
         ci_prob=ci_prob,
         notes=_notes(fit),
         cells=_furthest(cells),
+        slopes=_slopes(found, ci_prob),
     )
 
 
@@ -228,6 +268,9 @@ class _Found:
     means: pd.DataFrame | None = None
     cells: pd.DataFrame | None = None
     tables: dict[str, np.ndarray] = field(default_factory=dict)  # of each pair
+    regressed: list[tuple[str, str]] = field(default_factory=list)  # variables on covariates
+    slopes: np.ndarray | None = None  # (slope,)
+    implied_slopes: np.ndarray | None = None  # (chain, draw, slope)
 
     @property
     def value(self) -> np.ndarray:
@@ -246,8 +289,37 @@ def _furthest(cells: list[pd.DataFrame]) -> pd.DataFrame:
     return out.iloc[np.argsort(-out["z"].abs().to_numpy(), kind="stable")].reset_index(drop=True)
 
 
+def _slopes(found: list[_Found], ci_prob: float) -> pd.DataFrame:
+    """Slopes on covariates of all groups, the furthest from the model's first."""
+    frames = []
+    for one in found:
+        if one.slopes is None or one.implied_slopes is None or not one.regressed:
+            continue
+        there = np.flatnonzero(~np.isnan(one.slopes))
+        observed, implied = one.slopes[there], one.implied_slopes[..., there]
+        value = observed - implied
+        out = summarise(value, ci_prob=ci_prob, quality=False).drop(columns="p_positive")
+        first = {
+            "variable": [one.regressed[k][0] for k in there],
+            "covariate": [one.regressed[k][1] for k in there],
+            "group": one.group,
+            "observed": observed,
+            "implied": implied.mean(axis=(0, 1)),
+        }
+        for k, (name, values) in enumerate(first.items()):
+            out.insert(k, name, values)
+        out["p_large"] = np.mean(np.abs(value) > LARGE, axis=(0, 1))
+        frames.append(out.assign(large=out["mean"].abs() > LARGE))
+    if not frames:
+        return pd.DataFrame()
+    out = pd.concat(frames, ignore_index=True)
+    order = np.argsort(-out["mean"].abs().to_numpy(), kind="stable")
+    return out.iloc[order].reset_index(drop=True)
+
+
 def _of_answers(fit: Fitted) -> list[_Found]:
     """Of a model with ordered answers."""
+    given = fit.prepared.table.exogenous
     return [
         _Found(
             label,
@@ -256,6 +328,9 @@ def _of_answers(fit: Fitted) -> list[_Found]:
             one.implied,
             cells=one.cells,
             tables={"x2": one.x2, "x2_df": one.x2_df},
+            regressed=[(name, x) for name in one.names for x in given],
+            slopes=one.slopes.ravel(),
+            implied_slopes=one.implied_slopes.reshape(*one.implied_slopes.shape[:2], -1),
         )
         for label, one in zip(fit.prepared.sample.groups, pair_residuals(fit), strict=True)
     ]
@@ -374,6 +449,13 @@ def _notes(fit: Fitted) -> tuple[str, ...]:
             "Correlations see little of squares and products; a misfit of the curve shows in "
             'predictive_check("shape").'
         )
-    if fit.prepared.table.exogenous:
+    if fit.prepared.table.exogenous and fit.prepared.table.answered:
+        notes.append(
+            "Correlations are those given the covariates "
+            f"({', '.join(fit.prepared.table.exogenous)}). Slopes are those of a regression on all "
+            "covariates, in standard deviations of the latent response given them for one of the "
+            "covariate; one that is far off may be a direct effect that the model leaves out."
+        )
+    elif fit.prepared.table.exogenous:
         notes.append("Pairs of covariates are left out: the model takes them as they are.")
     return tuple(notes)

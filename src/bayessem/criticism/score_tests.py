@@ -38,7 +38,7 @@ from bayessem.results.standardize import model_moments, row_values
 from bayessem.syntax.parameters import Parameter, ParameterTable
 from bayessem.threads import side_by_side
 
-KINDS = ("cross-loading", "residual covariance")
+KINDS = ("cross-loading", "residual covariance", "direct effect")
 # Share of a parameter's information that must be left by the others for it to be estimable.
 DETERMINED = 1e-6
 # Respondents simulated for the expected information of a model with product terms.
@@ -53,7 +53,9 @@ def candidate_rows(structure: Structure, kinds: Sequence[str] = KINDS) -> list[P
     """Rows of the parameters that are fixed at 0 by not being in the model, as free rows.
 
     Cross-loadings: every construct on every indicator of others. Residual covariances: every pair
-    of indicators whose residual variances are not fixed at 0. Of a two-level model by level.
+    of indicators whose residual variances are not fixed at 0. Of a two-level model by level. Direct
+    effects, of models of one level: every covariate on every indicator, outcome and construct that
+    it does not explain.
     """
     table = structure.table
     items = structure.table.items  # related to others through their composites alone
@@ -84,6 +86,15 @@ def candidate_rows(structure: Structure, kinds: Sequence[str] = KINDS) -> list[P
                 for k, b in enumerate(there)
                 for a in there[:k]
                 if frozenset((a, b)) not in covariance and not {a, b} & fixed
+            ]
+        if KINDS[2] in kinds and table.levels == 1:
+            explained = {(r.lhs, r.rhs) for r in own if r.op == "~"}
+            composites = [structure.variables[one.variable] for one in structure.composites]
+            out += [
+                Parameter(y, "~", x, g, -1)
+                for y in (*structure.observed, *table.latent)
+                for x in table.exogenous
+                if y not in (*table.exogenous, *items, *composites) and (y, x) not in explained
             ]
     return out
 
@@ -152,7 +163,8 @@ def modification_values(
         Hears how many points are done.
     """
     structure = prepared.structure
-    extended = build_structure(extended_table(structure.table, rows))
+    added = [_as_loading(structure, row) for row in rows]
+    extended = build_structure(extended_table(structure.table, added))
     density = likelihood_density(extended, prepared.space, prepared.sample)
     free = len(structure.table.parameters)
     fixed = None
@@ -175,6 +187,13 @@ def modification_values(
             if told is not None:
                 told(done)
     return out
+
+
+def _as_loading(structure: Structure, row: Parameter) -> Parameter:
+    """A covariate's effect on an indicator as a loading on the covariate, which is the same."""
+    if row.op != "~" or row.lhs in structure.variables:
+        return row
+    return replace(row, lhs=row.rhs, op="=~", rhs=row.lhs)
 
 
 def _expected(

@@ -12,8 +12,11 @@ doi:10.1111/j.2044-8317.2012.02050.x; Cai & Monroe 2014, CRESST Report 839). RMS
 Maydeu-Olivares & Joe (2014, doi:10.1080/00273171.2014.911075); CFI and TLI compare with independent
 answers (Cai, Chung & Lee 2021, doi:10.1007/s11121-021-01253-4).
 
+With covariates that the model conditions on, the moments are given these, with the products of
+answers and covariates (results/given_margins.py), and independent answers depend on no covariate.
+
 With missing values the moments are those of the answers that are known, which is right where
-nothing observed says which are missing.
+nothing observed, but the covariates, says which are missing.
 """
 
 from __future__ import annotations
@@ -26,51 +29,17 @@ from scipy.stats import chi2
 
 from bayessem.ml.fit_measures import rmsea
 from bayessem.model.prepare import Prepared
-from bayessem.results.answer_margins import (
-    Given,
-    Margins,
-    Observed,
-    expected_moments,
-    given_constructs,
-    moment_covariance,
-    observed_of,
-    of_categories,
-    of_number,
-    points_of,
-    scores_of,
-)
+from bayessem.results.answer_margins import Margins, points_of, scores_of
+from bayessem.results.answer_moments import GroupMoments, group_moments, inverse_root
+from bayessem.results.given_margins import rows_of
+from bayessem.results.given_polychoric import expected_regressions, observed_sums, regressions
 from bayessem.results.polychoric import expected_correlations, observed_correlations
-
-# Share of the largest eigenvalue of a correlation matrix of moments that counts as 0.
-FLAT = 1e-10
-
-
-def inverse_root(covariance: np.ndarray) -> np.ndarray:
-    """R (moment, moment) with R R' the inverse of a covariance matrix of moments."""
-    sd = np.sqrt(np.diag(covariance))
-    roots, vectors = np.linalg.eigh(covariance / np.outer(sd, sd))
-    keep = roots > FLAT * roots[-1]
-    return vectors[:, keep] / np.sqrt(roots[keep]) / sd[:, None]
 
 
 def group_scores(margins: Margins, prepared: Prepared) -> list[np.ndarray]:
     """Scores (respondent, p) of each group."""
     sample = prepared.sample
     return [scores_of(margins, sample.values[sample.group == g]) for g in range(len(sample.groups))]
-
-
-def independent(margins: Margins, moments: np.ndarray) -> Given:
-    """Answers that have nothing to do with each other, with the first moments (moment,)."""
-    starts = np.concatenate([[0], np.cumsum(margins.own)])
-    parts = []
-    for k, categories in enumerate(margins.counts):
-        own = moments[starts[k] : starts[k + 1]]
-        if categories:
-            parts.append(of_categories(own[None]))
-        else:
-            parts.append(of_number(own[:1], own[1] - own[0] ** 2))
-    first, score, square, within, by_score = zip(*parts, strict=True)
-    return Given(np.ones(1), first, np.stack(score, 1), np.stack(square, 1), within, by_score)
 
 
 def quadratic_forms(error: np.ndarray, root: np.ndarray, change: np.ndarray) -> float:
@@ -81,24 +50,20 @@ def quadratic_forms(error: np.ndarray, root: np.ndarray, change: np.ndarray) -> 
     return float(off @ off - np.sum((basis.T @ off) ** 2))
 
 
-def _baseline(margins: Margins, data: list[Observed]) -> tuple[float, int]:
+def _baseline(moments: list[GroupMoments]) -> tuple[float, int]:
     """C2 of independent answers and its degrees of freedom."""
-    total, own = 0.0, sum(margins.own)
-    first, second = margins.pairs
-    for one in data:
-        given = independent(margins, one.moments)
-        expected, score = given.moments, given.score[0]
-        change = np.zeros((len(expected), own))
-        change[:own] = np.eye(own)
-        starts = np.concatenate([[0], np.cumsum(margins.own)])
-        for k, categories in enumerate(margins.counts):
-            codes = np.arange(1.0, categories) if categories else np.array([1.0, 0.0])
-            for pairs, other in ((first == k, second), (second == k, first)):
-                at = own + np.flatnonzero(pairs)
-                change[at, starts[k] : starts[k + 1]] = np.outer(score[other[pairs]], codes)
-        root = inverse_root(moment_covariance(margins, given) * one.shares)
-        total += quadratic_forms(one.moments - expected, root, change)
-    return total, len(data) * len(first)
+    total, df = 0.0, 0
+    for one in moments:
+        sizes = np.cumsum(one.margins.own)[:-1]
+        own = np.concatenate(one.own)
+        # quadratic in the own moments, so that differences are exact
+        moved = np.concatenate([own + np.eye(len(own)), own - np.eye(len(own)), own[None]])
+        expected = one.independent_expected(np.split(moved, sizes, axis=-1))
+        change = 0.5 * (expected[: len(own)] - expected[len(own) : -1]).T
+        root = inverse_root(one.independent_covariance(one.own))
+        total += quadratic_forms(one.observed - expected[-1], root, change)
+        df += one.baseline_df
+    return total, df
 
 
 def limited_information(
@@ -134,25 +99,24 @@ def limited_information(
         moments.
     """
     groups = len(prepared.sample.groups)
-    df = groups * margins.size - basis.shape[1]
+    most = groups * (margins.size + len(margins.names) * len(margins.given))
+    if most <= basis.shape[1]:
+        return {}
+    moments = group_moments(margins, prepared, elements(x))
+    df = sum(len(one.observed) for one in moments) - basis.shape[1]
     if df <= 0:
         return {}
-    points = points_of(margins)
-    data = [observed_of(margins, scores) for scores in group_scores(margins, prepared)]
     step = 1e-3 * scale
-    moved = np.concatenate([x + np.diag(step), x - np.diag(step), x[None]])
-    drawn = elements(moved)
+    moved = elements(np.concatenate([x + np.diag(step), x - np.diag(step), x[None]]))
     errors, changes, roots = [], [], []
-    for g, one in enumerate(data):
-        expected = expected_moments(margins, drawn, g, points)
+    for one in moments:
+        expected = one.expected(moved)
         up, down = expected[: len(x)], expected[len(x) : -1]
         changes.append(((up - down) / (2.0 * step[:, None])).T @ basis)
-        errors.append(one.moments - expected[-1])
-        given = given_constructs(margins, drawn[-1], g, points)
-        roots.append(inverse_root(moment_covariance(margins, given) * one.shares))
-    root = _block(roots)
-    value = quadratic_forms(np.concatenate(errors), root, np.concatenate(changes))
-    base, base_df = _baseline(margins, data)
+        errors.append(one.observed - expected[-1])
+        roots.append(inverse_root(one.covariance()))
+    value = quadratic_forms(np.concatenate(errors), _block(roots), np.concatenate(changes))
+    base, base_df = _baseline(moments)
     excess, excess0 = max(value - df, 0.0), max(value - df, base - base_df, 0.0)
     return {
         "c2": value,
@@ -175,13 +139,20 @@ def residual_size(margins: Margins, prepared: Prepared, elements: np.ndarray) ->
     """SRMR: root mean square of the residual correlations of latent responses, groups by size.
 
     Polychoric correlations less those of the model, over p (p + 1) / 2 elements, of which the
-    variances are 0, as lavaan and Mplus have it.
+    variances are 0, as lavaan and Mplus have it. With covariates, of the latent responses given
+    these.
     """
-    points, total, p = points_of(margins), 0.0, len(margins.names)
+    total, p = 0.0, len(margins.names)
     for g, scores in enumerate(group_scores(margins, prepared)):
-        implied = expected_correlations(margins, elements[None], g, points)[0]
-        off = observed_correlations(margins, scores) - implied
-        total += len(scores) * math.sqrt(float(np.sum(off**2)) / (p * (p + 1) / 2))
+        if margins.given:
+            rows = rows_of(margins, prepared, g)
+            found = regressions(observed_sums(margins, rows, scores)).correlations
+            implied = expected_regressions(margins, rows, elements[None], g)[1][0]
+        else:
+            found = observed_correlations(margins, scores)
+            implied = expected_correlations(margins, elements[None], g, points_of(margins))[0]
+        size = math.sqrt(float(np.sum((found - implied) ** 2)) / (p * (p + 1) / 2))
+        total += len(scores) * size
     return total / prepared.sample.size
 
 

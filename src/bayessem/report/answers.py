@@ -67,10 +67,16 @@ def verdicts(contents: Contents) -> Iterator[str]:
         )  # fmt: skip
         yield f"Fit{of}: posterior predictive p {chance_equals(ppp)}, {said}."
     if contents.residuals is not None:
-        table = contents.residuals.table
+        table, slopes = contents.residuals.table, contents.residuals.slopes
+        also = (
+            f"; {int(slopes['large'].sum())} of {len(slopes)} slopes on covariates are as far from "
+            "the model's"
+            if len(slopes)
+            else ""
+        )
         yield (
             f"Residual correlations: {int(table['large'].sum())} of {len(table)} are larger than "
-            ".10 on average."
+            f".10 on average{also}."
         )
     if contents.loo is not None:
         found = contents.loo

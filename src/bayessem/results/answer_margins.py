@@ -6,13 +6,14 @@ Monroe 2014, CRESST Report 839; of two categories, those of M2: Maydeu-Olivares 
 doi:10.1198/016214504000002069). Given the constructs answers are independent, so that moments and
 their covariance matrix, which needs four answers at once, are averages over points of the
 constructs' disturbances: a product of Gauss-Hermite rules for up to three, quasi-random points
-beyond. Moments of normal latent responses are exact (Plackett 1954).
+beyond. Moments of normal latent responses are exact (Plackett 1954). Of models with covariates
+the moments are those given these (results/given_margins.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ from bayessem.model.structure import Structure, latent_values
 from bayessem.results.standardize import model_moments
 
 # Gauss-Hermite nodes by number of disturbances; quasi-random points (a power of 2) beyond.
-RULE = {0: 1, 1: 81, 2: 41, 3: 21}
+RULE = {1: 81, 2: 41, 3: 21}
 POINTS = 13
 # Gauss-Legendre nodes on the angle; correlations of .99 are exact to 1e-9.
 NODES = 40
@@ -47,6 +48,8 @@ class Margins:
         Categories of each; 0 of one that is a number.
     centre, scale : ndarray (p,)
         What numbers are less of and divided by; 0 and 1 of answers.
+    given : tuple of str
+        Covariates that the model conditions on, whose own moments are not looked at.
     """
 
     structure: Structure
@@ -55,10 +58,11 @@ class Margins:
     counts: tuple[int, ...]
     centre: np.ndarray
     scale: np.ndarray
+    given: tuple[str, ...] = ()
 
     @property
     def own(self) -> tuple[int, ...]:
-        """How many moments each variable has of its own."""
+        """How many moments each variable has of its own, those with covariates aside."""
         return tuple(c - 1 if c else 2 for c in self.counts)
 
     @property
@@ -68,7 +72,7 @@ class Margins:
 
     @property
     def size(self) -> int:
-        """How many moments a group has."""
+        """How many moments a group has, those with covariates aside."""
         return sum(self.own) + len(self.pairs[0])
 
     @property
@@ -94,8 +98,8 @@ def margins_of(prepared: Prepared, what: str) -> Margins:
     Raises
     ------
     NotSupported
-        For covariates, variables that are neither ordered nor normal, and ordered variables that
-        explain others.
+        For variables that are neither ordered nor normal, ordered variables that explain others,
+        and one variable alone.
     """
     structure, sample, table = prepared.structure, prepared.sample, prepared.table
     seen = (
@@ -107,29 +111,26 @@ def margins_of(prepared: Prepared, what: str) -> Margins:
             f"{what} is there for models of ordered and normal variables, not with "
             f"{table.answers_said} ({named}); {seen}"
         )
-    if table.exogenous:
-        raise NotSupported(
-            f"{what} with ordered answers is there for models without covariates "
-            f"({', '.join(table.exogenous[:3])}), given which the moments of the answers would be "
-            f"each respondent's own; {seen}"
-        )
     for place in structure.rows_of_groups[0].values():
         if place.matrix == "paths" and structure.variables[place.j] in table.responses.families:
             raise NotSupported(
                 f"{what} is not there where an ordered answer ({structure.variables[place.j]}) "
                 f"explains other variables; {seen}"
             )
-    names = tuple(structure.observed)
+    names = tuple(n for n in structure.observed if n not in table.exogenous)
     columns = tuple(sample.variables.index(n) for n in names)
     counts = tuple(len(sample.categories[j]) if n in table.ordered else 0
                    for n, j in zip(names, columns, strict=True))  # fmt: skip
     if len(names) < 2:
-        raise NotSupported(f"{what} needs two variables; the model has {names[0]} alone")
+        raise NotSupported(
+            f"{what} needs two variables that the model explains; it explains {names[0]} alone; "
+            f"{seen}"
+        )
     values = sample.values[:, list(columns)]
     plain = np.array([not c for c in counts])
     centre = np.where(plain, np.nanmean(values, axis=0), 0.0)
     scale = np.where(plain, np.nanstd(values, axis=0), 1.0)
-    return Margins(structure, names, columns, counts, centre, scale)
+    return Margins(structure, names, columns, counts, centre, scale, tuple(table.exogenous))
 
 
 @dataclass(frozen=True)
@@ -165,10 +166,17 @@ class Given:
         return np.concatenate([*first, both[np.triu_indices(len(both), 1)]])
 
 
-def disturbance_points(k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points (point, k) of standard normal disturbances, and their weights (point,)."""
-    if k in RULE:
-        at, weight = np.polynomial.hermite_e.hermegauss(RULE[k])
+def disturbance_points(
+    k: int, rule: Mapping[int, int] = RULE, power: int = POINTS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points (point, k) of standard normal disturbances, and their weights (point,).
+
+    rule : nodes by number of disturbances;  power : of 2, the quasi-random points beyond.
+    """
+    if k == 0:
+        return np.zeros((1, 0)), np.ones(1)
+    if k in rule:
+        at, weight = np.polynomial.hermite_e.hermegauss(rule[k])
         points = np.stack(np.meshgrid(*[at] * k, indexing="ij"), axis=-1).reshape(-1, k)
         weights = np.ones(1)
         for _ in range(k):
@@ -177,17 +185,17 @@ def disturbance_points(k: int) -> tuple[np.ndarray, np.ndarray]:
         return points[near], weights[near] / weights[near].sum()
     # scrambled points do not touch the corner; the same ones each time, so that they cancel in
     # differences between parameters
-    points = ndtri(scipy.stats.qmc.Sobol(k, rng=np.random.default_rng(0)).random_base2(POINTS))
-    return points, np.full(len(points), 0.5**POINTS)
+    points = ndtri(scipy.stats.qmc.Sobol(k, rng=np.random.default_rng(0)).random_base2(power))
+    return points, np.full(len(points), 0.5**power)
 
 
-def _moved(margins: Margins) -> tuple[int, ...]:
-    """Variables of the model whose disturbances are integrated over, not those of answers."""
+def moved_variables(margins: Margins) -> tuple[int, ...]:
+    """Variables whose disturbances are integrated over, not those of answers nor covariates."""
     structure = margins.structure
     return tuple(
         i
         for i, name in enumerate(structure.variables)
-        if name not in structure.table.responses.families
+        if name not in structure.table.responses.families and name not in margins.given
     )
 
 
@@ -207,16 +215,23 @@ def given_constructs(
     """
     structure = margins.structure
     m = structure.matrices(elements, group)
-    moved = list(_moved(margins))
+    moved = list(moved_variables(margins))
     psi = m["disturbances"][np.ix_(moved, moved)]
     roots, vectors = np.linalg.eigh(psi)
     own = np.tile(m["means"], (len(points[1]), 1))
     own[:, moved] += points[0] @ (vectors * np.sqrt(np.maximum(roots, 0.0))).T
     eta = latent_values(structure, m, own)
     mean = m["intercepts"] + eta @ m["loadings"].T
+    return given_predictors(margins, m, mean, points[1])
+
+
+def given_predictors(
+    margins: Margins, m: dict[str, np.ndarray], mean: np.ndarray, weight: np.ndarray
+) -> Given:
+    """Moments of answers given linear predictors (point, observed) of weight (point,)."""
     parts = [_of_variable(margins, m, k, mean) for k in range(len(margins.names))]
     first, score, square, within, by_score = zip(*parts, strict=True)
-    return Given(points[1], first, np.stack(score, 1), np.stack(square, 1), within, by_score)
+    return Given(weight, first, np.stack(score, 1), np.stack(square, 1), within, by_score)
 
 
 def _of_variable(
@@ -260,26 +275,39 @@ def moment_covariance(margins: Margins, given: Given) -> np.ndarray:
     Maydeu-Olivares & Joe (2006, doi:10.1007/s11336-005-1295-9), with answers that are independent
     given the constructs.
     """
+    conditional = conditional_moments(margins, given)
+    mean = given.weight @ conditional
+    return moment_products(margins, given, conditional) - np.outer(mean, mean)
+
+
+def conditional_moments(margins: Margins, given: Given) -> np.ndarray:
+    """Moments (point, moment) given the constructs: each variable's own, then those of pairs."""
+    first, second = margins.pairs
+    return np.concatenate([*given.own, given.score[:, first] * given.score[:, second]], axis=1)
+
+
+def moment_products(margins: Margins, given: Given, conditional: np.ndarray) -> np.ndarray:
+    """Mean products (moment, moment) of one respondent's moments; `conditional_moments` of given.
+
+    Moments of different variables are independent given the constructs; those of the same one are
+    put in their places.
+    """
     w, score = given.weight[:, None], given.score
     first, second = margins.pairs
-    starts = np.concatenate([[0], np.cumsum(margins.own)])
-    conditional = np.concatenate([*given.own, score[:, first] * score[:, second]], axis=1)
-    mean = given.weight @ conditional
+    starts = np.concatenate([[0], np.cumsum([own.shape[1] for own in given.own])])
     out = (conditional * w).T @ conditional
     pair = starts[-1] + np.arange(len(first))
-    for i, own in enumerate(given.own):
+    for i in range(len(given.own)):
         part = slice(starts[i], starts[i + 1])
         out[part, part] = np.einsum("n,nab->ab", given.weight, given.within[i])
         mine = np.flatnonzero((first == i) | (second == i))
         rest = score[:, np.where(first[mine] == i, second[mine], first[mine])]
         cross = (given.by_score[i] * w).T @ rest  # of own moments with products
         out[part, pair[mine]], out[pair[mine], part] = cross, cross.T
-        assert own.shape[1] == part.stop - part.start
         shared = (rest * given.square[:, i : i + 1] * w).T @ rest
         out[np.ix_(pair[mine], pair[mine])] = shared
-    same = given.weight @ (given.square[:, first] * given.square[:, second])
-    out[pair, pair] = same
-    return out - np.outer(mean, mean)
+    out[pair, pair] = given.weight @ (given.square[:, first] * given.square[:, second])
+    return out
 
 
 @dataclass(frozen=True)
@@ -346,7 +374,9 @@ def observed_of(margins: Margins, scores: np.ndarray) -> Observed:
     return Observed(observed_moments(margins, scores), has.T @ has / np.outer(count, count))
 
 
-def bivariate_excess(first: np.ndarray, second: np.ndarray, correlation: np.ndarray) -> np.ndarray:
+def bivariate_excess(
+    first: np.ndarray, second: np.ndarray, correlation: np.ndarray, nodes: int = NODES
+) -> np.ndarray:
     """P(both above) - P(above) P(above) of standard normal variables, (..., a, b).
 
     The integral of the bivariate normal density over the correlation from 0 on (Plackett 1954,
@@ -358,13 +388,15 @@ def bivariate_excess(first: np.ndarray, second: np.ndarray, correlation: np.ndar
         Thresholds.
     correlation : ndarray (...)
         Between -1 and 1.
+    nodes : int
+        Of the integral.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    at, weights = np.polynomial.legendre.leggauss(nodes)
     half = 0.5 * np.arcsin(np.clip(correlation, -1.0, 1.0))[..., None, None]
     a, b = first[..., :, None], second[..., None, :]
     square, product = a * a + b * b, 2.0 * a * b
     out = np.zeros(np.broadcast_shapes(square.shape, half.shape))
-    for node, weight in zip(nodes, weights, strict=True):
+    for node, weight in zip(at, weights, strict=True):
         angle = half * (1.0 + node)
         sine, cosine = np.sin(angle), np.cos(angle)
         out += weight * np.exp((sine * product - square) / (2.0 * cosine * cosine))
@@ -423,4 +455,4 @@ def expected_moments(
 
 def points_of(margins: Margins) -> tuple[np.ndarray, np.ndarray]:
     """Points of the disturbances of a model, and their weights."""
-    return disturbance_points(len(_moved(margins)))
+    return disturbance_points(len(moved_variables(margins)))

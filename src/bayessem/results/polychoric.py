@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from bayessem.results.answer_margins import (
+    NODES,
     Given,
     Margins,
     bivariate_excess,
@@ -37,14 +38,16 @@ def thresholds_of(shares: np.ndarray) -> np.ndarray:
     return ndtri(np.clip(below, SMALLEST, 1.0 - SMALLEST))
 
 
-def rectangles(first: np.ndarray, second: np.ndarray, correlation: np.ndarray) -> np.ndarray:
+def rectangles(
+    first: np.ndarray, second: np.ndarray, correlation: np.ndarray, nodes: int = NODES
+) -> np.ndarray:
     """Probabilities (..., a, b) of all pairs of categories of two normal latent responses.
 
     first, second : thresholds (..., a - 1), (..., b - 1);  correlation : (...).
     """
     below, left = ndtr(first), ndtr(second)
-    inner = below[..., :, None] * left[..., None, :] + bivariate_excess(first, second, correlation)
-    return _cells(inner, below, left)
+    excess = bivariate_excess(first, second, correlation, nodes)
+    return _cells(below[..., :, None] * left[..., None, :] + excess, below, left)
 
 
 def _cells(
@@ -60,7 +63,7 @@ def _cells(
     return np.diff(np.diff(edges, axis=-1), axis=-2)
 
 
-def _slopes(first: np.ndarray, second: np.ndarray, correlation: np.ndarray) -> np.ndarray:
+def rectangle_slopes(first: np.ndarray, second: np.ndarray, correlation: np.ndarray) -> np.ndarray:
     """Derivatives of `rectangles` by the correlation."""
     a, b, r = first[..., :, None], second[..., None, :], correlation[..., None, None]
     left = 1.0 - r * r
@@ -89,7 +92,7 @@ def polychoric(table: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.n
     r = np.zeros(total.shape)
     for _ in range(ROUNDS):
         p = np.maximum(rectangles(first, second, r), SMALLEST)
-        change = _slopes(first, second, r)
+        change = rectangle_slopes(first, second, r)
         slope = np.sum(table * change / p, axis=(-2, -1))
         low, high = np.where(slope > 0, r, low), np.where(slope > 0, high, r)
         step = slope / (total * np.sum(change**2 / p, axis=(-2, -1)))  # Fisher's scoring
