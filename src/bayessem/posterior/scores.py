@@ -47,6 +47,8 @@ class Scores:
         J, by v.
     roots : ndarray (respondent, K, K)
         S.
+    why : str
+        Why they are sampled, in words.
     """
 
     ints: np.ndarray
@@ -54,15 +56,32 @@ class Scores:
     centre: np.ndarray
     slopes: np.ndarray
     roots: np.ndarray
+    why: str
 
     @property
     def size(self) -> int:
         """Number of scores."""
         return self.centre.size
 
+    @property
+    def said(self) -> str:
+        """What is sampled and why, in words."""
+        respondents, latents = self.roots.shape[:2]
+        return (
+            f"the scores of {respondents} respondents on {latents} "
+            f"construct{'s' if latents > 1 else ''} are sampled together with the parameters "
+            f"({self.size} coordinates beside {self.slopes.shape[1]}), because {self.why}: draws "
+            "are exact without weights, and take longer"
+        )
+
 
 def scores_about(
-    density: Density, plan: tuple[np.ndarray, np.ndarray], centre: np.ndarray, root: np.ndarray
+    density: Density,
+    plan: tuple[np.ndarray, np.ndarray],
+    centre: np.ndarray,
+    root: np.ndarray,
+    *,
+    why: str,
 ) -> Scores:
     """The coordinates of scores about a maximum of the posterior of the parameters.
 
@@ -74,6 +93,8 @@ def scores_about(
         Packed, of the Laplace engine, whatever the density's is.
     centre, root : ndarray (D,), (D, D)
         Maximum and root of the covariance of the normal approximation.
+    why : str
+        Why scores are sampled, in words.
 
     Raises
     ------
@@ -96,7 +117,7 @@ def scores_about(
         ends = [find_centres(elements[1 + k + side], *plan, respondents, latents)[0]
                 for side in (0, len(centre))]  # fmt: skip
         slopes[:, k] = (ends[0] - ends[1]) / (2.0 * STEP)
-    return Scores(*plan, found, np.where(np.isfinite(slopes), slopes, 0.0), roots)
+    return Scores(*plan, found, np.where(np.isfinite(slopes), slopes, 0.0), roots, why)
 
 
 def _sizes(ints: np.ndarray) -> tuple[int, int]:
