@@ -177,9 +177,9 @@ def _fitted(
         notes = (*notes, *_coarsely(result))
         error, tail = _quadrature_error(prepared, density, result.values)
         seed = int(run.sampling.random_seed or 0)
-        exactly = prepared.sample.design is not None or run.approximation.scores is not None
-        if not exactly and (error > COARSE or tail > COARSE_FAR):
-            density, result, said = _on_finer_nodes(prepared, density, result, seed, error, tail)
+        if prepared.sample.design is None and (error > COARSE or tail > COARSE_FAR):
+            by = None if run.approximation.scores else (seed, error, tail)
+            density, result, said = _on_finer_nodes(prepared, density, result, by)
             if said:
                 notes = (*notes, said)
                 error, tail = _quadrature_error(prepared, density, result.values, finer=FINEST)
@@ -491,12 +491,15 @@ def _coarsely(result: Draws) -> tuple[str, ...]:
 
 
 def _on_finer_nodes(
-    prepared: Prepared, density: Density, result: Draws, seed: int, error: float, tail: float
+    prepared: Prepared, density: Density, result: Draws, by: tuple[int, float, float] | None
 ) -> tuple[Density, Draws, str]:
     """Draws weighted by a lattice that suits them better, where they are on one; what was done.
 
     The density's lattice suits the bulk of the draws: in one that had to suit the farthest, every
     gradient would pay for them.
+
+    by : seed, and errors of the density's lattice; None for draws that are of no lattice, whose
+        log-likelihoods alone are on a finer one.
     """
     if not prepared.table.answered:
         return density, result, ""
@@ -505,6 +508,9 @@ def _on_finer_nodes(
     fine = posterior_density(
         prepared.space, prepared.structure, prepared.sample, at=at, finer=FINER
     )
+    if by is None:
+        return fine, result, "note [nodes] log-likelihoods are on a lattice that suits all draws"
+    seed, error, tail = by
     found = reweighted(fine, density, result, seed)
     assert found.weights is not None
     said = (
