@@ -182,8 +182,8 @@ class Diagnosis(Described):
             out.append(
                 f"the weights of the draws have a Pareto k of {k:.2f} (should be below "
                 f"{good_k(self.draws):.2f}): Laplace's approximation is too far from the exact "
-                "posterior; latents='sampled' samples respondents' scores and is exact, and with at "
-                "most three constructs at a time ordered answers are integrated exactly "
+                "posterior; latents='sampled' samples respondents' scores and is exact, and with "
+                "at most three constructs at a time ordered answers are integrated exactly "
                 "(orthogonal=True, a second-order construct)"
             )
         return out

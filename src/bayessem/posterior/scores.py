@@ -8,9 +8,9 @@ they depend on the parameters, and chains crawl; hence coordinates v and u,
 
 in which the Laplace approximation of the whole joint posterior is standard normal: theta0 is the
 maximum of the posterior of the parameters and C C' the inverse Hessian there (sampling.py), m_n
-where respondent n's scores lie given the answers and theta0, J_n how that moves with v, and S_n S_n'
-their covariance. All of these are constants, so that the target is the exact posterior whatever
-they are, and so is the determinant of the transformation.
+where the scores of respondent n lie given the answers and theta0, J_n how that moves with v, and
+S_n S_n' their covariance. All of these are constants, so that the target is the exact posterior
+whatever they are, and so is the determinant of the transformation.
 
 Papaspiliopoulos, O., Roberts, G. O., & Skoeld, M. (2007). A general framework for the
 parametrization of hierarchical models. Statistical Science, 22, 59-73.

@@ -456,9 +456,9 @@ def _tree(prepared: Prepared, density: Density, result: Draws, *, integrate: boo
 def _weighted(prepared: Prepared, density: Density, result: Draws) -> dict[str, float]:
     """What is known about draws that were weighted, or whose log-likelihoods are, by name.
 
-    With weights `weights_k` and `weights_effective`; `integral_error`, that of the sum of all respondents'
-    log-likelihoods, and `integral_noise`, what of it differs between draws (standard deviation),
-    against eight times the points.
+    With weights `weights_k` and `weights_effective`; `integral_error`, that of the sum of all
+    respondents' log-likelihoods, and `integral_noise`, what of it differs between draws (standard
+    deviation), against eight times the points.
     """
     flat = result.values.reshape(-1, result.values.shape[-1])
     some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
