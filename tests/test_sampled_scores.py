@@ -249,7 +249,8 @@ def test_draws_are_of_the_exact_posterior(wide):
     sem = bs.SEM(text, ordered=True, std_lv=True)
     settings = {"draws": 60, "tune": 120, "chains": 2, "random_seed": 3, "progress": False}
     fit = sem.fit(data, **settings)
-    assert any("note [scores] the scores of 150 respondents on 4 constructs" in x for x in fit.notes)
+    said = "note [scores] the scores of 150 respondents on 4 constructs"
+    assert any(said in note for note in fit.notes)
     assert "weights_k" not in fit.draws.attrs
     assert fit.draws.attrs["integral_error"] > 0
     assert "Scores were sampled" in str(fit.diagnosis)
