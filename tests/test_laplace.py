@@ -419,13 +419,6 @@ def test_weighted_draws_are_of_the_exact_posterior(monkeypatch):
     assert abs(gap) < 0.5
 
 
-def test_what_laplace_cannot_do_is_refused_before_sampling():
-    """Four constructs of three binary items with loadings of .9."""
-    data, text = _survey(4, 3, 2, 0.9, 300, seed=5)
-    with pytest.raises(NotSupported, match="tell too little about a respondent"):
-        bs.SEM(text, ordered=True, std_lv=True).fit(data, progress=False)
-
-
 class _Stop(Exception):
     """Before sampling."""
 

@@ -972,7 +972,9 @@ class SEM(Specification):
             Aim of the step size's adaptation, nearer to 1 for smaller steps; by default 0.8, with
             partial pooling 0.9.
         latents : {"integrated", "sampled"}
-            Integrate the latent variables out, or sample a score a respondent (slower; the check).
+            Integrate the latent variables out, or sample a score a respondent (slower; the check):
+            in PyMC, but for ordered answers in models without products of constructs, whose
+            compiled density moves with the parameters.
         engine : {"auto", "native", "pymc"}
             "native" hands the compiled density to nutpie directly, "pymc" builds the PyMC model and
             calls `pymc.sample`; the posterior is the same. "auto" takes "native" where it can.

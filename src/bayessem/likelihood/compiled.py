@@ -67,6 +67,8 @@ ENGINES = {
     "bayessem.likelihood.student_entry": ("respondents with heavy tails", 8.0),
     "bayessem.likelihood.censored_entry": ("a censored outcome in closed form", 8.0),
     "bayessem.likelihood.level_nodes_entry": ("random slopes of unobserved predictors", 22.0),
+    "bayessem.likelihood.scores_entry": ("ordered answers with sampled scores", 10.0),
+    "bayessem.posterior.scores_entry": ("coordinates of scores", 5.0),
 }
 # Those that every model's program is linked with.
 CORE = ("bayessem.likelihood.entry", "bayessem.posterior.entry", "bayessem.likelihood.terms")
@@ -98,6 +100,7 @@ def source_version() -> str:
             "posterior/moves.py",
             "posterior/moves_entry.py",
             "posterior/program.py",
+            "posterior/scores_entry.py",
             "posterior/thresholds.py",
             "posterior/transforms.py",
             "graph/operation.py",

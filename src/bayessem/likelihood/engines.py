@@ -22,10 +22,11 @@ ENGINES = Jump(
         "bayessem.likelihood.student_entry",
         "bayessem.likelihood.censored_entry",
         "bayessem.likelihood.level_nodes_entry",
+        "bayessem.likelihood.scores_entry",
     ],
     [ctypes.c_void_p, ctypes.c_int64] * 3 + [ctypes.c_void_p] * 2 + [ctypes.c_int64],
 )
-NODES, LEVELS, LAPLACE, STUDENT, CENSORED, LEVEL_NODES = range(6)
+NODES, LEVELS, LAPLACE, STUDENT, CENSORED, LEVEL_NODES, SCORES = range(7)
 
 _engines = types.ExternalFunction(
     "bayessem_engines", types.float64(types.int64, *entry.SIGNATURE.args)

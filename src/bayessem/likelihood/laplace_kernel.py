@@ -80,7 +80,7 @@ def adjoint(items, slopes, root, inverse, gamma, r):
 
 
 @compiled
-def _pull_parameters(items, j, elements, x, slopes, eta, rho, gamma, d_spread, gradient):
+def pull_parameters(items, j, elements, x, slopes, eta, rho, gamma, d_spread, gradient):
     """Adds the derivatives by an answer's own parameters, thresholds to gradient."""
     if items.what[j, 0] == NORMAL:
         d_spread[j] += pull_normal(slopes[j, 0], items.spread[j, 0], rho, gamma)
@@ -114,7 +114,7 @@ def _pull_answers(items, elements, x, f, r, gamma, inverse, slopes, pulls, gradi
         for d in range(at, end):
             rho += items.loading[d] * r[items.scope[d]]
             eta += items.loading[d] * f[items.scope[d]]
-        _pull_parameters(items, j, elements, x, slopes, eta, rho, gamma[j], d_spread, gradient)
+        pull_parameters(items, j, elements, x, slopes, eta, rho, gamma[j], d_spread, gradient)
         d_eta = slopes[j, 0] + rho * slopes[j, 1] + 0.5 * gamma[j] * slopes[j, 2]
         d_constant[j] += d_eta
         for d in range(at, end):
@@ -125,7 +125,7 @@ def _pull_answers(items, elements, x, f, r, gamma, inverse, slopes, pulls, gradi
 
 
 @compiled
-def _to_terms(plan, g, depends, x, items, pulls, gradient):
+def to_terms(plan, g, depends, x, items, pulls, gradient):
     """Hand the derivatives by items that depend on data (or not) on to the elements."""
     d_loading, d_constant, d_spread = pulls
     first = plan.group[GROUP * g + 8]
@@ -143,7 +143,7 @@ def _to_terms(plan, g, depends, x, items, pulls, gradient):
 
 
 @compiled
-def _pull_equations(plan, g, x, which, paths, weight, moments, gradient):
+def pull_equations(plan, g, x, which, paths, weight, moments, gradient):
     """Adds the derivatives by the terms of the equations.
 
     which : 0 those without data, 1 those with data (of a respondent's row x), 2 both.
@@ -162,7 +162,7 @@ def _pull_equations(plan, g, x, which, paths, weight, moments, gradient):
 
 
 @compiled
-def _pull_covariance(plan, g, weight, total, count, gradient):
+def pull_covariance(plan, g, weight, total, count, gradient):
     """Adds the derivatives by the covariances of disturbances; total : sum of S."""
     k = weight.shape[0]
     half = np.dot(np.dot(weight, total), weight) - count * weight
@@ -176,7 +176,7 @@ def _pull_covariance(plan, g, weight, total, count, gradient):
 
 @compiled
 def _respondent_moment(d, r, inverse, moment, moved):
-    """C and d + r of a respondent; see `_pull_equations`."""
+    """C and d + r of a respondent; see `pull_equations`."""
     for a in range(d.size):
         moved[a] = d[a] + r[a]
         for b in range(d.size):
@@ -184,8 +184,8 @@ def _respondent_moment(d, r, inverse, moment, moved):
 
 
 @compiled
-def _add_up(moment, moved, mean, all_moment, shifted, all_moved):
-    """Adds a respondent's moments to the sums that `_pull_equations` takes."""
+def add_up(moment, moved, mean, all_moment, shifted, all_moved):
+    """Adds a respondent's moments to the sums that `pull_equations` takes."""
     for a in range(moved.size):
         all_moved[a] += moved[a]
         for b in range(moved.size):
@@ -232,21 +232,21 @@ def _group(plan, g, elements, gradient):
         inverse_of(root, low, inverse)
         adjoint(items, slopes, root, inverse, gamma, r)
         _pull_answers(items, elements, x, f, r, gamma, inverse, slopes, pulls, gradient)
-        _to_terms(plan, g, True, x, items, pulls, gradient)
+        to_terms(plan, g, True, x, items, pulls, gradient)
         _respondent_moment(d, r, inverse, moment, moved)
         if depends:
             own = (moment, np.outer(moved, mean), moved)
-            _pull_equations(plan, g, x, 2 if varying else 1, paths, weight, own, gradient)
+            pull_equations(plan, g, x, 2 if varying else 1, paths, weight, own, gradient)
         if varying:
             total += np.dot(np.dot(paths, moment), paths.T)
         else:
-            _add_up(moment, moved, mean, all_moment, shifted, all_moved)
-    _to_terms(plan, g, False, nothing, items, pulls, gradient)
+            add_up(moment, moved, mean, all_moment, shifted, all_moved)
+    to_terms(plan, g, False, nothing, items, pulls, gradient)
     if not varying:
         own = (all_moment, shifted, all_moved)
-        _pull_equations(plan, g, nothing, 0, paths, weight, own, gradient)
+        pull_equations(plan, g, nothing, 0, paths, weight, own, gradient)
         total = np.dot(np.dot(paths, all_moment), paths.T)
-    _pull_covariance(plan, g, weight, total, n, gradient)
+    pull_covariance(plan, g, weight, total, n, gradient)
     return value
 
 

@@ -133,9 +133,10 @@ def _by_laplace(model: NodeModel) -> tuple[str, str]:
     return (
         f"{model.too_wide}; so what is sampled is Laplace's approximation, and its draws are "
         "weighted to the exact posterior",
-        "fit.diagnosis says how many draws the weighted ones are worth; fit() stops before "
-        "sampling where the approximation is too far off, as with few items of two or three "
-        "categories and high loadings",
+        "fit.diagnosis says how many draws the weighted ones are worth; where the approximation is "
+        "too far off, as with few items of two or three categories and high loadings, the scores "
+        f"of all respondents on {len(model.latents)} constructs are sampled as well, which is "
+        "exact and takes several times as long (a note of the fit says so)",
     )
 
 

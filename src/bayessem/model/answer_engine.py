@@ -5,12 +5,13 @@ integral: they are normal given the others, and censored ones a probability of t
 (censored_kernel.py).
 Nodes are exact and serve where the graph's junction tree is narrow. Where it is wide, and the
 model is linear in its constructs, Laplace's approximation is sampled, and its draws are weighted to
-the exact posterior (results/reweighting.py).
+the exact posterior (posterior/reweighting.py); where it is too far off for that, respondents'
+scores are sampled as well (posterior/scores.py).
 """
 
 from __future__ import annotations
 
-from bayessem.errors import NotSupported
+from bayessem.errors import DataError, NotSupported
 from bayessem.likelihood.laplace_plan import is_linear
 from bayessem.model.data import Sample
 from bayessem.model.node_model import NodeModel, factor_model
@@ -65,6 +66,22 @@ def answer_engine(structure: Structure, sample: Sample) -> tuple[str, NodeModel]
             "(orthogonal=True), put a second-order construct above them, or leave ordered out"
         )
     return LAPLACE, model
+
+
+def has_scores(structure: Structure, sample: Sample) -> bool:
+    """Whether respondents' scores can be sampled by the compiled density (posterior/scores.py).
+
+    The equations have to be those of the Laplace engine: ordered answers and normal variables,
+    linear in at least one construct.
+    """
+    table = structure.table
+    if not table.ordered or table.responses.others:
+        return False
+    try:
+        model = factor_model(structure, sample)
+    except (NotSupported, DataError):
+        return False
+    return bool(model.latents) and all(is_linear(factors) for factors in model.factors)
 
 
 BY_PYMC = (

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from bayessem.likelihood.engines import ENGINES, LAPLACE
+from bayessem.likelihood.laplace_plan import drop_points
+from bayessem.model.node_model import factor_model
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import initial_point, start_values
 from bayessem.posterior.answers import loading_scales
@@ -14,9 +17,11 @@ from bayessem.posterior.balance import balanced_density
 from bayessem.posterior.coarse_nodes import coarse_density
 from bayessem.posterior.covariate_means import at_means, covariate_shifts
 from bayessem.posterior.density import Density
-from bayessem.posterior.laplace_tails import lowered, refuse_far
+from bayessem.posterior.laplace_choice import laplace_arrays
+from bayessem.posterior.laplace_tails import lowered, too_far
 from bayessem.posterior.optimise import PRECISION, climb
 from bayessem.posterior.sampling import CLOSE, Approximation, again, approximate
+from bayessem.posterior.scores import scores_about
 
 # Climbs after which lattices are chosen anew before the maximum is looked for to full precision:
 # those that suit the start values may be too coarse at the maximum.
@@ -28,10 +33,12 @@ ROUGH = 1.5
 # Points at which a lattice for chains is compared. The exact one is finer than it has to be then,
 # and suits draws that are farther out: it is asked once a draw.
 TRIED, FINER, FARTHER = 40, 1.25, 1.5
+# Why scores are sampled that could have been integrated out.
+ASKED = 'latents="sampled" asks for it'
 
 
 def answered(
-    prepared: Prepared, density: Density, start: np.ndarray
+    prepared: Prepared, density: Density, start: np.ndarray, *, scored: bool = False
 ) -> tuple[Density, Approximation]:
     """The posterior of ordered answers, and its approximation in the coordinates of such answers.
 
@@ -45,11 +52,9 @@ def answered(
         Its posterior, lattices or starts chosen at the start values.
     start : ndarray (D,)
         Where the climb begins, in the coordinates of `density`.
-
-    Raises
-    ------
-    NotSupported
-        When Laplace's approximation is too far from the exact likelihood.
+    scored : bool
+        Sample respondents' scores, too (scores.py), in any case; otherwise only where Laplace's
+        approximation is too far from the exact likelihood.
     """
     space, structure, sample = prepared.space, prepared.structure, prepared.sample
     shifts = covariate_shifts(prepared)
@@ -74,8 +79,12 @@ def answered(
     if density.approximate:
         density = plan(near)
         last = lowered(again(found, found.density.with_plan(density)))
-        refuse_far(last)
-        return density, last
+        why = ASKED if scored else too_far(last)
+        return density, with_scores(prepared, last, why) if why else last
+    if scored:
+        density = plan(near)
+        last = again(found, found.density.with_plan(density))
+        return density, with_scores(prepared, last, ASKED)
     if sample.design is None:  # draws of a weighted sample are projected, not weighted
         density = plan(points(LATTICE_POINTS, FARTHER), FINER)
         wanted = found.density.with_plan(density)
@@ -84,6 +93,29 @@ def answered(
             return density, replace(again(found, coarse), finer=wanted)
     density = plan(near)
     return density, again(found, found.density.with_plan(density))
+
+
+def with_scores(prepared: Prepared, found: Approximation, why: str) -> Approximation:
+    """The approximation with coordinates for respondents' scores, which are sampled for a reason.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        A model that `scored_model` has.
+    found : Approximation
+        Of the parameters, by either engine.
+    why : str
+        The reason in words.
+    """
+    own, centre = found.density, found.maximum.x
+    if own.approximate:
+        plan = drop_points(own.ints), own.floats
+    else:
+        model = factor_model(prepared.structure, prepared.sample)
+        elements = own.elements(own.natural(centre))
+        ENGINES.load(LAPLACE)
+        plan = laplace_arrays(model, np.arange(prepared.sample.size), elements)
+    return replace(found, scores=scores_about(own, plan, centre, found.root, why=why))
 
 
 def lattices(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:

@@ -76,7 +76,7 @@ class Diagnosis(Described):
         Of draws of an approximation that were weighted to the exact posterior: weights_k (Pareto
         k), weights_effective (equally weighted draws that they are worth), integral_error and
         integral_noise (of the exact log-likelihood of a draw, and what of that differs between
-        draws, in log units); empty for all others.
+        draws, in log units); the latter two where scores were sampled; empty for all others.
     """
 
     worst_rhat: tuple[str, float]
@@ -182,8 +182,9 @@ class Diagnosis(Described):
             out.append(
                 f"the weights of the draws have a Pareto k of {k:.2f} (should be below "
                 f"{good_k(self.draws):.2f}): Laplace's approximation is too far from the exact "
-                "posterior; with at most three constructs at a time ordered answers are integrated "
-                "exactly (orthogonal=True, a second-order construct)"
+                "posterior; latents='sampled' samples respondents' scores and is exact, and with "
+                "at most three constructs at a time ordered answers are integrated exactly "
+                "(orthogonal=True, a second-order construct)"
             )
         return out
 
@@ -203,12 +204,21 @@ class Diagnosis(Described):
             lines.append(f"{line}.")
         if self.weighted:
             w = self.weighted
-            lines.append(
-                "Draws of Laplace's approximation, weighted to the exact posterior: worth "
-                f"{w['weights_effective']:.0f} of {self.draws} (Pareto k {w['weights_k']:.2f}). "
-                f"The exact log-likelihood of a draw is known to within {w['integral_error']:.2g} "
-                f"log units, of which {w['integral_noise']:.2g} differ between draws."
+            known = (
+                f"known to within {w['integral_error']:.2g} log units, of which "
+                f"{w['integral_noise']:.2g} differ between draws."
             )
+            if "weights_k" in w:
+                lines.append(
+                    "Draws of Laplace's approximation, weighted to the exact posterior: worth "
+                    f"{w['weights_effective']:.0f} of {self.draws} (Pareto k {w['weights_k']:.2f}"
+                    f"). The exact log-likelihood of a draw is {known}"
+                )
+            else:
+                lines.append(
+                    "Scores were sampled, so that draws are exact; the log-likelihood of a draw, "
+                    f"which LOO takes, is {known}"
+                )
         if self.ok:
             lines.append("All diagnostics are within their limits.")
         warnings = (Paragraph(f"WARNING: {text}.", warning=True) for text in self.advice)

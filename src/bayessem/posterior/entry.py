@@ -11,9 +11,9 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.core import types
 
+from bayessem.likelihood.addresses import pointer
 from bayessem.likelihood.compiled import CFunction, c_function
 from bayessem.posterior.evaluation import (
     log_density,
@@ -28,24 +28,14 @@ _DOUBLES = types.CPointer(types.double)  # type: ignore[attr-defined]
 _SIZE = types.int64
 
 
-@intrinsic
-def _pointer(typing_context, address):
-    """An address as a pointer."""
-
-    def generate(context, builder, signature, args):
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
-
-    return types.voidptr(address), generate
-
-
 @c_function(types.int64(types.uint64, _DOUBLES, _DOUBLES, _DOUBLES, types.voidptr))
 def value_and_gradient(dimension, x, gradient, value, user_data):
     """`log_density` to value and gradient, as nutpie calls it; 0, or what is wrong."""
     addresses = numba.carray(user_data, (8,), np.int64)
-    program = numba.carray(_pointer(addresses[0]), (addresses[1],), np.int64)
-    numbers = numba.carray(_pointer(addresses[2]), (addresses[3],), np.float64)
-    ints = numba.carray(_pointer(addresses[4]), (addresses[5],), np.int64)
-    floats = numba.carray(_pointer(addresses[6]), (addresses[7],), np.float64)
+    program = numba.carray(pointer(addresses[0]), (addresses[1],), np.int64)
+    numbers = numba.carray(pointer(addresses[2]), (addresses[3],), np.float64)
+    ints = numba.carray(pointer(addresses[4]), (addresses[5],), np.int64)
+    floats = numba.carray(pointer(addresses[6]), (addresses[7],), np.float64)
     point = numba.carray(x, (dimension,), np.float64)
     out = numba.carray(gradient, (dimension,), np.float64)
     result = log_density(point, program, numbers, ints, floats, out)
@@ -71,8 +61,8 @@ def natural(count, dimension, points, out, user_data):
     addresses = numba.carray(user_data, (8,), np.int64)
     natural_values(
         numba.carray(points, (count, dimension), np.float64),
-        numba.carray(_pointer(addresses[0]), (addresses[1],), np.int64),
-        numba.carray(_pointer(addresses[2]), (addresses[3],), np.float64),
+        numba.carray(pointer(addresses[0]), (addresses[1],), np.int64),
+        numba.carray(pointer(addresses[2]), (addresses[3],), np.float64),
         numba.carray(out, (count, dimension), np.float64),
     )
 
@@ -83,8 +73,8 @@ def elements(count, dimension, size, values, out, user_data):
     addresses = numba.carray(user_data, (8,), np.int64)
     matrix_elements(
         numba.carray(values, (count, dimension), np.float64),
-        numba.carray(_pointer(addresses[0]), (addresses[1],), np.int64),
-        numba.carray(_pointer(addresses[2]), (addresses[3],), np.float64),
+        numba.carray(pointer(addresses[0]), (addresses[1],), np.int64),
+        numba.carray(pointer(addresses[2]), (addresses[3],), np.float64),
         numba.carray(out, (count, size), np.float64),
     )
 
@@ -95,10 +85,10 @@ def respondents(count, dimension, size, values, out, user_data):
     addresses = numba.carray(user_data, (8,), np.int64)
     respondent_values(
         numba.carray(values, (count, dimension), np.float64),
-        numba.carray(_pointer(addresses[0]), (addresses[1],), np.int64),
-        numba.carray(_pointer(addresses[2]), (addresses[3],), np.float64),
-        numba.carray(_pointer(addresses[4]), (addresses[5],), np.int64),
-        numba.carray(_pointer(addresses[6]), (addresses[7],), np.float64),
+        numba.carray(pointer(addresses[0]), (addresses[1],), np.int64),
+        numba.carray(pointer(addresses[2]), (addresses[3],), np.float64),
+        numba.carray(pointer(addresses[4]), (addresses[5],), np.int64),
+        numba.carray(pointer(addresses[6]), (addresses[7],), np.float64),
         numba.carray(out, (count, size), np.float64),
     )
 

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from bayessem.errors import NotSupported
 from bayessem.likelihood.laplace_entry import explained
 from bayessem.likelihood.laplace_plan import with_tails
 from bayessem.posterior.density import Density
@@ -30,8 +29,8 @@ BEGINS = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
 LOW = 30.0
 # Points of the approximate posterior at which it is compared with the exact likelihood.
 NEAR = 40
-# Spread (sd) of the log weights over the approximate posterior beyond which nothing is sampled: of
-# a hundred draws fewer than ten would be left.
+# Spread (sd) of the log weights over the approximate posterior beyond which its draws are not
+# weighted: of a hundred fewer than ten would be left.
 FAR = 1.5
 # Spread from which on the approximation is tilted, and where the tilt ends, in posterior standard
 # deviations along it.
@@ -39,11 +38,6 @@ STEEP, SATURATED = 0.4, 6.0
 # So many standard deviations of c out the density has to have fallen by FALLEN, or the exact
 # likelihood must not have fallen further than by FURTHER.
 OUT, FALLEN, FURTHER = 6.0, 5.0, 1.0
-WORKS = (
-    "With at most three constructs at a time the integral is exact: take covariances between "
-    "constructs out (orthogonal=True), put a second-order construct above them, or fit parts of "
-    "the model; or leave ordered out"
-)
 # Step of the slopes of c, in posterior standard deviations.
 STEP = 1e-4
 
@@ -151,8 +145,8 @@ def lowered(found: Approximation) -> Approximation:
     return again(found, density.with_plan(replace(density, ints=plan[0], floats=plan[1])))
 
 
-def refuse_far(found: Approximation) -> None:
-    """Refuse a model for which Laplace's approximation is too far from the exact likelihood.
+def too_far(found: Approximation) -> str:
+    """Why Laplace's approximation is too far from the exact likelihood to be weighted, or "".
 
     Over the approximate posterior it may be far off; or it is near there and has a false maximum
     at high loadings that its tails do not take out, where chains would get stuck.
@@ -161,32 +155,24 @@ def refuse_far(found: Approximation) -> None:
     ----------
     found : Approximation
         Of the Laplace engine, with its tails.
-
-    Raises
-    ------
-    NotSupported
-        Saying what would work.
     """
     density, centre, root = found.density, found.maximum.x, found.root
     spread = spread_of(density, centre, root)
     if not spread < FAR:
-        raise NotSupported(
-            "with so many constructs at once ordered answers are integrated by Laplace's "
-            "approximation, which is too far from the exact likelihood here (log weights of its "
-            f"draws would have a standard deviation of {spread:.1f}, and {FAR} is the most): few "
-            f"items or few categories tell too little about a respondent for it. {WORKS}"
+        return (
+            "log weights of draws of Laplace's approximation would have a standard deviation of "
+            f"{spread:.1f}, and {FAR} is the most"
         )
     moves = outward(density, centre, root)
     points = np.concatenate([centre[None], centre + OUT * moves])
     value = np.array([density.value_and_gradient(x)[0] for x in points])
     ratio, _ = log_ratios(density, density.natural(points))
     false = (value[1:] > value[0] - FALLEN) & (ratio[1:] < ratio[0] - FURTHER)
-    if false.any():
-        largest = np.argmax(np.abs(moves[false]) / np.sqrt(np.sum(root**2, axis=1)), axis=1)
-        names = ", ".join(dict.fromkeys(density.names[k] for k in largest[:4]))
-        raise NotSupported(
-            "with so many constructs at once ordered answers are integrated by Laplace's "
-            f"approximation, which would draw to high values of {names} that the exact likelihood "
-            "does not: with loadings as high, few items or few categories tell too little about a "
-            f"respondent for it. {WORKS}"
-        )
+    if not false.any():
+        return ""
+    largest = np.argmax(np.abs(moves[false]) / np.sqrt(np.sum(root**2, axis=1)), axis=1)
+    names = ", ".join(dict.fromkeys(density.names[k] for k in largest[:4]))
+    return (
+        f"Laplace's approximation would draw to high values of {names} that the exact likelihood "
+        "does not"
+    )

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayessem.posterior import scores_entry
 from bayessem.posterior.density import Density
 from bayessem.posterior.entry import copy, value_and_gradient
 from bayessem.posterior.nuts import VARIABLE, CompiledModel, _lib
+from bayessem.posterior.scores import ScoredDensity
 
 DIMENSION = "coordinate"
 
@@ -23,10 +25,11 @@ DIMENSION = "coordinate"
 class NativeModel(CompiledModel):
     """A `Density` in the form that `nutpie.sample` takes.
 
-    density : the density;  starts : (chain start, D) points, one of which each chain takes.
+    density : the density;  starts : (chain start, n_dim) points, one of which each chain takes.
+    With scores only the coordinates of the parameters are kept of a draw.
     """
 
-    density: Density
+    density: Density | ScoredDensity
     starts: np.ndarray
 
     @property
@@ -35,9 +38,14 @@ class NativeModel(CompiledModel):
         return self.density.size
 
     @property
+    def n_kept(self) -> int:
+        """Number of coordinates that are kept of a draw."""
+        return len(self.density.names)
+
+    @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of the one variable that is sampled."""
-        return {VARIABLE: (self.n_dim,)}
+        """Shape of the one variable that is kept."""
+        return {VARIABLE: (self.n_kept,)}
 
     @property
     def coords(self) -> dict[str, Any]:
@@ -49,12 +57,19 @@ class NativeModel(CompiledModel):
         return np.ascontiguousarray(self.starts[generator.integers(len(self.starts))])
 
     def _make_model(self, init_mean: np.ndarray) -> Any:
-        user_data = self.density.calls.user_data.ctypes.data
-        expand = _lib.ExpandFunc(self.n_dim, self.n_dim, copy.address, user_data, self)
-        density = _lib.LogpFunc(value_and_gradient.address, user_data, self)
-        sizes = {DIMENSION: self.n_dim}
+        if isinstance(self.density, ScoredDensity):
+            functions, user_data = (
+                (scores_entry.keep, scores_entry.value_and_gradient),
+                self.density.user_data,
+            )
+        else:
+            functions, user_data = (copy, value_and_gradient), self.density.calls.user_data
+        at, kept = user_data.ctypes.data, self.n_kept
+        expand = _lib.ExpandFunc(self.n_dim, kept, functions[0].address, at, self)
+        density = _lib.LogpFunc(functions[1].address, at, self)
+        sizes = {DIMENSION: kept}
         variables = _lib.PyVariable.new_variables(
-            [VARIABLE], ["float64"], [(self.n_dim,)], sizes, {VARIABLE: (DIMENSION,)}
+            [VARIABLE], ["float64"], [(kept,)], sizes, {VARIABLE: (DIMENSION,)}
         )
         return _lib.PyMcModel(
             density, expand, variables, self.n_dim, sizes, self.coords, self._start, None
@@ -81,8 +96,8 @@ class NativeModel(CompiledModel):
         )
 
 
-def native_model(density: Density, starts: np.ndarray) -> NativeModel:
-    """Wrap a density for nutpie; starts (start, D) are the points that chains start from."""
+def native_model(density: Density | ScoredDensity, starts: np.ndarray) -> NativeModel:
+    """Wrap a density for nutpie; starts (start, n_dim) are the points that chains start from."""
     return NativeModel(
         dims={VARIABLE: (DIMENSION,)},
         density=density,

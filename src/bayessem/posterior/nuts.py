@@ -62,7 +62,7 @@ Trace = tuple[np.ndarray, dict[str, np.ndarray]]
 def run_nutpie(
     model: CompiledModel, *, seen: Callable[[Trace], None] | None = None, **options: Any
 ) -> Trace:
-    """Sample with `nutpie.sample`: draws (chain, draw, D), and its statistics (chain, draw).
+    """Sample with `nutpie.sample`: draws (chain, draw, kept), and its statistics (chain, draw).
 
     What an interrupted chain has not come to is nan (false, 0, "None").
 
@@ -74,10 +74,11 @@ def run_nutpie(
     **options
         Of `nutpie.sample`.
     """
+    (kept,) = model.shapes[VARIABLE]
     with _progress(options) as options:
         if seen is None:
-            return _arrays(nutpie.sample(model, return_raw_trace=True, **options), model.n_dim)
-        trace = _arrays(_watched(model, seen, options), model.n_dim)
+            return _arrays(nutpie.sample(model, return_raw_trace=True, **options), kept)
+        trace = _arrays(_watched(model, seen, options), kept)
     seen(trace)
     return trace
 
@@ -114,7 +115,7 @@ def _watched(model: CompiledModel, seen: Callable[[Trace], None], options: dict[
                 return sampler.wait(timeout=pause)
             except TimeoutError:
                 began = time.perf_counter()
-                seen(_arrays(sampler.inspect(), model.n_dim))
+                seen(_arrays(sampler.inspect(), model.shapes[VARIABLE][0]))
                 pause = max(EVERY, SELDOM * (time.perf_counter() - began))
     except KeyboardInterrupt:
         return sampler.abort()

@@ -22,6 +22,7 @@ from bayessem.posterior.density import Density
 from bayessem.posterior.optimise import PRECISION, Maximum, inverse_root, maximise
 from bayessem.posterior.program import FOLD
 from bayessem.posterior.reweighting import Weights, log_ratios, resample
+from bayessem.posterior.scores import ScoredDensity, Scores
 from bayessem.threads import cores_here, one_blas_thread
 
 # A log standard deviation with more posterior spread than this is folded (density.py) instead.
@@ -57,12 +58,16 @@ class Approximation:
     finer : Density or None
         What draws are wanted of, in the same coordinates, where `density` has a coarser lattice:
         its draws are weighted.
+    scores : Scores or None
+        Where respondents' scores are sampled, too: their coordinates. Draws are exact then,
+        whatever the density of the parameters approximates.
     """
 
     density: Density
     maximum: Maximum
     root: np.ndarray
     finer: Density | None = None
+    scores: Scores | None = None
 
     @property
     def wanted(self) -> Density:
@@ -252,8 +257,11 @@ def sample(
     density, maximum, root = approximation.density, approximation.maximum, approximation.root
     began = time.perf_counter()
     generator = np.random.default_rng(random_seed)
-    starts = _finite_starts(density.whitened(maximum.x, root), generator, 16 * chains)
-    model = native_model(density.whitened(maximum.x, root), starts)
+    target: Density | ScoredDensity = density.whitened(maximum.x, root)
+    if approximation.scores is not None:
+        target = ScoredDensity(density.whitened(maximum.x, root), approximation.scores)
+    starts = _finite_starts(target, generator, 16 * chains)
+    model = native_model(target, starts)
 
     def natural(white: np.ndarray) -> np.ndarray:
         return density.natural(maximum.x + white @ root.T)
@@ -316,7 +324,7 @@ def _news(
 
 def exact(approximation: Approximation, result: Draws, seed: int) -> Draws:
     """Draws of the exact posterior from those of an approximation of it (reweighting.py)."""
-    if not result.values.shape[1]:
+    if not result.values.shape[1] or approximation.scores is not None:
         return result
     if approximation.density.approximate:
         return reweighted(approximation.density, None, result, seed)
@@ -362,7 +370,9 @@ def _beside(work: Callable[[], None] | None) -> Iterator[None]:
         thread.join()
 
 
-def _finite_starts(density: Density, generator: np.random.Generator, count: int) -> np.ndarray:
+def _finite_starts(
+    density: Density | ScoredDensity, generator: np.random.Generator, count: int
+) -> np.ndarray:
     """Points from the normal approximation (u of unit variance) where the density is finite."""
     points: list[np.ndarray] = []
     for _ in range(20 * count):

@@ -12,7 +12,13 @@ import numpy as np
 
 from bayessem.errors import BayessemWarning, FitError, NotSupported, outside
 from bayessem.execution import check_executor, run_in_order
-from bayessem.model.answer_engine import NODES, answer_engine, on_lattices, require_nodes
+from bayessem.model.answer_engine import (
+    NODES,
+    answer_engine,
+    has_scores,
+    on_lattices,
+    require_nodes,
+)
 from bayessem.model.check import check
 from bayessem.model.level_data import refuse_levels
 from bayessem.model.prepare import Prepared
@@ -131,11 +137,14 @@ class _Run(NamedTuple):
 
 def _begun(prepared: Prepared, sampling: Sampling) -> _Run:
     """Everything before the first draw."""
-    integrate = sampling.latents == "integrated" or _integrable(prepared)
+    scored = sampling.engine == "native" and sampling.latents == "sampled"
+    integrate = sampling.latents == "integrated" or scored or _integrable(prepared)
     direction = orient(prepared, integrate=integrate)
     if direction is not None:
         prepared = direction.prepared
-    density, approximation, seen = _approximation(prepared, direction, integrate=integrate)
+    density, approximation, seen = _approximation(
+        prepared, direction, integrate=integrate, scored=scored
+    )
     return _Run(prepared, sampling, integrate, direction, density, approximation, seen)
 
 
@@ -169,7 +178,8 @@ def _fitted(
         error, tail = _quadrature_error(prepared, density, result.values)
         seed = int(run.sampling.random_seed or 0)
         if prepared.sample.design is None and (error > COARSE or tail > COARSE_FAR):
-            density, result, said = _on_finer_nodes(prepared, density, result, seed, error, tail)
+            by = None if run.approximation.scores else (seed, error, tail)
+            density, result, said = _on_finer_nodes(prepared, density, result, by)
             if said:
                 notes = (*notes, said)
                 error, tail = _quadrature_error(prepared, density, result.values, finer=FINEST)
@@ -311,7 +321,7 @@ def checked_before(prepared: Prepared) -> tuple[str, ...]:
 
 
 def _approximation(
-    prepared: Prepared, direction: Orientation | None, *, integrate: bool
+    prepared: Prepared, direction: Orientation | None, *, integrate: bool, scored: bool
 ) -> tuple[Density, Approximation, tuple[str, ...]]:
     """The posterior, where and in which coordinates to sample it, and what was seen on the way."""
     density = posterior_density(
@@ -328,7 +338,9 @@ def _approximation(
         found = None if direction is None else direction.base
         density, start = balanced_density(prepared, density, found=found, start=start)
     if on_lattices(prepared.structure):
-        return (*answered(prepared, density, start), ())
+        density, approximation = answered(prepared, density, start, scored=scored)
+        scores = approximation.scores
+        return density, approximation, (f"note [scores] {scores.said}",) if scores else ()
     approximation, seen = heaviest_mode(prepared, density, start, covariate_shifts(prepared))
     return density, approximation, tuple(seen)
 
@@ -377,9 +389,13 @@ def _settled(sampling: Sampling, prepared: Prepared) -> Sampling:
         if prepared.sample.design is not None:
             raise NotSupported(f"{asked} has no sampling weights; leave it out")
     if sampling.latents == "sampled":
-        if engine == "native":
-            raise FitError('latents="sampled" is a PyMC model: use engine="auto" or "pymc"')
-        engine = "pymc"
+        compiled = not pooled and has_scores(prepared.structure, prepared.sample)
+        if engine == "native" and not compiled:
+            raise FitError(
+                'latents="sampled" is a PyMC model, but for ordered answers that are linear in the '
+                'constructs and not partially pooled: use engine="auto" or "pymc"'
+            )
+        engine = "pymc" if engine == "pymc" or not compiled else "native"
     engine = "native" if engine == "auto" else engine
     return replace(sampling, random_seed=seed, target_accept=accept, engine=engine)
 
@@ -438,13 +454,12 @@ def _tree(prepared: Prepared, density: Density, result: Draws, *, integrate: boo
 
 
 def _weighted(prepared: Prepared, density: Density, result: Draws) -> dict[str, float]:
-    """What is known about draws that were weighted, by name.
+    """What is known about draws that were weighted, or whose log-likelihoods are, by name.
 
-    `weights_k` and `weights_effective`; `integral_error`, that of the sum of all respondents'
-    log-likelihoods, and `integral_noise`, what of it differs between draws (standard deviation),
-    against eight times the points.
+    With weights `weights_k` and `weights_effective`; `integral_error`, that of the sum of all
+    respondents' log-likelihoods, and `integral_noise`, what of it differs between draws (standard
+    deviation), against eight times the points.
     """
-    assert result.weights is not None
     flat = result.values.reshape(-1, result.values.shape[-1])
     some = flat[np.linspace(0, len(flat) - 1, QUADRATURE_DRAWS).astype(int)]
     space, structure = prepared.space, prepared.structure
@@ -452,11 +467,16 @@ def _weighted(prepared: Prepared, density: Density, result: Draws) -> dict[str, 
     fine = posterior_density(space, structure, prepared.sample, at=at, finer=2.0)
     change = density.respondent_log_likelihood(some) - fine.respondent_log_likelihood(some)
     total = change.sum(axis=1)
+    of_integral = {
+        "integral_error": float(np.abs(total.mean())),
+        "integral_noise": float(total.std()),
+    }
+    if result.weights is None:
+        return of_integral
     return {
         "weights_k": result.weights.pareto_k,
         "weights_effective": result.weights.effective,
-        "integral_error": float(np.abs(total.mean())),
-        "integral_noise": float(total.std()),
+        **of_integral,
     }
 
 
@@ -471,12 +491,15 @@ def _coarsely(result: Draws) -> tuple[str, ...]:
 
 
 def _on_finer_nodes(
-    prepared: Prepared, density: Density, result: Draws, seed: int, error: float, tail: float
+    prepared: Prepared, density: Density, result: Draws, by: tuple[int, float, float] | None
 ) -> tuple[Density, Draws, str]:
     """Draws weighted by a lattice that suits them better, where they are on one; what was done.
 
     The density's lattice suits the bulk of the draws: in one that had to suit the farthest, every
     gradient would pay for them.
+
+    by : seed, and errors of the density's lattice; None for draws that are of no lattice, whose
+        log-likelihoods alone are on a finer one.
     """
     if not prepared.table.answered:
         return density, result, ""
@@ -485,6 +508,9 @@ def _on_finer_nodes(
     fine = posterior_density(
         prepared.space, prepared.structure, prepared.sample, at=at, finer=FINER
     )
+    if by is None:
+        return fine, result, "note [nodes] log-likelihoods are on a lattice that suits all draws"
+    seed, error, tail = by
     found = reweighted(fine, density, result, seed)
     assert found.weights is not None
     said = (
