@@ -18,6 +18,7 @@ from example_models import noise
 
 import bayessem as bs
 from bayessem import SEM, load
+from bayessem.disk import one_at_a_time
 from bayessem.errors import BayessemWarning, FitError
 from bayessem.results import run_folder
 
@@ -452,6 +453,30 @@ def test_left_overs_of_other_machines_and_other_names_are_left_alone(fit, tmp_pa
         (tmp_path / name).mkdir()
     fit.save(tmp_path / "run")
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*others, "run"])
+
+
+def test_a_save_does_not_look_while_another_one_replaces(fit, tmp_path):
+    """Between two moves of another save there is no folder of a fit under the name."""
+    folder, aside, failures = tmp_path / "run", tmp_path / "aside", []
+    fit.save(folder)
+
+    def save():
+        try:
+            fit.save(folder)
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=save)
+    with one_at_a_time(tmp_path):
+        folder.rename(aside)
+        folder.write_text("no folder")
+        thread.start()
+        thread.join(0.5)
+        folder.unlink()
+        aside.rename(folder)
+    thread.join()
+    assert not failures
+    assert load(folder).prepared.sample.size == fit.prepared.sample.size
 
 
 def test_saves_at_once_leave_one_whole_fit(fit, tmp_path):

@@ -98,7 +98,8 @@ def save(fit: Fitted, path: str | os.PathLike[str]) -> Path:
     given = expanded(path)
     with told(f"the fit cannot be saved in {given}"):
         target = _real(given)
-        _refuse_foreign(target)
+        with one_at_a_time(target.parent):  # or it is looked at while another save replaces it
+            _refuse_foreign(target)
         require_place(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(target.parent):
@@ -129,7 +130,8 @@ def require_folder(path: str | os.PathLike[str]) -> None:
     given = expanded(path)
     with told(f"the fit cannot be saved in {given}"):
         target = _real(given)
-        _refuse_foreign(target)
+        with one_at_a_time(target.parent):
+            _refuse_foreign(target)
         require_place(target)
 
 
