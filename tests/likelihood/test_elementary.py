@@ -31,7 +31,7 @@ def exponential_of(x):
 def test_the_exponential_is_numpys():
     """To a relative error that grows with the number, as the rounding of the number itself does."""
     x = np.linspace(-700.0, 700.0, 20_001)
-    allowed = 4e-16 * (1.0 + np.abs(x))
+    allowed = 1e-15 * (1.0 + np.abs(x))  # four roundings; processors fuse some of them
     assert (np.abs(exponential_of(x) / np.exp(x) - 1.0) < allowed).all()
 
 
