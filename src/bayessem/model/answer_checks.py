@@ -131,8 +131,8 @@ def _on_nodes(model: NodeModel) -> tuple[str, str]:
 def _by_laplace(model: NodeModel) -> tuple[str, str]:
     """How the Laplace engine integrates and why it is taken, and what follows."""
     return (
-        f"{model.too_wide}; so what is sampled is Laplace's approximation, and its draws are "
-        "weighted to the exact posterior",
+        f"{model.too_wide}; so Laplace's approximation is sampled, where it is near enough, and "
+        "its draws are weighted to the exact posterior",
         "fit.diagnosis says how many draws the weighted ones are worth; where the approximation is "
         "too far off, as with few items of two or three categories and high loadings, the scores "
         f"of all respondents on {len(model.latents)} constructs are sampled as well, which is "
