@@ -27,7 +27,8 @@ from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.density import Density
 from bayessem.posterior.hierarchies import Hierarchy
 from bayessem.posterior.optimise import Maximum, climb, maximise
-from bayessem.posterior.program import ASINH
+from bayessem.posterior.program import LOADING
+from bayessem.posterior.transforms import transform
 
 # Climbs of a model with ordered answers after which lattices are chosen anew.
 ROUNDS = 2
@@ -100,9 +101,11 @@ def _maximum_of_answers(prepared: Prepared) -> Maximum:
         at = own.elements(own.natural(point))
         own = own.with_plan(posterior_density(space, structure, sample, at=at))
     found = maximise(own, point)
-    curved = own.fields["transform"] == ASINH
-    natural, scale = own.natural(found.x), np.where(curved, own.fields["upper"], 1.0)
-    change = np.where(curved, scale / np.sqrt(1.0 + (natural * scale) ** 2), 1.0)
+    curved = own.fields["transform"] == LOADING
+    natural, upper = own.natural(found.x), own.fields["upper"]
+    change = np.ones(own.size)
+    for k in np.flatnonzero(curved):
+        change[k] = 1.0 / transform.py_func(LOADING, found.x[k], 0.0, upper[k])[1]
     return replace(
         found,
         x=np.where(curved, natural, found.x),

@@ -17,18 +17,19 @@ from bayessem.posterior.entry import Calls
 from bayessem.posterior.hierarchies import Hierarchy
 from bayessem.posterior.moves import MOVES
 from bayessem.posterior.program import (
-    ASINH,
     FLAT,
     FLOAT_FIELDS,
     FOLD,
     IDENTITY,
     INTEGER_FIELDS,
+    LOADING,
     LOG,
     NORMAL,
     SOFT,
     STUDENT_T,
 )
 from bayessem.posterior.thresholds import ITEM, to_cubes
+from bayessem.posterior.transforms import loading_coordinate
 
 
 @dataclass(frozen=True)
@@ -201,8 +202,8 @@ class Density:
         """The same density with ordered variables in the coordinates they are sampled in.
 
         Thresholds become those of latent responses with total variance 1, as distances from one in
-        the middle (thresholds.py). A loading becomes asinh(loading s), whose tanh is the
-        standardised loading where the construct has standard deviation s.
+        the middle (thresholds.py). A loading becomes `loading_coordinate` of loading s where the
+        construct has standard deviation s.
 
         loadings : s by the coordinate of a loading without bounds.
         """
@@ -210,14 +211,14 @@ class Density:
         upper = np.array(self.fields["upper"], dtype=np.float64)
         for k, sd in loadings.items():
             if transform[k] == IDENTITY:
-                transform[k], upper[k] = ASINH, sd
+                transform[k], upper[k] = LOADING, sd
         return self._changed(transform=transform, upper=upper, item_cubed=np.ones(1))
 
     def answered_point(self, x: np.ndarray) -> np.ndarray:
         """Coordinates of a point (D,) of the density from which `answered` made this one."""
         f, out = self.fields, np.array(x, dtype=np.float64)
-        curved = f["transform"] == ASINH
-        out[curved] = np.arcsinh(out[curved] * f["upper"][curved])
+        curved = f["transform"] == LOADING
+        out[curved] = loading_coordinate(out[curved] * f["upper"][curved])
         natural, at = self.natural(out), 0  # loadings; the thresholds are not yet coordinates
         for first, count, anchor, loadings in np.reshape(f["item_at"], (-1, ITEM)).astype(int):
             which = np.asarray(f["item_loading"], dtype=int)[at : at + loadings]

@@ -7,7 +7,7 @@ import numpy as np
 from bayessem.likelihood.views import views
 
 # transforms
-IDENTITY, LOG, INTERVAL, BELOW, FOLD, SOFT, ASINH = range(7)
+IDENTITY, LOG, INTERVAL, BELOW, FOLD, SOFT, LOADING = range(7)
 # families (unnormalised; their constants are summed in `constant`)
 FLAT, NORMAL, STUDENT_T, GAMMA, INVERSE_GAMMA, EXPONENTIAL, LOG_NORMAL, BETA = range(8)
 
@@ -66,7 +66,7 @@ class Layout(NamedTuple):
     """Views of the packed program, by name (sizes: D parameters).
 
     transform, family : (D,) codes;  lower, upper : (D,) bounds of LOG (lower) and INTERVAL (both);
-        upper is the scale of FOLD, of SOFT and of ASINH.
+        upper is the scale of FOLD, of SOFT and of LOADING.
     hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
     block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
         and position of their first partial correlation (row by row below the diagonal).
