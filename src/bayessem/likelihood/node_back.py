@@ -4,6 +4,7 @@ import numpy as np
 
 from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.node_answers import pull_boxes
+from bayessem.likelihood.node_hub import hub_of, pull_series, split
 from bayessem.likelihood.node_line import gather, pull_line
 from bayessem.likelihood.node_plan import (
     FACTOR,
@@ -82,7 +83,7 @@ def _back_message(plan, k, u, pair, d_messages, d_lines):
 
 
 @compiled
-def _back_singles(plan, s, weights, windows, messages, d_messages, counts):
+def _back_singles(plan, s, elements, weights, windows, messages, d_messages, counts, gradient):
     """Hands the weights (row, v) of a step's nodes on to its single tables and messages."""
     rows, q = weights.shape
     first = plan.step[STEP * s + 9]
@@ -97,13 +98,17 @@ def _back_singles(plan, s, weights, windows, messages, d_messages, counts):
                     begin = np.uint64(first_cell + row * q)
                     for v in range(np.uint64(windows[u, 0]), np.uint64(windows[u, 1])):
                         counts[begin + v] += weights[u, v]
-        elif what == MESSAGE:
+        elif what == MESSAGE and plan.step[STEP * number + 11] == 1:
             first_cell = plan.step[STEP * number + 5]
             for u in range(rows):
                 begin = np.uint64(first_cell + plan.row[at + u] * q)
                 for v in range(np.uint64(windows[u, 0]), np.uint64(windows[u, 1])):
                     value = messages[begin + v]
                     d_messages[begin + v] += _share(weights[u, v], value)
+        elif what == MESSAGE:
+            hub, side = hub_of(plan, number)
+            if side == 0:
+                split(plan, hub, elements, weights, windows, messages, d_messages, gradient)
 
 
 @compiled
@@ -238,12 +243,18 @@ def back_step(plan, s, elements, tables, messages, product, windows, d_out, d_me
         of_pairs = d_out.reshape(rows, outer, inner)
         weigh(of_pairs, product, kernel, span, windows, weights)
         collect(of_pairs, product, span, windows, total)
-        total *= kernel
-    if plan.line[3 * s + 2] > 0:
+        if plan.step[STEP * s + 11] == 1:
+            total *= kernel
+    _, one, two = sides(plan, s)
+    terms = plan.step[STEP * s + 11]
+    if terms > 1:
+        own, of_terms = np.empty((q, one)), kernel.reshape(q, terms, one)
+        pull_series(plan, s, elements, of_terms, total.reshape(q, terms, one), own, gradient)
+        _back_shared(plan, s, own.reshape(q, one, two), counts)
+    elif plan.line[3 * s + 2] > 0:
         at = plan.step[STEP * s + 5]
         by_one = d_lines[at : at + rows * inner]
         _line_back(plan, s, elements, kernel, product, span, windows, total, by_one, gradient)
     else:
-        _, one, two = sides(plan, s)
         _back_shared(plan, s, total.reshape(q, one, two), counts)
-    _back_singles(plan, s, weights, windows, messages, d_messages, counts)
+    _back_singles(plan, s, elements, weights, windows, messages, d_messages, counts, gradient)

@@ -16,10 +16,12 @@ from bayessem.likelihood.compiled import compiled
 from bayessem.likelihood.node_answers import fill_boxes
 from bayessem.likelihood.node_back import back_step
 from bayessem.likelihood.node_chain import derive, pull_derived
+from bayessem.likelihood.node_hub import derive_hubs, fill_series, hub_of, join, pull_hubs
 from bayessem.likelihood.node_lattice import placed
 from bayessem.likelihood.node_line import from_lanes, into_lanes, lane_order
 from bayessem.likelihood.node_plan import (
     FACTOR,
+    HUB,
     PAIR,
     PART,
     STEP,
@@ -28,7 +30,7 @@ from bayessem.likelihood.node_plan import (
     shape,
     unpack_nodes,
 )
-from bayessem.likelihood.node_step import sides, sum_step
+from bayessem.likelihood.node_step import shared_kernel, shared_tables, sides, sum_step
 from bayessem.likelihood.node_sums import rescale
 from bayessem.likelihood.node_tables import fill_tables, late, line_of, pull_tables
 from bayessem.likelihood.node_windows import WINDOW, above, boxes_of, find_windows, narrow, prior_of
@@ -74,11 +76,12 @@ def _begin(plan, tables, products, windows):
 
 
 @compiled
-def _hand_up(plan, s, size, tables, messages, logs, products, windows):
+def _hand_up(plan, s, size, elements, tables, messages, logs, products, windows):
     """Takes a step's finished message into the product of the step above it."""
     t, at = above(plan, s)
+    hub, _ = hub_of(plan, s)
     own, scale = plan.step[STEP * s + 7], plan.step[STEP * t + 7]
-    first, alone = plan.step[STEP * t + 6], plan.step[STEP * s + 1] == 1
+    first, alone = plan.step[STEP * t + 6], plan.step[STEP * s + 1] == 1 and hub < 0
     message = plan.step[STEP * s + 5]
     prior = prior_of(plan, t, tables)
     for w in range(plan.step[STEP * t + 4]):
@@ -90,6 +93,8 @@ def _hand_up(plan, s, size, tables, messages, logs, products, windows):
                 products[into + v] *= messages[begin + v]
             product = products[first + w * size : first + (w + 1) * size]
             narrow(product, prior, windows[scale + w], plan.negligible[0])
+    if hub >= 0 and s == max(plan.hub[HUB * hub + 13], plan.hub[HUB * hub + 14]):
+        join(plan, hub, elements, tables, messages, products, windows)
 
 
 @compiled
@@ -104,7 +109,8 @@ def _forward(plan, elements, tables, messages, logs, scales, products, windows):
     waits = late(plan)
     for s in range(plan.sizes[1]):
         q, one, two = sides(plan, s)
-        rows, size = plan.step[STEP * s + 4], one * two
+        rows, terms = plan.step[STEP * s + 4], plan.step[STEP * s + 11]
+        size = one * two * terms
         if plan.line[3 * s + 2]:
             size = plan.line[3 * s + 2]
         at = plan.step[STEP * s + 6]
@@ -119,10 +125,14 @@ def _forward(plan, elements, tables, messages, logs, scales, products, windows):
             boxes = boxes_of(plan, k, windows[at : at + rows])
             own = tables[plan.factor[FACTOR * f + 6] :][: boxes.shape[0] * q * one * two]
             fill_boxes(plan, f, elements, own.reshape(boxes.shape[0], q * one * two), boxes)
+        if terms > 1:
+            own = shared_tables(plan, s, tables, q, one, 1).reshape(q, one)
+            kernel = shared_kernel(plan, s, tables).reshape(q, terms, one)
+            fill_series(plan, s, elements, own, kernel)
         sum_step(plan, s, tables, messages, product, windows[at : at + rows], out)
         outer = one if plan.line[3 * s + 2] == 0 and two > 1 else 1
-        of_pairs = out.reshape(rows, outer, size // outer)
-        rescale(of_pairs, windows[at : at + rows], scales[at : at + rows], True)
+        of_pairs, inner = out.reshape(rows, outer, size // outer), size // outer // terms
+        rescale(of_pairs, windows[at : at + rows], scales[at : at + rows], inner)
         for u in range(rows):
             if not 0.0 < scales[at + u] < np.inf:
                 return False
@@ -130,7 +140,7 @@ def _forward(plan, elements, tables, messages, logs, scales, products, windows):
         if plan.line[3 * s + 2]:
             into_lanes(lane_order(plan, s), windows[at : at + rows], out)
         if plan.step[STEP * s + 1] > 0:
-            _hand_up(plan, s, size, tables, messages, logs, products, windows)
+            _hand_up(plan, s, size, elements, tables, messages, logs, products, windows)
     return True
 
 
@@ -144,8 +154,8 @@ def _backward(plan, elements, tables, messages, scales, products, windows, d_mes
     for back in range(plan.sizes[1]):
         s = plan.sizes[1] - 1 - back
         q, one, two = sides(plan, s)
-        rows, size, line = plan.step[STEP * s + 4], one * two, plan.line[3 * s + 2]
-        size = line if line else size
+        rows, line = plan.step[STEP * s + 4], plan.line[3 * s + 2]
+        size = line if line else one * two * plan.step[STEP * s + 11]
         at = plan.step[STEP * s + 6]
         product = products[at : at + rows * q].reshape(rows, q)
         at = plan.step[STEP * s + 5]
@@ -158,9 +168,9 @@ def _backward(plan, elements, tables, messages, scales, products, windows, d_mes
             from_lanes(order, own, d_out)
             from_lanes(order, own, by_one.reshape(rows, size))
         outer = one if not line and two > 1 else 1
-        rescale(d_out.reshape(rows, outer, size // outer), own, by_row, False)
+        rescale(d_out.reshape(rows, outer, size // outer), own, by_row, 0)
         if line:
-            rescale(by_one.reshape(rows, 1, size), own, by_row, False)
+            rescale(by_one.reshape(rows, 1, size), own, by_row, 0)
         back_step(plan, s, elements, tables, messages, product, own, d_out, d_messages, d_lines,
                   counts, gradient)  # fmt: skip
 
@@ -177,7 +187,7 @@ def _clear(plan, d_messages, d_lines, counts):
     for s in range(plan.sizes[1]):
         _, one, two = sides(plan, s)
         at, line = plan.step[STEP * s + 5], plan.line[3 * s + 2]
-        size = plan.step[STEP * s + 4] * (line if line else one * two)
+        size = plan.step[STEP * s + 4] * (line if line else one * two * plan.step[STEP * s + 11])
         d_messages[at : at + size] = 0.0
         if line:
             d_lines[at : at + size] = 0.0
@@ -236,11 +246,12 @@ def evaluate_nodes(elements, ints, floats, gradient, out):
     own = np.empty(elements.size + plan.sizes[8])
     out[:] = 0.0
     gradient[:] = 0.0
-    if not derive(plan, elements, own):
+    if not (derive(plan, elements, own) and derive_hubs(plan, elements, own)):
         out[:] = -np.inf
         return -np.inf
     by = np.zeros(own.size)
     value = _evaluate(placed(plan, own), own, by, out)
     gradient += by[: elements.size]
     pull_derived(plan, elements, by, gradient)
+    pull_hubs(plan, elements, by, gradient)
     return value

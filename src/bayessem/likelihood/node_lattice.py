@@ -183,6 +183,7 @@ def _laid_out(plan, line):
         else:
             size = plan.node_count[own[2]] if own[2] >= 0 else 1
             size *= plan.node_count[own[3]] if own[3] >= 0 else 1
+            size *= own[11]
         own[5] = messages
         messages += own[4] * size
     tables = 0
@@ -190,6 +191,11 @@ def _laid_out(plan, line):
         one, two, three = shape(plan, f)
         factor[FACTOR * f + 6] = tables
         tables += table[f] if table[f] >= 0 else factor[FACTOR * f + 5] * one * two * three
+    for s in range(plan.sizes[1]):  # kernels of series
+        own = step[STEP * s : STEP * (s + 1)]
+        if own[11] > 1:
+            own[12] = tables
+            tables += plan.node_count[own[0]] * plan.node_count[own[2]] * own[11]
     sizes[2], sizes[3] = tables, messages
     return sizes, factor, step
 
@@ -224,6 +230,7 @@ def placed(plan, elements):
         plan.weight,
         plan.root,
         plan.chain,
+        plan.hub,
         first,
         step,
         plan.data,

@@ -134,14 +134,34 @@ class Nodes:
 SLACK = 1.5
 
 
+class Hub(NamedTuple):
+    """A block of three variables of which one explains the others (node_hub.py).
+
+    Attributes
+    ----------
+    variables : (int, int, int)
+        The two that are explained, and the hub.
+    numbers : tuple of int
+        Elements of the covariance matrix row by row and of the means, in that order; the first
+        derived element.
+    terms : int
+        Of the series.
+    """
+
+    variables: tuple[int, int, int]
+    numbers: tuple[int, ...]
+    terms: int
+
+
 @dataclass(frozen=True)
 class NodeGroup:
-    """One group: its factors, its latent variables' nodes, its respondents, its chains."""
+    """One group: its factors, its latent variables' nodes, its respondents, chains and hubs."""
 
     factors: tuple[NodeFactor, ...]
     nodes: tuple[Nodes, ...]
     members: np.ndarray
     chains: tuple[tuple[int, ...], ...] = ()
+    hubs: tuple[Hub, ...] = ()
 
 
 INTEGER_FIELDS = (
@@ -157,6 +177,7 @@ INTEGER_FIELDS = (
     "weight",
     "root",
     "chain",
+    "hub",
 )
 FLOAT_FIELDS = ("node_first", "node_step", "data", "negligible")
 # Weight of a node beside all of them: 9.1 standard deviations of a normal posterior, so far out
@@ -164,10 +185,12 @@ FLOAT_FIELDS = ("node_first", "node_step", "data", "negligible")
 NEGLIGIBLE = 1e-18
 FACTOR = 14  # numbers a factor; see `_factor_row`
 TERM = 6
-STEP = 11
+STEP = 13
 PART = 4
 # Numbers of a block that is a chain of regressions (node_chain.py), and elements derived for it.
 CHAIN, DERIVED = 13, 7
+# Of one with a hub (node_hub.py), which has as many derived elements.
+HUB = 15
 SHARED, UNARY, PAIR, MESSAGE, PAIR_MESSAGE = range(5)
 
 
@@ -194,6 +217,7 @@ class NodePlan(NamedTuple):
     root : (2 a pair) respondent, row among all steps' rows.
     chain (CHAIN a block): elements of the covariance matrix row by row and of the three means in
         the order of the sums, first derived element.
+    hub (HUB a block): the same in the order of `Hub.variables`; the steps of the two explained.
     data : of the factors.
     negligible : (1,) weight beside all of them at which a node is left out.
     """
@@ -211,6 +235,7 @@ class NodePlan(NamedTuple):
     weight: np.ndarray
     root: np.ndarray
     chain: np.ndarray
+    hub: np.ndarray
     node_first: np.ndarray
     node_step: np.ndarray
     data: np.ndarray
@@ -235,10 +260,11 @@ def unpack_nodes(ints, floats):
         i[i[9] : i[10]],
         i[i[10] : i[11]],
         i[i[11] : i[12]],
-        floats[i[13] : i[14]],
+        i[i[12] : i[13]],
         floats[i[14] : i[15]],
         floats[i[15] : i[16]],
         floats[i[16] : i[17]],
+        floats[i[17] : i[18]],
     )
 
 
@@ -367,8 +393,10 @@ class _Packer:
             rows = self._step(step, own, from_below, first_latent, group, step in lines)
             if step in lines:
                 f, d = lines[step]
-                self.lists["step"][-1] = 2 * (first_factor + f) + d
+                self.lists["step"][10 - STEP] = 2 * (first_factor + f) + d
             below[step.variable] = (self.steps - 1, rows)
+        for hub in group.hubs:
+            self.lists["hub"] += [*hub.numbers, *(below[v][0] for v in hub.variables[:2])]
         assert self.steps - first_step == len(order)
 
     def _factor(
@@ -435,7 +463,8 @@ class _Packer:
         two = [first_latent + v for v in step.neighbours] + [-1] * (2 - len(step.neighbours))
         lists["step"] += [first_latent + step.variable, len(step.neighbours), *two, count]
         lists["step"] += [self.messages, self.products, self.rows]
-        lists["step"] += [len(parts), len(lists["part"]) // PART, -1]
+        terms = max((h.terms for h in group.hubs if step.variable in h.variables[:2]), default=1)
+        lists["step"] += [len(parts), len(lists["part"]) // PART, -1, terms, 0]
         column = 0
         for what, number, neighbour in parts:
             lists["part"] += [what, number, neighbour, len(lists["row"])]
@@ -448,7 +477,7 @@ class _Packer:
         if root:
             pairs = np.column_stack([group.members, self.rows + inverse])
             lists["root"] += pairs.ravel().tolist()
-        self.messages += count * size
+        self.messages += count * size * terms
         self.products += count * q
         self.rows += count
         self.steps += 1
@@ -473,7 +502,7 @@ def pack_nodes(
             respondents,
             packer.rows,
             len(groups[0].nodes),
-            DERIVED * sum(len(group.chains) for group in groups),
+            DERIVED * sum(len(group.chains) + len(group.hubs) for group in groups),
         ]
     )
     fields["negligible"] = np.array([negligible])

@@ -83,7 +83,7 @@ def _size(plan, k, q, one, two):
 
 
 @compiled
-def _shared(plan, s, tables, q, one, two):
+def shared_tables(plan, s, tables, q, one, two):
     """Product (v, a, b) of the tables that all rows of a step share; where it is one, a view."""
     first = plan.step[STEP * s + 9]
     found, alone = 0, -1
@@ -155,13 +155,20 @@ def with_pairs(plan, s, u, tables, messages, kernel, joint):
 
 @compiled
 def shared_kernel(plan, s, tables):
-    """What all rows of a step share, (v, outer, inner): its neighbours, one is the inner one."""
+    """What all rows of a step share, (v, outer, inner): its neighbours, one is the inner one.
+
+    With a series (node_hub.py), the inner one is its terms, each over the neighbour's nodes.
+    """
     q, one, two = sides(plan, s)
+    terms = plan.step[STEP * s + 11]
+    if terms > 1:
+        at = plan.step[STEP * s + 12]
+        return tables[at : at + q * terms * one].reshape(q, 1, terms * one)
     line = plan.line[3 * s + 2]
     if line:
         at = plan.factor[FACTOR * (plan.step[STEP * s + 10] // 2) + 6]
         return tables[at : at + q * line].reshape(q, 1, line)
-    kernel = _shared(plan, s, tables, q, one, two)
+    kernel = shared_tables(plan, s, tables, q, one, two)
     return kernel if two > 1 else kernel.reshape(q, two, one)
 
 

@@ -161,12 +161,15 @@ def collect(d_out, product, span, windows, sums):
 
 @compiled
 def rescale(out, windows, scales, find):
-    """Divides rows (row, outer, inner) by scales (row,), first set to their sums if `find`."""
+    """Divides rows (row, outer, inner) by scales (row,).
+
+    find : inner nodes over which they are first set to the sums, 0 where they are known.
+    """
     for u in range(out.shape[0]):
-        if find:
+        if find > 0:
             total = 0.0
             for b in range(windows[u, 2], windows[u, 3]):
-                for c in range(np.uint64(windows[u, 4]), np.uint64(windows[u, 5])):
+                for c in range(np.uint64(windows[u, 4]), np.uint64(min(windows[u, 5], find))):
                     total += out[u, b, c]
             scales[u] = total
         share = 1.0 / scales[u]

@@ -134,8 +134,11 @@ def find_windows(plan, s, windows):
     begin = plan.step[STEP * s + 7]
     out = windows[begin : begin + plan.step[STEP * s + 4]]
     out[:, 2], out[:, 3], out[:, 4], out[:, 5] = 0, 1, 0, 1
-    neighbours = plan.step[STEP * s + 1]
+    neighbours, terms = plan.step[STEP * s + 1], plan.step[STEP * s + 11]
     if neighbours == 0:
+        return
+    if terms > 1:  # one long loop costs less than as many short ones
+        out[:, 5] = terms * plan.node_count[plan.step[STEP * s + 2]]
         return
     t, at = above(plan, s)
     one = _of_variable(plan, t, plan.step[STEP * s + 2], windows)

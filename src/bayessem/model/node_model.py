@@ -17,8 +17,10 @@ from bayessem.likelihood.families import FAMILIES
 from bayessem.likelihood.family_ordered import CODES
 from bayessem.likelihood.junction import WIDEST, widest
 from bayessem.likelihood.node_chain import chained, is_block
+from bayessem.likelihood.node_hub import central, hubbed, stands_alone
 from bayessem.likelihood.node_plan import (
     DERIVED,
+    Hub,
     NORMAL,
     ORDERED,
     STRUCTURAL,
@@ -98,6 +100,8 @@ class NodeModel:
         nodes: Sequence[Sequence[Nodes]],
         elements: np.ndarray,
         units: tuple[np.ndarray, np.ndarray],
+        *,
+        terms: int = 0,
     ) -> list[NodeGroup]:
         """Ready to pack, with the nodes of each group's latent variables.
 
@@ -105,6 +109,9 @@ class NodeModel:
             Flat model matrices at points of the posterior.
         units : (ndarray (point, latent variable of all groups), the same)
             Means and standard deviations that the nodes are in.
+        terms : int
+            Of the series of three covarying constructs about one of them (node_hub.py), where
+            nothing else is about two of them; 0 for none.
         """
         out = []
         derived = elements.shape[-1]
@@ -118,15 +125,40 @@ class NodeModel:
             order = order_of(len(own), factors) if own else ()
             final: list[NodeFactor] = []
             chains: list[tuple[int, ...]] = []
-            for factor in parts:
+            hubs: list[Hub] = []
+            for i, factor in enumerate(parts):
                 equations: tuple[NodeFactor, ...] = (factor,)
                 if is_block(factor):
-                    equations, chain = chained(factor, order, derived + DERIVED * len(chains))
-                    chains.append(chain)
+                    others = [*final, *parts[i + 1 :]]
+                    found = _about_hub(factor, others, len(own), elements, derived, terms)
+                    if found is None:
+                        equations, chain = chained(factor, order, derived)
+                        chains.append(chain)
+                    else:
+                        equations, hub = found
+                        hubs.append(hub)
+                    derived += DERIVED
                 final += equations
-            derived += DERIVED * len(chains)
-            out.append(NodeGroup(tuple(final), tuple(own), self.members[g], tuple(chains)))
+            out.append(
+                NodeGroup(tuple(final), tuple(own), self.members[g], tuple(chains), tuple(hubs))
+            )
         return out
+
+
+def _about_hub(
+    factor: NodeFactor,
+    others: Sequence[NodeFactor],
+    count: int,
+    elements: np.ndarray,
+    first: int,
+    terms: int,
+) -> tuple[tuple[NodeFactor, ...], Hub] | None:
+    """A block about a hub, where that can be; see `NodeModel.groups` and `node_hub.hubbed`."""
+    if not terms:
+        return None
+    equations, hub = hubbed(factor, central(factor, elements), first, terms)
+    order = order_of(count, [*others, *equations])
+    return (equations, hub) if stands_alone(hub, others, order) else None
 
 
 def _is_safe(factor: NodeFactor, furthest: np.ndarray, elements: np.ndarray) -> bool:

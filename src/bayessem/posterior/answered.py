@@ -33,6 +33,9 @@ ROUGH = 1.5
 # Points at which a lattice for chains is compared. The exact one is finer than it has to be then,
 # and suits draws that are farther out: it is asked once a draw.
 TRIED, FINER, FARTHER = 40, 1.25, 1.5
+# Bend of the coordinates of loadings. Laplace's approximation has none: its tails are compared, and
+# lowered, along them as they are without (laplace_tails.py).
+BEND = 2.0
 # Why scores are sampled that could have been integrated out.
 ASKED = 'latents="sampled" asks for it'
 
@@ -58,7 +61,9 @@ def answered(
     """
     space, structure, sample = prepared.space, prepared.structure, prepared.sample
     shifts = covariate_shifts(prepared)
-    own = density.centred(shifts).answered(loading_scales(space, structure, sample))
+    own = density.centred(shifts).answered(
+        loading_scales(space, structure, sample), 0.0 if density.approximate else BEND
+    )
     point = own.answered_point(at_means(density, shifts, start))
 
     def plan(points: np.ndarray, finer: float = 1.0) -> Density:

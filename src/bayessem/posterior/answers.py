@@ -86,6 +86,7 @@ def packed_nodes(
     nodes: Sequence[tuple[Nodes, ...]],
     *,
     negligible: float = NEGLIGIBLE,
+    terms: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The packed plan of the node engine with the lattices of each group.
 
@@ -95,8 +96,10 @@ def packed_nodes(
         What the lattices were chosen at.
     negligible : float
         See `node_plan.NEGLIGIBLE`.
+    terms : int
+        See `NodeModel.groups`.
     """
-    groups = model.groups(nodes, where, latent_units(model, where))
+    groups = model.groups(nodes, where, latent_units(model, where), terms=terms)
     groups = [replace(g, members=order[g.members]) for g in groups]
     return pack_nodes(groups, sample.size, negligible=negligible)
 

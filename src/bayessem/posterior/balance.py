@@ -28,7 +28,6 @@ from bayessem.posterior.density import Density
 from bayessem.posterior.hierarchies import Hierarchy
 from bayessem.posterior.optimise import Maximum, climb, maximise
 from bayessem.posterior.program import LOADING
-from bayessem.posterior.transforms import transform
 
 # Climbs of a model with ordered answers after which lattices are chosen anew.
 ROUNDS = 2
@@ -94,7 +93,7 @@ def _maximum_of_answers(prepared: Prepared) -> Maximum:
     assert space is not None
     density = posterior_density(space, structure, sample)
     values = start_values(structure, prepared.covariances, prepared.means)
-    own = density.answered(loading_scales(space, structure, sample))
+    own = density.answered(loading_scales(space, structure, sample), 0.0)
     point = own.answered_point(initial_point(space, prepared.table, values))
     for _ in range(ROUNDS):
         point = climb(own, point, rough=True)
@@ -102,10 +101,8 @@ def _maximum_of_answers(prepared: Prepared) -> Maximum:
         own = own.with_plan(posterior_density(space, structure, sample, at=at))
     found = maximise(own, point)
     curved = own.fields["transform"] == LOADING
-    natural, upper = own.natural(found.x), own.fields["upper"]
-    change = np.ones(own.size)
-    for k in np.flatnonzero(curved):
-        change[k] = 1.0 / transform.py_func(LOADING, found.x[k], 0.0, upper[k])[1]
+    natural, scale = own.natural(found.x), np.where(curved, own.fields["upper"], 1.0)
+    change = np.where(curved, scale / np.sqrt(1.0 + (natural * scale) ** 2), 1.0)
     return replace(
         found,
         x=np.where(curved, natural, found.x),

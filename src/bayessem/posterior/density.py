@@ -198,7 +198,7 @@ class Density:
             shift_by=np.array([s.by for s in shifts]),
         )
 
-    def answered(self, loadings: dict[int, float]) -> "Density":
+    def answered(self, loadings: dict[int, float], bend: float) -> "Density":
         """The same density with ordered variables in the coordinates they are sampled in.
 
         Thresholds become those of latent responses with total variance 1, as distances from one in
@@ -206,19 +206,22 @@ class Density:
         construct has standard deviation s.
 
         loadings : s by the coordinate of a loading without bounds.
+        bend : of `loading_coordinate`.
         """
         transform = np.array(self.fields["transform"])
+        lower = np.array(self.fields["lower"], dtype=np.float64)
         upper = np.array(self.fields["upper"], dtype=np.float64)
         for k, sd in loadings.items():
             if transform[k] == IDENTITY:
-                transform[k], upper[k] = LOADING, sd
-        return self._changed(transform=transform, upper=upper, item_cubed=np.ones(1))
+                transform[k], lower[k], upper[k] = LOADING, bend, sd
+        return self._changed(transform=transform, lower=lower, upper=upper, item_cubed=np.ones(1))
 
     def answered_point(self, x: np.ndarray) -> np.ndarray:
         """Coordinates of a point (D,) of the density from which `answered` made this one."""
         f, out = self.fields, np.array(x, dtype=np.float64)
         curved = f["transform"] == LOADING
-        out[curved] = loading_coordinate(out[curved] * f["upper"][curved])
+        for k in np.flatnonzero(curved):
+            out[k] = loading_coordinate(out[k] * f["upper"][k], f["lower"][k])
         natural, at = self.natural(out), 0  # loadings; the thresholds are not yet coordinates
         for first, count, anchor, loadings in np.reshape(f["item_at"], (-1, ITEM)).astype(int):
             which = np.asarray(f["item_loading"], dtype=int)[at : at + loadings]

@@ -66,7 +66,7 @@ class Layout(NamedTuple):
     """Views of the packed program, by name (sizes: D parameters).
 
     transform, family : (D,) codes;  lower, upper : (D,) bounds of LOG (lower) and INTERVAL (both);
-        upper is the scale of FOLD, of SOFT and of LOADING.
+        upper is the scale of FOLD, of SOFT and of LOADING, whose bend lower is.
     hyper : (3 D,) hyperparameters;  constant : (1,) sum of the log normalising constants.
     block_size, block_at : complete correlation blocks of 3 or more variables: number of variables
         and position of their first partial correlation (row by row below the diagonal).

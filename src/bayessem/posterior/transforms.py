@@ -5,18 +5,17 @@ import numpy as np
 from bayessem.likelihood.compiled import compiled
 
 LOG_2 = np.log(2.0)
-# How much faster than an exponential of its coordinate a large loading of an ordered answer grows.
-BEND = 2.0
 
 
-def loading_coordinate(loading: np.ndarray) -> np.ndarray:
+def loading_coordinate(loading: np.ndarray, bend: float) -> np.ndarray:
     """Coordinates x of loadings of ordered answers on a construct of unit variance.
 
-    y = asinh(loading), sinh(2 x) / 2 = y; tanh(y) is the standardised loading. What answers say of
-    that is finite up to 1, so that a strong item's y has an exponential tail, in which chains are
-    slow; x has none.
+    y = asinh(loading) and x = y, or with a bend b, sinh(b x) / b = y; tanh(y) is the standardised
+    loading. What answers say of that is finite up to 1, so that y of a strong item has an
+    exponential tail, in which chains are slow; x has none.
     """
-    return np.arcsinh(BEND * np.arcsinh(loading)) / BEND
+    y = np.arcsinh(loading)
+    return np.arcsinh(bend * y) / bend if bend > 0.0 else y
 
 
 @compiled
@@ -50,13 +49,15 @@ def transform(code, x, lower, upper):
         raw = upper * soft + max(x, 0.0)
         return raw, slope, min(x, 0.0) / upper - soft, (1.0 - slope) / upper
     if code == 6:
-        # sinh(y) / s, y = sinh(b x) / b, s in place of the upper bound (`loading_coordinate`)
-        e, inverse = np.exp(BEND * x), np.exp(-BEND * x)
-        y, d_y = 0.5 * (e - inverse) / BEND, 0.5 * (e + inverse)
+        # sinh(y) / s, s in place of the upper bound, y = sinh(b x) / b, b in place of the lower one
+        y, d_y = x, 1.0
+        if lower > 0.0:
+            e, inverse = np.exp(lower * x), np.exp(-lower * x)
+            y, d_y = 0.5 * (e - inverse) / lower, 0.5 * (e + inverse)
         e, inverse = np.exp(y), np.exp(-y)
         sinh, cosh = 0.5 * (e - inverse), 0.5 * (e + inverse)
         slope = cosh * d_y / upper
-        return sinh / upper, slope, np.log(slope), d_y * sinh / cosh + BEND * BEND * y / d_y
+        return sinh / upper, slope, np.log(slope), d_y * sinh / cosh + lower * lower * y / d_y
     return x, 1.0, 0.0, 0.0
 
 
