@@ -65,7 +65,7 @@ def test_the_gradient_in_the_coordinates_that_are_sampled(name):
     own = prepared(name)
     density = posterior_density(own.space, own.structure, own.sample)
     density, start = balanced_density(own, density)
-    density = density.answered(loading_scales(own.space, own.structure, own.sample))
+    density = density.answered(loading_scales(own.space, own.structure, own.sample), 2.0)
     rng = np.random.default_rng(1)
     x = density.answered_point(start) + 0.1 * rng.standard_normal(density.size)
     density = with_lattices(own, density, x)
@@ -83,7 +83,7 @@ def test_coordinates_are_a_change_of_variables(name):
     own = prepared(name)
     plain = posterior_density(own.space, own.structure, own.sample)
     density, start = balanced_density(own, plain)
-    density = density.answered(loading_scales(own.space, own.structure, own.sample))
+    density = density.answered(loading_scales(own.space, own.structure, own.sample), 2.0)
     rng = np.random.default_rng(2)
     x = density.answered_point(start) + 0.1 * rng.standard_normal(density.size)
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 import bayessem as bs
-from bayessem.likelihood.node_plan import unpack_nodes
+from bayessem.likelihood.node_plan import STEP, unpack_nodes
 from bayessem.model.answer_engine import answer_engine
 from bayessem.model.prepare import Prepared
 from bayessem.model.starts import initial_point, start_values
-from bayessem.posterior import sampling
+from bayessem.posterior import coarse_nodes, sampling
 from bayessem.posterior.answered import answered
 from bayessem.posterior.answers import packed_nodes
 from bayessem.posterior.assemble import posterior_density, respondent_order
@@ -40,6 +40,23 @@ def found() -> tuple[Prepared, Density, Approximation]:
     values = start_values(prepared.structure, prepared.covariances, prepared.means)
     start = initial_point(prepared.space, prepared.table, values)
     return prepared, *answered(prepared, density, start)
+
+
+def three(*correlations: float) -> tuple[Density, Approximation]:
+    """Three covarying constructs of three items: f ~~ g, f ~~ h, g ~~ h."""
+    rng = np.random.default_rng(4)
+    covariance = np.eye(3)
+    covariance[[0, 0, 1], [1, 2, 2]] = covariance[[1, 2, 2], [0, 0, 1]] = correlations
+    latent = rng.multivariate_normal(np.zeros(3), covariance, 250).repeat(3, axis=1)
+    latent = 0.75 * latent + np.sqrt(1 - 0.75**2) * rng.standard_normal(latent.shape)
+    names = [f"x{i}" for i in range(1, 10)]
+    data = pd.DataFrame(np.searchsorted([-1.0, -0.3, 0.4, 1.1], latent), columns=names)
+    text = "f =~ x1 + x2 + x3\ng =~ x4 + x5 + x6\nh =~ x7 + x8 + x9"
+    prepared = bs.SEM(text, ordered=True, std_lv=True).prepare(data)
+    density = posterior_density(prepared.space, prepared.structure, prepared.sample)
+    values = start_values(prepared.structure, prepared.covariances, prepared.means)
+    start = initial_point(prepared.space, prepared.table, values)
+    return answered(prepared, density, start)
 
 
 def points(approximation: Approximation, count: int, seed: int) -> np.ndarray:
@@ -78,6 +95,27 @@ def test_chains_have_fewer_nodes_and_nearly_the_same_likelihood():
     assert errors(approximation).std() < 2.0 * SPREAD
     # the one that is wanted is exact, and is what the fit's numbers are of
     assert approximation.wanted.floats is density.floats
+
+
+@pytest.mark.parametrize(
+    ("correlations", "most"),
+    [((0.6, 0.6, 0.36), 3), ((0.6, 0.6, 0.9), 5), ((0.85, 0.85, 0.85), 5), ((0.65, 0.65, -0.1), 7)],
+)
+def test_three_constructs_have_a_series_where_it_is_short(correlations, most):
+    """Few terms where one of them leaves the others little correlated."""
+    _, approximation = three(*correlations)
+    plan = unpack_nodes.py_func(approximation.density.ints, approximation.density.floats)
+    assert 2 < plan.step.reshape(-1, STEP)[:, 11].max() <= most
+    assert errors(approximation).std() < 3.0 * SPREAD
+
+
+def test_a_series_that_is_too_short_is_given_up(monkeypatch):
+    """The block is a chain of regressions then."""
+    monkeypatch.setattr(coarse_nodes, "SERIES", (3,))
+    _, approximation = three(0.65, 0.65, -0.1)
+    plan = unpack_nodes.py_func(approximation.density.ints, approximation.density.floats)
+    assert plan.chain.size and not plan.hub.size
+    assert errors(approximation).std() < 3.0 * SPREAD
 
 
 def test_gradient_of_a_coarse_lattice_leads_where_the_exact_one_does():

@@ -14,7 +14,7 @@ from bayessem.errors import NotSupported
 from bayessem.likelihood.engines import ENGINES
 from bayessem.likelihood.junction import elimination_order, widest
 from bayessem.likelihood.node_entry import entry
-from bayessem.likelihood.node_plan import Nodes, pack_nodes
+from bayessem.likelihood.node_plan import Nodes, pack_nodes, unpack_nodes
 from bayessem.model.node_model import node_model
 from bayessem.model.prepare import Prepared, prepare
 from bayessem.model.structure import latent_values
@@ -116,7 +116,9 @@ def _elements(prepared: Prepared) -> np.ndarray:
     return out
 
 
-def _nodes(prepared: Prepared, elements: np.ndarray, finer: float = 1.6, more: int = 12) -> tuple:
+def _nodes(
+    prepared: Prepared, elements: np.ndarray, finer: float = 1.6, more: int = 12, terms: int = 0
+) -> tuple:
     """A packed plan with finer lattices than the default's, and so many more nodes either side."""
     model = node_model(prepared.structure, prepared.sample)
     nodes = [
@@ -124,7 +126,8 @@ def _nodes(prepared: Prepared, elements: np.ndarray, finer: float = 1.6, more: i
         for own in choose_nodes(model, prepared.sample, elements, finer=finer)
     ]
     units = latent_units(model, elements[None])
-    return pack_nodes(model.groups(nodes, elements[None], units), prepared.sample.size)
+    groups = model.groups(nodes, elements[None], units, terms=terms)
+    return pack_nodes(groups, prepared.sample.size)
 
 
 def evaluate_nodes(*arrays: np.ndarray) -> float:
@@ -281,6 +284,115 @@ def test_groups_have_their_own_parameters_and_nodes():
     out = np.empty(both.sample.size)
     evaluate_nodes(elements, ints, floats, np.empty(elements.size), out)
     np.testing.assert_allclose(out, _brute_force(both, elements), atol=1e-6)
+
+
+THREE = "A =~ a1 + a2\nB =~ b1 + b2\nC =~ c1 + c2"
+ABOUT_A_HUB = {
+    "three factors, missing answers": (THREE, HOLES, {}),
+    "means, logit": (f"{THREE}\nC ~ 0.3*1\nB ~ 1", DATA, {"link": "logit"}),
+    "effects of two": (f"{THREE}\nD =~ c3 + b3\nD ~ A\ny ~ C + z\nD ~~ 0*y", DATA, {}),
+    "normal items, two groups": (THREE.replace("a1", "m1 + a1"), DATA, {"group": "g"}),
+}
+
+
+def _three(case: str) -> Prepared:
+    text, data, options = ABOUT_A_HUB[case]
+    link, group = options.get("link", "probit"), options.get("group")
+    ordered = sorted({n for n in DATA if n[0] in "abcy" and f" {n}" in f" {text}"})
+    spec = Specification(text, ordered=ordered, std_lv=True, link=link)
+    return prepare(spec, data, group=group)
+
+
+def _hubs(plan: tuple) -> int:
+    return unpack_nodes.py_func(*plan).hub.size
+
+
+@pytest.mark.parametrize("case", ABOUT_A_HUB)
+def test_series_about_a_hub_comes_to_the_same(case):
+    """Respondents' values with more and more terms, to those of the chain of regressions."""
+    prepared = _three(case)
+    elements = _elements(prepared)
+    out, errors = {}, []
+    for terms in (0, 3, 7, 25):
+        plan = _nodes(prepared, elements, terms=terms)
+        assert bool(_hubs(plan)) == bool(terms)
+        out[terms] = np.empty(prepared.sample.size)
+        evaluate_nodes(elements, *plan, np.empty(elements.size), out[terms])
+        errors.append(np.abs(out[terms] - out[0]).max())
+    assert 1e-7 < errors[1] < 0.02 and errors[2] < 0.05 * errors[1] and errors[3] < 1e-8
+
+
+@pytest.mark.parametrize("terms", [3, 5])
+@pytest.mark.parametrize("case", ABOUT_A_HUB)
+def test_gradient_of_a_series_is_that_of_its_value(case, terms):
+    """By central differences of each free element."""
+    prepared = _three(case)
+    structure, elements = prepared.structure, _elements(prepared)
+    plan, nobody = _nodes(prepared, elements, terms=terms), np.empty(0)
+    gradient, out = np.empty(elements.size), np.empty(prepared.sample.size)
+    value = evaluate_nodes(elements, *plan, gradient, nobody)
+    evaluate_nodes(elements, *plan, np.empty(elements.size), out)
+    assert out.sum() == pytest.approx(value, abs=1e-10)
+    for k, place in structure.places.items():
+        if structure.table.rows[k].exogenous:
+            continue
+        at, ends = list(structure.element(place)), []
+        for side in (1e-5, -1e-5):
+            moved = elements.copy()
+            moved[at] += side
+            ends.append(evaluate_nodes(moved, *plan, np.empty(elements.size), nobody))
+        slope = (ends[0] - ends[1]) / 2e-5
+        assert gradient[at].sum() == pytest.approx(slope, abs=2e-6, rel=1e-6)
+
+
+def test_series_does_not_depend_on_the_order_of_constructs():
+    """Which of the three is the hub, and which side the others are on, is no matter of names."""
+    values, found = {}, []
+    for order in itertools.permutations(THREE.split("\n")):
+        spec = Specification("\n".join(order), ordered=True, std_lv=True)
+        prepared = prepare(spec, DATA)
+        rows, elements = prepared.structure.table.rows, prepared.space.base.copy()
+        plausible = _elements(prepared)
+        for k, place in prepared.structure.places.items():
+            if rows[k].free >= 0:
+                at = list(prepared.structure.element(place))
+                name = (rows[k].op, *sorted([rows[k].lhs, rows[k].rhs]))
+                elements[at] = values.setdefault(name, plausible[at[0]])
+        plan = _nodes(prepared, elements, terms=3)
+        found.append(evaluate_nodes(elements, *plan, np.empty(elements.size), np.empty(0)))
+    np.testing.assert_allclose(found, found[0], rtol=1e-12)
+
+
+def test_covariances_that_are_none_have_no_likelihood():
+    """Whether about a hub or as a chain of regressions."""
+    prepared = _three("three factors, missing answers")
+    elements = _elements(prepared)
+    plans = [_nodes(prepared, elements, terms=terms) for terms in (0, 3)]
+    rows, structure = prepared.structure.table.rows, prepared.structure
+    for name, value in (("A~~B", 1.01), ("A~~C", -1.2), ("B~~C", 1.0)):
+        at = next(p for k, p in structure.places.items() if rows[k].name == name)
+        moved = elements.copy()
+        moved[list(structure.element(at))] = value
+        for plan in plans:
+            gradient = np.empty(elements.size)
+            assert evaluate_nodes(moved, *plan, gradient, np.empty(0)) == -np.inf
+
+
+@pytest.mark.parametrize(
+    "more", ["A =~ b1", "s ~ A + B", "D =~ a3 + b3 + c3\nD ~ B + C", "A ~~ 0*B\nC ~ A + B"]
+)
+def test_what_else_is_about_two_of_three_constructs_leaves_no_hub(more):
+    """An item, an outcome or a construct of two; a block of fewer."""
+    text, data = f"{THREE}\n{more}", DATA
+    spec = Specification(text, ordered=[n for n in ALL if n in text], std_lv=True)
+    prepared = prepare(spec, data)
+    elements = _elements(prepared)
+    values = []
+    for terms in (0, 3):
+        plan = _nodes(prepared, elements, terms=terms)
+        assert _hubs(plan) == 0
+        values.append(evaluate_nodes(elements, *plan, np.empty(elements.size), np.empty(0)))
+    assert values[0] == values[1]
 
 
 def test_nodes_chosen_by_default_are_close_enough():

@@ -143,19 +143,20 @@ def test_scores_have_the_order_and_spread_of_latent_responses():
     assert np.nanmean(scores) == pytest.approx(0.0, abs=1e-12)
 
 
-def _densities(answers, **options):
+def _densities(answers, bend=2.0, **options):
     prepared = prepare(Specification(MODEL, std_lv=True, ordered=True, **options), answers)
     plain = posterior_density(prepared.space, prepared.structure, prepared.sample)
     values = start_values(prepared.structure, prepared.covariances, prepared.means)
     x = initial_point(prepared.space, prepared.table, values)
     scales = loading_scales(prepared.space, prepared.structure, prepared.sample)
-    return prepared, plain, x, plain.answered(scales)
+    return prepared, plain, x, plain.answered(scales, bend)
 
 
+@pytest.mark.parametrize("bend", [0.0, 2.0])
 @pytest.mark.parametrize("link", ["probit", "logit"])
-def test_sampled_coordinates_are_a_change_of_variables(answers, link):
+def test_sampled_coordinates_are_a_change_of_variables(answers, link, bend):
     """The density in them is that of thresholds and loadings times the Jacobian's determinant."""
-    prepared, plain, x, sampled = _densities(answers, link=link)
+    prepared, plain, x, sampled = _densities(answers, bend, link=link)
     u = sampled.answered_point(x)
     np.testing.assert_allclose(sampled.natural(u), plain.natural(x), atol=1e-12)
     h = 1e-6 * np.eye(len(u))
@@ -175,8 +176,9 @@ def test_gradient_of_the_posterior(answers, alpha):
     values = start_values(prepared.structure, prepared.covariances, prepared.means)
     x = initial_point(prepared.space, prepared.table, values)
     scales = loading_scales(prepared.space, prepared.structure, prepared.sample)
-    sampled = plain.answered(scales)
-    for density, point in ((plain, x), (sampled, sampled.answered_point(x) + 0.03)):
+    bent = [plain.answered(scales, bend) for bend in (0.0, 2.0)]
+    points = [(plain, x), *((own, own.answered_point(x) + 0.03) for own in bent)]
+    for density, point in points:
         gradient = density.value_and_gradient(point)[1]
         for i in range(len(point)):
             d = 1e-5 * np.eye(len(point))[i]

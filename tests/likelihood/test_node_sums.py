@@ -44,8 +44,15 @@ def test_sums_within_windows(rows, q, outer, inner):
     expected_sums = np.where(inside, np.einsum("uv,ubc->vbc", product, d_out), 0.0)
     np.testing.assert_allclose(sums * (kernel != 0.0), expected_sums, rtol=1e-12, atol=1e-12)
     scales = np.empty(rows)
-    rescale(np.abs(out) + kept, windows, scales, True)
-    np.testing.assert_allclose(scales, (np.abs(expected) + kept).sum(axis=(1, 2)), rtol=1e-12)
+    for summed in (inner, (inner + 1) // 2):  # of a series the first term's nodes
+        scaled = np.abs(out) + kept
+        rescale(scaled, windows, scales, summed)
+        total = (np.abs(expected) + kept)[:, :, :summed].sum(axis=(1, 2))
+        np.testing.assert_allclose(scales, total, rtol=1e-12)
+        found = total > 0.0
+        np.testing.assert_allclose(
+            scaled[found] * total[found, None, None], np.abs(expected[found]) + kept[found]
+        )
 
 
 def test_windows_keep_what_matters():
