@@ -77,9 +77,7 @@ def hubbed(
     ), Hub((a, b, v), (*covariance, *mean, first), terms)
 
 
-def stands_alone(
-    hub: Hub, factors: Sequence[NodeFactor], order: Sequence[Elimination]
-) -> bool:
+def stands_alone(hub: Hub, factors: Sequence[NodeFactor], order: Sequence[Elimination]) -> bool:
     """Whether nothing but the block is about two of its variables.
 
     Parameters

@@ -160,16 +160,16 @@ def collect(d_out, product, span, windows, sums):
 
 
 @compiled
-def rescale(out, windows, scales, find):
+def rescale(out, windows, scales, summed):
     """Divides rows (row, outer, inner) by scales (row,).
 
-    find : inner nodes over which they are first set to the sums, 0 where they are known.
+    summed : inner nodes over which rows are added up to their scales first; 0: these are known.
     """
     for u in range(out.shape[0]):
-        if find > 0:
+        if summed > 0:
             total = 0.0
             for b in range(windows[u, 2], windows[u, 3]):
-                for c in range(np.uint64(windows[u, 4]), np.uint64(min(windows[u, 5], find))):
+                for c in range(np.uint64(windows[u, 4]), np.uint64(min(windows[u, 5], summed))):
                     total += out[u, b, c]
             scales[u] = total
         share = 1.0 / scales[u]

@@ -20,10 +20,10 @@ from bayessem.likelihood.node_chain import chained, is_block
 from bayessem.likelihood.node_hub import central, hubbed, stands_alone
 from bayessem.likelihood.node_plan import (
     DERIVED,
-    Hub,
     NORMAL,
     ORDERED,
     STRUCTURAL,
+    Hub,
     NodeFactor,
     NodeGroup,
     Nodes,
