@@ -18,7 +18,9 @@ from bayessem.model.thresholds import threshold_sets
 from bayessem.posterior.answers import loading_scales
 from bayessem.posterior.assemble import posterior_density
 from bayessem.posterior.prior_draws import prior_draws
+from bayessem.posterior.program import LOADING
 from bayessem.posterior.thresholds import dirichlet_constant
+from bayessem.posterior.transforms import loading_coordinate, transform
 from bayessem.results.latent_responses import reported
 from bayessem.results.log_prior import prior_terms
 from bayessem.results.simulate import elements_at, with_residuals
@@ -163,6 +165,25 @@ def test_sampled_coordinates_are_a_change_of_variables(answers, link, bend):
     jacobian = [(sampled.natural(u + d) - sampled.natural(u - d)) / 2e-6 for d in h]
     expected = plain.value_and_gradient(x)[0] + np.linalg.slogdet(np.array(jacobian))[1]
     assert sampled.value_and_gradient(u)[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_strong_items_have_short_tails():
+    """Anything up to 1 as likely for the standardised loading: an exponential tail, or a shorter.
+
+    Slopes of the log-density far out, by central differences: the same there, or steeper and
+    steeper.
+    """
+
+    def slopes(bend: float) -> np.ndarray:
+        x = np.linspace(1.0, 2.2, 13)
+        raw, slope = np.array([transform.py_func(LOADING, one, bend, 1.0)[:2] for one in x]).T
+        np.testing.assert_allclose(loading_coordinate(raw, bend), x, rtol=1e-12)
+        log_density = -1.5 * np.log1p(raw**2) + np.log(slope)  # tanh(asinh(raw)) is uniform
+        return np.diff(log_density) / (x[1] - x[0])
+
+    exponential, short = slopes(0.0), slopes(2.0)
+    assert exponential.min() > -2.0 and exponential[-1] == pytest.approx(-2.0, abs=0.1)
+    assert (np.diff(short) < 0.0).all() and short[-1] < -50.0
 
 
 @pytest.mark.parametrize("alpha", [1, 2.5])

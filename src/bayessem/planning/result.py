@@ -26,6 +26,7 @@ from bayessem.text.formats import (
     percent_text,
 )
 from bayessem.text.json import frame_rows, json_text, result_object
+from bayessem.text.progress import duration
 
 # Replicates below which shares are too rough to plan with: half an interval of ten points.
 FEW = 100
@@ -127,7 +128,8 @@ class Design(Described):
             how = "posteriors of {chains} x {draws} draws".format(**settings["sampling"])
         return (
             f"{each} data sets under each of {len(self._conditions())} conditions, fitted by "
-            f"{how}, seed {settings['random_seed']}; {self.cpu_hours:.2g} hours of one core."
+            f"{how}, seed {settings['random_seed']}; "
+            f"{duration(3600.0 * self.cpu_hours)} of one core."
         )
 
     def _conditions(self) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def coarse_density(
         change = coarse.respondent_log_likelihood(tried).sum(axis=1) - exact
         return float(change.std()) if np.isfinite(change).all() else math.inf
 
-    for some in SERIES:
+    for some in SERIES if count > 2 else ():
         short = on(np.ones(count), some)
         if not unpack_nodes.py_func(short.ints, short.floats).hub.size:
             break
