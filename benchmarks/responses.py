@@ -6,6 +6,7 @@ be running. The models:
 - binary: one factor of 6 binary items, n = 500;  binary5000: n = 5,000;
 - three: Holzinger and Swineford's three correlated factors, items cut at their quintiles, n = 301;
 - tree: the alliance model with AMC's square, 26 items rounded to 1 to 7, n = 278 (--tree alone);
+- wide: the eight constructs of these items, all correlated, by the Laplace engine (--wide alone);
 - plain: `three` as one writes it in PyMC, scores and factor correlations sampled non-centred,
   ordered thresholds, by nutpie, warm-up counted and compilation not (--pymc, beside `three`).
 
@@ -54,12 +55,26 @@ def three() -> Problem:
     return bs.SEM(ABILITIES, std_lv=True, ordered=True), cut
 
 
-def tree() -> Problem:
-    """The alliance model with a square, its items as answers from 1 to 7."""
+def rounded() -> tuple[pd.DataFrame, list[str]]:
+    """The alliance study's data, its items as answers from 1 to 7, and the items."""
     data = alliance()
     items = list(data.columns[:26])
     data[items] = data[items].round().clip(1, 7).astype(int)
+    return data, items
+
+
+def tree() -> Problem:
+    """The alliance model with a square."""
+    data, items = rounded()
     return bs.SEM(ALLIANCE + "speed ~~ 0*SUCC", ordered=items), data
+
+
+def wide() -> Problem:
+    """The alliance model's constructs with items, all correlated."""
+    data, items = rounded()
+    lines = [line for line in ALLIANCE.splitlines() if "=~" in line]
+    measured = [line for line in lines if line.split("=~")[1].split(" + ")[0].strip() in items]
+    return bs.SEM("\n".join(measured), std_lv=True, ordered=True), data[items]
 
 
 def plain(data: pd.DataFrame) -> Any:
@@ -160,6 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
     parser.add_argument("--tree", action="store_true")
+    parser.add_argument("--wide", action="store_true")
     parser.add_argument("--pymc", action="store_true", help="three factors, in plain PyMC too")
     parser.add_argument("--draws", type=int, default=500, help="of each of two chains, and tuning")
     parser.add_argument("--seeds", type=int, default=1, help="fits of each model")
@@ -167,6 +183,8 @@ def main() -> None:
     problems = {"binary": binary(500), "binary5000": binary(5000), "three": three()}
     if arguments.tree:
         problems = {"tree": tree()}
+    if arguments.wide:
+        problems = {"wide": wide()}
     if arguments.pymc:
         problems = {"three": three()}
     found = {
