@@ -31,7 +31,7 @@ LADDER, RETREATS = (1.25, 1.5, 1.75, 2.0, 2.5, 3.0), 3
 # ripples by more than its gradient knows shortens the steps of chains: with .09 to .53 in place of
 # .61 (the same 7 steps a draw), with .25 to .17 (133 steps a draw), in a model of 31 parameters.
 SPREAD = 0.05
-# Terms of a series, one number after the other. Odd ones: the last term is never negative.
+# Terms of a series, one number after the other. (With two, sums were negative at some points.)
 SERIES = (3, 5, 7)
 # What is left out of the sums, beside all (node_plan.NEGLIGIBLE).
 NEGLIGIBLE = 1e-7
